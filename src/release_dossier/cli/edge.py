@@ -1,0 +1,92 @@
+"""The edge: the only place that reads the clock, writes to the terminal and knows whether anyone is watching.
+
+Everything below it is handed `now` and returns values; everything here turns values into one JSON object or words for people.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from release_dossier.digest import canonical
+from release_dossier.errors import EXIT_USAGE, DossierError, Refused, Unavailable
+
+# state → (sign, colour); a colour never stands without its sign and word
+SIGNS: dict[str, tuple[str, str]] = {
+    "pass": ("✓", "green"),
+    "fail": ("✗", "red"),
+    "error": ("‼", "red"),
+    "missing": ("○", "magenta"),
+    "stale": ("◔", "yellow"),
+    "inconclusive": ("?", "yellow"),
+    "waived": ("~", "cyan"),
+    "warn": ("!", "yellow"),
+}
+
+json_option = click.option("--json", "as_json", is_flag=True, help="exactly one JSON object on stdout")
+
+
+def now() -> datetime:
+    """The time, read once per command, in UTC."""
+    return datetime.now(UTC)  # noqa: TID251
+
+
+def emit(value: dict[str, Any], as_json: bool, text: Callable[[], str]) -> None:
+    """Print `value` as canonical JSON, or what `text()` says for people."""
+    if as_json:
+        sys.stdout.buffer.write(canonical(value) + b"\n")
+        sys.stdout.buffer.flush()
+    else:
+        click.echo(text())
+
+
+def colour(words: str, name: str, *, bold: bool = False) -> str:
+    """`words` in a colour, on a terminal that has not asked for none."""
+    if os.environ.get("NO_COLOR") or not sys.stdout.isatty():
+        return words
+    return click.style(words, fg=name, bold=bold)
+
+
+def state(word: str) -> str:
+    """A state as sign and word, coloured on a terminal."""
+    sign, paint = SIGNS[word]
+    return colour(f"{sign} {word}", paint)
+
+
+def note(words: str) -> None:
+    """Prose for people while a command works; goes to stderr so that stdout stays one object."""
+    click.echo(words, err=True)
+
+
+def show_refusal(e: DossierError, as_json: bool) -> int:
+    """Print a refusal in the shape of the contract, at most four lines as text; returns its exit code."""
+    if as_json:
+        sys.stdout.buffer.write(canonical(e.as_json()) + b"\n")
+        sys.stdout.buffer.flush()
+    else:
+        lines = [f"dossier: {e.code} at {e.at}", f"  found     {e.found}", f"  expected  {e.expected}"]
+        if e.help:
+            lines.append(f"  next      {e.help}")
+        click.echo("\n".join(lines), err=True)
+    return e.exit_code
+
+
+def show_usage(e: click.ClickException, as_json: bool) -> int:
+    """Print what was wrong with the words of the call; returns 2."""
+    if as_json:
+        error = Refused("usage", at="command line", found=e.format_message(), expected="a command as `dossier --help` shows")
+        show_refusal(error, True)
+    else:
+        e.show(file=sys.stderr)
+    return EXIT_USAGE
+
+
+def os_refusal(e: OSError) -> Unavailable:
+    """An operating-system failure nobody closer could explain, as a typed one."""
+    where = str(e.filename) if e.filename else "the file system"
+    return Unavailable("edge.file-system", at=where, found=e.strerror or type(e).__name__, expected="a working file system", help="dossier doctor")

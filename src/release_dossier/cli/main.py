@@ -1,0 +1,76 @@
+"""`dossier`: finds the command, runs it, turns every failure into the four things a refusal says and the exit code of the contract.
+
+Commands are a table, not a discovery: `COMMANDS` names the module that holds each, imported only when it is asked for.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+import click
+
+from release_dossier.cli import edge
+from release_dossier.errors import EXIT_UNAVAILABLE, DossierError, Unavailable
+
+# command → (module under release_dossier.cli, attribute, one line for --help), in the order of the process
+COMMANDS: dict[str, tuple[str, str, str]] = {
+    "evidence": ("evidence", "evidence", "what a file says: kinds, read"),
+    "ledger": ("ledger", "ledger", "money checks of a SocialPredict ledger"),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are run; `--help` lists them without importing any."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        command = getattr(importlib.import_module(f"release_dossier.cli.{entry[0]}"), entry[1])
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, words) for name, (_, _, words) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("-C", "directory", metavar="DIR", default=None, help="work as if started in DIR")
+@click.version_option(package_name="release-dossier", prog_name="dossier")
+@click.pass_context
+def dossier(ctx: click.Context, directory: str | None) -> None:
+    """Make a release one object that people and machines can inspect, argue with, sign and check again later."""
+    if directory is not None:
+        try:
+            os.chdir(directory)
+        except OSError as e:
+            raise Unavailable("edge.directory", at=directory, found=e.strerror or "an error", expected="a folder") from e
+
+
+def main() -> None:
+    """Entry point of the `dossier` command; never returns."""
+    argv = sys.argv[1:]
+    try:
+        code = dossier.main(args=argv, prog_name="dossier", standalone_mode=False)
+        sys.stdout.flush()
+        sys.exit(code if isinstance(code, int) else 0)
+    except click.exceptions.Exit as e:
+        sys.exit(e.exit_code)
+    except click.ClickException as e:
+        sys.exit(edge.show_usage(e, "--json" in argv))
+    except click.Abort:
+        print("stopped", file=sys.stderr)
+        sys.exit(130)
+    except DossierError as e:
+        sys.exit(edge.show_refusal(e, "--json" in argv))
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(EXIT_UNAVAILABLE)
+    except OSError as e:
+        sys.exit(edge.show_refusal(edge.os_refusal(e), "--json" in argv))

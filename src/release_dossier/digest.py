@@ -1,0 +1,137 @@
+"""Canonical JSON and SHA-256: the two functions every identity in a dossier comes from.
+
+Writing is RFC 8785. Reading is strict: what two parsers could understand differently is refused, because a signature over
+bytes that mean two things protects neither.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from typing import Any, NoReturn
+
+from release_dossier.errors import Refused
+from release_dossier.limits import DOCUMENT_BYTES_MAX, JSON_DEPTH_MAX
+
+DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")
+
+
+def canonical(value: Any) -> bytes:
+    """RFC 8785 bytes of `value` (dict, list, str, int, float, bool, None).
+
+    Raises:
+        Refused: `json.not-canonical`, for NaN, infinities, integers beyond 2^53 and anything that is not JSON.
+    """
+    import rfc8785
+
+    try:
+        return rfc8785.dumps(value)
+    except (rfc8785.CanonicalizationError, RecursionError) as e:
+        raise Refused("json.not-canonical", at="document", found=str(e), expected="JSON that RFC 8785 can write") from e
+
+
+def sha256(data: bytes) -> str:
+    """`sha256:<64 hex>` of `data`."""
+    return "sha256:" + hashlib.sha256(data).hexdigest()
+
+
+def digest_of(value: Any) -> str:
+    """SHA-256 of the canonical JSON of `value`."""
+    return sha256(canonical(value))
+
+
+def parse_json(raw: bytes, at: str, bytes_max: int = DOCUMENT_BYTES_MAX) -> Any:
+    """`raw` as JSON, read strictly.
+
+    Refuses duplicate keys, NaN and infinities, numbers a double cannot hold, lone surrogates, nesting beyond
+    `JSON_DEPTH_MAX`, anything but UTF-8 and anything beyond `bytes_max`. A byte order mark is tolerated.
+
+    Raises:
+        Refused: `json.*`, naming `at` and the place inside it.
+    """
+    if len(raw) > bytes_max:
+        raise Refused("json.too-large", at=at, found=f"{len(raw)} bytes", expected=f"at most {bytes_max} bytes")
+    try:
+        text = raw.removeprefix(b"\xef\xbb\xbf").decode("utf-8")
+    except UnicodeDecodeError as e:
+        raise Refused("json.encoding", at=f"{at} byte {e.start}", found=repr(raw[e.start : e.start + 8]), expected="UTF-8") from e
+    if _too_deep(text):
+        raise Refused("json.too-deep", at=at, found=f"more than {JSON_DEPTH_MAX} levels", expected=f"at most {JSON_DEPTH_MAX} levels")
+    try:
+        value = json.loads(text, object_pairs_hook=_no_duplicates, parse_constant=_no_constant, parse_float=_finite, parse_int=_whole)
+    except _Fault as e:
+        raise Refused(e.code, at=at, found=e.found, expected=e.expected) from e
+    except json.JSONDecodeError as e:
+        found = repr(text[e.pos : e.pos + 20]) if e.pos < len(text) else "the end of the text"
+        raise Refused("json.syntax", at=f"{at} line {e.lineno} column {e.colno}", found=found, expected="JSON") from e
+    if "\\u" in text and (lone := _lone_surrogate(value)) is not None:
+        raise Refused("json.surrogate", at=at, found=repr(lone), expected="Unicode scalar values only")
+    return value
+
+
+class _Fault(Exception):
+    def __init__(self, code: str, found: str, expected: str) -> None:
+        self.code, self.found, self.expected = code, found, expected
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    out = dict(pairs)
+    if len(out) != len(pairs):
+        seen: set[str] = set()
+        twice = next(k for k, _ in pairs if k in seen or seen.add(k))  # type: ignore[func-returns-value]
+        raise _Fault("json.duplicate-key", f"key {twice!r} twice", "each key once")
+    return out
+
+
+def _no_constant(word: str) -> NoReturn:
+    raise _Fault("json.number", word, "a finite number")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if value in (float("inf"), float("-inf")):
+        raise _Fault("json.number", text, "a number a 64-bit float can hold")
+    return value
+
+
+def _whole(text: str) -> int:
+    if len(text) > 400:
+        raise _Fault("json.number", f"an integer of {len(text)} digits", "at most 400 digits")
+    return int(text)
+
+
+def _too_deep(text: str) -> bool:
+    """Whether brackets outside strings nest deeper than allowed; cheap for the usual flat text."""
+    if text.count("[") + text.count("{") <= JSON_DEPTH_MAX:
+        return False
+    depth = 0
+    for part in _BRACKETS.finditer(text):
+        c = part.group()
+        if c in "[{":
+            depth += 1
+            if depth > JSON_DEPTH_MAX:
+                return True
+        elif c in "]}":
+            depth -= 1
+    return False
+
+
+_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+
+
+def _lone_surrogate(value: Any) -> str | None:
+    stack = [value]
+    while stack:
+        v = stack.pop()
+        if isinstance(v, str):
+            try:
+                v.encode("utf-8")
+            except UnicodeEncodeError:
+                return v
+        elif isinstance(v, dict):
+            stack.extend(v.keys())
+            stack.extend(v.values())
+        elif isinstance(v, list):
+            stack.extend(v)
+    return None

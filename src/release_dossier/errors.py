@@ -1,0 +1,71 @@
+"""The four families of failure, split by what the caller can do about them.
+
+`Refused`      the input is not acceptable: show it to its author.
+`Unavailable`  something outside did not answer: try again later.
+`Corrupt`      what we hold does not fit together: stop and call a person.
+`Misuse`       the call itself was wrong.
+
+Each says the same four things (`code`, `at`, `found`, `expected`) and, where there is one, the next thing to do (`help`).
+Codes are stable and are listed with cause and remedy in docs/refusals.md, which is made from `CODES`.
+"""
+
+from __future__ import annotations
+
+EXIT_OK = 0
+EXIT_USAGE = 2
+EXIT_DENIED = 10
+EXIT_REFUSED = 20
+EXIT_UNAVAILABLE = 30
+EXIT_CORRUPT = 40
+
+
+class DossierError(Exception):
+    """What every failure of this program carries.
+
+    Args:
+        code: stable dotted name, `stage.what`, a key of a `*_CODES` table.
+        at: the place: a file, a field path, a row, a ref.
+        found: what was there. Shortened to 200 characters and stripped of control characters when shown.
+        expected: what would have been accepted.
+        help: the next thing to do, empty when there is nothing better than fixing `at`.
+    """
+
+    exit_code = EXIT_CORRUPT
+
+    def __init__(self, code: str, *, at: str, found: str, expected: str, help: str = "") -> None:
+        self.code, self.at, self.found, self.expected, self.help = code, at, shown(found), expected, help
+        super().__init__(f"{code}: at {at}: found {self.found}, expected {expected}")
+
+    def as_json(self) -> dict[str, dict[str, str]]:
+        """The object the contract fixes for a refusal."""
+        return {"error": {"code": self.code, "at": self.at, "found": self.found, "expected": self.expected, "help": self.help}}
+
+
+class Refused(DossierError):
+    """The input is not acceptable. Nothing was changed."""
+
+    exit_code = EXIT_REFUSED
+
+
+class Unavailable(DossierError):
+    """A service, a file system or a lock did not answer. The same call may succeed later."""
+
+    exit_code = EXIT_UNAVAILABLE
+
+
+class Corrupt(DossierError):
+    """Bytes, signatures or the log do not fit together. Nothing further is trusted."""
+
+    exit_code = EXIT_CORRUPT
+
+
+class Misuse(DossierError):
+    """The command was called with words that do not make sense together."""
+
+    exit_code = EXIT_USAGE
+
+
+def shown(text: str, most: int = 200) -> str:
+    """`text` fit for a terminal or a page: control characters replaced, at most `most` characters and a count of the rest."""
+    clean = "".join(c if c.isprintable() else "\ufffd" for c in text)
+    return clean if len(clean) <= most else f"{clean[:most]}… ({len(clean) - most} more characters)"

@@ -1,0 +1,27 @@
+"""Every bound on outside data, in one place: name, unit last, and the reason for the number.
+
+A bound exists so that a hostile or broken file costs a refusal, not a machine. Each is far above what real files need.
+"""
+
+JSON_DEPTH_MAX = 64  # levels; real documents here stay below 12, CPython's own recursion stops near 1,000
+DOCUMENT_BYTES_MAX = 32 * 1024 * 1024  # bytes of one signed document; a dossier of 1,000 evidence items is about 4 MB
+ISSUE_BYTES_MAX = 1024 * 1024  # bytes; GitHub cuts an issue's text at 65,536 characters
+CONFIG_BYTES_MAX = 1024 * 1024  # bytes of dossier.toml
+EVIDENCE_BYTES_MAX = 512 * 1024 * 1024  # bytes of one evidence file; a larger one is refused before it is read
+EVIDENCE_LINE_BYTES_MAX = 8 * 1024 * 1024  # bytes of one line of a line-based format
+ARTIFACT_BYTES_MAX = 512 * 1024 * 1024  # bytes of one stored artifact
+COUNTEREXAMPLES_MAX = 20  # kept per reading, worst first; the count is always exact
+LIMITS_MAX = 20  # sentences a reading may say about itself
+TEXT_CHARS_MAX = 2_000  # characters of one text taken from an evidence file into a statement
+OUTPUT_BYTES_MAX = 64 * 1024 * 1024  # bytes of captured output of a planned command; beyond it the run is inconclusive
+COMMAND_SECONDS_MAX = 3_600  # seconds a planned command may take when its plan does not say less
+GIT_SECONDS_MAX = 120  # seconds one git command may take
+CLOCK_SKEW_SECONDS_MAX = 300  # seconds evidence may lie in the future before it is an error: NTP keeps machines well within
+LOG_ENTRIES_MAX = 10_000_000  # entries of one project's log
+BUNDLE_BYTES_MAX = 2 * 1024 * 1024 * 1024  # bytes of a bundle
+BUNDLE_FILES_MAX = 100_000  # members of a bundle
+LEDGER_EXAMPLES_MAX = 20  # examples per check, largest difference first: fixed by the contract
+DIGEST_PREFIX_MIN = 8  # hexadecimal digits: fixed by the contract
+
+assert DOCUMENT_BYTES_MAX <= EVIDENCE_BYTES_MAX <= BUNDLE_BYTES_MAX
+assert EVIDENCE_LINE_BYTES_MAX <= EVIDENCE_BYTES_MAX

@@ -1,0 +1,102 @@
+"""in-toto Statement v1: the signed body of everything we say, and the names of what we say.
+
+A statement names its project (digest of the first trust document), so nothing signed for one project counts in another.
+Its identity is the SHA-256 of its canonical bytes: the same content has the same name, whoever signs it and however often.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+
+from release_dossier.digest import canonical, parse_json, sha256
+from release_dossier.errors import Refused
+
+STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
+PAYLOAD_TYPE = "application/vnd.in-toto+json"
+PREDICATE_BASE = "https://w3id.org/release-dossier/"
+# In the order of the process. The word is also the `type` of a log entry.
+WORDS = (
+    "trust",
+    "change",
+    "started",
+    "evidence",
+    "dossier",
+    "approval",
+    "rejection",
+    "withdrawal",
+    "waiver",
+    "decision",
+    "release",
+    "deployment",
+    "posture",
+    "bundle",
+)
+_PREDICATE = re.compile(re.escape(PREDICATE_BASE) + r"([a-z]+)/v1\Z")
+
+
+class Subject(msgspec.Struct, frozen=True):
+    """What a statement is about: a name and its digests, `{algorithm: hex}`."""
+
+    name: str
+    digest: dict[str, str]
+
+
+class Statement(msgspec.Struct, frozen=True):
+    """A statement as read: its word, project, subjects, predicate as plain data, and the exact bytes that are signed."""
+
+    word: str
+    project: str
+    subject: tuple[Subject, ...]
+    predicate: dict[str, Any]
+    raw: bytes
+    digest: str
+
+
+def state(word: str, project: str, subject: list[Subject], predicate: dict[str, Any]) -> Statement:
+    """A new statement. `predicate` gains `project`; order of keys does not matter, the bytes are canonical."""
+    assert word in WORDS, word
+    body = {
+        "_type": STATEMENT_TYPE,
+        "subject": [msgspec.to_builtins(s) for s in subject],
+        "predicateType": f"{PREDICATE_BASE}{word}/v1",
+        "predicate": {**predicate, "project": project},
+    }
+    raw = canonical(body)
+    return Statement(word, project, tuple(subject), body["predicate"], raw, sha256(raw))  # type: ignore[arg-type]
+
+
+def parse_statement(raw: bytes, at: str) -> Statement:
+    """`raw` as one of our statements.
+
+    Raises:
+        Refused: `statement.*` or `json.*`. Bytes that are not canonical are refused too: two spellings of one content
+            would have two digests.
+    """
+    value = parse_json(raw, at)
+    if not isinstance(value, dict) or value.get("_type") != STATEMENT_TYPE:
+        found = str(value.get("_type")) if isinstance(value, dict) else type(value).__name__
+        raise Refused("statement.type", at=f"{at} _type", found=found, expected=STATEMENT_TYPE)
+    named = _PREDICATE.match(str(value.get("predicateType")))
+    if named is None or named[1] not in WORDS:
+        raise Refused(
+            "statement.predicate-type", at=f"{at} predicateType", found=str(value.get("predicateType")), expected=f"{PREDICATE_BASE}…/v1"
+        )
+    try:
+        body = msgspec.convert(value, _Body)
+    except msgspec.ValidationError as e:
+        raise Refused("statement.shape", at=at, found=str(e), expected="an in-toto Statement v1 with a project") from e
+    if canonical(value) != raw:
+        raise Refused("statement.not-canonical", at=at, found="other bytes than RFC 8785 writes", expected="canonical JSON")
+    return Statement(named[1], body.predicate["project"], body.subject, body.predicate, raw, sha256(raw))
+
+
+class _Body(msgspec.Struct):
+    subject: tuple[Subject, ...]
+    predicate: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.predicate.get("project"), str) or not self.predicate["project"]:
+            raise ValueError("predicate names no project")

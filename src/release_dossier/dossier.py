@@ -64,7 +64,7 @@ class Absent(msgspec.Struct, frozen=True):
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """What the change itself shows (kind `scope`, `authorship`, `criteria`), computed while assembling: judged like evidence, never stale."""
+    """What the change itself shows (`scope`, `authorship`, `criteria`), computed while assembling: judged like evidence, never stale."""
 
     name: str
     kind: str

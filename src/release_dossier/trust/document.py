@@ -84,5 +84,5 @@ class Trust(msgspec.Struct, frozen=True):
 
     def public_keys(self) -> dict[str, str]:
         """Key id → public line, of every person and producer."""
-        holders = (*self.document.people, *self.document.producers)
-        return {k.id: k.public for h in holders for k in h.keys}
+        held = [p.keys for p in self.document.people] + [p.keys for p in self.document.producers]
+        return {key.id: key.public for keys in held for key in keys}

@@ -1,0 +1,160 @@
+"""`dossier.toml`: what a repository says about its services, evidence and rules. Unknown keys are refused, never ignored.
+
+The field comments are the documentation page (docs/dossier-toml.md is made from them).
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from typing import Any, Literal
+
+import msgspec
+
+from release_dossier.errors import Refused
+from release_dossier.limits import COMMAND_SECONDS_MAX, CONFIG_BYTES_MAX
+
+SETTINGS_FILE = "dossier.toml"
+TRUST_FILE = "dossier.trust.json"
+_AGE = re.compile(r"([1-9]\d*)(m|h|d)\Z")
+_SECONDS = {"m": 60, "h": 3600, "d": 86400}
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
+
+
+class ProjectTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[project]`"""
+
+    name: str  # shown everywhere; letters, digits, . _ -
+    protected_branch: str  # settings, rules and people count only as they stand here
+    trust: str  # digest of the first trust document: the project's identity
+    mode: Literal["solo", "team"] = "team"  # solo: one person may approve alone, labelled self-approved everywhere
+    remote: str = ""  # git remote the protected branch and tags live on, empty for none
+
+
+class Service(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[[service]]`"""
+
+    name: str  # letters, digits, . _ -
+    paths: tuple[str, ...]  # globs this service owns; what no other service owns alone is in every fingerprint
+    criticality: Literal["money", "user-facing", "internal"] = "internal"  # which pack of rules it gets
+    owners: tuple[str, ...] = ()  # people or @teams who answer for it
+    tag: str = "v{version}"  # its release train: the name of its tags
+    exclude: tuple[str, ...] = ()  # globs left out of its fingerprint; a change here is a change of rules
+    tables: tuple[str, ...] = ()  # database tables it owns
+    endpoints: tuple[str, ...] = ()  # HTTP paths it serves
+
+
+class Feature(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[[feature]]`: what people call a part, and the files behind it"""
+
+    name: str
+    paths: tuple[str, ...]
+
+
+class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[[evidence]]`: how one piece of evidence comes to be"""
+
+    name: str  # what rules ask for
+    kind: str  # see `dossier evidence kinds`
+    services: tuple[str, ...] = ()  # empty: every service the change touches
+    run: tuple[str, ...] = ()  # command, run in a fresh worktree at the head; empty: it is imported with `collect NAME --from FILE`
+    prepare: tuple[tuple[str, ...], ...] = ()  # commands before it, in the same worktree
+    output: str = ""  # file the command writes, relative to the worktree; empty: its standard output
+    format: str = ""  # of that file; empty: recognised from content
+    timeout_s: int = COMMAND_SECONDS_MAX  # seconds for prepare and run together
+    environment: str = "ci"  # where what it looks at runs
+    age_max: str = ""  # e.g. 24h or 7d; empty: the kind's default
+    env: tuple[str, ...] = ()  # names of environment variables the command may see, besides PATH, LANG and TZ
+    written_by: str = ""  # the build that wrote the data it looks at: a version or commit; empty: unknown
+    options: dict[str, str] = {}  # for the ledger: ruleset, timeline, receipts, answers; for drills: expectations
+
+
+class Objective(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[[objective]]`: a service level objective and the alerts that watch it"""
+
+    name: str
+    service: str
+    target: str  # in words, with its unit: "p95 ≤ 300 ms"
+    status: Literal["agreed", "proposed"] = "proposed"
+    alerts: tuple[str, ...] = ()
+    failure_modes: tuple[str, ...] = ()
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole of `dossier.toml`."""
+
+    project: ProjectTable
+    service: tuple[Service, ...]
+    schema: Literal[1] = 1
+    feature: tuple[Feature, ...] = ()
+    evidence: tuple[Plan, ...] = ()
+    objective: tuple[Objective, ...] = ()
+    rules: dict[str, Any] = {}  # [rules] and [[rules.requirement]]: see docs/rules.md
+
+    def service_named(self, name: str) -> Service | None:
+        """The service of this name, or None."""
+        return next((s for s in self.service if s.name == name), None)
+
+    def plan_named(self, name: str) -> Plan | None:
+        """The evidence plan of this name, or None."""
+        return next((p for p in self.evidence if p.name == name), None)
+
+
+def parse_settings(raw: bytes, at: str = SETTINGS_FILE) -> Settings:
+    """`raw` as settings.
+
+    Raises:
+        Refused: `settings.*`, naming the key and what was expected.
+    """
+    if len(raw) > CONFIG_BYTES_MAX:
+        raise Refused("settings.too-large", at=at, found=f"{len(raw)} bytes", expected=f"at most {CONFIG_BYTES_MAX} bytes")
+    try:
+        table = tomllib.loads(raw.decode("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
+        raise Refused("settings.syntax", at=at, found=str(e), expected="TOML in UTF-8") from e
+    try:
+        settings = msgspec.convert(table, Settings)
+    except msgspec.ValidationError as e:
+        raise Refused("settings.key", at=at, found=str(e), expected="keys and values as docs/dossier-toml.md lists") from e
+    _check(settings, at)
+    return settings
+
+
+def seconds(age: str, at: str) -> int:
+    """`24h`, `7d` or `90m` in seconds.
+
+    Raises:
+        Refused: `settings.age`.
+    """
+    m = _AGE.match(age)
+    if m is None:
+        raise Refused("settings.age", at=at, found=repr(age), expected="a number and m, h or d, as in 24h")
+    return int(m[1]) * _SECONDS[m[2]]
+
+
+def _check(s: Settings, at: str) -> None:
+    for what, names in (
+        ("service", [x.name for x in s.service]),
+        ("feature", [x.name for x in s.feature]),
+        ("evidence", [x.name for x in s.evidence]),
+    ):
+        twice = next((n for i, n in enumerate(names) if n in names[:i]), None)
+        if twice is not None:
+            raise Refused("settings.twice", at=f"{at} {what}", found=f"{twice} twice", expected="each name once")
+        bad = next((n for n in names if what != "feature" and not _NAME.match(n)), None)
+        if bad is not None:
+            raise Refused("settings.name", at=f"{at} {what}", found=repr(bad), expected="letters, digits, . _ - and at most 64 of them")
+    if not s.service:
+        raise Refused("settings.no-service", at=f"{at} service", found="none", expected="at least one [[service]]")
+    known = {x.name for x in s.service}
+    for plan in s.evidence:
+        stranger = next((n for n in plan.services if n not in known), None)
+        if stranger is not None:
+            raise Refused(
+                "settings.unknown-service", at=f"{at} evidence {plan.name} services", found=stranger, expected=", ".join(sorted(known))
+            )
+        if plan.age_max:
+            seconds(plan.age_max, f"{at} evidence {plan.name} age_max")
+    for svc in s.service:
+        if svc.tag.count("{version}") != 1:
+            raise Refused("settings.tag", at=f"{at} service {svc.name} tag", found=repr(svc.tag), expected="a pattern with {version} once")

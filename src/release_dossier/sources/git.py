@@ -1,0 +1,205 @@
+"""git as a subprocess: reads a repository and makes its tag. Never reads its user's hooks, pagers, prompts or aliases."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO
+
+import msgspec
+
+from release_dossier.errors import Refused, Unavailable
+from release_dossier.fingerprint import TreeFile
+from release_dossier.limits import GIT_SECONDS_MAX
+
+_QUIET = (
+    "-c",
+    "core.hooksPath=/dev/null",
+    "-c",
+    "core.quotePath=false",
+    "-c",
+    "core.fsmonitor=false",
+    "-c",
+    "color.ui=false",
+    "-c",
+    "log.showSignature=false",
+)
+
+
+class Commit(msgspec.Struct, frozen=True):
+    """A commit's author as git's free text, and the SSH key its signature verified with (None: unsigned, or no listed key)."""
+
+    id: str
+    name: str
+    email: str
+    key: str | None
+
+
+class Repository(msgspec.Struct, frozen=True):
+    """A working tree. `env` is the environment commands see; nothing else of the process leaks in."""
+
+    root: Path
+    env: Mapping[str, str]
+
+    def run(self, *args: str, ok: Sequence[int] = (0,), stdin: bytes | None = None) -> bytes:
+        """Standard output of `git args`.
+
+        Raises:
+            Refused: `git.failed`, with git's own words.
+            Unavailable: `git.missing` or `git.timeout`.
+        """
+        return self.result(*args, ok=ok, stdin=stdin).stdout
+
+    def result(self, *args: str, ok: Sequence[int] = (0,), stdin: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
+        """As `run`, with the exit status."""
+        env = {**self.env, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"}
+        feed: dict[str, object] = {"stdin": subprocess.DEVNULL} if stdin is None else {"input": stdin}
+        try:
+            r: subprocess.CompletedProcess[bytes] = subprocess.run(  # type: ignore[call-overload]
+                ["git", *_QUIET, *args], cwd=self.root, env=env, capture_output=True, timeout=GIT_SECONDS_MAX, **feed
+            )
+        except FileNotFoundError as e:
+            raise Unavailable("git.missing", at="PATH", found="no git", expected="git 2.34 or newer", help="install git") from e
+        except subprocess.TimeoutExpired as e:
+            raise Unavailable("git.timeout", at=f"git {args[0]}", found=f"no answer in {GIT_SECONDS_MAX} s", expected="an answer") from e
+        if r.returncode not in ok:
+            words = (r.stderr or r.stdout).decode("utf-8", "replace").strip()
+            raise Refused("git.failed", at=f"git {' '.join(args[:3])}", found=words or f"exit {r.returncode}", expected="git to succeed")
+        return r
+
+    def text(self, *args: str) -> str:
+        """Standard output as text without the last newline."""
+        return self.run(*args).decode("utf-8", "surrogateescape").rstrip("\n")
+
+    def resolve(self, ref: str, what: str = "ref") -> str:
+        """Full name of the commit `ref` stands for.
+
+        Raises:
+            Refused: `git.unknown-ref`.
+        """
+        r = self.result("rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}", ok=(0, 1, 128))
+        if r.returncode:
+            raise Refused("git.unknown-ref", at=what, found=repr(ref), expected="a branch, tag or commit of this repository")
+        return r.stdout.decode().strip()
+
+    def exists(self, ref: str) -> bool:
+        """Whether `ref` names a commit."""
+        return self.result("rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}", ok=(0, 1, 128)).returncode == 0
+
+    def branch(self) -> str | None:
+        """The branch that is checked out, None when HEAD is detached."""
+        r = self.result("symbolic-ref", "--quiet", "--short", "HEAD", ok=(0, 1))
+        return r.stdout.decode().strip() or None
+
+    def merge_base(self, a: str, b: str) -> str | None:
+        """The best common ancestor, None when there is none."""
+        r = self.result("merge-base", a, b, ok=(0, 1))
+        return r.stdout.decode().strip() or None
+
+    def file_at(self, commit: str, path: str) -> bytes | None:
+        """Content of `path` at `commit`, None when it is not there."""
+        r = self.result("cat-file", "blob", f"{commit}:{path}", ok=(0, 128))
+        return r.stdout if r.returncode == 0 else None
+
+    def tree(self, commit: str) -> str:
+        """Object name of the commit's tree."""
+        return self.text("rev-parse", f"{commit}^{{tree}}")
+
+    def changed(self, base: str, head: str) -> tuple[str, ...]:
+        """Paths that differ; a rename shows as both names."""
+        raw = self.run("diff", "--name-only", "--no-renames", "-z", base, head, "--")
+        return tuple(sorted(p.decode("utf-8", "surrogateescape") for p in raw.split(b"\0") if p))
+
+    def modified(self) -> tuple[str, ...]:
+        """Tracked files that differ from HEAD, staged or not."""
+        raw = self.run("status", "--porcelain=v1", "-z", "--untracked-files=no", "--no-renames")
+        return tuple(sorted(p[3:].decode("utf-8", "surrogateescape") for p in raw.split(b"\0") if p))
+
+    def untracked(self) -> tuple[str, ...]:
+        """Files git neither tracks nor ignores."""
+        raw = self.run("ls-files", "--others", "--exclude-standard", "-z")
+        return tuple(sorted(p.decode("utf-8", "surrogateescape") for p in raw.split(b"\0") if p))
+
+    def files(self, commit: str) -> tuple[TreeFile, ...]:
+        """Every file of the tree with the SHA-256 of its content, read through one `cat-file --batch`."""
+        entries = []
+        for line in self.run("ls-tree", "-r", "-z", "--full-tree", commit).split(b"\0"):
+            if line:
+                head, path = line.split(b"\t", 1)
+                mode, kind, name = head.decode().split(" ")
+                entries.append((mode, kind, name, path.decode("utf-8", "surrogateescape")))
+        blobs = [e for e in entries if e[1] == "blob"]
+        out = [TreeFile(m, p, hashlib.sha256(n.encode()).hexdigest()) for m, k, n, p in entries if k != "blob"]
+        env = {**self.env, "LC_ALL": "C"}
+        with subprocess.Popen(
+            ["git", "cat-file", "--batch", "--buffer"], cwd=self.root, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        ) as batch:
+            assert batch.stdin is not None
+            assert batch.stdout is not None
+            writer = threading.Thread(target=_feed, args=(batch.stdin, [e[2] for e in blobs]), daemon=True)
+            writer.start()
+            for mode, _, name, file in blobs:
+                header = batch.stdout.readline().split()
+                if len(header) != 3:
+                    raise Unavailable(
+                        "git.object-missing",
+                        at=f"{commit[:12]}:{file}",
+                        found=f"no object {name}",
+                        expected="a complete clone",
+                        help="git fetch --unshallow",
+                    )
+                out.append(TreeFile(mode, file, _hash(batch.stdout, int(header[2]))))
+                batch.stdout.read(1)
+            writer.join()
+        return tuple(out)
+
+    def commits(self, base: str, head: str, allowed_signers: Path) -> tuple[Commit, ...]:
+        """Commits of `base..head`, newest first, with the key each was really signed by, judged by our own allowed-signers file."""
+        raw = self.text(
+            "-c",
+            f"gpg.ssh.allowedSignersFile={allowed_signers}",
+            "log",
+            "--format=%H%x00%an%x00%ae%x00%G?%x00%GF%x01",
+            f"{base}..{head}",
+            "--",
+        )
+        out = []
+        for record in raw.split("\x01"):
+            if record.strip():
+                name, author, email, good, key = record.strip("\n").split("\0")
+                out.append(Commit(name, author, email, key if good == "G" and key.startswith("SHA256:") else None))
+        return tuple(out)
+
+
+def find_repository(start: Path, env: Mapping[str, str]) -> Repository:
+    """The working tree `start` lies in.
+
+    Raises:
+        Refused: `git.no-repository`.
+    """
+    r = Repository(start, env).result("rev-parse", "--show-toplevel", ok=(0, 128))
+    if r.returncode:
+        raise Refused(
+            "git.no-repository", at=str(start), found="no git repository here or above", expected="a git working tree", help="git init"
+        )
+    return Repository(Path(os.fsdecode(r.stdout.rstrip(b"\n"))), env)
+
+
+def _feed(pipe: IO[bytes], names: list[str]) -> None:
+    pipe.write("".join(n + "\n" for n in names).encode())
+    pipe.close()
+
+
+def _hash(stream: IO[bytes], size: int) -> str:
+    h = hashlib.sha256()
+    while size:
+        part = stream.read(min(size, 1 << 20))
+        if not part:
+            raise Unavailable("git.object-missing", at="git cat-file", found="the end", expected=f"{size} more bytes")
+        h.update(part)
+        size -= len(part)
+    return h.hexdigest()

@@ -9,12 +9,16 @@ import os
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from release_dossier.digest import canonical
 from release_dossier.errors import EXIT_USAGE, DossierError, Refused, Unavailable
+
+if TYPE_CHECKING:
+    from release_dossier.steps.world import World
 
 # state → (sign, colour); a colour never stands without its sign and word
 SIGNS: dict[str, tuple[str, str]] = {
@@ -32,8 +36,34 @@ json_option = click.option("--json", "as_json", is_flag=True, help="exactly one 
 
 
 def now() -> datetime:
-    """The time, read once per command, in UTC."""
+    """The time in UTC. Only the demo sets another clock, in its own process: its captures are of one day, and it says so."""
+    return clock()
+
+
+def _wall_clock() -> datetime:
     return datetime.now(UTC)  # noqa: TID251
+
+
+clock: Callable[[], datetime] = _wall_clock
+
+
+def open_world() -> World:
+    """The project of the current directory, with this process's environment and the time of this command."""
+    from release_dossier.steps.world import open_world
+    from release_dossier.store import crash
+
+    crash.arm(os.environ.get("DOSSIER_KILL_AT", ""))
+    world = open_world(Path.cwd(), dict(os.environ), now())
+    for words in world.store.recovered:
+        note(f"recovered: {words}")
+    return world
+
+
+def moment(text: str | None, option: str) -> datetime | None:
+    """A moment given on the command line."""
+    from release_dossier.steps.world import instant
+
+    return None if text is None else instant(text, option)
 
 
 def emit(value: dict[str, Any], as_json: bool, text: Callable[[], str]) -> None:
@@ -89,4 +119,6 @@ def show_usage(e: click.ClickException, as_json: bool) -> int:
 def os_refusal(e: OSError) -> Unavailable:
     """An operating-system failure nobody closer could explain, as a typed one."""
     where = str(e.filename) if e.filename else "the file system"
-    return Unavailable("edge.file-system", at=where, found=e.strerror or type(e).__name__, expected="a working file system", help="dossier doctor")
+    return Unavailable(
+        "edge.file-system", at=where, found=e.strerror or type(e).__name__, expected="a working file system", help="dossier doctor"
+    )

@@ -16,8 +16,32 @@ from release_dossier.errors import EXIT_UNAVAILABLE, DossierError, Unavailable
 
 # command → (module under release_dossier.cli, attribute, one line for --help), in the order of the process
 COMMANDS: dict[str, tuple[str, str, str]] = {
+    "init": ("project", "init", "propose dossier.toml from what the repository shows"),
+    "doctor": ("project", "doctor", "what is here, reachable, missing, and what to do about it"),
+    "key": ("trust", "key", "keys of people and producers: new, list"),
+    "trust": ("trust", "trust", "people, roles, keys, revocations: show, propose"),
+    "open": ("change", "open_", "open a change from a scoped issue, freeze its criteria"),
+    "collect": ("collect", "collect", "run or import the planned evidence and sign it"),
+    "assemble": ("decide", "assemble", "close the set: one canonical dossier"),
+    "gate": ("decide", "gate", "decide: ALLOW or DENY, and what to do next"),
+    "approve": ("people", "approve", "sign a dossier in a role"),
+    "reject": ("people", "reject", "say no to a dossier, with a reason"),
+    "withdraw": ("people", "withdraw", "take back an approval, a waiver, evidence or a release"),
+    "waive": ("people", "waive", "a scoped, reasoned, expiring exception"),
+    "release": ("release", "release", "on ALLOW: the signed tag, the record, the log entry, once"),
+    "deployed": ("release", "deployed", "record what runs where"),
+    "posture": ("release", "posture", "what stands where, what watches it, until when"),
+    "run": ("decide", "run", "open to gate in one go for the current branch"),
+    "list": ("look", "list_", "changes, dossiers, decisions and releases of this project"),
+    "show": ("look", "show", "one document, whole"),
+    "compare": ("look", "compare", "two dossiers or releases side by side"),
+    "export": ("bundle", "export", "one file another reviewer checks offline"),
+    "verify": ("bundle", "verify", "check such a file, or a stored dossier"),
+    "replay": ("decide", "replay", "recompute a stored decision, bit for bit"),
     "evidence": ("evidence", "evidence", "what a file says: kinds, read"),
     "ledger": ("ledger", "ledger", "money checks of a SocialPredict ledger"),
+    "log": ("log", "log", "the transparency log: checkpoint, audit"),
+    "demo": ("demo", "demo", "the whole process on real captured data"),
 }
 
 

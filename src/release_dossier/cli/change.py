@@ -1,0 +1,86 @@
+"""`dossier open`"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from release_dossier.change import Change
+from release_dossier.cli import edge
+from release_dossier.errors import Misuse
+
+
+@click.command("open")
+@click.option("--issue", required=True, metavar="FILE|NUMBER", help="the scoped issue: Markdown, GitHub's JSON, or a number on GitHub")
+@click.option("--base", metavar="REF", help="must agree with where the branch left the protected branch")
+@click.option("--head", metavar="BRANCH", help="the branch to open; the one checked out when not given")
+@click.option("--owner", metavar="WHO", help="who answers for the change, when the issue does not say")
+@click.option("--service", "services", multiple=True, metavar="S=VERSION", help="the version a service is to become")
+@edge.json_option
+def open_(issue: str, base: str | None, head: str | None, owner: str | None, services: tuple[str, ...], as_json: bool) -> None:
+    """Open the change of a branch: what it is for, what is in and out of scope, who made it, which services it touches."""
+    from release_dossier.steps.open import open_change
+
+    scoped = read_issue(issue)
+    world = edge.open_world()
+    digest, change, warnings = open_change(world, scoped, base=base, head=head, owner=owner, versions=versions_of(services))
+    for words in warnings:
+        edge.note(f"warning: {words}")
+    edge.emit({"change": change_json(digest, change)}, as_json, lambda: _words(digest, change))
+
+
+def versions_of(pairs: tuple[str, ...]) -> dict[str, str]:
+    """`S=VERSION` options as a table."""
+    out = {}
+    for pair in pairs:
+        name, _, version = pair.partition("=")
+        if not name or not version:
+            raise Misuse("usage.service", at="--service", found=repr(pair), expected="NAME=VERSION, neither empty")
+        out[name] = version
+    return out
+
+
+def read_issue(issue: str) -> Any:
+    """The scoped issue behind `--issue`: a file, or a number asked of GitHub."""
+    from release_dossier.errors import Refused
+    from release_dossier.issue import parse_issue
+
+    file = Path(issue)
+    if issue.isdecimal() and not file.exists():
+        from release_dossier.sources.github import fetch_issue
+
+        return parse_issue(fetch_issue(int(issue), edge.open_world()), f"issue {issue}")
+    try:
+        return parse_issue(file.read_bytes(), file.name)
+    except (FileNotFoundError, IsADirectoryError) as e:
+        raise Refused(
+            "issue.no-file", at="--issue", found=f"no file {issue}", expected="a Markdown file, GitHub's JSON, or a number"
+        ) from e
+
+
+def change_json(digest: str, change: Change) -> dict[str, Any]:
+    """The change as the contract shows it."""
+    import msgspec
+
+    out: dict[str, Any] = msgspec.to_builtins(change)
+    del out["rules"]
+    return {**out, "digest": digest, "outside_scope": list(change.scope.outside)}
+
+
+def _words(digest: str, c: Change) -> str:
+    services = ", ".join(f"{s.name} → {s.version} ({s.criticality})" for s in c.services)
+    authors = ", ".join(f"{a.name}{'' if a.person else ' (bound to no listed key)'}" for a in c.authors)
+    lines = [
+        f"opened  {c.issue.title or c.branch} · change {digest[:19]}…",
+        f"  objective  {c.objective}",
+        f"  branch     {c.branch} at {c.head[:12]}, from {c.base[:12]}; {len(c.files)} files",
+        f"  owner      {c.owner}; authors: {authors}",
+        f"  services   {services}",
+        f"  scope      {len(c.scope.inside)} of {len(c.files)} files inside, {len(c.scope.outside)} outside, "
+        f"{len(c.scope.unbound)} bound by no line",
+        f"  risks      {len(c.risks)} declared",
+        "next: dossier collect",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,98 @@
+"""`dossier approve`, `reject`, `withdraw`, `waive`"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+
+from release_dossier.cli import edge
+
+_as = click.option("--as", "person", required=True, metavar="PERSON", help="who signs, as the trust document names them")
+_key = click.option(
+    "--key", required=True, metavar="FILE", type=click.Path(path_type=Path), help="their SSH key; a .pub file asks the agent"
+)
+_reason = click.option("--reason", required=True, metavar="WORDS")
+
+
+def _options(*options: Callable[..., Any]) -> Callable[..., Any]:
+    def wrap(f: Any) -> Any:
+        for option in reversed(options):
+            f = option(f)
+        return f
+
+    return wrap
+
+
+@click.command()
+@click.argument("digest")
+@_options(_as, _key, edge.json_option)
+@click.option("--role", required=True, metavar="ROLE")
+@click.option("--comment", default="", metavar="WORDS")
+@click.option("--until", metavar="RFC3339", help="when the approval ends; seven days when not given")
+def approve(digest: str, person: str, role: str, key: Path, comment: str, until: str | None, as_json: bool) -> None:
+    """Sign a dossier in a role, with your own SSH key. A new dossier or a changed result lapses it."""
+    from release_dossier.steps.people import approve as sign
+
+    world = edge.open_world()
+    end = edge.moment(until, "--until") or world.now + timedelta(days=7)
+    made, a = sign(world, world.store.find(digest), person, role, key, comment, end)
+    _emit(
+        "approval", made, a, as_json, f"{a.person} approved dossier {a.dossier[:19]}… as {a.role}, until {a.expires_at}\nnext: dossier gate"
+    )
+
+
+@click.command()
+@click.argument("digest")
+@_options(_as, _key, _reason, edge.json_option)
+def reject(digest: str, person: str, key: Path, reason: str, as_json: bool) -> None:
+    """Say no to a dossier. It denies until you withdraw it."""
+    from release_dossier.steps.people import reject as sign
+
+    world = edge.open_world()
+    made, r = sign(world, world.store.find(digest), person, key, reason)
+    _emit(
+        "rejection",
+        made,
+        r,
+        as_json,
+        f"{r.person} rejected dossier {r.dossier[:19]}…: {r.reason}\nto take it back: dossier withdraw {made[:19]}",
+    )
+
+
+@click.command()
+@click.argument("digest")
+@_options(_as, _key, _reason, edge.json_option)
+def withdraw(digest: str, person: str, key: Path, reason: str, as_json: bool) -> None:
+    """Take back your approval, rejection or waiver; as an owner also evidence, a dossier, a decision or a release."""
+    from release_dossier.steps.people import withdraw as sign
+
+    world = edge.open_world()
+    made, w = sign(world, world.store.find(digest), person, key, reason)
+    _emit("withdrawal", made, w, as_json, f"{w.person} withdrew {w.statement[:19]}…: {w.reason}\nnext: dossier gate")
+
+
+@click.command()
+@click.argument("digest")
+@click.argument("requirement")
+@_options(_as, _key, _reason, edge.json_option)
+@click.option("--service", required=True, metavar="S")
+@click.option("--until", required=True, metavar="RFC3339")
+def waive(digest: str, requirement: str, service: str, person: str, key: Path, reason: str, until: str, as_json: bool) -> None:
+    """Sign an exception: one requirement of one service of one dossier, until a moment. It lets through and never looks green."""
+    from release_dossier.steps.people import waive as sign
+
+    world = edge.open_world()
+    end = edge.moment(until, "--until")
+    assert end is not None
+    made, w = sign(world, world.store.find(digest), requirement, service, person, key, reason, end)
+    _emit("waiver", made, w, as_json, f"{w.person} waived {w.requirement} of {w.service} until {w.until}: {w.reason}\nnext: dossier gate")
+
+
+def _emit(word: str, digest: str, record: Any, as_json: bool, words: str) -> None:
+    import msgspec
+
+    edge.emit({word: {**msgspec.to_builtins(record), "digest": digest}}, as_json, lambda: words)

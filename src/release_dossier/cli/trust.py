@@ -1,0 +1,110 @@
+"""`dossier key`, `dossier trust`"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from release_dossier.cli import edge
+
+
+@click.group()
+def key() -> None:
+    """Keys of people and producers."""
+
+
+@key.command("new")
+@click.argument("name")
+@edge.json_option
+def key_new(name: str, as_json: bool) -> None:
+    """Make an ed25519 key under .dossier/keys. It counts for nothing until the trust document lists it."""
+    from release_dossier.steps.trust import new_key
+
+    made = new_key(edge.open_world(), name)
+    words = f"made {made['file']}\n  {made['id']}\nnext: dossier trust propose --person {name} --role ROLE --public {made['file']}.pub"
+    edge.emit({"key": made}, as_json, lambda: words)
+
+
+@key.command("list")
+@edge.json_option
+def key_list(as_json: bool) -> None:
+    """Every key the trust document lists, and which of them this machine holds."""
+    from release_dossier.steps.trust import keys
+
+    found = keys(edge.open_world())
+    rows = [
+        f"{k['holder']:16} {k['kind']:9} {k['id']} {'here' if k['here'] else ''}{' REVOKED ' + k['revoked'] if k['revoked'] else ''}"
+        for k in found
+    ]
+    edge.emit({"keys": found}, as_json, lambda: "\n".join(rows))
+
+
+@click.group()
+def trust() -> None:
+    """The trust document: people, roles, keys, revocations."""
+
+
+@trust.command("show")
+@edge.json_option
+def trust_show(as_json: bool) -> None:
+    """The newest trust document."""
+    import msgspec
+
+    t = edge.open_world().trust
+    d = t.document
+
+    def words() -> str:
+        lines = [
+            f"trust version {d.version} · {t.digest}",
+            f"  project {t.project}",
+            f"  a change needs {d.threshold} of the people with role trust-root",
+        ]
+        lines += [f"  person    {p.id} ({p.name}): {', '.join(p.roles)} · {', '.join(k.id for k in p.keys)}" for p in d.people]
+        lines += [f"  producer  {p.id}: {', '.join(p.kinds) or 'any kind'} · {', '.join(k.id for k in p.keys)}" for p in d.producers]
+        lines += [f"  revoked   {r.key} from {r.at}: {r.reason}" for r in d.revocations]
+        return "\n".join(lines)
+
+    edge.emit({"trust": {**msgspec.to_builtins(d), "digest": t.digest, "project": t.project}}, as_json, words)
+
+
+@trust.command("propose")
+@click.option("--person", metavar="ID", help="add or change this person")
+@click.option("--name", default="", metavar="WORDS")
+@click.option("--role", "roles", multiple=True, metavar="ROLE")
+@click.option("--producer", metavar="ID", help="add or change this producer")
+@click.option("--public", type=click.Path(path_type=Path), metavar="FILE.pub", help="their public key")
+@click.option("--revoke", metavar="KEY-ID", help="a key that counts for nothing from now on")
+@click.option("--threshold", type=int, metavar="N", help="how many trust-root people must sign a change")
+@click.option("--reason", default="", metavar="WORDS")
+@click.option(
+    "--key",
+    "key_files",
+    multiple=True,
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="keys that sign the new version",
+)
+@edge.json_option
+def trust_propose(
+    person: str | None,
+    name: str,
+    roles: tuple[str, ...],
+    producer: str | None,
+    public: Path | None,
+    revoke: str | None,
+    threshold: int | None,
+    reason: str,
+    key_files: tuple[Path, ...],
+    as_json: bool,
+) -> None:
+    """Write the next version of the trust document, signed; it is in force once committed to the protected branch."""
+    from release_dossier.steps.trust import Proposal, propose
+
+    wish = Proposal(
+        person=person, name=name, roles=roles, producer=producer, public=public, revoke=revoke, threshold=threshold, reason=reason
+    )
+    made = propose(edge.open_world(), wish, key_files)
+    words = f"wrote version {made['version']} to {made['file']}\nnext: git add {made['file']} && git commit, on the protected branch"
+    edge.emit({"trust": made}, as_json, lambda: words)

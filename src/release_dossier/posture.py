@@ -1,0 +1,130 @@
+"""What stands where: for each service and environment the release that runs there, what watches it, and until when this is valid.
+
+A release nobody recorded as running is `released, not observed`. Nothing here is inferred from silence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import msgspec
+
+from release_dossier.change import Risk
+from release_dossier.dossier import Dossier
+from release_dossier.gate import Decision
+from release_dossier.project import Objective
+from release_dossier.release import Release
+
+
+class Deployment(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody's word that a version runs somewhere. `observed` is the address that said so, empty when it was only declared."""
+
+    service: str
+    environment: str
+    version: str
+    image: str
+    observed: str
+    deployed_at: str
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the posture. `standing` is `valid`, `expired` or `withdrawn`."""
+
+    service: str
+    environment: str
+    version: str
+    dossier: str
+    observed: str
+    standing: str
+    valid_until: str
+    slos: tuple[dict[str, str], ...]
+    alerts: tuple[str, ...]
+    unwatched: tuple[str, ...]
+    owners: tuple[str, ...]
+    risks: tuple[Risk, ...]
+    waivers: tuple[dict[str, str], ...]
+    label: str
+
+
+def posture(
+    released: Sequence[tuple[Release, Dossier, Decision]],
+    deployments: Sequence[Deployment],
+    objectives: Mapping[str, Sequence[Objective]],
+    withdrawn: Mapping[str, str],
+    now: datetime,
+) -> tuple[Standing, ...]:
+    """The newest release of each service in each environment it is recorded in.
+
+    Args:
+        released: in log order.
+        deployments: in log order; the last one of a service and environment stands.
+        objectives: by service.
+        withdrawn: digest of a withdrawn dossier, decision or release → reason.
+    """
+    newest = {r.service: (r, d, x) for r, d, x in released}
+    places = {(d.service, d.environment): d for d in deployments}
+    out = []
+    for (service, environment), d in sorted(places.items()):
+        match = next(((r, s, x) for r, s, x in reversed(released) if r.service == service and r.version == d.version), None)
+        if match is None:
+            out.append(_unreleased(d))
+        else:
+            out.append(_line(*match, environment, d.observed or "declared, not observed", objectives, withdrawn, now))
+    for service, entry in sorted(newest.items()):
+        if not any(s == service for s, _ in places):
+            out.append(_line(*entry, "", "released, not observed", objectives, withdrawn, now))
+    return tuple(out)
+
+
+def _line(
+    release: Release,
+    dossier: Dossier,
+    decision: Decision,
+    environment: str,
+    observed: str,
+    objectives: Mapping[str, Sequence[Objective]],
+    withdrawn: Mapping[str, str],
+    now: datetime,
+) -> Standing:
+    mine = objectives.get(release.service, ())
+    gone = next((withdrawn[d] for d in (release.dossier, release.decision) if d in withdrawn), None)
+    until = decision.valid_until
+    expired = bool(until) and now >= datetime.fromisoformat(until)
+    waived = [r for r in decision.requirements if r.state == "waived" and r.service == release.service]
+    standing = f"withdrawn: {gone}" if gone is not None else f"expired {until}" if expired else "valid"
+    return Standing(
+        service=release.service,
+        environment=environment,
+        version=release.version,
+        dossier=release.dossier,
+        observed=observed,
+        standing=standing,
+        valid_until=until,
+        slos=tuple({"name": o.name, "target": o.target, "status": o.status} for o in mine),
+        alerts=tuple(sorted({a for o in mine for a in o.alerts})),
+        unwatched=tuple(o.name for o in mine if not o.alerts),
+        owners=next((o.owners for o in dossier.owners if o.service == release.service), ()),
+        risks=dossier.risks,
+        waivers=tuple({"requirement": r.id, "was": r.waived_from or "", "reason": r.reason} for r in waived),
+        label=release.label,
+    )
+
+
+def _unreleased(d: Deployment) -> Standing:
+    return Standing(
+        service=d.service,
+        environment=d.environment,
+        version=d.version,
+        dossier="",
+        observed=d.observed or "declared, not observed",
+        standing="unproven: no release of this version in the log",
+        valid_until="",
+        slos=(),
+        alerts=(),
+        unwatched=(),
+        owners=(),
+        risks=(),
+        waivers=(),
+        label="",
+    )

@@ -1,0 +1,56 @@
+"""GitHub over HTTPS, as little as the thread needs: one issue by its number. The token, if any, is GITHUB_TOKEN."""
+
+from __future__ import annotations
+
+import re
+import urllib.error
+import urllib.request
+from typing import TYPE_CHECKING
+
+from release_dossier.errors import Refused, Unavailable
+from release_dossier.limits import ISSUE_BYTES_MAX
+
+if TYPE_CHECKING:
+    from release_dossier.steps.world import World
+
+_REMOTE = re.compile(r"github\.com[:/](?P<owner>[A-Za-z0-9-]+)/(?P<name>[A-Za-z0-9._-]+?)(?:\.git)?/?\Z")
+_SECONDS = 20
+
+
+def fetch_issue(number: int, world: World) -> bytes:
+    """The JSON of issue `number` of the remote's repository (`GET /repos/{owner}/{repo}/issues/{number}`).
+
+    Raises:
+        Refused: `github.no-remote`, `github.issue`. Unavailable: `github.unreachable`.
+    """
+    remote = world.pin.remote or "origin"
+    r = world.repo.result("remote", "get-url", remote, ok=(0, 2, 128))
+    m = _REMOTE.search(r.stdout.decode().strip())
+    if m is None:
+        raise Refused(
+            "github.no-remote",
+            at=f"remote {remote}",
+            found=r.stdout.decode().strip() or "none",
+            expected="a GitHub repository",
+            help="dossier open --issue FILE",
+        )
+    api = world.environ.get("GITHUB_API_URL", "https://api.github.com")
+    url = f"{api}/repos/{m['owner']}/{m['name']}/issues/{number}"
+    headers = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28", "User-Agent": "release-dossier"}
+    if world.environ.get("GITHUB_TOKEN"):
+        headers["Authorization"] = f"Bearer {world.environ['GITHUB_TOKEN']}"
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=_SECONDS) as answer:
+            return bytes(answer.read(ISSUE_BYTES_MAX + 1))
+    except urllib.error.HTTPError as e:
+        raise Refused(
+            "github.issue",
+            at=url,
+            found=f"HTTP {e.code}",
+            expected="the issue",
+            help="check the number, and GITHUB_TOKEN for a private repository",
+        ) from e
+    except (urllib.error.URLError, TimeoutError, OSError) as e:
+        raise Unavailable(
+            "github.unreachable", at=url, found=str(getattr(e, "reason", e)), expected="an answer", help="dossier open --issue FILE"
+        ) from e

@@ -1,0 +1,367 @@
+"""Collect evidence: run what is planned or read what is brought, sign it, and leave a trace of every attempt.
+
+1. `started` enters the log before anything runs. A run that dies leaves it standing, and it counts.
+2. The lock is held while an attempt gets its number and while its result is recorded, not while it runs.
+3. The result is recorded whatever it says. One refused item never stops the others.
+4. What looks at data proves something about this change only where the data was written by it; else it is inconclusive and says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import msgspec
+
+from release_dossier.change import Change, ChangedService
+from release_dossier.errors import Corrupt, DossierError, Refused
+from release_dossier.evidence import kinds
+from release_dossier.evidence.readers import read
+from release_dossier.evidence.reading import Reading
+from release_dossier.evidence.statement import Artifact, Evidence, Producer, Started
+from release_dossier.project import Plan, Settings, seconds
+from release_dossier.sources.files import open_evidence
+from release_dossier.sources.runner import run_plan
+from release_dossier.steps.world import SETTINGS_FILE, World, instant, rfc3339
+from release_dossier.store.crash import reach
+from release_dossier.trust.statement import Subject, state
+
+MONEY_KINDS = ("ledger-invariants", "payouts")
+
+
+class Collected(msgspec.Struct, frozen=True):
+    """What one call recorded and what it refused, and what it noticed on the way."""
+
+    evidence: tuple[tuple[str, Evidence], ...]
+    refused: tuple[tuple[str, DossierError], ...]
+    notes: tuple[str, ...]
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """One attempt as it ended, before it becomes a statement."""
+
+    reading: Reading
+    infrastructure: bool = False
+    command: tuple[str, ...] = ()
+    exit_status: int | None = None
+    isolation: str = "none"
+    artifacts: tuple[Artifact, ...] = ()
+    imported_by: str | None = None
+    written_by: str = ""
+    happened: datetime
+
+
+class Import(msgspec.Struct, frozen=True):
+    """A file somebody brings: who, which build wrote the data in it as far as known, and when it was observed if the file does not say."""
+
+    file: Path
+    by: str
+    written_by: str
+    observed_at: datetime | None
+
+
+def collect(
+    world: World,
+    change_digest: str,
+    change: Change,
+    names: Sequence[str],
+    brought: Import | None,
+    clock: Callable[[], datetime],
+    watch: Callable[[str, float], None],
+) -> Collected:
+    """Run or read the evidence named (everything planned with a command when nothing is named) for every service it is for.
+
+    Raises:
+        Refused: `collect.*` when a name is unknown or nothing can be done; what fails item by item is in `refused`.
+    """
+    settings = frozen_settings(world, change)
+    plans = _chosen(settings, names, brought)
+    recorded: list[tuple[str, Evidence]] = []
+    refused: list[tuple[str, DossierError]] = []
+    notes: list[str] = []
+    readings: dict[str, Outcome] = {}
+    for plan in plans:
+        services = [s for s in change.services if not plan.services or s.name in plan.services]
+        if not services:
+            notes.append(f"{plan.name}: none of its services is touched by this change")
+        for service in services:
+            try:
+                recorded.append(_attempt(world, change_digest, change, plan, service, brought, readings, clock, watch, notes))
+            except Corrupt:
+                raise
+            except DossierError as e:
+                refused.append((plan.name, e))
+    return Collected(tuple(recorded), tuple(refused), tuple(notes))
+
+
+def frozen_settings(world: World, change: Change) -> Settings:
+    """The settings the change was frozen with: at its criteria commit, or at its head before adoption."""
+    found = world.settings_at(change.criteria or change.head)
+    if found is None:
+        raise Corrupt(
+            "change.settings-gone", at=change.criteria or change.head, found=f"no {SETTINGS_FILE}", expected="the settings the change froze"
+        )
+    return found[0]
+
+
+def _chosen(settings: Settings, names: Sequence[str], brought: Import | None) -> list[Plan]:
+    known = ", ".join(p.name for p in settings.evidence) or "nothing is planned"
+    for name in names:
+        if settings.plan_named(name) is None:
+            raise Refused("collect.unknown-name", at="NAME", found=name, expected=known, help="see [[evidence]] in dossier.toml")
+    if brought is not None and not names:
+        raise Refused(
+            "collect.no-name",
+            at="--from",
+            found="a file without a name",
+            expected=f"one of: {known}",
+            help="dossier collect NAME --from FILE",
+        )
+    chosen = [p for p in settings.evidence if p.name in names] if names else [p for p in settings.evidence if p.run]
+    if brought is None:
+        unrunnable = next((p for p in chosen if not p.run), None)
+        if unrunnable is not None:
+            found = f"{unrunnable.name} has no command"
+            raise Refused(
+                "collect.no-command", at="NAME", found=found, expected="a file", help=f"dossier collect {unrunnable.name} --from FILE"
+            )
+    return chosen
+
+
+def _attempt(
+    world: World,
+    change_digest: str,
+    change: Change,
+    plan: Plan,
+    service: ChangedService,
+    brought: Import | None,
+    readings: dict[str, Outcome],
+    clock: Callable[[], datetime],
+    watch: Callable[[str, float], None],
+    notes: list[str],
+) -> tuple[str, Evidence]:
+    if brought is not None:
+        _readable(brought.file)
+    started_digest, started, killed = _start(world, change_digest, plan, service, clock)
+    if killed:
+        notes.append(f"{plan.name}: attempt {started.attempt - 1} never ended and counts; this is attempt {started.attempt}")
+    reach("collect.started")
+    # One run speaks for every service it is planned for: the same bytes are not looked at twice in one call.
+    if plan.name not in readings:
+        readings[plan.name] = _import(world, plan, brought) if brought is not None else _run(world, change, plan, clock, watch)
+    outcome = readings[plan.name]
+    reach("collect.ran")
+    evidence = _evidence(world, change_digest, change, plan, service, started_digest, started, outcome, clock())
+    subject = [
+        Subject(service.name, {"releaseDossierFingerprint": service.fingerprint.removeprefix("sha256:")}),
+        Subject(change.id, {"gitCommit": change.head, "gitTree": change.tree}),
+    ]
+    statement = state("evidence", world.trust.project, subject, msgspec.to_builtins(evidence))
+    with world.store.lock():
+        digest = world.record(statement, change=change_digest, key=_key(plan.name, service.name))
+    return digest, evidence
+
+
+def _key(name: str, service: str) -> str:
+    return f"{name}/{service}"
+
+
+def _start(
+    world: World, change_digest: str, plan: Plan, service: ChangedService, clock: Callable[[], datetime]
+) -> tuple[str, Started, bool]:
+    """Number this attempt and enter it. They count per evidence, service and fingerprint: opening the change again resets nothing."""
+    with world.store.lock():
+        before, ended = None, set()
+        for entry in world.store.entries():
+            if entry.key != _key(plan.name, service.name):
+                continue
+            if entry.type == "started":
+                s = msgspec.convert(world.statement(entry.digest, "started").predicate, Started)
+                if s.fingerprint == service.fingerprint:
+                    before = entry.digest, s
+            elif entry.type == "evidence":
+                ended.add(msgspec.convert(world.statement(entry.digest, "evidence").predicate, Evidence).started)
+        started = Started(
+            change=change_digest,
+            name=plan.name,
+            kind=plan.kind,
+            service=service.name,
+            environment=plan.environment,
+            fingerprint=service.fingerprint,
+            attempt=before[1].attempt + 1 if before else 1,
+            previous=before[0] if before else None,
+            started_at=rfc3339(clock()),
+        )
+        subject = [Subject(service.name, {"releaseDossierFingerprint": service.fingerprint.removeprefix("sha256:")})]
+        statement = state("started", world.trust.project, subject, msgspec.to_builtins(started))
+        digest = world.record(statement, change=change_digest, key=_key(plan.name, service.name))
+    return digest, started, before is not None and before[0] not in ended
+
+
+def _run(world: World, change: Change, plan: Plan, clock: Callable[[], datetime], watch: Callable[[str, float], None]) -> Outcome:
+    hide = [world.home, world.repo.root / ".dossier"]
+    with run_plan(world.repo, change.head, plan, hide=hide, environ=world.environ, watch=lambda s: watch(plan.name, s)) as ran:
+        output = ran.worktree / plan.output if plan.output else ran.stdout
+        artifacts = [_keep(world, ran.log, f"{plan.name}.log", "text/plain")] if ran.log.exists() and ran.log.stat().st_size else []
+        inside = output.resolve().is_relative_to(ran.worktree.resolve().parent) and not output.is_symlink()
+        if output.is_file() and inside and output.stat().st_size:
+            artifacts.append(_keep(world, output, plan.output or f"{plan.name}.out", "application/octet-stream"))
+            reading = _read_run(plan, output, ran.exit_status)
+        else:
+            reading = _nothing(
+                plan.kind, ran.trouble or f"`{' '.join(plan.run)}` ended with {ran.exit_status} and wrote no {plan.output or 'output'}"
+            )
+        if ran.trouble:
+            reading = msgspec.structs.replace(reading, verdict="fail" if reading.verdict == "fail" else "inconclusive", cause=ran.trouble)
+        return Outcome(
+            reading=reading,
+            infrastructure=ran.infrastructure,
+            command=plan.run,
+            exit_status=ran.exit_status,
+            isolation=ran.isolation,
+            artifacts=tuple(artifacts),
+            written_by=change.head,
+            happened=clock(),
+        )
+
+
+def _read_run(plan: Plan, output: Path, exit_status: int | None) -> Reading:
+    """A run's own file. One that cannot be read is a run that proved nothing, not a refused call: the attempt was made."""
+    try:
+        with open_evidence(output) as stream:
+            return read(
+                stream,
+                format=plan.format or None,
+                exit_status=exit_status,
+                asked={"command": " ".join(plan.run)},
+                expectations=dict(plan.options),
+            )
+    except Refused as e:
+        return _nothing(plan.kind, f"its output was refused: {e}")
+
+
+def _nothing(kind: str, cause: str) -> Reading:
+    return Reading(kind=kind, format="none", verdict="inconclusive", looked_at=0, of=None, cause=cause)
+
+
+def _keep(world: World, file: Path, name: str, media_type: str) -> Artifact:
+    return Artifact(name, world.store.put_artifact(file), file.stat().st_size, media_type)
+
+
+def _readable(file: Path) -> None:
+    if not file.exists():
+        raise Refused("collect.no-file", at="--from", found=f"no file {file}", expected="a file or ledger to read")
+
+
+def _import(world: World, plan: Plan, brought: Import) -> Outcome:
+    file = brought.file
+    if plan.kind in MONEY_KINDS:
+        reading, artifacts = _ledger(world, plan, file)
+    else:
+        with open_evidence(file) as stream:
+            reading = read(stream, format=plan.format or None, exit_status=0, asked=None, expectations=dict(plan.options))
+        artifacts = (_keep(world, file, file.name, "application/octet-stream"),)
+    happened = instant(reading.observed_at, file.name) if reading.observed_at else brought.observed_at
+    if happened is None:
+        happened = datetime.fromtimestamp(file.stat().st_mtime, UTC)
+        reading = msgspec.structs.replace(reading, limits=(*reading.limits, "when it was observed is the file's own modification time"))
+    return Outcome(
+        reading=reading, artifacts=artifacts, imported_by=brought.by, written_by=brought.written_by or plan.written_by, happened=happened
+    )
+
+
+def _ledger(world: World, plan: Plan, source: Path) -> tuple[Reading, tuple[Artifact, ...]]:
+    """A ledger judged by the money rules; its companions (receipts, answers, timeline, a ruleset file) lie beside it."""
+    from release_dossier.ledger.evidence import readings
+    from release_dossier.sources.ledgers import verify_ledger
+
+    beside = {k: str(source.parent / v) for k, v in plan.options.items() if k in ("receipts", "answers", "timeline")}
+    ruleset = plan.options.get("ruleset")
+    if ruleset and ruleset.endswith(".json"):
+        ruleset = str(source.parent / ruleset)
+    result = verify_ledger(source, ruleset=ruleset, **beside)
+    both = {r.kind: r for r in readings(result)}
+    files = [source, *(Path(p) for p in beside.values())] if source.is_file() else [Path(p) for p in beside.values()]
+    return both[plan.kind], tuple(_keep(world, f, f.name, "application/octet-stream") for f in files)
+
+
+def _evidence(
+    world: World,
+    change_digest: str,
+    change: Change,
+    plan: Plan,
+    service: ChangedService,
+    started_digest: str,
+    started: Started,
+    outcome: Outcome,
+    now: datetime,
+) -> Evidence:
+    reading = _kind_checked(plan, _about_this_change(plan, change, service, outcome))
+    age_max = seconds(plan.age_max, plan.name) if plan.age_max else int(kinds.kind(plan.kind).age_max.total_seconds())
+    return Evidence(
+        change=change_digest,
+        started=started_digest,
+        name=plan.name,
+        kind=plan.kind,
+        service=service.name,
+        environment=plan.environment,
+        fingerprint=service.fingerprint,
+        commit=change.head,
+        tree=change.tree,
+        attempt=started.attempt,
+        verdict=reading.verdict,
+        cause=reading.cause,
+        infrastructure=outcome.infrastructure,
+        looked_at=reading.looked_at,
+        of=reading.of,
+        coverage=reading.coverage,
+        facts=reading.facts,
+        counterexamples=reading.counterexamples,
+        counterexamples_total=reading.counterexamples_total,
+        limits=reading.limits,
+        format=reading.format,
+        tool=reading.tool,
+        tool_version=reading.tool_version,
+        command=outcome.command,
+        exit_status=outcome.exit_status,
+        isolation=outcome.isolation,
+        written_by=outcome.written_by,
+        producer=Producer(_producer_id(world), world.signer().key_id, outcome.imported_by),
+        observed_at=rfc3339(outcome.happened),
+        collected_at=rfc3339(now),
+        recorded_at=rfc3339(now),
+        age_max_s=age_max,
+        expires_at=rfc3339(outcome.happened + timedelta(seconds=age_max)),
+        artifacts=outcome.artifacts,
+    )
+
+
+def _producer_id(world: World) -> str:
+    producer = world.trust.producer_of_key(world.signer().key_id)
+    return producer.id if producer else "unlisted"
+
+
+def _about_this_change(plan: Plan, change: Change, service: ChangedService, outcome: Outcome) -> Reading:
+    """Law 5: a clean data set proves something about a change only when that change's build wrote it."""
+    reading = outcome.reading
+    if outcome.imported_by is None or reading.verdict != "pass" or not kinds.kind(plan.kind).about_data:
+        return reading
+    wrote = outcome.written_by
+    if wrote and (wrote.removeprefix("v") == service.version or (len(wrote) >= 7 and change.head.startswith(wrote))):
+        return reading
+    who = f"{wrote}, not this change, wrote what was looked at" if wrote else "which build wrote what was looked at is unknown"
+    cause = f"{who}: that environment stands clean, which proves nothing about this change"
+    return msgspec.structs.replace(reading, verdict="inconclusive", cause=cause)
+
+
+def _kind_checked(plan: Plan, reading: Reading) -> Reading:
+    if reading.kind == plan.kind or reading.format == "none":
+        return reading
+    raise Refused(
+        "collect.other-kind",
+        at=plan.name,
+        found=f"{reading.format} says {reading.kind}",
+        expected=plan.kind,
+        help="dossier evidence read FILE",
+    )

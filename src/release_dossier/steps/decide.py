@@ -1,0 +1,178 @@
+"""Decide: hold a dossier against its rules with the people and statements of this moment, and store the answer.
+
+1. Everything the dossier names is read again and its signature verified; the dossier must say what the statements say.
+2. The log must extend the checkpoint kept in the repository (`refs/dossier/log`); a log that was rolled back is an integrity failure.
+3. `gate.decide` is pure; what it was given is stored with the decision, so that anyone can recompute it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from release_dossier.approval import Signed
+from release_dossier.digest import canonical
+from release_dossier.dossier import Attempt, Dossier
+from release_dossier.errors import Corrupt, Refused
+from release_dossier.evidence.statement import Evidence
+from release_dossier.gate import Decision, decide, rework
+from release_dossier.steps.world import LOG_REF, World
+from release_dossier.trust.log import Entry, extends, root_of
+from release_dossier.trust.statement import Statement, Subject, state
+
+PEOPLE = ("approval", "rejection", "withdrawal", "waiver")
+
+
+def decide_dossier(world: World, digest: str, at: datetime | None = None) -> tuple[str, Decision, Dossier]:
+    """Decide about the dossier `digest` now, or hypothetically at `at` (then nothing is stored and the digest is empty).
+
+    Raises:
+        Corrupt: a statement is gone or altered, or the log was rolled back.
+    """
+    entries = world.store.entries()
+    witness = check_witness(world, entries)
+    dossier = read_dossier(world, digest)
+    check_evidence(world, dossier)
+    checkpoint = {"size": len(entries), "root": root_of(entries)}
+    decision = decide(
+        dossier,
+        digest,
+        signed_statements(world, digest, entries),
+        world.trust,
+        at or world.now,
+        witness=witness,
+        checkpoint=checkpoint,
+        hypothetical=at is not None,
+    )
+    if at is not None:
+        return "", decision, dossier
+    statement = decision_statement(world.trust.project, decision, dossier)
+    with world.store.lock():
+        world.record(statement, change=dossier.change_digest, key=digest)
+    (world.home / "rework.md").write_text(rework(decision, dossier), encoding="utf-8")
+    publish_checkpoint(world)
+    return statement.digest, decision, dossier
+
+
+def decision_statement(project: str, decision: Decision, dossier: Dossier) -> Statement:
+    """The decision as a statement; the same decision gives the same bytes."""
+    subject = [
+        Subject("dossier", {"sha256": decision.dossier.removeprefix("sha256:")}),
+        Subject(dossier.change.id, {"gitCommit": dossier.change.head}),
+    ]
+    return state("decision", project, subject, msgspec.to_builtins(decision))
+
+
+def read_dossier(world: World, digest: str) -> Dossier:
+    """The stored dossier with this digest, signed by a listed producer."""
+    return msgspec.convert(world.statement(digest, "dossier").predicate, Dossier)
+
+
+def newest_dossier(world: World) -> str:
+    """Digest of the dossier last assembled on this branch.
+
+    Raises:
+        Refused: `dossier.none`.
+    """
+    branch = world.repo.branch()
+    entry = next((e for e in reversed(world.store.entries()) if e.type == "dossier" and e.key == branch), None)
+    if entry is None:
+        raise Refused("dossier.none", at=f"branch {branch}", found="no dossier", expected="an assembled one", help="dossier assemble")
+    return entry.digest
+
+
+def check_evidence(world: World, dossier: Dossier) -> None:
+    """Every attempt's statement stands in the store, verifies, and says what the dossier says of it.
+
+    Raises:
+        Corrupt: `dossier.differs`, or whatever reading the statement found.
+    """
+    for attempt in dossier.evidence:
+        world.statement(attempt.started, "started")
+        if attempt.digest is None:
+            continue
+        statement, keys = world.signed(attempt.digest, "evidence")
+        evidence = msgspec.convert(statement.predicate, Evidence)
+        if evidence.producer.key not in keys and world.trust.producer_of_key(evidence.producer.key) is not None:
+            raise Corrupt(
+                "statement.unsigned",
+                at=f"evidence {attempt.digest}",
+                found="no valid signature of its producer",
+                expected=f"one by {evidence.producer.id}",
+            )
+        if not _same(attempt, evidence):
+            raise Corrupt(
+                "dossier.differs", at=f"evidence {attempt.digest}", found="other words in the dossier", expected="what the statement says"
+            )
+
+
+def _same(a: Attempt, e: Evidence) -> bool:
+    fields = [f for f in Attempt.__struct_fields__ if f in Evidence.__struct_fields__ and f not in ("producer",)]
+    mine = {f: getattr(a, f) for f in fields}
+    theirs = {f: getattr(e, f) for f in fields}
+    return mine == theirs and (a.producer, a.producer_key, a.imported_by) == (e.producer.id, e.producer.key, e.producer.imported_by)
+
+
+def signed_statements(world: World, dossier: str, entries: tuple[Entry, ...]) -> tuple[Signed, ...]:
+    """Approvals, rejections, waivers and withdrawals of this project so far, each with the keys that really signed it."""
+    out = []
+    for e in entries:
+        if e.type in PEOPLE:
+            statement, keys = world.signed(e.digest, e.type)
+            out.append(Signed(statement=statement, keys=keys, logged_at=e.at, n=e.n))
+    return tuple(out)
+
+
+def check_witness(world: World, entries: tuple[Entry, ...]) -> str:
+    """The checkpoint kept in the repository, held against the log: its name when there is one, else empty.
+
+    Raises:
+        Corrupt: `log.rolled-back`: the log no longer contains what the repository remembers of it.
+    """
+    r = world.repo.result("cat-file", "blob", LOG_REF, ok=(0, 128))
+    if r.returncode:
+        return ""
+    if not extends(entries, r.stdout):
+        raise Corrupt(
+            "log.rolled-back", at=LOG_REF, found="a log that does not extend the checkpoint kept there", expected="every entry it once had"
+        )
+    return LOG_REF
+
+
+def publish_checkpoint(world: World) -> None:
+    """Keep the newest checkpoint in the repository, outside the store it watches over."""
+    name = world.repo.run("hash-object", "-w", "--stdin", stdin=world.store.checkpoint()).decode().strip()
+    world.repo.run("update-ref", LOG_REF, name)
+
+
+def replay(world: World, digest: str) -> tuple[bool, tuple[str, ...]]:
+    """Recompute a stored decision from what it names. Returns whether the bytes are equal, and the fields that differ."""
+    stored = world.statement(digest, "decision")
+    decision = msgspec.convert(stored.predicate, Decision)
+    dossier = read_dossier(world, decision.dossier)
+    entries = world.store.entries()[: decision.checkpoint["size"]]
+    trust = trust_at(world, decision.trust)
+    again = decide(
+        dossier,
+        decision.dossier,
+        signed_statements(world, decision.dossier, entries),
+        trust,
+        decision_time(decision),
+        witness=decision.witness,
+        checkpoint={"size": len(entries), "root": root_of(entries)},
+        hypothetical=False,
+    )
+    fresh = decision_statement(stored.project, again, dossier)
+    if fresh.raw == stored.raw:
+        return True, ()
+    keys = sorted(set(fresh.predicate) | set(stored.predicate))
+    return False, tuple(k for k in keys if canonical(fresh.predicate.get(k)) != canonical(stored.predicate.get(k)))
+
+
+def trust_at(world: World, digest: str) -> object:
+    raise NotImplementedError
+
+
+def decision_time(decision: Decision) -> datetime:
+    return datetime.fromisoformat(decision.at)

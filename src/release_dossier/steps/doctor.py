@@ -1,0 +1,116 @@
+"""Doctor: everything a release needs, looked at one by one. A check that cannot look says so; none of them changes anything."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+
+from release_dossier.errors import DossierError
+from release_dossier.sources.runner import isolation_here
+from release_dossier.steps.world import World, open_world
+
+
+def examine(start: Path, environ: Mapping[str, str], now: datetime) -> list[dict[str, str]]:
+    """`{name, state, detail, help}` per check; state is pass, warn or fail."""
+    out = []
+
+    def say(name: str, state: str, detail: str, help: str = "") -> None:
+        out.append({"name": name, "state": state, "detail": detail, "help": help})
+
+    for tool, why in (("git", "reads the repository"), ("ssh-keygen", "makes people's signatures")):
+        there = shutil.which(tool, path=environ.get("PATH"))
+        say(tool, "pass" if there else "fail", there or f"not installed; {why}", "" if there else f"install {tool}")
+    try:
+        world = open_world(start, environ, now)
+    except DossierError as e:
+        say("project", "fail", str(e), e.help)
+        return out
+    say("project", "pass", f"{world.trust.document.project_name}, identity {world.trust.project[:19]}…")
+    _adoption(world, say)
+    _keys(world, say)
+    _log(world, say)
+    kind = isolation_here(environ)
+    say(
+        "isolation",
+        "pass" if kind == "namespace" else "warn",
+        f"planned commands run with isolation {kind}",
+        "" if kind == "namespace" else "allow unprivileged user namespaces",
+    )
+    return out
+
+
+def _adoption(world: World, say: object) -> None:
+    assert callable(say)
+    ref = world.protected_ref()
+    if not world.repo.exists(ref):
+        say("protected branch", "fail", f"{ref} does not exist", f"git branch {world.pin.protected_branch}")
+        return
+    found = world.settings_at(ref)
+    if found is None:
+        say(
+            "protected branch",
+            "fail",
+            f"dossier.toml is not on {world.pin.protected_branch}: bootstrap, nothing is allowed",
+            "commit dossier.toml and dossier.trust.json there",
+        )
+        return
+    settings = found[0]
+    say("protected branch", "pass", f"{ref} holds the settings of {len(settings.service)} services")
+    planned = [p.name for p in settings.evidence if p.run]
+    say(
+        "evidence plan",
+        "pass" if settings.evidence else "warn",
+        f"{len(planned)} run by command, {len(settings.evidence) - len(planned)} brought as files",
+        "" if settings.evidence else "add [[evidence]] to dossier.toml",
+    )
+    for plan in settings.evidence:
+        if plan.run and not shutil.which(plan.run[0], path=world.environ.get("PATH")):
+            say(f"evidence {plan.name}", "warn", f"{plan.run[0]} is not installed here", f"install {plan.run[0]}")
+    remote = world.pin.remote
+    if remote:
+        r = world.repo.result("ls-remote", "--heads", remote, ok=(0, 128))
+        say(
+            f"remote {remote}",
+            "pass" if r.returncode == 0 else "warn",
+            "answers" if r.returncode == 0 else "does not answer",
+            "" if r.returncode == 0 else f"git ls-remote {remote}",
+        )
+
+
+def _keys(world: World, say: object) -> None:
+    assert callable(say)
+    try:
+        signer = world.signer()
+    except DossierError as e:
+        say("producer key", "fail", str(e), e.help or "dossier key new producer")
+        return
+    producer = world.trust.producer_of_key(signer.key_id)
+    if producer is None:
+        say(
+            "producer key",
+            "fail",
+            f"{signer.key_id} is not in the trust document",
+            "dossier trust propose --producer NAME --public .dossier/keys/producer.pub --key YOUR-KEY",
+        )
+    else:
+        say("producer key", "pass", f"{signer.key_id} is producer {producer.id}")
+    roles = {r for p in world.trust.document.people for r in p.roles}
+    missing = {"trust-root", "release-manager", "ops"} - roles
+    say(
+        "people",
+        "warn" if missing else "pass",
+        f"{len(world.trust.document.people)} people" + (f"; nobody is {', '.join(sorted(missing))}" if missing else ""),
+        "dossier trust propose" if missing else "",
+    )
+
+
+def _log(world: World, say: object) -> None:
+    assert callable(say)
+    try:
+        entries = world.store.entries()
+    except DossierError as e:
+        say("log", "fail", str(e), e.help)
+        return
+    say("log", "pass", f"{len(entries)} entries, numbered and chained")

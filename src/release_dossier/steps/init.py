@@ -1,0 +1,232 @@
+"""Init: propose a project from what the repository shows, and make its first trust document.
+
+1. Refuses to overwrite: neither settings nor trust document may be there, in the tree or on the protected branch.
+2. The first person is whoever git says works here, with the SSH key git signs with, else a new key of their own.
+3. Everything is written at the end; nothing is committed: the commit to make is printed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from importlib import resources
+from pathlib import Path
+
+import msgspec
+
+from release_dossier.digest import canonical
+from release_dossier.errors import Refused
+from release_dossier.guess import Guess, files_to_read, guess, project_name
+from release_dossier.project import SETTINGS_FILE, TRUST_FILE, parse_settings
+from release_dossier.sources.git import Repository, find_repository
+from release_dossier.sources.ssh import sign_with_ssh
+from release_dossier.steps.world import Pin, git_environment, producer_key_path, rfc3339, state_folder, write_pin
+from release_dossier.trust.document import Key, Person, Producer, first_version
+from release_dossier.trust.dsse import PAYLOAD_TYPE, pae, parse_envelope, seal
+from release_dossier.trust.keys import Signer, generate, key_of_public, load_signer
+
+ALL_ROLES = ("trust-root", "release-manager", "ops", "risk-owner", "rule-owner")
+
+
+class Initialised(msgspec.Struct, frozen=True):
+    """What init wrote, guessed and asks for next."""
+
+    config: str
+    services: tuple[str, ...]
+    guessed: tuple[str, ...]
+    next: tuple[str, ...]
+    project: str
+    person: str
+    key: str
+    new_key: str
+
+
+def init(start: Path, environ: Mapping[str, str], now: datetime, profile: str | None) -> Initialised:
+    """Write `dossier.toml`, `dossier.trust.json`, the pin and the exclude line.
+
+    Raises:
+        Refused: `init.exists`, `init.unknown-profile`, `init.no-commit`, `git.no-repository`.
+    """
+    repo = find_repository(start, git_environment(environ))
+    root = repo.root
+    for name in (SETTINGS_FILE, TRUST_FILE):
+        if (root / name).exists():
+            raise Refused("init.exists", at=str(root / name), found="a file", expected="none: init never overwrites", help="dossier doctor")
+    if not repo.exists("HEAD"):
+        raise Refused("init.no-commit", at=str(root), found="a repository without a commit", expected="at least one", help="git commit")
+    protected, remote = _protected(repo)
+    person_name, email = _git_config(repo, "user.name") or "owner", _git_config(repo, "user.email") or ""
+    person = re.sub(r"[^a-z0-9._-]+", "-", person_name.lower()).strip("-") or "owner"
+    home = state_folder(root, environ)
+    key_file, public, fresh = _person_key(repo, home, person, environ)
+    producer = _producer(home, environ)
+    tracked = [p.decode("utf-8", "surrogateescape") for p in repo.run("ls-files", "-z").split(b"\0") if p]
+    contents = {f: (root / f).read_text("utf-8", "replace") for f in files_to_read(tracked) if (root / f).is_file()}
+    name = project_name(contents, root.name)
+    found = guess(name, tracked, contents, repo.text("tag", "--sort=creatordate").splitlines(), person)
+    statement = first_version(
+        project_name=name,
+        threshold=1,
+        people=(Person(person, person_name, ALL_ROLES, (key_of_public(public),), (email,) if email else ()),),
+        producers=(Producer("runner", (Key(producer.key_id, producer.public),)),),
+        created_at=rfc3339(now),
+    )
+    signature = sign_with_ssh(key_file, pae(PAYLOAD_TYPE, statement.raw), environ)
+    envelope = seal(statement, (producer,), (("sshsig", key_of_public(public).id, signature),))
+    mode = "solo" if _alone(repo) else "team"
+    settings = (
+        _profile(profile, name, protected, remote, statement.digest, mode)
+        if profile
+        else _settings(found, name, protected, remote, statement.digest, mode)
+    )
+    parse_settings(settings.encode())
+    _write(repo, home, settings, envelope, Pin(statement.digest, protected, remote))
+    services = tuple(s.name for s in parse_settings(settings.encode()).service)
+    guessed = (
+        found.lines
+        if not profile
+        else (f"profile {profile}: services, rules and budgets are ready made; latency budgets are marked proposed",)
+    )
+    return Initialised(
+        config=str(root / SETTINGS_FILE),
+        services=services,
+        guessed=(*guessed, f"protected branch: {protected}", f"mode: {mode}"),
+        next=(
+            f"git add {SETTINGS_FILE} {TRUST_FILE} && git commit -m 'release dossier project'",
+            f"then work on a branch made from {protected} and: dossier open --issue FILE",
+        ),
+        project=statement.digest,
+        person=person,
+        key=key_of_public(public).id,
+        new_key=str(key_file) if fresh else "",
+    )
+
+
+def _write(repo: Repository, home: Path, settings: str, envelope: bytes, pin: Pin) -> None:
+    (repo.root / TRUST_FILE).write_bytes(canonical({"versions": [parse_envelope(envelope, TRUST_FILE).as_json()]}) + b"\n")
+    (repo.root / SETTINGS_FILE).write_text(settings, encoding="utf-8")
+    write_pin(home, pin)
+    exclude = Path(repo.text("rev-parse", "--git-path", "info/exclude"))
+    exclude = exclude if exclude.is_absolute() else repo.root / exclude
+    exclude.parent.mkdir(parents=True, exist_ok=True)
+    old = exclude.read_text() if exclude.exists() else ""
+    if "/.dossier/" not in old.splitlines():
+        exclude.write_text(old + ("" if not old or old.endswith("\n") else "\n") + "/.dossier/\n")
+
+
+def _protected(repo: Repository) -> tuple[str, str]:
+    """The branch to protect and its remote: the remote's default, else main, master, or the one that is checked out."""
+    remotes = repo.text("remote").splitlines()
+    remote = "origin" if "origin" in remotes else remotes[0] if remotes else ""
+    if remote:
+        r = repo.result("symbolic-ref", "--quiet", "--short", f"refs/remotes/{remote}/HEAD", ok=(0, 1, 128))
+        if r.returncode == 0:
+            return r.stdout.decode().strip().removeprefix(f"{remote}/"), remote
+    for name in ("main", "master"):
+        if repo.exists(f"refs/heads/{name}"):
+            return name, remote
+    branch = repo.branch()
+    if branch is None:
+        raise Refused(
+            "init.no-branch", at="HEAD", found="a commit without a branch", expected="a branch to protect", help="git switch -c main"
+        )
+    return branch, remote
+
+
+def _git_config(repo: Repository, key: str) -> str:
+    r = repo.result("config", "--get", key, ok=(0, 1))
+    return r.stdout.decode("utf-8", "replace").strip()
+
+
+def _alone(repo: Repository) -> bool:
+    return len(set(repo.text("log", "--format=%ae", "-n", "2000").splitlines())) <= 1
+
+
+def _person_key(repo: Repository, home: Path, person: str, environ: Mapping[str, str]) -> tuple[Path, str, bool]:
+    """The key file people sign with, its public line, and whether it was made just now."""
+    configured = _git_config(repo, "user.signingkey")
+    if _git_config(repo, "gpg.format") == "ssh" and configured:
+        file = Path(os.path.expanduser(configured))
+        public_file = file if file.suffix == ".pub" else Path(f"{file}.pub")
+        if public_file.is_file():
+            private = public_file.with_suffix("") if public_file.with_suffix("").is_file() else public_file
+            return private, _public_line(public_file.read_text()), False
+    file = home / "keys" / person
+    fresh = not file.exists()
+    if fresh:
+        new_key_file(file)
+    return file, _public_line(Path(f"{file}.pub").read_text()), fresh
+
+
+def _public_line(text: str) -> str:
+    return " ".join(text.split()[:2])
+
+
+def new_key_file(file: Path) -> None:
+    """An ed25519 key in OpenSSH's form, readable by its owner alone; the private part is complete before it has its name."""
+    private, public = generate()
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    fresh = file.with_name(f"{file.name}.new")
+    fresh.unlink(missing_ok=True)
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as f:
+        f.write(private)
+        os.fsync(f.fileno())
+    Path(f"{file}.pub").write_text(public + "\n")
+    fresh.rename(file)
+
+
+def _producer(home: Path, environ: Mapping[str, str]) -> Signer:
+    file = producer_key_path(home, environ)
+    if not file.exists():
+        new_key_file(file)
+    return load_signer(file)
+
+
+def _quoted(values: tuple[str, ...]) -> str:
+    import json
+
+    return "[" + ", ".join(json.dumps(v, ensure_ascii=False) for v in values) + "]"
+
+
+def _settings(found: Guess, name: str, protected: str, remote: str, trust: str, mode: str) -> str:
+    import json
+
+    q = json.dumps
+    out = [
+        "# What this repository says about its releases. Lines marked `guess` were proposed by `dossier init`: check them.",
+        "# Keys: docs/dossier-toml.md of release-dossier. In force only as committed on the protected branch.",
+        "schema = 1",
+        "",
+        "[project]",
+        f"name = {q(name)}",
+        f"protected_branch = {q(protected)}",
+        f"remote = {q(remote)}",
+        f"mode = {q(mode)}  # solo: one person may approve alone, labelled self-approved; team: the packs' roles",
+        f"trust = {q(trust)}  # identity of the project: digest of its first trust document",
+    ]
+    for s in found.services:
+        out += ["", "[[service]]", f"name = {q(s.name)}  # guess: {s.because}", f"paths = {_quoted(s.paths)}  # guess"]
+        out += [f"criticality = {q(s.criticality)}  # guess; money, user-facing or internal", f"owners = {_quoted(s.owners)}  # guess"]
+        out += [f"tag = {q(s.tag)}  # guess"]
+    for n, path in found.features:
+        out += ["", "[[feature]]", f"name = {q(n)}  # guess", f"paths = {_quoted((path,))}"]
+    for p in found.plans:
+        out += ["", "[[evidence]]", f"name = {q(p.name)}  # guess: {p.because}", f"kind = {q(p.kind)}"]
+        out += [f"services = {_quoted(p.services)}"] if p.services else []
+        out += [f"run = {_quoted(p.run)}"] if p.run else []
+        out += [f"output = {q(p.output)}"] if p.output else []
+        out += [f"format = {q(p.format)}"] if p.format else []
+    return "\n".join(out) + "\n"
+
+
+def _profile(profile: str, name: str, protected: str, remote: str, trust: str, mode: str) -> str:
+    folder = resources.files("release_dossier") / "profiles" / profile / SETTINGS_FILE
+    if not re.fullmatch(r"[a-z0-9-]+", profile) or not folder.is_file():
+        known = sorted(p.name for p in (resources.files("release_dossier") / "profiles").iterdir() if (p / SETTINGS_FILE).is_file())
+        raise Refused("init.unknown-profile", at="--profile", found=profile, expected=", ".join(known))
+    text = folder.read_text(encoding="utf-8")
+    for key, value in {"NAME": name, "PROTECTED": protected, "REMOTE": remote, "TRUST": trust, "MODE": mode}.items():
+        text = text.replace(f"@{key}@", value)
+    return text

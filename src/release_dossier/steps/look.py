@@ -1,0 +1,121 @@
+"""Look: what the log holds, one document whole, two dossiers side by side. Reads only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from release_dossier.dossier import Dossier
+from release_dossier.drift import drift, newest
+from release_dossier.errors import DossierError, Refused
+from release_dossier.steps.world import World
+from release_dossier.trust.log import Entry
+
+LISTED = ("change", "dossier", "decision", "release", "deployment")
+
+
+def listing(world: World) -> list[dict[str, Any]]:
+    """A line per change, newest first: where it stands. A line whose document cannot be read says so and hides no other."""
+    entries = world.store.entries()
+    out = []
+    for e in reversed(entries):
+        if e.type == "change":
+            try:
+                out.append(_line(world, e, entries))
+            except DossierError as why:
+                out.append({"change": e.digest, "branch": e.key, "state": "unreadable", "detail": str(why)})
+    return out
+
+
+def _line(world: World, change_entry: Entry, entries: tuple[Entry, ...]) -> dict[str, Any]:
+    change = world.change(change_entry.digest)
+    mine = [e for e in entries if e.change == change_entry.digest]
+    decision = next((e for e in reversed(mine) if e.type == "decision"), None)
+    outcome, unmet, dossier = "undecided", [], ""
+    if decision is not None:
+        d = world.statement(decision.digest, "decision").predicate
+        outcome, dossier = str(d["outcome"]), str(d["dossier"])
+        unmet = [f"{r['id']} {r['state']}" for r in d["requirements"] if r["state"] not in ("pass", "waived")]
+    releases = [e.key for e in entries if e.type == "release" and dossier and e.change == dossier]
+    return {
+        "change": change_entry.digest,
+        "branch": change.branch,
+        "services": [f"{s.name} {s.version}" for s in change.services],
+        "owner": change.owner,
+        "opened_at": change.opened_at,
+        "state": outcome,
+        "unmet": unmet,
+        "dossier": dossier,
+        "decision": decision.digest if decision else "",
+        "released": releases,
+        "objective": change.objective,
+    }
+
+
+def show(world: World, prefix: str) -> dict[str, Any]:
+    """The document a digest prefix names, its log entry and the keys that signed it."""
+    digest = world.store.find(prefix)
+    entry = next(e for e in world.store.entries() if e.digest == digest)
+    statement, keys = world.signed(digest, entry.type)
+    names = {k.id: p.id for p in world.trust.document.people for k in p.keys} | {
+        k.id: p.id for p in world.trust.document.producers for k in p.keys
+    }
+    signers = sorted(names.get(k, k) for k in keys)
+    return {
+        "digest": digest,
+        "type": entry.type,
+        "log_index": entry.n,
+        "logged_at": entry.at,
+        "signed_by": signers,
+        "predicate": statement.predicate,
+    }
+
+
+def dossier_of(world: World, name: str) -> tuple[str, Dossier]:
+    """The dossier a digest, a release (`service@version`) or a tag names."""
+    for e in reversed(world.store.entries()):
+        if e.type == "release":
+            r = world.statement(e.digest, "release").predicate
+            if name in (e.key, r["tag"], e.digest):
+                return str(r["dossier"]), msgspec.convert(world.statement(str(r["dossier"]), "dossier").predicate, Dossier)
+    digest = world.store.find(name)
+    entry = next(e for e in world.store.entries() if e.digest == digest)
+    if entry.type == "decision":
+        digest = str(world.statement(digest, "decision").predicate["dossier"])
+    elif entry.type != "dossier":
+        raise Refused("look.not-a-dossier", at=name, found=f"a {entry.type}", expected="a dossier, a decision, a release or a tag")
+    return digest, msgspec.convert(world.statement(digest, "dossier").predicate, Dossier)
+
+
+def compare(world: World, a: str, b: str) -> dict[str, Any]:
+    """Two dossiers side by side: scope, evidence, facts, rules, owners, risks. What is the same in both is only counted."""
+    (da, x), (db, y) = dossier_of(world, a), dossier_of(world, b)
+    ex, ey = ({(e.service, e.name): e for e in newest(d.evidence)} for d in (x, y))
+    evidence = [
+        {
+            "service": s,
+            "name": n,
+            "a": ex[s, n].verdict if (s, n) in ex else "absent",
+            "b": ey[s, n].verdict if (s, n) in ey else "absent",
+        }
+        for s, n in sorted(ex.keys() | ey.keys())
+    ]
+    risks_a, risks_b = ({r.id: r.text for r in d.risks} for d in (x, y))
+    return {
+        "a": da,
+        "b": db,
+        "scope": _sets(x.change.files, y.change.files),
+        "evidence": [e for e in evidence if e["a"] != e["b"]],
+        "evidence_same": sum(e["a"] == e["b"] for e in evidence),
+        "facts": [msgspec.to_builtins(d) for d in drift(y.evidence, x.evidence, "a") if d.before != d.after],
+        "rules": {"same": x.rules == y.rules},
+        "owners": _sets(
+            [f"{o.service}: {', '.join(o.owners)}" for o in x.owners], [f"{o.service}: {', '.join(o.owners)}" for o in y.owners]
+        ),
+        "risks": _sets([f"{k}: {v}" for k, v in risks_a.items()], [f"{k}: {v}" for k, v in risks_b.items()]),
+    }
+
+
+def _sets(a: Any, b: Any) -> dict[str, Any]:
+    return {"only_a": sorted(set(a) - set(b)), "only_b": sorted(set(b) - set(a)), "both": len(set(a) & set(b))}

@@ -1,0 +1,238 @@
+"""Open a Change: read the scoped issue, bind it to the branch, freeze the criteria.
+
+1. The issue is read and refused before git is asked anything.
+2. Head is a clean commit on a named branch; base is the merge-base with the pinned protected branch, whatever `--base` says.
+3. Settings and rules are those of the base, and freeze into the change. What the branch itself changes in them is listed.
+4. Authors are git's free text; a commit signed with a listed person's key binds its author to that person.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from release_dossier.change import Author, Change, ChangedService
+from release_dossier.errors import Refused
+from release_dossier.fingerprint import TreeFile, fingerprint, shipped
+from release_dossier.issue import ScopedIssue, bind_scope
+from release_dossier.project import SETTINGS_FILE, Service, Settings, parse_settings
+from release_dossier.rules.packs import freeze
+from release_dossier.steps.world import World, settings_digest
+from release_dossier.trust.statement import Subject, state
+
+
+def open_change(
+    world: World, issue: ScopedIssue, *, base: str | None, head: str | None, owner: str | None, versions: Mapping[str, str]
+) -> tuple[str, Change, tuple[str, ...]]:
+    """Open the change and enter it in the log. Opening the same change again gives the same digest.
+
+    Returns:
+        digest of the change statement, the change, and warnings in words.
+
+    Raises:
+        Refused: `change.*`, `git.*`, `settings.*`. Nothing was recorded.
+    """
+    repo = world.repo
+    branch, head_commit = _head(world, head)
+    forked = _base(world, base, head_commit)
+    found = world.settings_at(forked)
+    adopted = found is not None
+    if found is None:
+        raw = repo.file_at(head_commit, SETTINGS_FILE)
+        if raw is None:
+            raise Refused(
+                "change.no-settings",
+                at=SETTINGS_FILE,
+                found=f"not committed on {branch}",
+                expected="it in the commit",
+                help=f"git add {SETTINGS_FILE}",
+            )
+        found = parse_settings(raw, SETTINGS_FILE), raw
+    settings, raw = found
+    files = repo.changed(forked, head_commit)
+    if not files:
+        raise Refused(
+            "change.empty", at=f"branch {branch}", found="no file differs from the protected branch", expected="at least one changed file"
+        )
+    services = _services(world, settings, head_commit, files, versions)
+    change = Change(
+        id=f"{branch}@{head_commit[:12]}",
+        project_name=settings.project.name,
+        mode=settings.project.mode,
+        adopted=adopted,
+        issue=issue.issue,
+        branch=branch,
+        owner=_owner(world, owner or issue.owner),
+        authors=_authors(world, forked, head_commit),
+        base=forked,
+        head=head_commit,
+        tree=repo.tree(head_commit),
+        criteria=forked if adopted else "",
+        criteria_digest=settings_digest(raw),
+        objective=issue.objective,
+        in_scope=issue.in_scope,
+        out_of_scope=issue.out_of_scope,
+        features=issue.features,
+        services=services,
+        files=files,
+        scope=bind_scope(issue, settings, files),
+        risks=issue.risks,
+        rules=freeze(settings.rules, [(s.name, s.criticality, s.owners) for s in services]),
+        rule_changes=_rule_changes(world, raw, head_commit),
+        opened_at=world.stamp(),
+    )
+    return _record(world, change)
+
+
+def _record(world: World, change: Change) -> tuple[str, Change, tuple[str, ...]]:
+    warnings = tuple(f"untracked: {p} is not part of the change" for p in world.repo.untracked()[:5])
+    if not change.adopted:
+        warnings += (f"bootstrap: {SETTINGS_FILE} does not stand on the protected branch yet, so nothing is allowed",)
+    with world.store.lock():
+        for entry in reversed(world.store.entries()):
+            if entry.type == "change" and entry.key == change.branch:
+                before = world.change(entry.digest)
+                if msgspec.structs.replace(before, opened_at=change.opened_at) == change:
+                    return entry.digest, before, warnings
+                break
+        subject = [Subject(change.id, {"gitCommit": change.head, "gitTree": change.tree})]
+        statement = state("change", world.trust.project, subject, msgspec.to_builtins(change))
+        return world.record(statement, change=statement.digest, key=change.branch), change, warnings
+
+
+def _head(world: World, head: str | None) -> tuple[str, str]:
+    repo = world.repo
+    if head is not None:
+        commit = repo.resolve(head, "--head")
+        if repo.result("show-ref", "--verify", "--quiet", f"refs/heads/{head}", ok=(0, 1)).returncode:
+            raise Refused("change.head-not-a-branch", at="--head", found=repr(head), expected="a local branch, which has an owner")
+        return head, commit
+    branch = repo.branch()
+    if branch is None:
+        raise Refused("change.detached", at="HEAD", found="a commit without a branch", expected="a branch", help="git switch -c NAME")
+    modified = repo.modified()
+    if modified:
+        raise Refused(
+            "change.uncommitted",
+            at=modified[0],
+            found=f"{len(modified)} tracked files differ from HEAD",
+            expected="all committed",
+            help="git commit",
+        )
+    return branch, repo.resolve("HEAD", "HEAD")
+
+
+def _base(world: World, base: str | None, head: str) -> str:
+    """The merge-base with the protected branch. A base of the author's choice could hide files, so `--base` may only agree."""
+    protected = world.protected_ref()
+    if not world.repo.exists(protected):
+        raise Refused(
+            "change.no-protected-branch",
+            at=protected,
+            found="no such branch",
+            expected=f"the protected branch {world.pin.protected_branch}",
+        )
+    forked = world.repo.merge_base(protected, head)
+    if forked is None:
+        raise Refused(
+            "change.no-merge-base",
+            at="HEAD",
+            found=f"no common history with {world.pin.protected_branch}",
+            expected="a branch made from it",
+        )
+    if base is not None and world.repo.merge_base(world.repo.resolve(base, "--base"), head) != forked:
+        raise Refused(
+            "change.base-not-protected",
+            at="--base",
+            found=repr(base),
+            expected=f"{forked[:12]}, where the branch left {world.pin.protected_branch}",
+        )
+    return forked
+
+
+def _owner(world: World, owner: str) -> str:
+    known = sorted(p.id for p in world.trust.document.people)
+    if not owner:
+        raise Refused("change.no-owner", at="owner", found="none in the issue, no --owner", expected=f"one of {', '.join(known)}")
+    if world.trust.person(owner.lstrip("@")) is None:
+        raise Refused(
+            "change.owner-unknown",
+            at="owner",
+            found=owner,
+            expected=f"a person of the trust document: {', '.join(known)}",
+            help="dossier trust propose",
+        )
+    return owner.lstrip("@")
+
+
+def _authors(world: World, base: str, head: str) -> tuple[Author, ...]:
+    with tempfile.TemporaryDirectory() as d:
+        signers = Path(d) / "allowed_signers"
+        keys = [
+            f'{p.id} namespaces="git" {k.public}\n' for p in world.trust.document.people for k in p.keys if not world.trust.revoked_at(k.id)
+        ]
+        signers.write_text("".join(keys))
+        commits = world.repo.commits(base, head, signers)
+    out: dict[tuple[str, str, str | None], int] = {}
+    for c in commits:
+        person = world.trust.person_of_key(c.key) if c.key else None
+        who = (c.name, c.email, person.id if person else None)
+        out[who] = out.get(who, 0) + 1
+    return tuple(Author(n, e, p, k) for (n, e, p), k in sorted(out.items(), key=lambda x: (x[0][0], x[0][1], x[0][2] or "")))
+
+
+def _services(
+    world: World, settings: Settings, head: str, files: tuple[str, ...], versions: Mapping[str, str]
+) -> tuple[ChangedService, ...]:
+    stranger = next((s for s in versions if settings.service_named(s) is None), None)
+    if stranger is not None:
+        raise Refused("change.unknown-service", at="--service", found=stranger, expected=", ".join(s.name for s in settings.service))
+    tree = world.repo.files(head)
+    touched = [s for s in settings.service if s.name in versions or any(_touches(s, settings, f) for f in files)]
+    if not touched:
+        raise Refused(
+            "change.no-service",
+            at="files",
+            found=f"{len(files)} files no service ships",
+            expected="a file of a service, or --service NAME=VERSION",
+        )
+    return tuple(
+        ChangedService(s.name, versions.get(s.name) or next_version(world, s), _fingerprint(s, settings, tree), s.criticality, s.owners)
+        for s in touched
+    )
+
+
+def _touches(service: Service, settings: Settings, path: str) -> bool:
+    return shipped(service, settings.service, path)
+
+
+def _fingerprint(service: Service, settings: Settings, tree: tuple[TreeFile, ...]) -> str:
+    return fingerprint(service, settings.service, tree)
+
+
+def next_version(world: World, service: Service) -> str:
+    """The patch after the newest tag of the service's train, `0.1.0` where there is none."""
+    before, after = service.tag.split("{version}")
+    numbers = []
+    for tag in world.repo.text("tag", "--list", f"{before}*{after}").splitlines():
+        parts = tag[len(before) : len(tag) - len(after) if after else None].split(".")
+        if len(parts) == 3 and all(p.isdecimal() for p in parts):
+            numbers.append(tuple(int(p) for p in parts))
+    if not numbers:
+        return "0.1.0"
+    major, minor, patch = max(numbers)
+    return f"{major}.{minor}.{patch + 1}"
+
+
+def _rule_changes(world: World, frozen: bytes, head: str) -> tuple[str, ...]:
+    """Lines of dossier.toml the branch adds or takes away against the frozen criteria."""
+    import difflib
+
+    mine = world.repo.file_at(head, SETTINGS_FILE)
+    if mine is None or mine == frozen:
+        return ()
+    lines = difflib.unified_diff(frozen.decode().splitlines(), mine.decode("utf-8", "replace").splitlines(), lineterm="", n=0)
+    return tuple(line for line in list(lines)[2:] if not line.startswith("@@"))

@@ -1,0 +1,220 @@
+"""Release: a tag, a record and a log entry, once, and only on an ALLOW decided again under the project's lock.
+
+1. Everything that can refuse comes before the first effect: decision, fingerprints of the commit, tags here and at the remote.
+2. The tag object is made first; nothing names it yet. A crash leaves an unnamed object, which git clears away.
+3. The tag ref is made by compare-and-swap: it appears only where there was none.
+4. The release record enters the log last. A crash between 3 and 4 leaves a tag that says which dossier and decision it is
+   for; the next run finds it, checks that it is its own, and enters the record. So it ends with one tag, one record, one entry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from release_dossier.dossier import Dossier
+from release_dossier.errors import Refused, Unavailable
+from release_dossier.fingerprint import fingerprint
+from release_dossier.gate import Decision
+from release_dossier.project import Service
+from release_dossier.release import Release, tag_message
+from release_dossier.steps.collect import frozen_settings
+from release_dossier.steps.decide import decide_dossier, publish_checkpoint
+from release_dossier.steps.world import World
+from release_dossier.store.crash import reach
+from release_dossier.trust.sshsig import armor_signature
+from release_dossier.trust.statement import Subject, state
+
+
+class Released(msgspec.Struct, frozen=True):
+    """What `release` did. `fresh` is False where it had been done before."""
+
+    release: Release
+    digest: str
+    log_index: int
+    fresh: bool
+    pushed: bool
+
+
+def release(
+    world: World, dossier_digest: str, *, services: Sequence[str], commit: str | None, push: bool
+) -> tuple[str, Decision, Dossier, tuple[Released, ...]]:
+    """Release every service of the dossier (or those named). On DENY nothing is made and the tuple is empty.
+
+    Raises:
+        Refused: `release.*`: another commit's fingerprint, a tag that exists for something else, an unknown service.
+        Unavailable: `release.remote`: the remote's tags could not be read, or `--push` failed.
+    """
+    decision_digest, decision, dossier = decide_dossier(world, dossier_digest)
+    if decision.outcome != "ALLOW":
+        return decision_digest, decision, dossier, ()
+    settings = frozen_settings(world, dossier.change)
+    chosen = [s.name for s in dossier.change.services if not services or s.name in services]
+    stranger = next((s for s in services if s not in chosen), None)
+    if stranger is not None:
+        raise Refused(
+            "release.unknown-service", at="--service", found=stranger, expected=", ".join(s.name for s in dossier.change.services)
+        )
+    target = world.repo.resolve(commit or dossier.change.head, "--commit")
+    _unmoved(world, dossier, chosen, settings.service, target)
+    with world.store.lock():
+        plans = [
+            _plan(world, dossier, dossier_digest, decision_digest, decision, name, settings.service_named(name), target) for name in chosen
+        ]
+        done = tuple(_carry_out(world, p, found) for p, found in plans)
+    if push:
+        _push(world, [d.release.tag for d in done])
+        done = tuple(msgspec.structs.replace(d, pushed=True) for d in done)
+    publish_checkpoint(world)
+    return decision_digest, decision, dossier, done
+
+
+def _unmoved(world: World, dossier: Dossier, chosen: Sequence[str], services: Sequence[Service], target: str) -> None:
+    """Law 5: the commit that is tagged ships exactly what was judged, or the refusal names what moved."""
+    if target == dossier.change.head:
+        return
+    tree = world.repo.files(target)
+    for s in dossier.change.services:
+        service = next(x for x in services if x.name == s.name)
+        if s.name in chosen and fingerprint(service, services, tree) != s.fingerprint:
+            moved = ", ".join(world.repo.changed(dossier.change.head, target)[:5])
+            raise Refused(
+                "release.moved",
+                at=f"commit {target[:12]}",
+                found=f"{s.name} differs: {moved}",
+                expected="the fingerprint the dossier judged",
+            )
+
+
+def _plan(
+    world: World,
+    dossier: Dossier,
+    dossier_digest: str,
+    decision_digest: str,
+    decision: Decision,
+    name: str,
+    service: Service | None,
+    target: str,
+) -> tuple[Release, Released | None]:
+    """The release to make, and what an earlier run already entered. Refuses a version or tag that is taken."""
+    assert service is not None
+    mine = next(s for s in dossier.change.services if s.name == name)
+    tag = service.tag.replace("{version}", mine.version)
+    for entry in world.store.entries():
+        if entry.type == "release" and entry.key == f"{name}@{mine.version}":
+            made = msgspec.convert(world.statement(entry.digest, "release").predicate, Release)
+            if made.dossier != dossier_digest:
+                found = f"released from dossier {made.dossier[:19]}…"
+                raise Refused(
+                    "release.version-taken",
+                    at=f"{name} {mine.version}",
+                    found=found,
+                    expected="a version not released yet",
+                    help="dossier open --service NAME=VERSION",
+                )
+            return made, Released(made, entry.digest, entry.n, False, False)
+    label = "self-approved" if any("self-approved" in n for n in decision.notes) else ""
+    plan = Release(
+        service=name,
+        version=mine.version,
+        tag=tag,
+        tag_object="",
+        commit=target,
+        dossier=dossier_digest,
+        decision=decision_digest,
+        fingerprint=mine.fingerprint,
+        label=label,
+        released_at=world.stamp(),
+    )
+    _remote_free(world, tag, dossier_digest)
+    return plan, None
+
+
+def _carry_out(world: World, plan: Release, before: Released | None) -> Released:
+    if before is not None:
+        return before
+    there = _existing_tag(world, plan)
+    plan = there or _make_tag(world, plan)
+    subject = [Subject(plan.tag, {"gitCommit": plan.commit, "gitTag": plan.tag_object})]
+    statement = state("release", world.trust.project, subject, msgspec.to_builtins(plan))
+    digest = world.record(statement, change=plan.dossier, key=f"{plan.service}@{plan.version}")
+    reach("release.recorded")
+    entry = next(e for e in world.store.entries() if e.digest == digest)
+    return Released(plan, digest, entry.n, True, False)
+
+
+def _make_tag(world: World, plan: Release) -> Release:
+    signer = world.signer()
+    message = tag_message(plan.service, plan.version, plan.dossier, plan.decision, "", plan.label)
+    seconds = int(world.now.timestamp())
+    tagger = f"release-dossier <release-dossier@localhost> {seconds} +0000"
+    body = f"object {plan.commit}\ntype commit\ntag {plan.tag}\ntagger {tagger}\n\n{message}".encode()
+    raw = body + armor_signature(signer, body, namespace="git").encode()
+    name = world.repo.run("hash-object", "-t", "tag", "-w", "--stdin", stdin=raw).decode().strip()
+    reach("release.tag-object")
+    world.repo.run("update-ref", f"refs/tags/{plan.tag}", name, "0" * len(name))
+    reach("release.tagged")
+    return msgspec.structs.replace(plan, tag_object=name)
+
+
+def _existing_tag(world: World, plan: Release) -> Release | None:
+    """The tag an interrupted run of ours left, completed into its release; any other tag of that name is refused."""
+    ref = f"refs/tags/{plan.tag}"
+    r = world.repo.result("rev-parse", "--verify", "--quiet", ref, ok=(0, 1, 128))
+    if r.returncode:
+        return None
+    name = r.stdout.decode().strip()
+    raw = world.repo.result("cat-file", "tag", name, ok=(0, 128)).stdout.decode("utf-8", "replace")
+    says = dict(line.split(": ", 1) for line in raw.splitlines() if ": " in line)
+    commit = world.repo.resolve(ref)
+    if says.get("Dossier") != plan.dossier or commit != plan.commit or not _ours(world, raw.encode()):
+        raise Refused(
+            "release.tag-exists",
+            at=ref,
+            found=f"a tag on {commit[:12]}",
+            expected="no tag of this name",
+            help="choose another version: dossier open --service NAME=VERSION",
+        )
+    return msgspec.structs.replace(plan, tag_object=name, decision=says.get("Decision", plan.decision))
+
+
+def _ours(world: World, raw: bytes) -> bool:
+    from release_dossier.trust.sshsig import verify_armored
+
+    body, mark, _ = raw.partition(b"-----BEGIN SSH SIGNATURE-----")
+    if not mark:
+        return False
+    return verify_armored((mark + raw.split(mark, 1)[1]).decode("ascii", "replace"), body, "git", world.trust.public_keys()) is not None
+
+
+def _remote_free(world: World, tag: str, dossier: str) -> None:
+    """No other tag of this name at the remote. Without a remote there is nothing to ask."""
+    remote = world.pin.remote
+    if not remote or remote not in world.repo.text("remote").splitlines():
+        return
+    r = world.repo.result("ls-remote", "--tags", remote, f"refs/tags/{tag}", ok=(0, 128))
+    if r.returncode:
+        words = r.stderr.decode("utf-8", "replace").strip()
+        raise Unavailable("release.remote", at=f"remote {remote}", found=words, expected="its list of tags", help=f"git ls-remote {remote}")
+    there = r.stdout.decode().split()
+    if there:
+        local = world.repo.result("rev-parse", "--verify", "--quiet", f"refs/tags/{tag}", ok=(0, 1, 128)).stdout.decode().strip()
+        if there[0] != local:
+            raise Refused(
+                "release.tag-exists",
+                at=f"{remote} refs/tags/{tag}",
+                found=there[0][:12],
+                expected="no tag of this name",
+                help="choose another version",
+            )
+
+
+def _push(world: World, tags: Sequence[str]) -> None:
+    remote = world.pin.remote or "origin"
+    r = world.repo.result("push", "--quiet", remote, *(f"refs/tags/{t}:refs/tags/{t}" for t in tags), ok=tuple(range(256)))
+    if r.returncode:
+        words = r.stderr.decode("utf-8", "replace").strip()
+        raise Unavailable(
+            "release.remote", at=f"remote {remote}", found=words, expected="the tag accepted", help=f"git push {remote} {' '.join(tags)}"
+        )

@@ -1,0 +1,82 @@
+"""Run: from an issue to a decision in one go. What is done and still good is kept; the stages say which."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+import msgspec
+
+from release_dossier.dossier import Dossier
+from release_dossier.errors import Refused
+from release_dossier.gate import Decision
+from release_dossier.issue import ScopedIssue
+from release_dossier.steps.assemble import assemble
+from release_dossier.steps.collect import collect, frozen_settings
+from release_dossier.steps.decide import decide_dossier
+from release_dossier.steps.open import open_change
+from release_dossier.steps.world import World
+
+
+class Run(msgspec.Struct, frozen=True):
+    """Where it ended, and a line per stage."""
+
+    decision_digest: str
+    decision: Decision
+    dossier: Dossier
+    stages: tuple[dict[str, str], ...]
+
+
+def run(
+    world: World,
+    issue: ScopedIssue | None,
+    owner: str | None,
+    versions: Mapping[str, str],
+    clock: Callable[[], datetime],
+    watch: Callable[[str, float], None],
+    say: Callable[[str], None],
+) -> Run:
+    """Open (when an issue is given), collect what is planned and not yet good, assemble, decide."""
+    stages: list[dict[str, str]] = []
+
+    def stage(name: str, detail: str) -> None:
+        stages.append({"name": name, "detail": detail})
+        say(f"{name:9} {detail}")
+
+    if issue is not None:
+        digest, change, warnings = open_change(world, issue, base=None, head=None, owner=owner, versions=versions)
+        stage("open", "; ".join([f"change {digest[:19]}… with {len(change.files)} files", *warnings]))
+    else:
+        digest, change = world.open_change()
+        if change.head != world.repo.resolve("HEAD"):
+            raise Refused(
+                "run.moved",
+                at="HEAD",
+                found="commits after the change was opened",
+                expected="the issue again",
+                help="dossier run --issue FILE",
+            )
+        stage("open", f"change {digest[:19]}… stands")
+    _, before = assemble(world, digest, change)
+    wanted = _wanted(world, before, clock())
+    if wanted:
+        done = collect(world, digest, change, wanted, None, clock, watch)
+        stage("collect", ", ".join(f"{e.name} {e.verdict}" for _, e in done.evidence) or "nothing recorded")
+        for name, e in done.refused:
+            stage("collect", f"{name} refused: {e}")
+    else:
+        stage("collect", "nothing planned with a command is missing, stale or changed")
+    dossier_digest, dossier = assemble(world, digest, change)
+    stage("assemble", f"dossier {dossier_digest[:19]}… with {len(dossier.evidence)} attempts, {len(dossier.absent)} absent")
+    decision_digest, decision, dossier = decide_dossier(world, dossier_digest)
+    stage("gate", decision.outcome)
+    return Run(decision_digest, decision, dossier, tuple(stages))
+
+
+def _wanted(world: World, dossier: Dossier, now: datetime) -> list[str]:
+    """Plans with a command whose evidence is absent for some service or too old. A failure is not run again: that is the owner's call."""
+    prints = {s.name: s.fingerprint for s in dossier.change.services}
+    absent = {a.name for a in dossier.absent}
+    last = {(a.service, a.name): a for a in dossier.evidence if prints.get(a.service) == a.fingerprint and a.digest}
+    old = {name for (_, name), a in last.items() if a.verdict == "pass" and datetime.fromisoformat(a.expires_at) <= now}
+    return [p.name for p in frozen_settings(world, dossier.change).evidence if p.run and p.name in absent | old]

@@ -1,0 +1,127 @@
+"""Keys and the trust document: make a key, propose the next version. A proposal counts once it stands on the protected branch."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from release_dossier.errors import Refused
+from release_dossier.project import TRUST_FILE
+from release_dossier.sources.ssh import public_of, sign_with_ssh
+from release_dossier.steps.init import new_key_file
+from release_dossier.steps.world import World, rfc3339
+from release_dossier.trust.document import Person, Producer, Revocation, TrustDocument, append_version, next_version, parse_chain
+from release_dossier.trust.dsse import PAYLOAD_TYPE, pae, seal
+from release_dossier.trust.keys import key_of_public
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}\Z")
+
+
+class Proposal(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to change. Empty fields change nothing."""
+
+    person: str | None
+    name: str
+    roles: tuple[str, ...]
+    producer: str | None
+    public: Path | None
+    revoke: str | None
+    threshold: int | None
+    reason: str
+
+
+def new_key(world: World, name: str) -> dict[str, str]:
+    """A key under `.dossier/keys`, refused where one of that name is.
+
+    Raises:
+        Refused: `key.name`, `key.exists`.
+    """
+    if not _NAME.match(name):
+        raise Refused("key.name", at="NAME", found=repr(name), expected="lower-case letters, digits, . _ -")
+    file = world.home / "keys" / name
+    if file.exists():
+        raise Refused("key.exists", at=str(file), found="a key", expected="none: a key is never overwritten")
+    new_key_file(file)
+    return {"file": str(file), "id": key_of_public(public_of(file, world.environ)).id}
+
+
+def keys(world: World) -> list[dict[str, Any]]:
+    """Every listed key, whose it is, whether it is revoked, and whether its private part lies under `.dossier/keys`."""
+    folder = world.home / "keys"
+    here = {key_of_public(f.read_text()).id for f in sorted(folder.glob("*.pub"))} if folder.is_dir() else set()
+    out = []
+    for holder, kind, held in (
+        *((p.id, "person", p.keys) for p in world.trust.document.people),
+        *((p.id, "producer", p.keys) for p in world.trust.document.producers),
+    ):
+        out += [
+            {"holder": holder, "kind": kind, "id": k.id, "here": k.id in here, "revoked": world.trust.revoked_at(k.id) or ""} for k in held
+        ]
+    return out
+
+
+def propose(world: World, wish: Proposal, key_files: Sequence[Path]) -> dict[str, Any]:
+    """Append the next version, signed with every key given, to the working tree's trust file.
+
+    Raises:
+        Refused: `trust.nothing`, `trust.no-key`; and what `parse_chain` says when the signatures do not reach the threshold.
+    """
+    file = world.repo.root / TRUST_FILE
+    old = world.trust.document
+    new = _changed(old, wish, world)
+    if new == old:
+        raise Refused("trust.nothing", at="options", found="no change", expected="--person, --producer, --revoke or --threshold")
+    statement = next_version(
+        world.trust,
+        threshold=new.threshold,
+        people=new.people,
+        producers=new.producers,
+        revocations=new.revocations,
+        created_at=rfc3339(world.now),
+    )
+    signatures = []
+    for key in key_files:
+        key_id = key_of_public(public_of(key, world.environ)).id
+        signatures.append(("sshsig", key_id, sign_with_ssh(key, pae(PAYLOAD_TYPE, statement.raw), world.environ)))
+    fresh = append_version(file.read_bytes(), seal(statement, (world.signer(),), tuple(signatures)))
+    trust = parse_chain(fresh, TRUST_FILE, world.trust.project)
+    staged = file.with_name(f"{TRUST_FILE}.new")
+    staged.write_bytes(fresh)
+    staged.replace(file)
+    return {"version": trust.document.version, "digest": trust.digest, "file": TRUST_FILE}
+
+
+def _changed(old: TrustDocument, wish: Proposal, world: World) -> TrustDocument:
+    key = key_of_public(wish.public.read_text()) if wish.public else None
+    people, producers, revocations = list(old.people), list(old.producers), list(old.revocations)
+    if wish.person:
+        before = next((p for p in people if p.id == wish.person), None)
+        held = (*(before.keys if before else ()), *((key,) if key and not (before and key in before.keys) else ()))
+        if not held:
+            raise Refused(
+                "trust.no-key", at="--public", found="no key for a new person", expected="their public key", help="dossier key new NAME"
+            )
+        roles = wish.roles or (before.roles if before else ())
+        person = Person(wish.person, wish.name or (before.name if before else wish.person), roles, held, before.emails if before else ())
+        people = [p for p in people if p.id != wish.person] + [person]
+    if wish.producer:
+        earlier = next((p for p in producers if p.id == wish.producer), None)
+        held = (*(earlier.keys if earlier else ()), *((key,) if key and not (earlier and key in earlier.keys) else ()))
+        if not held:
+            raise Refused(
+                "trust.no-key", at="--public", found="no key for a new producer", expected="its public key", help="dossier key new NAME"
+            )
+        producers = [p for p in producers if p.id != wish.producer] + [Producer(wish.producer, held, earlier.kinds if earlier else ())]
+    if wish.revoke:
+        revocations.append(Revocation(wish.revoke, world.stamp(), wish.reason or "no reason given"))
+    return msgspec.structs.replace(
+        old,
+        people=tuple(people),
+        producers=tuple(producers),
+        revocations=tuple(revocations),
+        threshold=wish.threshold or old.threshold,
+    )

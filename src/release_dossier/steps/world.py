@@ -1,0 +1,232 @@
+"""The project a command works on: repository, state, people and clock, opened once per command.
+
+1. The project is the nearest `dossier.toml` upwards; it stands at the top of its git working tree.
+2. Its state is `.dossier/` beside it, or `DOSSIER_HOME`. `project.json` in it pins the identity and the protected branch.
+3. Settings come from the commit the change forked from on the protected branch, never from the branch under judgement (law 6).
+4. People and keys come from the newest trust document on the protected branch, and never from an older one than was seen before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from release_dossier.change import Change
+from release_dossier.digest import canonical, parse_json, sha256
+from release_dossier.errors import Corrupt, Refused
+from release_dossier.ports import Store
+from release_dossier.project import SETTINGS_FILE, TRUST_FILE, Settings, parse_settings
+from release_dossier.sources.git import Repository, find_repository
+from release_dossier.store.files import FileStore
+from release_dossier.trust.document import Trust, parse_chain
+from release_dossier.trust.dsse import parse_envelope, seal, valid_keys
+from release_dossier.trust.keys import Signer, load_signer
+from release_dossier.trust.statement import Statement, parse_statement
+
+LOG_REF = "refs/dossier/log"
+
+
+class Pin(msgspec.Struct, frozen=True):
+    """What this machine holds fast: the project's identity, its protected branch and remote, the newest trust version seen."""
+
+    project: str
+    protected_branch: str
+    remote: str
+    trust_version: int = 1
+
+
+class World(msgspec.Struct, frozen=True):
+    """A project at work. `now` is read once, at the edge; `environ` is handed in, never read below it."""
+
+    repo: Repository
+    home: Path
+    store: Store
+    pin: Pin
+    trust: Trust
+    now: datetime
+    environ: Mapping[str, str]
+
+    def stamp(self) -> str:
+        """`now` as documents write it: RFC 3339, UTC, milliseconds."""
+        return rfc3339(self.now)
+
+    def signer(self) -> Signer:
+        """The key this machine signs with as a producer."""
+        return load_signer(producer_key_path(self.home, self.environ))
+
+    def record(self, statement: Statement, *, change: str, key: str = "", typed: tuple[tuple[str, str, str], ...] = ()) -> str:
+        """Sign `statement` as this machine, store it and enter it in the log; the same statement twice is one entry. Returns its digest."""
+        envelope = seal(statement, (self.signer(),), typed)
+        self.store.put(envelope, type=statement.word, change=change, key=key, at=self.stamp())
+        return statement.digest
+
+    def statement(self, digest: str, word: str) -> Statement:
+        """A stored statement, its signature verified by a listed producer.
+
+        Raises:
+            Corrupt: `statement.unsigned` when no listed producer's signature verifies, or it is of another kind or project.
+        """
+        return self.signed(digest, word)[0]
+
+    def signed(self, digest: str, word: str) -> tuple[Statement, frozenset[str]]:
+        """A stored statement and every key whose signature over it verifies."""
+        envelope = parse_envelope(self.store.document(digest), f"document {digest}")
+        statement = parse_statement(envelope.payload, f"document {digest}")
+        if statement.word != word or statement.project != self.trust.project:
+            found = f"a {statement.word} of project {statement.project[:19]}"
+            raise Corrupt("statement.unexpected", at=f"document {digest}", found=found, expected=f"a {word} of this project")
+        return statement, valid_keys(envelope, self.trust.public_keys(), f"document {digest}")
+
+    def protected_ref(self) -> str:
+        """The ref the protected branch is read from: the remote's when there is one, else the local branch."""
+        return protected_ref(self.repo, self.pin)
+
+    def settings_at(self, commit: str) -> tuple[Settings, bytes] | None:
+        """Settings as they stand at `commit`, and their bytes; None where there are none."""
+        raw = self.repo.file_at(commit, SETTINGS_FILE)
+        return None if raw is None else (parse_settings(raw, f"{SETTINGS_FILE} at {commit[:12]}"), raw)
+
+    def open_change(self) -> tuple[str, Change]:
+        """The change last opened on the branch that is checked out: digest and content.
+
+        Raises:
+            Refused: `change.none`.
+        """
+        branch = self.repo.branch()
+        entry = next((e for e in reversed(self.store.entries()) if e.type == "change" and e.key == branch), None)
+        if entry is None:
+            raise Refused(
+                "change.none", at=f"branch {branch}", found="no open change", expected="an opened change", help="dossier open --issue FILE"
+            )
+        return entry.digest, self.change(entry.digest)
+
+    def change(self, digest: str) -> Change:
+        """The change with this digest."""
+        return msgspec.convert(self.statement(digest, "change").predicate, Change)
+
+
+def rfc3339(t: datetime) -> str:
+    """UTC with milliseconds and `Z`."""
+    return t.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def instant(text: str, at: str) -> datetime:
+    """A moment from RFC 3339 text.
+
+    Raises:
+        Refused: `time.syntax` for anything without date, time and offset.
+    """
+    try:
+        t = datetime.fromisoformat(text)
+    except ValueError as e:
+        raise Refused("time.syntax", at=at, found=repr(text), expected="RFC 3339, as in 2026-11-24T09:00:00Z") from e
+    if t.tzinfo is None:
+        raise Refused("time.syntax", at=at, found=repr(text), expected="a time with its offset, as in 2026-11-24T09:00:00Z")
+    return t.astimezone(UTC)
+
+
+def find_root(start: Path, environ: Mapping[str, str]) -> Repository:
+    """The working tree of the nearest `dossier.toml` upwards.
+
+    Raises:
+        Refused: `project.none` or `project.not-at-top`.
+    """
+    here = next((d for d in (start, *start.parents) if (d / SETTINGS_FILE).is_file()), None)
+    if here is None:
+        raise Refused("project.none", at=str(start), found=f"no {SETTINGS_FILE} here or above", expected="a project", help="dossier init")
+    repo = find_repository(here, git_environment(environ))
+    if repo.root.resolve() != here.resolve():
+        raise Refused(
+            "project.not-at-top", at=str(here / SETTINGS_FILE), found="a folder below the top", expected=f"it to stand in {repo.root}"
+        )
+    return repo
+
+
+def git_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """What git may see: where programs and its user's configuration are, and the agent it signs with."""
+    keep = ("PATH", "HOME", "XDG_CONFIG_HOME", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM", "SSH_AUTH_SOCK", "TMPDIR")
+    return {k: environ[k] for k in keep if k in environ}
+
+
+def state_folder(root: Path, environ: Mapping[str, str]) -> Path:
+    """Where the project's state lives."""
+    return Path(environ["DOSSIER_HOME"]) if environ.get("DOSSIER_HOME") else root / ".dossier"
+
+
+def producer_key_path(home: Path, environ: Mapping[str, str]) -> Path:
+    """The file of this machine's producer key; a pipeline names its own with DOSSIER_PRODUCER_KEY."""
+    return Path(environ["DOSSIER_PRODUCER_KEY"]) if environ.get("DOSSIER_PRODUCER_KEY") else home / "keys" / "producer"
+
+
+def protected_ref(repo: Repository, pin: Pin) -> str:
+    """See `World.protected_ref`."""
+    remote = f"refs/remotes/{pin.remote}/{pin.protected_branch}"
+    return remote if pin.remote and repo.exists(remote) else f"refs/heads/{pin.protected_branch}"
+
+
+def open_world(start: Path, environ: Mapping[str, str], now: datetime) -> World:
+    """Open the project `start` lies in.
+
+    A clone that has no state yet pins the identity its protected branch names, and makes its own producer key.
+
+    Raises:
+        Refused: `project.*`, `settings.*`. Corrupt: `trust.*`, `log.*`. Unavailable: the state folder cannot be used.
+    """
+    repo = find_root(start, environ)
+    home = state_folder(repo.root, environ)
+    pin = _pin(repo, home)
+    trust = _trust(repo, pin)
+    if trust.document.version > pin.trust_version:
+        write_pin(home, msgspec.structs.replace(pin, trust_version=trust.document.version))
+    store = FileStore(home, trust.project, signer_path=producer_key_path(home, environ))
+    return World(repo, home, store, pin, trust, now, environ)
+
+
+def write_pin(home: Path, pin: Pin) -> None:
+    """Hold `pin` fast: replaced as a whole, so that a crash leaves the old one or the new one."""
+    home.mkdir(parents=True, exist_ok=True)
+    fresh = home / "project.json.new"
+    fresh.write_bytes(canonical(msgspec.to_builtins(pin)) + b"\n")
+    fresh.replace(home / "project.json")
+
+
+def _pin(repo: Repository, home: Path) -> Pin:
+    file = home / "project.json"
+    if file.is_file():
+        try:
+            return msgspec.convert(parse_json(file.read_bytes(), str(file)), Pin)
+        except msgspec.ValidationError as e:
+            raise Corrupt("project.pin", at=str(file), found=str(e), expected="the pin dossier init wrote") from e
+    settings = parse_settings((repo.root / SETTINGS_FILE).read_bytes())
+    pin = Pin(settings.project.trust, settings.project.protected_branch, settings.project.remote)
+    adopted = repo.file_at(protected_ref(repo, pin), SETTINGS_FILE) if repo.exists(protected_ref(repo, pin)) else None
+    if adopted is not None:
+        table = parse_settings(adopted, f"{SETTINGS_FILE} on {pin.protected_branch}").project
+        pin = Pin(table.trust, table.protected_branch, table.remote)
+    write_pin(home, pin)
+    return pin
+
+
+def _trust(repo: Repository, pin: Pin) -> Trust:
+    """The newest trust document: the protected branch's; before adoption the working tree's."""
+    ref = protected_ref(repo, pin)
+    raw = repo.file_at(ref, TRUST_FILE) if repo.exists(ref) else None
+    at = f"{TRUST_FILE} on {pin.protected_branch}"
+    if raw is None:
+        file = repo.root / TRUST_FILE
+        if not file.is_file():
+            raise Refused("trust.none", at=TRUST_FILE, found="no such file", expected="the trust document dossier init wrote")
+        raw, at = file.read_bytes(), TRUST_FILE
+    trust = parse_chain(raw, at, pin.project)
+    if trust.document.version < pin.trust_version:
+        found = f"version {trust.document.version}"
+        raise Corrupt("trust.rolled-back", at=at, found=found, expected=f"version {pin.trust_version} or newer, which was seen before")
+    return trust
+
+
+def settings_digest(raw: bytes) -> str:
+    """How a change names the settings it was frozen with."""
+    return sha256(raw)

@@ -1,0 +1,96 @@
+"""Every side effect the core needs, as contracts written by those who need them.
+
+The store's promises, which one test suite holds against every store:
+
+1. A statement has an entry exactly when `put` was done with it, and then for ever: entries are never changed or removed.
+2. Putting a statement again, in whatever envelope, returns the entry it has. So every caller may retry anything.
+3. Document, then entry, then checkpoint, each durable before the next begins. A crash leaves a document nobody names, or a
+   checkpoint that is behind by one entry; opening the store again repairs both and says so in `recovered`.
+4. What is read is checked: a document against its entry, an entry against its chain, the log against its checkpoint.
+5. One writer at a time, across processes; readers need no lock and see whole entries only.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Protocol
+
+from release_dossier.trust.log import Entry
+
+LOCK_SECONDS_MAX = 30.0  # seconds to wait for another process; no command holds the lock while it runs planned commands
+
+
+class Store(Protocol):
+    """Statements, the log over them, and artifacts."""
+
+    @property
+    def recovered(self) -> tuple[str, ...]:
+        """What opening found half done by a run that was killed, and what it did about it; empty nearly always."""
+        ...
+
+    def put(self, envelope: bytes, *, type: str, change: str, key: str, at: str) -> Entry:
+        """Keep an envelope and enter its statement in the log. Durable when it returns; nothing was kept when it refuses.
+
+        On `Unavailable` it may have taken effect or not: put it again and it is there once.
+
+        Raises:
+            Refused: `envelope.*`: this is no envelope.
+            Unavailable: `store.full`, `store.read-only`, `store.file-system`, `store.locked`.
+            Corrupt: `log.*`: the log was altered by someone else; nothing was appended.
+        """
+        ...
+
+    def document(self, digest: str) -> bytes:
+        """The envelope of a statement, hashed again on every read.
+
+        Raises:
+            Refused: `digest.unknown`: no entry names it. A document without an entry does not exist.
+            Corrupt: `store.missing-document`, `store.altered-document`, `log.*`.
+        """
+        ...
+
+    def entries(self) -> tuple[Entry, ...]:
+        """The whole log, chain and checkpoint verified. The same tuple as long as nothing was added.
+
+        Raises:
+            Corrupt: `log.*`: gap, broken chain, or fewer or other entries than the checkpoint says.
+        """
+        ...
+
+    def find(self, prefix: str) -> str:
+        """The one statement whose digest begins so, `sha256:` in front or not.
+
+        Raises:
+            Refused: `digest.short` (under eight digits), `digest.unknown`, `digest.ambiguous`.
+        """
+        ...
+
+    def put_artifact(self, source: Path | bytes) -> str:
+        """Keep a file's content under its digest; durable when it returns. The same content is kept once.
+
+        Raises:
+            Refused: `artifact.*`: a link, not a file, too large.
+            Unavailable: as `put`; nothing was kept.
+        """
+        ...
+
+    def artifact(self, digest: str) -> bytes:
+        """An artifact's content, hashed again on every read.
+
+        Raises:
+            Corrupt: `store.missing-artifact`, `store.altered-artifact`.
+        """
+        ...
+
+    def lock(self, wait_s: float = LOCK_SECONDS_MAX) -> AbstractContextManager[None]:
+        """The only writer, until left. May be entered again by its holder. Given up by the system when the process dies.
+
+        Raises:
+            Unavailable: `store.locked`, naming the process that holds it.
+        """
+        ...
+
+    def checkpoint(self) -> bytes:
+        """The newest signed checkpoint, of the same moment as `entries`."""
+        ...

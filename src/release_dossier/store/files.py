@@ -1,0 +1,529 @@
+"""The embedded store: plain files in one folder. Restoring it is copying the folder.
+
+    documents/ab/<hex>.json   envelopes, by the digest of their statement
+    artifacts/ab/<hex>        content, by its digest
+    log/entries.ndjson        one line per statement, appended
+    log/checkpoint            signed size and root, replaced
+    log/lock                  held by the one writer; its process id inside
+    keys/                     private keys, 0600, folder 0700
+    tmp/                      files that have no name yet
+
+Four writes reach the disk for a statement, and why none can be left out:
+
+1. document: must be there whenever an entry names it;
+2. its folder: a file whose name is lost is lost;
+3. entry: from here on the statement happened;
+4. checkpoint: renamed over the old one, it must not be empty after a power cut, because an empty one looks like tampering.
+   The rename itself is not synced: if it is lost the old checkpoint is one behind, which opening repairs.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import itertools
+import os
+import stat
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from release_dossier.digest import DIGEST
+from release_dossier.errors import Corrupt, Refused, Unavailable
+from release_dossier.limits import ARTIFACT_BYTES_MAX
+from release_dossier.ports import LOCK_SECONDS_MAX
+from release_dossier.store.crash import armed, reach
+from release_dossier.store.index import Index, check_document
+from release_dossier.trust.keys import P256, Signer, generate, load_signer
+from release_dossier.trust.log import (
+    Checkpoint,
+    Entry,
+    checkpoint_signers,
+    make_checkpoint,
+    origin_of,
+    parse_checkpoint,
+    parse_entries,
+    whole_lines,
+)
+
+_FOLDERS = ("documents", "artifacts", "log", "keys", "tmp")
+_CHUNK_BYTES = 1024 * 1024
+_POLL_SECONDS = 0.02
+_unnamed = itertools.count()
+_Stamp = tuple[int, int, int, int]
+
+
+class FileStore:
+    """`ports.Store` in the folder `home`, for the project with identity `project`.
+
+    `signer_path` is the key that signs checkpoints; where it lies in `home/keys` and is missing, it is made.
+    `public_keys` (id → public line) are other keys whose checkpoints are believed: machines that share the folder by turns.
+
+    Opening repairs what a killed run left and says so in `recovered`. A folder that cannot be written can be opened and read
+    when it is whole.
+
+    Raises:
+        Refused: `key.*`. Unavailable: `store.*`. Corrupt: `log.*`, `store.*`.
+    """
+
+    def __init__(self, home: Path, project: str, *, signer_path: Path | None = None, public_keys: Mapping[str, str] | None = None) -> None:
+        self.home, self.project = home, project
+        self.signer_path = signer_path or home / "keys" / "producer"
+        self.public_keys = dict(public_keys or {})
+        self.recovered: tuple[str, ...] = ()
+        self._log, self._checkpoint_file = home / "log" / "entries.ndjson", home / "log" / "checkpoint"
+        self._lock_file = home / "log" / "lock"
+        self._signer: Signer | None = None
+        self._turn = threading.RLock()
+        self._depth = 0
+        self._index, self._stamp = Index(), (0, 0, 0, 0)
+        self._known: tuple[bytes, Checkpoint] | None = None
+        self._open()
+
+    # Reading
+
+    def entries(self) -> tuple[Entry, ...]:
+        """See `ports.Store.entries`."""
+        return self._read().entries()
+
+    def checkpoint(self) -> bytes:
+        """See `ports.Store.checkpoint`."""
+        index = self._read()
+        raw, checkpoint = self._read_checkpoint()
+        if checkpoint.size < index.frontier.size:
+            # The writer is between entry and checkpoint, or was killed there.
+            with self.lock():
+                self._repair()
+                raw, _ = self._read_checkpoint()
+        return raw
+
+    def document(self, digest: str) -> bytes:
+        """See `ports.Store.document`."""
+        entry = self._read().entry_of(digest)
+        file = self._place("documents", digest, ".json")
+        try:
+            raw = file.read_bytes()
+        except FileNotFoundError as e:
+            raise Corrupt(
+                "store.missing-document", at=str(file), found="no such file", expected=f"the {entry.type} of log entry {entry.n}"
+            ) from e
+        except OSError as e:
+            raise _unavailable(e, file) from e
+        return check_document(raw, entry, str(file))
+
+    def find(self, prefix: str) -> str:
+        """See `ports.Store.find`."""
+        return self._read().find(prefix)
+
+    def artifact(self, digest: str) -> bytes:
+        """See `ports.Store.artifact`."""
+        file = self._place("artifacts", digest)
+        try:
+            raw = file.read_bytes()
+        except FileNotFoundError as e:
+            raise Corrupt("store.missing-artifact", at=str(file), found="no such file", expected=digest) from e
+        except OSError as e:
+            raise _unavailable(e, file) from e
+        found = "sha256:" + hashlib.sha256(raw).hexdigest()
+        if found != digest:
+            raise Corrupt("store.altered-artifact", at=str(file), found=found, expected=digest)
+        return raw
+
+    # Writing
+
+    def put(self, envelope: bytes, *, type: str, change: str, key: str, at: str) -> Entry:
+        """See `ports.Store.put`."""
+        with self.lock():
+            index = self._repair()
+            entry = index.following(envelope, type=type, change=change, key=key, at=at)
+            if index.get(entry.digest) is not None:
+                return entry
+            file = self._place("documents", entry.digest, ".json")
+            self._write(file, envelope, "store.document")
+            reach("store.document")
+            self._append(entry)
+            reach("store.entry")
+            self._sign(index)
+            reach("store.checkpoint")
+            return entry
+
+    def put_artifact(self, source: Path | bytes) -> str:
+        """See `ports.Store.put_artifact`."""
+        fresh = self._fresh()
+        try:
+            if isinstance(source, bytes):
+                digest = _spill(iter((source,)), fresh)
+            else:
+                digest = _spill(_chunks(source), fresh)
+            file = self._place("artifacts", digest)
+            reach("store.artifact-written")
+            if file.exists():
+                # Whoever wrote it first may not have finished making its name durable.
+                fresh.unlink()
+            else:
+                self._name(fresh, file)
+            _sync_folder(file.parent)
+        except OSError as e:
+            fresh.unlink(missing_ok=True)
+            raise _unavailable(e, fresh) from e
+        except BaseException:
+            fresh.unlink(missing_ok=True)
+            raise
+        reach("store.artifact")
+        return digest
+
+    @contextmanager
+    def lock(self, wait_s: float = LOCK_SECONDS_MAX) -> Iterator[None]:
+        """See `ports.Store.lock`."""
+        with self._turn:
+            if self._depth:
+                self._depth += 1
+                try:
+                    yield
+                finally:
+                    self._depth -= 1
+                return
+            fd = self._acquire(wait_s)
+            self._depth = 1
+            try:
+                yield
+            finally:
+                self._depth = 0
+                os.close(fd)
+
+    # Opening and repairing
+
+    def _open(self) -> None:
+        new = not self._checkpoint_file.exists()
+        try:
+            if new:
+                for name in _FOLDERS:
+                    (self.home / name).mkdir(parents=True, exist_ok=True, mode=0o700 if name == "keys" else 0o777)
+            done = self._sweep()
+        except OSError as e:
+            raise _unavailable(e, self.home) from e
+        if new:
+            with self.lock():
+                if not self._checkpoint_file.exists():
+                    self._found()
+        index = self._read()
+        if self._log.stat().st_size > self._stamp[2] or self._read_checkpoint()[1].size < index.frontier.size:
+            with self.lock():
+                done += self._repair_words()
+        self.recovered = tuple(done)
+
+    def _found(self) -> None:
+        """A new log: empty, under a checkpoint of nothing. From now on a missing checkpoint means that somebody removed it."""
+        if self._log.exists() and self._log.stat().st_size:
+            raise Corrupt(
+                "log.no-checkpoint", at=str(self._checkpoint_file), found="entries without a checkpoint", expected="a checkpoint over them"
+            )
+        try:
+            self._log.touch()
+            _sync_folder(self._log.parent)
+        except OSError as e:
+            raise _unavailable(e, self._log) from e
+        self._sign(Index())
+
+    def _sweep(self) -> list[str]:
+        """Remove what killed processes left in tmp/. Names begin with the process that made them; the living are left alone."""
+        gone = 0
+        for file in (self.home / "tmp").iterdir() if (self.home / "tmp").is_dir() else ():
+            pid = file.name.split("-")[0]
+            if pid.isdigit() and not _alive(int(pid)):
+                with suppress(OSError):
+                    file.unlink()
+                    gone += 1
+        return [f"removed {gone} unfinished file{'s' if gone > 1 else ''} of a run that was killed"] if gone else []
+
+    def _repair(self) -> Index:
+        """The index, after a torn line is cut off and a late checkpoint signed. Only with the lock."""
+        self._repair_words()
+        return self._index
+
+    def _repair_words(self) -> list[str]:
+        done: list[str] = []
+        index = self._read()
+        size = self._log.stat().st_size
+        if size > self._stamp[2]:
+            try:
+                with self._log.open("r+b") as f:
+                    f.truncate(self._stamp[2])
+                    os.fsync(f.fileno())
+            except OSError as e:
+                raise _unavailable(e, self._log) from e
+            done.append(f"cut off {size - self._stamp[2]} bytes of a log entry that was not finished")
+            self._stamp = self._stat()
+        checkpoint = self._read_checkpoint()[1]
+        index.hold(checkpoint, str(self._log))
+        if checkpoint.size < index.frontier.size:
+            self._sign(index)
+            last = index.last()
+            assert last is not None
+            done.append(f"signed the checkpoint for log entry {last.n} ({last.type} {last.digest[:19]}…), which a killed run had entered")
+        return done
+
+    # The log
+
+    def _read(self) -> Index:
+        """The index, read again from the start when the file is not the one that was read. Costs one stat when nothing changed."""
+        stamp = self._stat()
+        if stamp == self._stamp and self._known is not None:
+            return self._index
+        # The checkpoint first: the log read after it can only be longer.
+        _, checkpoint = self._read_checkpoint()
+        try:
+            raw = self._log.read_bytes()
+        except OSError as e:
+            raise _unavailable(e, self._log) from e
+        index = Index(parse_entries(raw))
+        index.hold(checkpoint, str(self._log))
+        whole = whole_lines(raw)
+        self._index = index
+        # A torn line, or one that came while reading, leaves a stamp that the file does not have: it is read again.
+        self._stamp = (*stamp[:2], whole, stamp[3])
+        return index
+
+    def _stat(self) -> _Stamp:
+        try:
+            s = self._log.stat()
+        except FileNotFoundError as e:
+            raise Corrupt("log.missing", at=str(self._log), found="no such file", expected="the log") from e
+        except OSError as e:
+            raise _unavailable(e, self._log) from e
+        return (s.st_dev, s.st_ino, s.st_size, s.st_mtime_ns)
+
+    def _read_checkpoint(self) -> tuple[bytes, Checkpoint]:
+        """The newest checkpoint, its signature verified.
+
+        Raises:
+            Corrupt: `log.no-checkpoint`, `log.checkpoint`, `log.other-project`, `log.checkpoint-signer`.
+        """
+        at = str(self._checkpoint_file)
+        try:
+            raw = self._checkpoint_file.read_bytes()
+        except FileNotFoundError as e:
+            raise Corrupt("log.no-checkpoint", at=at, found="no such file", expected="the checkpoint over the log") from e
+        except OSError as e:
+            raise _unavailable(e, self._checkpoint_file) from e
+        if self._known is not None and self._known[0] == raw:
+            return self._known
+        checkpoint = parse_checkpoint(raw, at)
+        if checkpoint.origin != origin_of(self.project):
+            raise Corrupt("log.other-project", at=at, found=checkpoint.origin, expected=origin_of(self.project))
+        # A reader may know the public keys and not be allowed to read the private one.
+        if not checkpoint_signers(checkpoint, self.public_keys.values()):
+            mine = self._sign_with()
+            if not checkpoint_signers(checkpoint, (mine.public,)):
+                raise Corrupt("log.checkpoint-signer", at=at, found="no valid signature of a known key", expected=f"one by {mine.key_id}")
+        self._known = raw, checkpoint
+        return self._known
+
+    def _append(self, entry: Entry) -> None:
+        """The entry, durable. When that fails the log is as long as before."""
+        line = entry.line() + b"\n"
+        before = self._stamp[2]
+        try:
+            fd = os.open(self._log, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+            try:
+                if armed("store.entry-torn"):
+                    os.write(fd, line[: len(line) // 2])
+                    reach("store.entry-torn")
+                try:
+                    _write_all(fd, line)
+                    os.fdatasync(fd)
+                except OSError:
+                    # Whether the line is on the disk is not known; without it the statement did not happen, and may be put again.
+                    with suppress(OSError):
+                        os.ftruncate(fd, before)
+                    raise
+                s = os.fstat(fd)
+            finally:
+                os.close(fd)
+        except OSError as e:
+            self._known = None  # read everything again before the next word
+            raise _unavailable(e, self._log) from e
+        self._index.add(entry)
+        self._stamp = (s.st_dev, s.st_ino, s.st_size, s.st_mtime_ns)
+
+    def _sign(self, index: Index) -> None:
+        raw = make_checkpoint(self.project, index.frontier.size, index.frontier.root(), self._sign_with())
+        self._write(self._checkpoint_file, raw, "store.checkpoint", sync_name=False)
+        self._known = raw, parse_checkpoint(raw)
+
+    def _sign_with(self) -> Signer:
+        if self._signer is None:
+            if not self.signer_path.exists() and self.signer_path.parent == self.home / "keys":
+                new_key(self.signer_path)
+            self._signer = load_signer(self.signer_path)
+        return self._signer
+
+    # Files
+
+    def _place(self, folder: str, digest: str, suffix: str = "") -> Path:
+        if not DIGEST.match(digest):
+            raise Refused("digest.syntax", at="digest", found=digest, expected="sha256: and 64 hexadecimal digits")
+        digits = digest.removeprefix("sha256:")
+        return self.home / folder / digits[:2] / (digits + suffix)
+
+    def _fresh(self) -> Path:
+        return self.home / "tmp" / f"{os.getpid()}-{threading.get_ident()}-{next(_unnamed)}"
+
+    def _write(self, file: Path, data: bytes, point: str, *, sync_name: bool = True) -> None:
+        """`file` with `data` as its content, the whole of it or none."""
+        fresh = self._fresh()
+        try:
+            _spill(iter((data,)), fresh)
+            reach(f"{point}-written")
+            self._name(fresh, file)
+            if sync_name:
+                _sync_folder(file.parent)
+        except OSError as e:
+            with suppress(OSError):
+                fresh.unlink(missing_ok=True)
+            raise _unavailable(e, file) from e
+
+    def _name(self, fresh: Path, file: Path) -> None:
+        try:
+            fresh.rename(file)
+        except FileNotFoundError:
+            file.parent.mkdir(exist_ok=True)
+            _sync_folder(file.parent.parent)
+            fresh.rename(file)
+
+    def _acquire(self, wait_s: float) -> int:
+        try:
+            fd = os.open(self._lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        except OSError as e:
+            raise _unavailable(e, self._lock_file) from e
+        until = time.monotonic() + wait_s
+        while True:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= until:
+                    holder = os.pread(fd, 20, 0).decode("ascii", "replace").strip() or "unknown"
+                    os.close(fd)
+                    at, found = str(self._lock_file), f"process {holder} holds it"
+                    raise Unavailable("store.locked", at=at, found=found, expected=f"it free within {wait_s:g} s") from None
+                time.sleep(_POLL_SECONDS)
+            except OSError as e:
+                os.close(fd)
+                raise _unavailable(e, self._lock_file) from e
+        with suppress(OSError):  # a full disk: the name of the holder is for people only
+            os.ftruncate(fd, 0)
+            os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+        return fd
+
+
+def new_key(file: Path, kind: str = P256) -> None:
+    """A new key in `file`, 0600, with its public line beside it. An existing file stays as it is.
+
+    The private part is complete before it has its name, and a second process that makes one at the same time keeps the first.
+
+    Raises:
+        Unavailable: `store.*`.
+    """
+    private, public = generate(kind)
+    fresh = file.with_name(f"{file.name}.{os.getpid()}.new")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        try:
+            _write_all(fd, private)
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        with suppress(FileExistsError):
+            os.link(fresh, file)
+            file.with_name(f"{file.name}.pub").write_text(public + "\n", encoding="ascii")
+        fresh.unlink()
+        _sync_folder(file.parent)
+    except OSError as e:
+        with suppress(OSError):
+            fresh.unlink(missing_ok=True)
+        raise _unavailable(e, file) from e
+
+
+def _spill(chunks: Iterator[bytes], file: Path) -> str:
+    """Write `chunks` to a new file, durable. Returns their digest."""
+    h = hashlib.sha256()
+    fd = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    try:
+        for chunk in chunks:
+            h.update(chunk)
+            _write_all(fd, chunk)
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+    return "sha256:" + h.hexdigest()
+
+
+def read_artifact(source: Path) -> bytes:
+    """A file's content as an artifact.
+
+    Raises:
+        Refused: `artifact.*`.
+    """
+    return b"".join(_chunks(source))
+
+
+def _chunks(source: Path) -> Iterator[bytes]:
+    """A file's content. Links are refused: what they point to may be anything by the time it is read."""
+    try:
+        fd = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError as e:
+        words = "a symbolic link" if e.errno == errno.ELOOP else e.strerror or "an error"
+        raise Refused("artifact.unreadable", at=str(source), found=words, expected="a file") from e
+    with os.fdopen(fd, "rb") as f:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise Refused("artifact.not-a-file", at=str(source), found="a folder, device or pipe", expected="a file")
+        total = 0
+        while chunk := f.read(_CHUNK_BYTES):
+            total += len(chunk)
+            if total > ARTIFACT_BYTES_MAX:
+                raise Refused(
+                    "artifact.too-large",
+                    at=str(source),
+                    found=f"over {ARTIFACT_BYTES_MAX} bytes",
+                    expected=f"at most {ARTIFACT_BYTES_MAX} bytes",
+                )
+            yield chunk
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def _sync_folder(folder: Path) -> None:
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True
+
+
+def _unavailable(e: OSError, file: Path) -> Unavailable:
+    where = str(e.filename or file)
+    words = e.strerror or type(e).__name__
+    if e.errno in (errno.ENOSPC, errno.EDQUOT):
+        return Unavailable("store.full", at=where, found=words, expected="room to write", help="df -h .")
+    if e.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+        return Unavailable("store.read-only", at=where, found=words, expected="a folder this user may write", help="dossier doctor")
+    return Unavailable("store.file-system", at=where, found=words, expected="a working file system", help="dossier doctor")

@@ -1,0 +1,163 @@
+"""DSSE 1.0.2 envelopes: bytes, what they are, and who signed them.
+
+1. What is signed is the pre-authentication encoding of type and payload, never the JSON around it.
+2. Machines sign in `signatures`, which any DSSE verifier reads. People sign the same bytes with their SSH keys; those stand
+   in `typedSignatures` beside it, because an SSH signature signs its own framing and would confuse a DSSE verifier.
+3. The verified bytes are the parsed bytes: `payload` is decoded once, and both signature and parser get that object.
+4. One base64 layer, one spelling: padding and unused bits are checked, so no bit of the text is free.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from release_dossier.digest import canonical, parse_json, sha256
+from release_dossier.errors import Refused
+from release_dossier.limits import DOCUMENT_BYTES_MAX
+from release_dossier.trust.keys import Signer, parse_public
+from release_dossier.trust.sshsig import NAMESPACE, verify_armored
+from release_dossier.trust.statement import PAYLOAD_TYPE, Statement
+
+__all__ = ["NAMESPACE", "PAYLOAD_TYPE", "Envelope", "envelope_of", "pae", "parse_envelope", "seal", "valid_keys"]
+SIGNATURES_MAX = 100  # of either sort on one envelope; a statement of ours has one or two, verifying each takes about 0.1 ms
+
+
+class Envelope(msgspec.Struct, frozen=True):
+    """An envelope as read. `signatures` are (key id, bytes), `typed_signatures` (type, key id, text); `raw` is what was read."""
+
+    payload: bytes
+    payload_type: str
+    signatures: tuple[tuple[str, bytes], ...]
+    typed_signatures: tuple[tuple[str, str, str], ...]
+    raw: bytes
+
+    @property
+    def digest(self) -> str:
+        """The digest of the statement inside: its identity, whoever signed it."""
+        return sha256(self.payload)
+
+    def as_json(self) -> dict[str, Any]:
+        """The envelope as the object `seal` writes."""
+        out: dict[str, Any] = {
+            "payload": base64.b64encode(self.payload).decode(),
+            "payloadType": self.payload_type,
+            "signatures": [{"keyid": k, "sig": base64.b64encode(s).decode()} for k, s in self.signatures],
+        }
+        if self.typed_signatures:
+            out["typedSignatures"] = [{"type": t, "keyid": k, "sig": s} for t, k, s in self.typed_signatures]
+        return out
+
+
+def pae(payload_type: str, payload: bytes) -> bytes:
+    """Pre-authentication encoding (DSSE protocol.md): the bytes every signature is over."""
+    kind = payload_type.encode()
+    return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
+
+
+def seal(statement: Statement, signers: Sequence[Signer], typed: Sequence[tuple[str, str, str]] = ()) -> bytes:
+    """A canonical envelope of `statement`, signed by each of `signers`, with people's `typed` signatures (type, key id, text)."""
+    message = pae(PAYLOAD_TYPE, statement.raw)
+    signed = tuple((s.key_id, s.sign(message)) for s in signers)
+    return canonical(Envelope(statement.raw, PAYLOAD_TYPE, signed, tuple(typed), b"").as_json())
+
+
+def parse_envelope(raw: bytes, at: str, payload_type: str = PAYLOAD_TYPE) -> Envelope:
+    """`raw` as an envelope around bytes of `payload_type`. Checks no signature: see `valid_keys`.
+
+    Fields it does not know stay in `raw` and mean nothing.
+
+    Raises:
+        Refused: `json.*`, `envelope.*`.
+    """
+    # A payload of the largest document grows by a third in base64; signatures and field names are small beside that.
+    return envelope_of(parse_json(raw, at, DOCUMENT_BYTES_MAX // 3 * 4 + 1024 * 1024), raw, at, payload_type)
+
+
+def envelope_of(value: Any, raw: bytes, at: str, payload_type: str = PAYLOAD_TYPE) -> Envelope:
+    """An envelope from JSON that is parsed already; `raw` is kept as its bytes.
+
+    Raises:
+        Refused: `envelope.*`.
+    """
+    try:
+        body = msgspec.convert(value, _Body)
+    except msgspec.ValidationError as e:
+        raise Refused("envelope.shape", at=at, found=str(e), expected="a DSSE envelope: payload, payloadType, signatures") from e
+    if body.payloadType != payload_type:
+        raise Refused("envelope.payload-type", at=f"{at} payloadType", found=body.payloadType, expected=payload_type)
+    if not body.signatures or max(len(body.signatures), len(body.typedSignatures)) > SIGNATURES_MAX:
+        found = f"{len(body.signatures)} and {len(body.typedSignatures)} signatures"
+        raise Refused("envelope.signatures", at=f"{at} signatures", found=found, expected=f"one to {SIGNATURES_MAX}")
+    payload = decode_base64(body.payload, f"{at} payload")
+    signatures = tuple((s.keyid, decode_base64(s.sig, f"{at} signatures[{i}]")) for i, s in enumerate(body.signatures))
+    typed = tuple((s.type, s.keyid, s.sig) for s in body.typedSignatures)
+    return Envelope(payload, payload_type, signatures, typed, raw)
+
+
+def valid_keys(envelope: Envelope, public_keys: Mapping[str, str], at: str) -> frozenset[str]:
+    """Ids of the keys in `public_keys` (id → public line) whose signature over this envelope really verifies.
+
+    A key id in an envelope is a hint: it chooses which key to try, and an absent one means all. A signature that is
+    malformed, unknown or wrong simply does not count, so one bad signature never hides the others.
+    """
+    message = pae(envelope.payload_type, envelope.payload)
+    valid = set()
+    for hint, signature in envelope.signatures:
+        tried = [hint] if hint in public_keys else [] if hint else list(public_keys)
+        valid |= {k for k in tried if k not in valid and _verifies(k, public_keys[k], signature, message, at)}
+    for kind, hint, text in envelope.typed_signatures:
+        if kind != "sshsig" or hint not in public_keys:
+            continue
+        try:
+            signer = verify_armored(text, message, NAMESPACE, public_keys, at)
+        except Refused:
+            continue
+        if signer == hint:
+            valid.add(hint)
+    return frozenset(valid)
+
+
+def _verifies(key_id: str, line: str, signature: bytes, message: bytes, at: str) -> bool:
+    try:
+        public = parse_public(line, at)
+    except Refused:
+        return False
+    return public.id == key_id and public.verifies(signature, message)
+
+
+def decode_base64(text: str, at: str) -> bytes:
+    """Base64, standard or URL-safe but not both, padded, with no unused bit set: one value has one spelling per alphabet.
+
+    Raises:
+        Refused: `envelope.base64`.
+    """
+    for alphabet in (None, b"-_"):
+        try:
+            data = base64.b64decode(text, altchars=alphabet, validate=True)
+        except ValueError:
+            continue
+        if base64.b64encode(data, alphabet).decode() == text:
+            return data
+    raise Refused("envelope.base64", at=at, found=repr(text[:40]), expected="base64 with padding, in one alphabet")
+
+
+class _Signature(msgspec.Struct):
+    sig: str
+    keyid: str = ""
+
+
+class _Typed(msgspec.Struct):
+    type: str
+    keyid: str
+    sig: str
+
+
+class _Body(msgspec.Struct):
+    payload: str
+    payloadType: str
+    signatures: list[_Signature]
+    typedSignatures: list[_Typed] = []

@@ -1,0 +1,357 @@
+"""Keys: their names, their public lines, and the value that signs.
+
+1. A key is named as `ssh-keygen -l` prints it: `SHA256:` and the unpadded base64 of SHA-256 over its public wire form.
+   The DSSE libraries of in-toto name keys the same way, so one name serves people, machines and their tools.
+2. A public key is one line, `type base64`, without comment. The type inside the wire form must be the type in front.
+3. Ed25519, ECDSA P-256 and P-384, RSA from 2,048 bits. Hardware keys (`sk-…`) are refused until their flags are judged.
+4. Machines sign DSSE with ECDSA P-256 and SHA-256: cosign reads every Ed25519 key it is given as Ed25519ph, so it cannot
+   check a DSSE envelope signed with one. Signatures are deterministic (RFC 6979) where the cryptographic library can.
+
+Imports of the cryptographic library are inside functions: a command that only looks must not pay 40 ms for them.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from release_dossier.errors import Refused
+from release_dossier.trust import wire
+
+ED25519 = "ssh-ed25519"
+P256 = "ecdsa-sha2-nistp256"
+P384 = "ecdsa-sha2-nistp384"
+RSA = "ssh-rsa"
+KEY_TYPES = (ED25519, P256, P384, RSA)
+RSA_BITS_MIN = 2048  # bits; what NIST SP 800-131A still accepts
+RSA_BITS_MAX = 16384  # bits; OpenSSH's own bound, above it verifying takes seconds
+PUBLIC_LINE_CHARS_MAX = 8192  # characters; an RSA key of 16,384 bits takes 2,800
+PRIVATE_BYTES_MAX = 64 * 1024  # bytes of a private key file
+_OPENSSH = b"-----BEGIN OPENSSH PRIVATE KEY-----"
+
+
+class Key(msgspec.Struct, frozen=True):
+    """A public key. `id` is `SHA256:<base64>` as ssh-keygen prints it, `public` one `ssh-… AAAA…` line without comment."""
+
+    id: str
+    public: str
+
+
+class Signer(msgspec.Struct, frozen=True):
+    """A private key at hand. `sign` makes a DSSE signature over bytes, `sign_ssh` the signature blob of an SSH signature."""
+
+    key_id: str
+    public: str
+    sign: Callable[[bytes], bytes]
+    sign_ssh: Callable[[bytes], bytes]
+
+    def __repr__(self) -> str:
+        return f"Signer({self.key_id})"
+
+
+class PublicKey(msgspec.Struct, frozen=True):
+    """A public key taken apart: its SSH type, its wire form, and the library's object."""
+
+    type: str
+    blob: bytes
+    key: Any
+
+    @property
+    def id(self) -> str:
+        """`SHA256:…`"""
+        return key_id_of_blob(self.blob)
+
+    @property
+    def line(self) -> str:
+        """`type base64`"""
+        return f"{self.type} {base64.b64encode(self.blob).decode()}"
+
+    def pem(self) -> bytes:
+        """SubjectPublicKeyInfo in PEM, as openssl and cosign read it."""
+        from cryptography.hazmat.primitives import serialization
+
+        out: bytes = self.key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+        return out
+
+    def verifies(self, signature: bytes, message: bytes) -> bool:
+        """Whether `signature` is a DSSE signature of this key over `message`.
+
+        Ed25519: 64 bytes. ECDSA: DER, or raw r||s as the DSSE specification's vector has it, with the curve's hash.
+        RSA: PSS with SHA-256, any salt length (in-toto takes the longest, others 32). Never raises.
+        """
+        from cryptography.exceptions import InvalidSignature
+
+        try:
+            if self.type == ED25519:
+                self.key.verify(signature, message)
+            elif self.type == RSA:
+                from cryptography.hazmat.primitives import hashes
+                from cryptography.hazmat.primitives.asymmetric import padding
+
+                self.key.verify(signature, message, padding.PSS(padding.MGF1(hashes.SHA256()), padding.PSS.AUTO), hashes.SHA256())
+            else:
+                return _ecdsa_verifies(self, signature, message)
+        except (InvalidSignature, ValueError):
+            return False
+        return True
+
+
+def key_id_of_blob(blob: bytes) -> str:
+    """The name of the key with this wire form."""
+    return "SHA256:" + base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
+
+
+def key_of_public(line: str, at: str = "public key") -> Key:
+    """The key a public line names: comment dropped, checked whole.
+
+    Raises:
+        Refused: `key.*`.
+    """
+    public = parse_public(line, at)
+    return Key(public.id, public.line)
+
+
+def parse_public(line: str, at: str) -> PublicKey:
+    """A public line, `type base64 [comment]`, taken apart.
+
+    Raises:
+        Refused: `key.public-syntax` for anything else, `key.unsupported` for hardware keys, other curves, DSA and short RSA.
+    """
+    words = line.split(None, 2)
+    if len(line) > PUBLIC_LINE_CHARS_MAX or len(words) < 2:
+        raise Refused("key.public-syntax", at=at, found=repr(line[:60]), expected="an SSH public key: its type and its base64")
+    if words[0] not in KEY_TYPES:
+        raise Refused("key.unsupported", at=at, found=words[0], expected=", ".join(KEY_TYPES), help="ssh-keygen -t ed25519")
+    try:
+        blob = base64.b64decode(words[1], validate=True)
+    except ValueError as e:
+        raise Refused("key.public-syntax", at=at, found=repr(words[1][:40]), expected="base64") from e
+    public = parse_blob(blob, at)
+    if public.type != words[0] or base64.b64encode(blob).decode() != words[1]:
+        raise Refused("key.public-syntax", at=at, found=f"{words[0]} in front of {public.type}", expected="one type, said twice")
+    return public
+
+
+@lru_cache(maxsize=512)
+def parse_blob(blob: bytes, at: str) -> PublicKey:
+    """A public key from its wire form. Cached: the same few keys check every statement.
+
+    Raises:
+        Refused: `key.public-syntax`, `key.unsupported`.
+    """
+    r = wire.Reader(blob, "key.public-syntax", at)
+    kind = r.text().decode("ascii", "replace")
+    if kind not in KEY_TYPES:
+        raise Refused("key.unsupported", at=at, found=kind, expected=", ".join(KEY_TYPES), help="ssh-keygen -t ed25519")
+    try:
+        if kind == ED25519:
+            from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+            key: Any = Ed25519PublicKey.from_public_bytes(r.text())
+        elif kind == RSA:
+            key = _rsa(r, at)
+        else:
+            key = _point(r, kind, at)
+    except ValueError as e:
+        raise Refused("key.public-syntax", at=at, found=str(e), expected=f"a {kind} key") from e
+    r.end()
+    return PublicKey(kind, blob, key)
+
+
+def _rsa(r: wire.Reader, at: str) -> Any:
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers
+
+    e, n = r.integer(), r.integer()
+    if not RSA_BITS_MIN <= n.bit_length() <= RSA_BITS_MAX:
+        raise Refused("key.unsupported", at=at, found=f"RSA with {n.bit_length()} bits", expected=f"{RSA_BITS_MIN} to {RSA_BITS_MAX} bits")
+    if not 65537 <= e < 1 << 256 or not e & 1:  # a small exponent forges with the padding of others' mistakes, a huge one stalls
+        raise Refused("key.unsupported", at=at, found=f"RSA with exponent {e}", expected="an odd exponent from 65537")
+    return RSAPublicNumbers(e, n).public_key()
+
+
+def _point(r: wire.Reader, kind: str, at: str) -> Any:
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    name, point = r.text().decode("ascii", "replace"), r.text()
+    if kind != f"ecdsa-sha2-{name}":
+        raise Refused("key.public-syntax", at=at, found=f"curve {name} in a {kind} key", expected=kind.removeprefix("ecdsa-sha2-"))
+    if point[:1] != b"\x04":  # OpenSSH knows uncompressed points only; a second spelling would be a second name for one key
+        raise Refused("key.public-syntax", at=at, found="a compressed point", expected="an uncompressed one")
+    return ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1() if kind == P256 else ec.SECP384R1(), point)
+
+
+def _ecdsa_verifies(public: PublicKey, signature: bytes, message: bytes) -> bool:
+    """DER or r||s. Where the length allows both, both are tried: a raw pair that happens to parse as DER is still a raw pair."""
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+
+    half = 32 if public.type == P256 else 48
+    spellings = [signature]
+    if len(signature) == 2 * half:
+        spellings.append(encode_dss_signature(int.from_bytes(signature[:half], "big"), int.from_bytes(signature[half:], "big")))
+    for der in spellings:
+        try:
+            public.key.verify(der, message, ecdsa_with(public.type))
+        except (InvalidSignature, ValueError):
+            continue
+        return True
+    return False
+
+
+def ecdsa_with(kind: str, deterministic: bool = False) -> Any:
+    """ECDSA with the hash RFC 5656 pairs with the curve."""
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    return ec.ECDSA(hashes.SHA256() if kind == P256 else hashes.SHA384(), deterministic_signing=deterministic)
+
+
+def generate(kind: str = ED25519) -> tuple[bytes, str]:
+    """A new key, `ssh-ed25519` or `ecdsa-sha2-nistp256`: its private file in OpenSSH's form without passphrase, its public line."""
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+
+    assert kind in (ED25519, P256), kind
+    key = ed25519.Ed25519PrivateKey.generate() if kind == ED25519 else ec.generate_private_key(ec.SECP256R1())
+    private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption())
+    public = key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
+    return private, public.decode()
+
+
+def load_signer(file: Path) -> Signer:
+    """The signer of an OpenSSH private key file.
+
+    Raises:
+        Refused: `key.missing`, `key.unreadable`, and what `parse_private` refuses.
+    """
+    try:
+        raw = file.read_bytes()
+    except FileNotFoundError as e:
+        raise Refused("key.missing", at=str(file), found="no such file", expected="a private key", help="dossier key new") from e
+    except OSError as e:
+        raise Refused("key.unreadable", at=str(file), found=e.strerror or "an error", expected="a readable private key") from e
+    return parse_private(raw, str(file))
+
+
+def parse_private(raw: bytes, at: str) -> Signer:
+    """The signer of an OpenSSH private key without passphrase.
+
+    Raises:
+        Refused: `key.locked` for one with a passphrase, `key.private-syntax`, `key.unsupported`.
+    """
+    public = public_of_private(raw, at)
+    if is_locked(raw, at):
+        raise Refused("key.locked", at=at, found="a key with a passphrase", expected="one without, or the agent", help=f"ssh-add {at}")
+    key = _private(raw, public, at)
+    return Signer(public.id, public.line, _dsse_signature(key, public.type), _ssh_signature(key, public.type))
+
+
+def public_of_private(raw: bytes, at: str) -> PublicKey:
+    """The public half, which an OpenSSH private key file shows even under a passphrase.
+
+    Raises:
+        Refused: `key.private-syntax`, `key.unsupported`.
+    """
+    return parse_blob(_opened(raw, at)[1], at)
+
+
+def is_locked(raw: bytes, at: str) -> bool:
+    """Whether an OpenSSH private key is under a passphrase."""
+    return _opened(raw, at)[0] != b"none"
+
+
+def _opened(raw: bytes, at: str) -> tuple[bytes, bytes, bytes]:
+    """Cipher, public wire form and private section of an `openssh-key-v1` file (OpenSSH PROTOCOL.key)."""
+    lines = raw.strip().splitlines()
+    if len(raw) > PRIVATE_BYTES_MAX or not lines or lines[0].strip() != _OPENSSH:
+        raise Refused(
+            "key.private-syntax", at=at, found="another kind of file", expected="an OpenSSH private key", help="ssh-keygen -p -f FILE"
+        )
+    try:
+        body = base64.b64decode(b"".join(x.strip() for x in lines[1:-1]), validate=True)
+    except ValueError as e:
+        raise Refused("key.private-syntax", at=at, found="text that is not base64", expected="an OpenSSH private key") from e
+    r = wire.Reader(body, "key.private-syntax", at)
+    if r.take(15) != b"openssh-key-v1\0":
+        raise Refused("key.private-syntax", at=at, found="another format", expected="openssh-key-v1")
+    cipher, _, _ = r.text(), r.text(), r.text()
+    if r.take(4) != b"\0\0\0\1":
+        raise Refused("key.private-syntax", at=at, found="several keys", expected="one key")
+    return cipher, r.text(), r.text()
+
+
+def _private(raw: bytes, public: PublicKey, at: str) -> Any:
+    """The library's private key. Ed25519 and ECDSA are taken apart here: the library's own SSH reader costs 37 ms to import."""
+    r = wire.Reader(_opened(raw, at)[2], "key.private-syntax", at)
+    if r.take(4) != r.take(4):
+        raise Refused("key.private-syntax", at=at, found="check numbers that differ", expected="an intact private key")
+    kind = r.text().decode("ascii", "replace")
+    try:
+        if kind == ED25519:
+            from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+            r.text()
+            key: Any = Ed25519PrivateKey.from_private_bytes(r.text()[:32])
+        elif kind in (P256, P384):
+            from cryptography.hazmat.primitives.asymmetric import ec
+
+            r.text(), r.text()
+            key = ec.derive_private_key(r.integer(), ec.SECP256R1() if kind == P256 else ec.SECP384R1())
+        else:
+            from cryptography.hazmat.primitives.serialization import load_ssh_private_key
+
+            key = load_ssh_private_key(raw, None)
+    except ValueError as e:
+        raise Refused("key.private-syntax", at=at, found=str(e), expected=f"a {kind} key") from e
+    if key.public_key() != public.key:
+        raise Refused("key.private-syntax", at=at, found="a public half of another key", expected="the public half of this key")
+    return key
+
+
+def _dsse_signature(key: Any, kind: str) -> Callable[[bytes], bytes]:
+    if kind == ED25519:
+        return lambda data: bytes(key.sign(data))
+    if kind != RSA:
+        return lambda data: bytes(_ecdsa_sign(key, data, kind))
+
+    def pss(data: bytes) -> bytes:
+        from cryptography.hazmat.primitives import hashes
+        from cryptography.hazmat.primitives.asymmetric import padding
+
+        return bytes(key.sign(data, padding.PSS(padding.MGF1(hashes.SHA256()), padding.PSS.DIGEST_LENGTH), hashes.SHA256()))
+
+    return pss
+
+
+def _ssh_signature(key: Any, kind: str) -> Callable[[bytes], bytes]:
+    if kind == ED25519:
+        return lambda data: wire.text(kind.encode()) + wire.text(key.sign(data))
+
+    def ecdsa(data: bytes) -> bytes:
+        from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+
+        r, s = decode_dss_signature(_ecdsa_sign(key, data, kind))
+        return wire.text(kind.encode()) + wire.text(wire.integer(r) + wire.integer(s))
+
+    def rsa(data: bytes) -> bytes:
+        from cryptography.hazmat.primitives import hashes
+        from cryptography.hazmat.primitives.asymmetric import padding
+
+        return wire.text(b"rsa-sha2-512") + wire.text(key.sign(data, padding.PKCS1v15(), hashes.SHA512()))
+
+    return rsa if kind == RSA else ecdsa
+
+
+def _ecdsa_sign(key: Any, data: bytes, kind: str) -> bytes:
+    from cryptography.exceptions import UnsupportedAlgorithm
+
+    try:
+        return bytes(key.sign(data, ecdsa_with(kind, deterministic=True)))
+    except UnsupportedAlgorithm:  # OpenSSL before 3.2
+        return bytes(key.sign(data, ecdsa_with(kind)))

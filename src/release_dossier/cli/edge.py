@@ -66,8 +66,16 @@ def moment(text: str | None, option: str) -> datetime | None:
     return None if text is None else instant(text, option)
 
 
+def _nobody(_: dict[str, Any]) -> None:
+    return
+
+
+heard: Callable[[dict[str, Any]], None] = _nobody  # the demo listens to the values of the commands it shows
+
+
 def emit(value: dict[str, Any], as_json: bool, text: Callable[[], str]) -> None:
     """Print `value` as canonical JSON, or what `text()` says for people."""
+    heard(value)
     if as_json:
         sys.stdout.buffer.write(canonical(value) + b"\n")
         sys.stdout.buffer.flush()

@@ -14,6 +14,8 @@ import click
 from release_dossier.cli import edge
 from release_dossier.errors import EXIT_UNAVAILABLE, DossierError, Unavailable
 
+EXIT_STOPPED = 130  # what shells say of a command that Ctrl-C ended
+
 # command → (module under release_dossier.cli, attribute, one line for --help), in the order of the process
 COMMANDS: dict[str, tuple[str, str, str]] = {
     "init": ("project", "init", "propose dossier.toml from what the repository shows"),
@@ -77,24 +79,29 @@ def dossier(ctx: click.Context, directory: str | None) -> None:
             raise Unavailable("edge.directory", at=directory, found=e.strerror or "an error", expected="a folder") from e
 
 
-def main() -> None:
-    """Entry point of the `dossier` command; never returns."""
-    argv = sys.argv[1:]
+def run(argv: list[str]) -> int:
+    """Run one command; every failure becomes the four things a refusal says. Returns the exit code of the contract."""
+    as_json = "--json" in argv
     try:
         code = dossier.main(args=argv, prog_name="dossier", standalone_mode=False)
         sys.stdout.flush()
-        sys.exit(code if isinstance(code, int) else 0)
+        return code if isinstance(code, int) else 0
     except click.exceptions.Exit as e:
-        sys.exit(e.exit_code)
+        return e.exit_code
     except click.ClickException as e:
-        sys.exit(edge.show_usage(e, "--json" in argv))
+        return edge.show_usage(e, as_json)
     except click.Abort:
-        print("stopped", file=sys.stderr)
-        sys.exit(130)
+        edge.note("stopped; what was recorded before stands")
+        return EXIT_STOPPED
     except DossierError as e:
-        sys.exit(edge.show_refusal(e, "--json" in argv))
+        return edge.show_refusal(e, as_json)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(EXIT_UNAVAILABLE)
+        return EXIT_UNAVAILABLE
     except OSError as e:
-        sys.exit(edge.show_refusal(edge.os_refusal(e), "--json" in argv))
+        return edge.show_refusal(edge.os_refusal(e), as_json)
+
+
+def main() -> None:
+    """Entry point of the `dossier` command; never returns."""
+    sys.exit(run(sys.argv[1:]))

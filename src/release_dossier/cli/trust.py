@@ -19,9 +19,9 @@ def key() -> None:
 @edge.json_option
 def key_new(name: str, as_json: bool) -> None:
     """Make an ed25519 key under .dossier/keys. It counts for nothing until the trust document lists it."""
-    from release_dossier.steps.trust import new_key
+    from release_dossier.steps.trust import make_key
 
-    made = new_key(edge.open_world(), name)
+    made = make_key(edge.open_world(), name)
     words = f"made {made['file']}\n  {made['id']}\nnext: dossier trust propose --person {name} --role ROLE --public {made['file']}.pub"
     edge.emit({"key": made}, as_json, lambda: words)
 

@@ -20,10 +20,10 @@ from release_dossier.evidence import kinds
 from release_dossier.evidence.readers import read
 from release_dossier.evidence.reading import Reading
 from release_dossier.evidence.statement import Artifact, Evidence, Producer, Started
-from release_dossier.project import Plan, Settings, seconds
+from release_dossier.project import SETTINGS_FILE, Plan, Settings, seconds
 from release_dossier.sources.files import open_evidence
 from release_dossier.sources.runner import run_plan
-from release_dossier.steps.world import SETTINGS_FILE, World, instant, rfc3339
+from release_dossier.steps.world import World, instant, rfc3339
 from release_dossier.store.crash import reach
 from release_dossier.trust.statement import Subject, state
 

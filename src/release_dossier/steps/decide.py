@@ -152,7 +152,7 @@ def replay(world: World, digest: str) -> tuple[bool, tuple[str, ...]]:
     decision = msgspec.convert(stored.predicate, Decision)
     dossier = read_dossier(world, decision.dossier)
     entries = world.store.entries()[: decision.checkpoint["size"]]
-    trust = trust_at(world, decision.trust)
+    trust = world.trust_at(decision.trust)
     again = decide(
         dossier,
         decision.dossier,
@@ -168,10 +168,6 @@ def replay(world: World, digest: str) -> tuple[bool, tuple[str, ...]]:
         return True, ()
     keys = sorted(set(fresh.predicate) | set(stored.predicate))
     return False, tuple(k for k in keys if canonical(fresh.predicate.get(k)) != canonical(stored.predicate.get(k)))
-
-
-def trust_at(world: World, digest: str) -> object:
-    raise NotImplementedError
 
 
 def decision_time(decision: Decision) -> datetime:

@@ -23,9 +23,11 @@ from release_dossier.project import SETTINGS_FILE, TRUST_FILE, parse_settings
 from release_dossier.sources.git import Repository, find_repository
 from release_dossier.sources.ssh import sign_with_ssh
 from release_dossier.steps.world import Pin, git_environment, producer_key_path, rfc3339, state_folder, write_pin
+from release_dossier.store.files import new_key
 from release_dossier.trust.document import Key, Person, Producer, first_version
-from release_dossier.trust.dsse import PAYLOAD_TYPE, pae, parse_envelope, seal
-from release_dossier.trust.keys import Signer, generate, key_of_public, load_signer
+from release_dossier.trust.dsse import pae, parse_envelope, seal
+from release_dossier.trust.keys import ED25519, Signer, key_of_public, load_signer
+from release_dossier.trust.statement import PAYLOAD_TYPE
 
 ALL_ROLES = ("trust-root", "release-manager", "ops", "risk-owner", "rule-owner")
 
@@ -156,7 +158,7 @@ def _person_key(repo: Repository, home: Path, person: str, environ: Mapping[str,
     file = home / "keys" / person
     fresh = not file.exists()
     if fresh:
-        new_key_file(file)
+        new_key(file, ED25519)
     return file, _public_line(Path(f"{file}.pub").read_text()), fresh
 
 
@@ -164,23 +166,10 @@ def _public_line(text: str) -> str:
     return " ".join(text.split()[:2])
 
 
-def new_key_file(file: Path) -> None:
-    """An ed25519 key in OpenSSH's form, readable by its owner alone; the private part is complete before it has its name."""
-    private, public = generate()
-    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    fresh = file.with_name(f"{file.name}.new")
-    fresh.unlink(missing_ok=True)
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as f:
-        f.write(private)
-        os.fsync(f.fileno())
-    Path(f"{file}.pub").write_text(public + "\n")
-    fresh.rename(file)
-
-
 def _producer(home: Path, environ: Mapping[str, str]) -> Signer:
     file = producer_key_path(home, environ)
     if not file.exists():
-        new_key_file(file)
+        new_key(file)
     return load_signer(file)
 
 

@@ -23,9 +23,9 @@ from release_dossier.sources.ssh import public_of, sign_with_ssh
 from release_dossier.steps.decide import check_witness, decide_dossier, publish_checkpoint, read_dossier
 from release_dossier.steps.world import World, rfc3339
 from release_dossier.trust.document import Person
-from release_dossier.trust.dsse import PAYLOAD_TYPE, pae
+from release_dossier.trust.dsse import pae
 from release_dossier.trust.keys import key_of_public
-from release_dossier.trust.statement import Subject, state
+from release_dossier.trust.statement import PAYLOAD_TYPE, Subject, state
 
 
 def approve(world: World, digest: str, person: str, role: str, key: Path, comment: str, until: datetime) -> tuple[str, Approval]:
@@ -165,7 +165,7 @@ def _reason(reason: str) -> str:
 
 
 def _mine(world: World, word: str, target: str, person: str, field: str = "dossier") -> list[tuple[str, Mapping[str, Any]]]:
-    out = []
+    out: list[tuple[str, Mapping[str, Any]]] = []
     for e in world.store.entries():
         if e.type == word:
             predicate = world.statement(e.digest, word).predicate

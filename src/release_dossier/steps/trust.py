@@ -12,11 +12,12 @@ import msgspec
 from release_dossier.errors import Refused
 from release_dossier.project import TRUST_FILE
 from release_dossier.sources.ssh import public_of, sign_with_ssh
-from release_dossier.steps.init import new_key_file
 from release_dossier.steps.world import World, rfc3339
+from release_dossier.store.files import new_key
 from release_dossier.trust.document import Person, Producer, Revocation, TrustDocument, append_version, next_version, parse_chain
-from release_dossier.trust.dsse import PAYLOAD_TYPE, pae, seal
-from release_dossier.trust.keys import key_of_public
+from release_dossier.trust.dsse import pae, seal
+from release_dossier.trust.keys import ED25519, key_of_public
+from release_dossier.trust.statement import PAYLOAD_TYPE
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}\Z")
 
@@ -34,7 +35,7 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
-def new_key(world: World, name: str) -> dict[str, str]:
+def make_key(world: World, name: str) -> dict[str, str]:
     """A key under `.dossier/keys`, refused where one of that name is.
 
     Raises:
@@ -45,7 +46,7 @@ def new_key(world: World, name: str) -> dict[str, str]:
     file = world.home / "keys" / name
     if file.exists():
         raise Refused("key.exists", at=str(file), found="a key", expected="none: a key is never overwritten")
-    new_key_file(file)
+    new_key(file, ED25519)
     return {"file": str(file), "id": key_of_public(public_of(file, world.environ)).id}
 
 

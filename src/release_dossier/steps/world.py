@@ -46,6 +46,7 @@ class World(msgspec.Struct, frozen=True):
     store: Store
     pin: Pin
     trust: Trust
+    trust_chain: bytes
     now: datetime
     environ: Mapping[str, str]
 
@@ -79,6 +80,10 @@ class World(msgspec.Struct, frozen=True):
             found = f"a {statement.word} of project {statement.project[:19]}"
             raise Corrupt("statement.unexpected", at=f"document {digest}", found=found, expected=f"a {word} of this project")
         return statement, valid_keys(envelope, self.trust.public_keys(), f"document {digest}")
+
+    def trust_at(self, digest: str) -> Trust:
+        """The version of the trust document with this digest."""
+        return parse_chain(self.trust_chain, TRUST_FILE, self.pin.project, digest)
 
     def protected_ref(self) -> str:
         """The ref the protected branch is read from: the remote's when there is one, else the local branch."""
@@ -178,11 +183,15 @@ def open_world(start: Path, environ: Mapping[str, str], now: datetime) -> World:
     repo = find_root(start, environ)
     home = state_folder(repo.root, environ)
     pin = _pin(repo, home)
-    trust = _trust(repo, pin)
+    chain, at = _trust_chain(repo, pin)
+    trust = parse_chain(chain, at, pin.project)
+    if trust.document.version < pin.trust_version:
+        found = f"version {trust.document.version}"
+        raise Corrupt("trust.rolled-back", at=at, found=found, expected=f"version {pin.trust_version} or newer, which was seen before")
     if trust.document.version > pin.trust_version:
         write_pin(home, msgspec.structs.replace(pin, trust_version=trust.document.version))
-    store = FileStore(home, trust.project, signer_path=producer_key_path(home, environ))
-    return World(repo, home, store, pin, trust, now, environ)
+    store = FileStore(home, trust.project, signer_path=producer_key_path(home, environ), public_keys=trust.public_keys())
+    return World(repo, home, store, pin, trust, chain, now, environ)
 
 
 def write_pin(home: Path, pin: Pin) -> None:
@@ -210,21 +219,16 @@ def _pin(repo: Repository, home: Path) -> Pin:
     return pin
 
 
-def _trust(repo: Repository, pin: Pin) -> Trust:
-    """The newest trust document: the protected branch's; before adoption the working tree's."""
+def _trust_chain(repo: Repository, pin: Pin) -> tuple[bytes, str]:
+    """The trust file and where it was read: on the protected branch; before adoption in the working tree."""
     ref = protected_ref(repo, pin)
     raw = repo.file_at(ref, TRUST_FILE) if repo.exists(ref) else None
-    at = f"{TRUST_FILE} on {pin.protected_branch}"
-    if raw is None:
-        file = repo.root / TRUST_FILE
-        if not file.is_file():
-            raise Refused("trust.none", at=TRUST_FILE, found="no such file", expected="the trust document dossier init wrote")
-        raw, at = file.read_bytes(), TRUST_FILE
-    trust = parse_chain(raw, at, pin.project)
-    if trust.document.version < pin.trust_version:
-        found = f"version {trust.document.version}"
-        raise Corrupt("trust.rolled-back", at=at, found=found, expected=f"version {pin.trust_version} or newer, which was seen before")
-    return trust
+    if raw is not None:
+        return raw, f"{TRUST_FILE} on {pin.protected_branch}"
+    file = repo.root / TRUST_FILE
+    if not file.is_file():
+        raise Refused("trust.none", at=TRUST_FILE, found="no such file", expected="the trust document dossier init wrote")
+    return file.read_bytes(), TRUST_FILE
 
 
 def settings_digest(raw: bytes) -> str:

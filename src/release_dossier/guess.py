@@ -66,7 +66,7 @@ def guess(folder: str, tracked: Sequence[str], contents: Mapping[str, str], tags
     owners = _codeowners(contents)
     services = []
     for root in roots or [""]:
-        name = root.replace("/", "-") or _slug(folder)
+        name = _slug(root or folder)
         tag, why = _tag_pattern(name, tags, alone=len(roots) <= 1)
         money = next((w for w in _MONEY if any(w in f.lower() for f in tracked if f.startswith(root))), None)
         mine = owners.get(root) or owners.get("") or (f"@{owner}",)

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Mapping
@@ -17,7 +18,7 @@ from pathlib import Path
 import msgspec
 
 from release_dossier.digest import canonical
-from release_dossier.errors import Refused
+from release_dossier.errors import Refused, shown
 from release_dossier.guess import Guess, files_to_read, guess, project_name
 from release_dossier.project import SETTINGS_FILE, TRUST_FILE, parse_settings
 from release_dossier.sources.git import Repository, find_repository
@@ -174,15 +175,15 @@ def _producer(home: Path, environ: Mapping[str, str]) -> Signer:
 
 
 def _quoted(values: tuple[str, ...]) -> str:
-    import json
+    return "[" + ", ".join(q(v) for v in values) + "]"
 
-    return "[" + ", ".join(json.dumps(v, ensure_ascii=False) for v in values) + "]"
+
+def q(text: str) -> str:
+    """`text` as a TOML basic string: JSON's escapes are TOML's, but for surrogate pairs, which are written out."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _settings(found: Guess, name: str, protected: str, remote: str, trust: str, mode: str) -> str:
-    import json
-
-    q = json.dumps
     out = [
         "# What this repository says about its releases. Lines marked `guess` were proposed by `dossier init`: check them.",
         "# Keys: docs/dossier-toml.md of release-dossier. In force only as committed on the protected branch.",
@@ -196,13 +197,13 @@ def _settings(found: Guess, name: str, protected: str, remote: str, trust: str, 
         f"trust = {q(trust)}  # identity of the project: digest of its first trust document",
     ]
     for s in found.services:
-        out += ["", "[[service]]", f"name = {q(s.name)}  # guess: {s.because}", f"paths = {_quoted(s.paths)}  # guess"]
+        out += ["", "[[service]]", f"name = {q(s.name)}  # guess: {shown(s.because)}", f"paths = {_quoted(s.paths)}  # guess"]
         out += [f"criticality = {q(s.criticality)}  # guess; money, user-facing or internal", f"owners = {_quoted(s.owners)}  # guess"]
         out += [f"tag = {q(s.tag)}  # guess"]
     for n, path in found.features:
         out += ["", "[[feature]]", f"name = {q(n)}  # guess", f"paths = {_quoted((path,))}"]
     for p in found.plans:
-        out += ["", "[[evidence]]", f"name = {q(p.name)}  # guess: {p.because}", f"kind = {q(p.kind)}"]
+        out += ["", "[[evidence]]", f"name = {q(p.name)}  # guess: {shown(p.because)}", f"kind = {q(p.kind)}"]
         out += [f"services = {_quoted(p.services)}"] if p.services else []
         out += [f"run = {_quoted(p.run)}"] if p.run else []
         out += [f"output = {q(p.output)}"] if p.output else []

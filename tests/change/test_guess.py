@@ -1,0 +1,42 @@
+"""What init proposes from what a repository shows."""
+
+from release_dossier.guess import guess, project_name
+from release_dossier.project import parse_settings
+from release_dossier.steps.init import _settings
+
+
+def test_folders_with_build_files_are_services() -> None:
+    """Two folders with their own build file are two services with plans, owners and tags of their own."""
+    tracked = ["backend/go.mod", "backend/main.go", "frontend/package.json", "loadtest/k6/smoke.js", "ops/alerts.rules.yml", "CODEOWNERS"]
+    contents = {"CODEOWNERS": "# who\n/backend/ @money\n* @all\n", "frontend/package.json": '{"scripts": {"test": "vitest run"}}'}
+    g = guess("shop", tracked, contents, ["v1.0.0", "backend-v2.1.0"], "ann")
+    assert [(s.name, s.owners, s.tag) for s in g.services] == [
+        ("backend", ("@money",), "backend-v{version}"),
+        ("frontend", ("@all",), "frontend-v{version}"),
+    ]
+    plans = {p.name: p for p in g.plans}
+    assert plans["tests-backend"].run == ("go", "-C", "backend", "test", "-json", "./...")
+    assert plans["tests-frontend"].format == "vitest-json"
+    assert (plans["latency"].run, plans["alert-coverage"].run) == ((), ())
+
+
+def test_one_service_when_nothing_divides() -> None:
+    """A repository with one build file at the top is one service that ships everything."""
+    g = guess("My Shop", ["pyproject.toml", "shop.py", "test_shop.py", "pay/a.py"], {}, ["release/1.2.3"], "ann")
+    assert [(s.name, s.paths, s.owners, s.tag) for s in g.services] == [("my-shop", ("**",), ("@ann",), "release/{version}")]
+    assert g.plans[0].format == "junit"
+    assert any("moves money" in line for line in g.lines)
+
+
+def test_nothing_to_see() -> None:
+    """An empty or unreadable repository still gives a project; a broken package.json is not a reason to fail."""
+    g = guess("x", ["package.json"], {"package.json": "{broken"}, [], "ann")
+    assert (len(g.services), g.plans) == (1, ())
+    assert project_name({"package.json": "{broken", "pyproject.toml": "["}, "X y") == "x-y"
+    assert project_name({"pyproject.toml": '[project]\nname = "Pay"'}, "x") == "pay"
+
+
+def test_proposal_is_valid_settings() -> None:
+    """Whatever is guessed, even from hostile names, is a file the strict parser takes."""
+    g = guess('a"b\n[evil]', ['we"ird/go.mod', "b/go.mod", "b/x_test.py"], {}, [], 'an"n')
+    parse_settings(_settings(g, g.name, 'ma"in', "", "sha256:0", "solo").encode())

@@ -101,13 +101,14 @@ def check_evidence(world: World, dossier: Dossier) -> None:
                 found="no valid signature of its producer",
                 expected=f"one by {evidence.producer.id}",
             )
-        if not _same(attempt, evidence):
+        if not same_words(attempt, evidence):
             raise Corrupt(
                 "dossier.differs", at=f"evidence {attempt.digest}", found="other words in the dossier", expected="what the statement says"
             )
 
 
-def _same(a: Attempt, e: Evidence) -> bool:
+def same_words(a: Attempt, e: Evidence) -> bool:
+    """Whether the dossier says of an attempt what its evidence says."""
     fields = [f for f in Attempt.__struct_fields__ if f in Evidence.__struct_fields__ and f not in ("producer",)]
     mine = {f: getattr(a, f) for f in fields}
     theirs = {f: getattr(e, f) for f in fields}

@@ -1,0 +1,277 @@
+"""Pass it on: everything about one dossier in one file, and checking such a file with nothing but a trust document.
+
+Verifying looks at, in this order, and says each result:
+
+ (1) the file: every byte follows from names and contents, the manifest lists every file, sums agree;
+ (2) every statement's signature, by a signer the verifier's trust lists;
+ (3) every statement is in the log the checkpoint speaks of;
+ (4) the dossier says of each evidence what the evidence says, and its artifacts are there;
+ (5) the decision follows from the dossier, the statements and the trust document it names, recomputed;
+ (6) the summary for people is the one these documents give;
+ (7) where it stands now: allowed, denied, expired, withdrawn.
+
+(1) to (6) failing is 40. Only (7) decides between 0 and 10. Trust comes from the verifier, never from the bundle.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from release_dossier import bundle
+from release_dossier.approval import Signed
+from release_dossier.digest import parse_json
+from release_dossier.dossier import Dossier
+from release_dossier.errors import Corrupt, DossierError, Refused, Unavailable
+from release_dossier.evidence.statement import Evidence
+from release_dossier.gate import Decision, decide, explain
+from release_dossier.release import Release
+from release_dossier.steps.decide import PEOPLE, decision_statement, same_words
+from release_dossier.steps.world import World
+from release_dossier.trust.document import Trust, parse_chain
+from release_dossier.trust.log import Entry
+from release_dossier.trust.statement import Statement
+
+SUMMARY = "DOSSIER.md"
+
+
+class Verified(msgspec.Struct, frozen=True):
+    """What verifying found. `standing` is allowed, denied, expired, withdrawn or undecided; `trust` says whose word it was held against."""
+
+    verified: bool
+    standing: str
+    trust: str
+    checks: tuple[bundle.Check, ...]
+
+
+def export(world: World, digest: str, target: Path) -> int:
+    """Write the bundle of a dossier; returns its size in bytes. The same log gives the same bytes.
+
+    Raises:
+        Refused: `export.not-a-dossier`, `bundle.*`. Unavailable: the file cannot be written; nothing is left half written.
+    """
+    raw = bundle_bytes(world, digest)
+    fresh = target.with_name(f".{target.name}.new")
+    try:
+        with fresh.open("wb") as f:
+            f.write(raw)
+            f.flush()
+            os.fsync(f.fileno())
+        fresh.replace(target)
+    except OSError as e:
+        fresh.unlink(missing_ok=True)
+        raise Unavailable("export.unwritable", at=str(target), found=e.strerror or "an error", expected="a file to write") from e
+    return len(raw)
+
+
+def bundle_bytes(world: World, digest: str) -> bytes:
+    """The bundle of a dossier as one value."""
+    entries = world.store.entries()
+    entry = next(e for e in entries if e.digest == digest)
+    if entry.type != "dossier":
+        raise Refused("export.not-a-dossier", at="DIGEST", found=f"a {entry.type}", expected="a dossier", help="dossier list")
+    dossier = msgspec.convert(world.statement(digest, "dossier").predicate, Dossier)
+    chosen = _chosen(world, digest, dossier, entries)
+    statements = [(e, world.store.document(e.digest)) for e in chosen]
+    decision = next(
+        (msgspec.convert(world.statement(e.digest, "decision").predicate, Decision) for e in chosen if e.type == "decision"), None
+    )
+    releases = [msgspec.convert(world.statement(e.digest, "release").predicate, Release) for e in chosen if e.type == "release"]
+    files = bundle.lay_out(
+        statements,
+        chain=world.trust_chain,
+        trust=world.trust,
+        entries=entries,
+        checkpoint=world.store.checkpoint(),
+        artifacts={a: world.store.artifact(a) for a in _artifacts(world, dossier)},
+        tags={r.tag: world.repo.run("cat-file", "tag", r.tag_object) for r in releases},
+        maker=world.signer().key_id,
+    )
+    files[SUMMARY] = summary(digest, dossier, decision).encode()
+    files[bundle.SUMS] = bundle.sums(files)
+    # Signed with the time of the newest statement in it, not of exporting: the same log gives the same file.
+    return bundle.seal_bundle(files, world.trust.project, digest, max(e.at for e in chosen), world.signer())
+
+
+def _chosen(world: World, digest: str, dossier: Dossier, entries: Sequence[Entry]) -> list[Entry]:
+    """The dossier, its change, every attempt, all that people signed about it, its release and the decision that goes with it."""
+    names = {digest, dossier.change_digest, *(a.started for a in dossier.evidence), *(a.digest for a in dossier.evidence if a.digest)}
+    releases = [e for e in entries if e.type == "release" and world.statement(e.digest, "release").predicate["dossier"] == digest]
+    decided = [e for e in entries if e.type == "decision" and e.key == digest]
+    wanted = {str(world.statement(e.digest, "release").predicate["decision"]) for e in releases} or {e.digest for e in decided[-1:]}
+    size = max((world.statement(d, "decision").predicate["checkpoint"]["size"] for d in wanted), default=len(entries))
+    people = {e.digest for e in entries if e.type in PEOPLE and e.n < size}
+    later = {e.digest for e in entries if e.type in PEOPLE and world.statement(e.digest, e.type).predicate.get("dossier") == digest}
+    taken_back = {e.digest for e in entries if e.type == "withdrawal"}
+    keep = names | wanted | {e.digest for e in releases} | people | later | taken_back
+    return [e for e in entries if e.digest in keep]
+
+
+def _artifacts(world: World, dossier: Dossier) -> set[str]:
+    out: set[str] = set()
+    for a in dossier.evidence:
+        if a.digest is not None:
+            evidence = msgspec.convert(world.statement(a.digest, "evidence").predicate, Evidence)
+            out |= {x.digest for x in evidence.artifacts}
+    return out
+
+
+def summary(digest: str, dossier: Dossier, decision: Decision | None) -> str:
+    """The page people read first: what it is for, and what was decided, in words."""
+    c = dossier.change
+    services = ", ".join(f"{s.name} {s.version}" for s in c.services)
+    lines = [
+        f"# {services}",
+        "",
+        f"Dossier `{digest}`",
+        "",
+        f"**Objective.** {c.objective}",
+        "",
+        f"Branch {c.branch} at {c.head}, owner {c.owner}.",
+        "",
+    ]
+    lines += ["In scope:", *(f"- {x}" for x in c.in_scope), ""]
+    if c.out_of_scope:
+        lines += ["Out of scope:", *(f"- {x}" for x in c.out_of_scope), ""]
+    if dossier.risks:
+        lines += ["Risks:", *(f"- {r.id} ({r.severity}, {r.source}): {r.text}" for r in dossier.risks), ""]
+    lines += ["```", explain(decision, dossier).rstrip("\n") if decision else "undecided", "```", ""]
+    return "\n".join(lines)
+
+
+def verify(raw_path: Path, trust_chain: bytes | None, *, integrity_only: bool, now: datetime) -> Verified:
+    """Check a bundle file against a trust document (none: only with `integrity_only`).
+
+    Raises:
+        Corrupt: `verify.no-trust`. Refused or Corrupt: what reading the file found.
+    """
+    if trust_chain is None and not integrity_only:
+        raise Corrupt(
+            "verify.no-trust", at="--trust", found="no trust document", expected="the project's", help="--trust FILE, or --integrity-only"
+        )
+    files = bundle.unpack(raw_path)
+    trust = None if integrity_only or trust_chain is None else parse_chain(trust_chain, "trust document")
+    found = bundle.examine(files, trust)
+    checks = list(found.checks)
+    if integrity_only or trust is None or trust_chain is None:
+        return Verified(found.sound, "not judged", "none", tuple(checks))
+    standing = "undecided"
+    if found.sound:
+        try:
+            checks += _contents(found)
+            standing, more = _judge(found, trust, trust_chain, now)
+            checks += more
+        except DossierError as e:
+            checks.append(bundle.Check("contents", "fail", str(e)))
+    sound = all(c.state == "pass" for c in checks)
+    return Verified(sound, standing if sound else "broken", f"version {trust.document.version} {trust.digest}", tuple(checks))
+
+
+def _one(found: bundle.Examined, name: str) -> Statement:
+    if name not in found.statements:
+        raise Corrupt("bundle.incomplete", at=name, found="no such file", expected=f"a bundle holds {name}")
+    return found.statements[name]
+
+
+def _contents(found: bundle.Examined) -> list[bundle.Check]:
+    """(4): dossier, change, evidence and artifacts fit together."""
+    dossier = msgspec.convert(_one(found, "dossier.json").predicate, Dossier)
+    by_digest = {s.digest: (name, s) for name, s in found.statements.items()}
+    faults = []
+    if _one(found, "change.json").digest != dossier.change_digest:
+        faults.append("change.json: another change than the dossier names")
+    for a in dossier.evidence:
+        if a.started not in by_digest:
+            faults.append(f"started {a.started[:19]}…: missing")
+        if a.digest is None:
+            continue
+        if a.digest not in by_digest:
+            faults.append(f"evidence {a.digest[:19]}…: missing")
+            continue
+        name, statement = by_digest[a.digest]
+        evidence = msgspec.convert(statement.predicate, Evidence)
+        if not same_words(a, evidence):
+            faults.append(f"{name}: says something else than the dossier")
+        if evidence.producer.key not in found.keys[name] and evidence.producer.id != "unlisted":
+            faults.append(f"{name}: not signed by its producer {evidence.producer.id}")
+        faults += [f"artifacts/{x.digest[7:]}: missing" for x in evidence.artifacts if f"artifacts/{x.digest[7:]}" not in found.files]
+    detail = "; ".join(faults) or f"{len(dossier.evidence)} attempts, each as the dossier says, with their artifacts"
+    return [bundle.Check("contents", "fail" if faults else "pass", detail)]
+
+
+def _judge(found: bundle.Examined, trust: Trust, chain: bytes, now: datetime) -> tuple[str, list[bundle.Check]]:
+    """(5), (6) and (7)."""
+    dossier_statement = _one(found, "dossier.json")
+    dossier = msgspec.convert(dossier_statement.predicate, Dossier)
+    decided = found.statements.get("decision.json")
+    decision = msgspec.convert(decided.predicate, Decision) if decided else None
+    checks = []
+    if decided is not None and decision is not None:
+        again = recompute(
+            dossier,
+            dossier_statement.digest,
+            decision,
+            _signed(found, decision),
+            parse_chain(chain, "trust document", digest=decision.trust),
+        )
+        equal = decision_statement(decided.project, again, dossier).raw == decided.raw
+        detail = "recomputed bit for bit" if equal else "recomputing it gives another decision"
+        checks.append(bundle.Check("decision", "pass" if equal else "fail", detail))
+    fresh = summary(dossier_statement.digest, dossier, decision).encode() == found.files.get(SUMMARY)
+    checks.append(
+        bundle.Check(
+            "summary", "pass" if fresh else "fail", f"{SUMMARY} is what the documents give" if fresh else f"{SUMMARY} says something else"
+        )
+    )
+    standing = _standing(found, dossier_statement.digest, decided, decision, now)
+    checks.append(bundle.Check("standing", "pass", standing))
+    return standing, checks
+
+
+def recompute(dossier: Dossier, digest: str, decision: Decision, statements: Sequence[Signed], trust: Trust) -> Decision:
+    """`decide` again with what a decision names."""
+    return decide(
+        dossier,
+        digest,
+        statements,
+        trust,
+        datetime.fromisoformat(decision.at),
+        witness=decision.witness,
+        checkpoint=decision.checkpoint,
+        hypothetical=False,
+    )
+
+
+def _signed(found: bundle.Examined, decision: Decision) -> list[Signed]:
+    """People's statements the log held when the decision was made, with the moment and place the log gives each."""
+    places = _places(found.files)
+    out = []
+    for name, s in found.statements.items():
+        if s.word in PEOPLE and s.digest in places and places[s.digest].n < decision.checkpoint["size"]:
+            out.append(Signed(statement=s, keys=found.keys[name], logged_at=places[s.digest].at, n=places[s.digest].n))
+    return out
+
+
+def _places(files: Mapping[str, bytes]) -> dict[str, Entry]:
+    """Log entries by digest, from the proofs `examine` has held against the checkpoint."""
+    proofs = parse_json(files[bundle.PROOFS], bundle.PROOFS)
+    lines = [msgspec.json.decode(p["line"], type=Entry) for p in proofs["entries"]]
+    return {e.digest: e for e in lines}
+
+
+def _standing(found: bundle.Examined, dossier: str, decided: Statement | None, decision: Decision | None, now: datetime) -> str:
+    if decision is None or decided is None:
+        return "undecided"
+    named = {dossier, decided.digest, *(s.digest for s in found.statements.values() if s.word == "release"), *decision.statements}
+    for s in found.statements.values():
+        if s.word == "withdrawal" and s.predicate["statement"] in named and _places(found.files)[s.digest].n >= decision.checkpoint["size"]:
+            return f"withdrawn: {s.predicate['reason']}"
+    if decision.outcome != "ALLOW":
+        return "denied"
+    if decision.valid_until and now >= datetime.fromisoformat(decision.valid_until):
+        return f"expired {decision.valid_until}"
+    return "allowed"

@@ -1,0 +1,129 @@
+"""Collecting: what is recorded, of what, and what every attempt leaves behind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.town import JUNIT, TESTS, Town
+
+FAILING = '<testsuite name="s" tests="1"><testcase classname="t" name="a"><failure message="2 is not 3"/></testcase></testsuite>\n'
+BROUGHT = TESTS + '\n[[evidence]]\nname = "brought"\nkind = "tests"\nformat = "junit"\n'
+
+
+@pytest.fixture
+def town(tmp_path: Path) -> Town:
+    return Town(tmp_path, settings=BROUGHT)
+
+
+def test_a_run_is_recorded(town: Town) -> None:
+    """Verdict, looked-at, times, command, exit status, isolation and artifacts of a run stand in its statement."""
+    town.open()
+    (e,) = town.dossier("collect")["evidence"]
+    assert (e["verdict"], e["looked_at"], e["of"], e["attempt"]) == ("pass", 2, 2, 1)
+    assert (e["command"], e["exit_status"]) == (["cat", "results.xml"], 0)
+    assert e["isolation"] in ("namespace", "process")
+    assert e["observed_at"] <= e["collected_at"] <= e["recorded_at"]
+    assert e["producer"]["id"] == "runner"
+    assert e["artifacts"][0]["bytes"] == len(JUNIT)
+
+
+def test_every_attempt_stays(town: Town) -> None:
+    """Attempts are numbered and chained, and a second one hides nothing of the first."""
+    town.open()
+    first = town.dossier("collect", "tests")["evidence"][0]
+    second = town.dossier("collect", "tests")["evidence"][0]
+    assert (first["attempt"], second["attempt"]) == (1, 2)
+    town.dossier("assemble")
+    d = town.dossier("assemble")["dossier"]
+    assert [a["attempt"] for a in d["evidence"]] == [1, 2]
+
+
+def test_opening_again_does_not_reset_attempts(town: Town) -> None:
+    """Another issue text about the same fingerprint is another change, but not a fresh budget."""
+    town.open()
+    town.dossier("collect", "tests")
+    (town.root / "issue.md").write_text((town.root / "issue.md").read_text().replace("whole credits", "whole credits only"))
+    town.open()
+    assert town.dossier("collect", "tests")["evidence"][0]["attempt"] == 2
+
+
+def test_import_says_who_brought_it(town: Town) -> None:
+    """A file that is brought names the one who brought it, and where its time comes from."""
+    town.open()
+    file = town.root / "brought.xml"
+    file.write_text(FAILING)
+    (e,) = town.dossier("collect", "brought", "--from", str(file), "--observed-at", "2026-11-24T08:00:00Z")["evidence"]
+    assert (e["verdict"], e["isolation"], e["producer"]["imported_by"] is not None) == ("fail", "none", True)
+    assert "2 is not 3" in e["counterexamples"][0]["text"]
+
+
+def test_unknown_name_and_missing_file(town: Town) -> None:
+    """A name nobody planned, a name without a file, a file without a name, a file that is not there: each its refusal."""
+    town.open()
+    assert town.refused("collect", "nothing")["code"] == "collect.unknown-name"
+    assert town.refused("collect", "brought")["code"] == "collect.no-command"
+    assert town.refused("collect", "--from", "x")["code"] == "collect.no-name"
+    out = town.dossier("collect", "brought", "--from", str(town.root / "none.xml"), ok=(20,))
+    assert out["refused"][0]["code"] == "collect.no-file"
+
+
+def test_a_refused_file_is_no_evidence_but_the_attempt_counts(town: Town) -> None:
+    """A file that cannot be read is refused, and the attempt it began stands in the log."""
+    town.open()
+    file = town.root / "bad.xml"
+    file.write_text("<testsuite")
+    out = town.dossier("collect", "brought", "--from", str(file), ok=(0, 20))
+    dossier = town.dossier("assemble")["dossier"]
+    verdicts = {a["verdict"] for a in dossier["evidence"] if a["name"] == "brought"}
+    assert out["refused"] or verdicts <= {"inconclusive", "missing"}
+    assert "pass" not in verdicts
+
+
+def test_killed_attempt_counts_and_is_said(tmp_path: Path) -> None:
+    """A run that never came back stands in the dossier as an attempt that never ended."""
+    import signal
+    import subprocess
+    import sys
+
+    town = Town(tmp_path)
+    town.open()
+    env = {**town.env, "DOSSIER_KILL_AT": "collect.started"}
+    p = subprocess.run([sys.executable, "-m", "release_dossier", "-C", str(town.repo), "collect"], env=env, capture_output=True)
+    assert p.returncode == -signal.SIGKILL
+    code, _, err = town.run("collect", "--json")
+    assert code == 0
+    assert "attempt 1 never ended" in err
+    attempts = town.dossier("assemble")["dossier"]["evidence"]
+    assert [(a["attempt"], a["digest"] is None, a["verdict"]) for a in attempts] == [(1, True, "inconclusive"), (2, False, "pass")]
+
+
+def test_missing_tool_is_inconclusive(tmp_path: Path) -> None:
+    """A tool that is not installed is nobody's pass and nobody's failure."""
+    town = Town(tmp_path, settings=TESTS.replace('"cat"', '"no-such-tool"'))
+    town.open()
+    (e,) = town.dossier("collect")["evidence"]
+    assert (e["verdict"], e["infrastructure"], e["cause"]) == ("inconclusive", True, "no-such-tool is not installed here")
+
+
+def test_output_through_a_link_is_not_read(tmp_path: Path) -> None:
+    """A planned output that is a link out of the worktree is not followed."""
+    settings = TESTS.replace('["cat", "results.xml"]', '["ln", "-s", "/etc/passwd", "out.xml"]') + 'output = "out.xml"\n'
+    town = Town(tmp_path, settings=settings)
+    town.open()
+    (e,) = town.dossier("collect")["evidence"]
+    assert e["verdict"] == "inconclusive"
+    assert all("passwd" not in a["name"] for a in e["artifacts"])
+    assert "root:" not in str(e)
+
+
+def test_assemble_twice_is_one_dossier(town: Town) -> None:
+    """The same log gives the same bytes, whenever it is closed; what is absent stands in it by name."""
+    town.open()
+    town.dossier("collect")
+    first = town.dossier("assemble")["dossier"]
+    town.later(hours=3)
+    again = town.dossier("assemble")["dossier"]
+    assert first["digest"] == again["digest"]
+    assert [a["name"] for a in first["absent"]] == ["brought"]

@@ -1,0 +1,167 @@
+"""Opening a change: what is bound, what is frozen, what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.town import ISSUE, TESTS, Town
+
+
+@pytest.fixture
+def town(tmp_path: Path) -> Town:
+    return Town(tmp_path)
+
+
+def test_change_says_what_is_proposed(town: Town) -> None:
+    """Objective, scope, files, services with version and fingerprint, authors and owner stand in the change."""
+    c = town.open()
+    assert (c["objective"], c["files"], c["owner"], c["branch"]) == ("Payments are whole credits.", ["app/pay.py"], "ann", "fix/rounding")
+    assert (c["scope"]["verdict"], c["outside_scope"]) == ("pass", [])
+    assert [(s["name"], s["version"]) for s in c["services"]] == [("shop", "0.1.0")]
+    assert c["services"][0]["fingerprint"].startswith("sha256:")
+    assert c["adopted"] is True
+    assert c["risks"][0]["owner"] == "@ann"
+
+
+def test_opening_again_changes_nothing(town: Town) -> None:
+    """The same change opened twice is one entry with one digest."""
+    first = town.open()
+    size = town.dossier("log", "checkpoint")["size"]
+    assert town.open()["digest"] == first["digest"]
+    assert town.dossier("log", "checkpoint")["size"] == size
+
+
+def test_version_follows_the_tag_train(town: Town) -> None:
+    """The next patch of the newest tag, unless the call says another."""
+    town.git("tag", "v1.2.9", "main")
+    town.git("tag", "v1.2.10", "main")
+    assert town.open()["services"][0]["version"] == "1.2.11"
+    assert town.open("--service", "shop=2.0.0")["services"][0]["version"] == "2.0.0"
+
+
+def test_signed_commits_bind_their_author(town: Town) -> None:
+    """Git's names are free text: only a commit signed with a listed key is bound to a person."""
+    assert [a["person"] for a in town.open()["authors"]] == [None]
+    town.git("-c", "gpg.format=ssh", "-c", f"user.signingkey={town.key}", "commit", "-q", "--amend", "-S", "--no-edit")
+    assert [a["person"] for a in town.open()["authors"]] == ["ann"]
+
+
+def test_head_of_another_branch(town: Town) -> None:
+    """A branch that is not checked out can be opened by name."""
+    town.git("switch", "-q", "main")
+    assert town.open("--head", "fix/rounding")["branch"] == "fix/rounding"
+
+
+def refuse(town: Town, code: str, *args: str) -> None:
+    assert town.refused("open", "--issue", str(town.root / "issue.md"), *args)["code"] == code
+
+
+def test_detached_head(town: Town) -> None:
+    """A commit without a branch has no owner."""
+    town.git("switch", "-q", "--detach")
+    refuse(town, "change.detached")
+
+
+def test_uncommitted(town: Town) -> None:
+    """What is not committed is not what would ship."""
+    town.write("app/pay.py", "changed\n")
+    refuse(town, "change.uncommitted")
+
+
+def test_untracked_files_warn(town: Town) -> None:
+    """An untracked file is no reason to stop, and is named."""
+    town.write("notes.txt", "x\n")
+    code, _, err = town.run("open", "--issue", str(town.root / "issue.md"), "--json")
+    assert code == 0
+    assert "untracked: notes.txt" in err
+
+
+def test_unknown_refs(town: Town) -> None:
+    """A head or base that does not exist, and a head that is no branch, are refused."""
+    refuse(town, "git.unknown-ref", "--head", "nowhere")
+    refuse(town, "git.unknown-ref", "--base", "nowhere")
+    refuse(town, "change.head-not-a-branch", "--head", town.git("rev-parse", "HEAD"))
+
+
+def test_unknown_owner_and_none(town: Town) -> None:
+    """The owner is a person of the trust document."""
+    refuse(town, "change.owner-unknown", "--owner", "mallory")
+    (town.root / "issue.md").write_text(ISSUE.replace("## Owner\nann\n", ""))
+    refuse(town, "change.no-owner")
+
+
+def test_no_common_history(town: Town) -> None:
+    """A branch that did not come from the protected one cannot be opened."""
+    town.git("switch", "-q", "--orphan", "island")
+    town.write("x.py", "1\n")
+    town.commit("island")
+    refuse(town, "change.no-merge-base")
+
+
+def test_nothing_changed(town: Town) -> None:
+    """On the protected branch itself there is no change."""
+    town.git("switch", "-q", "main")
+    refuse(town, "change.empty")
+
+
+def test_unknown_service(town: Town) -> None:
+    """A version for a service that does not exist is refused with those that do."""
+    refuse(town, "change.unknown-service", "--service", "web=1.0.0")
+    assert town.dossier("open", "--issue", "x", "--service", "web", ok=(2,))["error"]["code"] == "usage.service"
+
+
+def test_attack_base_of_the_authors_choice(town: Town) -> None:
+    """`--base` at a later commit would hide files and rules; it may only agree with where the branch left the protected one."""
+    middle = town.git("rev-parse", "HEAD")
+    town.write("web/x.js", "1\n")
+    town.commit("more")
+    refuse(town, "change.base-not-protected", "--base", middle)
+    assert town.open("--base", "main")["files"] == ["app/pay.py", "web/x.js"]
+
+
+def test_attack_weaker_rules_in_the_branch(town: Town) -> None:
+    """Rules and services come from the merge-base: what the branch writes into dossier.toml is shown and not in force."""
+    before = town.open()
+    town.write("dossier.toml", town.read("dossier.toml").replace('criticality = "internal"', 'criticality = "user-facing"'))
+    town.commit("other rules")
+    after = town.open()
+    assert after["services"][0]["criticality"] == "internal"
+    assert after["criteria_digest"] == before["criteria_digest"]
+    assert any("user-facing" in line for line in after["rule_changes"])
+
+
+def test_attack_owner_added_in_the_branch(town: Town) -> None:
+    """A trust document changed in the branch makes nobody a person."""
+    raw = (town.repo / "dossier.trust.json").read_text()
+    town.write("dossier.trust.json", raw.replace("Ann", "Mal"))
+    town.commit("mallory")
+    refuse(town, "change.owner-unknown", "--owner", "mal")
+    assert [p["name"] for p in town.dossier("trust", "show")["trust"]["people"]] == ["Ann"]
+
+
+def test_bootstrap(tmp_path: Path) -> None:
+    """A project that does not stand on its protected branch is opened in bootstrap, and says so."""
+    town = Town(tmp_path, adopted=False)
+    code, _, err = town.run("open", "--issue", str(town.root / "issue.md"), "--json")
+    assert code == 0
+    assert "bootstrap" in err
+
+
+def test_github_event(town: Town, tmp_path: Path) -> None:
+    """GitHub's JSON opens the same change as the Markdown in it."""
+    import json
+
+    event = tmp_path / "event.json"
+    event.write_text(
+        json.dumps({"pull_request": {"number": 4, "title": "Round", "body": ISSUE, "html_url": "https://github.com/a/b/pull/4"}})
+    )
+    c = town.dossier("open", "--issue", str(event))["change"]
+    assert (c["issue"]["number"], c["objective"]) == (4, "Payments are whole credits.")
+
+
+def test_plain_settings_are_enough(tmp_path: Path) -> None:
+    """The settings init proposes open a change as they are."""
+    assert Town(tmp_path, settings="").open()["services"][0]["name"] == "shop"
+    assert TESTS

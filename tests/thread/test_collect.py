@@ -54,7 +54,7 @@ def test_import_says_who_brought_it(town: Town) -> None:
     town.open()
     file = town.root / "brought.xml"
     file.write_text(FAILING)
-    (e,) = town.dossier("collect", "brought", "--from", str(file), "--observed-at", "2026-11-24T08:00:00Z")["evidence"]
+    (e,) = town.dossier("collect", "brought", "--from", str(file), "--observed-at", town.moment(hours=-1))["evidence"]
     assert (e["verdict"], e["isolation"], e["producer"]["imported_by"] is not None) == ("fail", "none", True)
     assert "2 is not 3" in e["counterexamples"][0]["text"]
 

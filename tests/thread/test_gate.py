@@ -1,0 +1,240 @@
+"""From evidence to a decision: what allows, what denies, and that both can be recomputed."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.town import JUNIT, Town
+
+FAILING = JUNIT.replace('name="b"/>', 'name="b"><failure message="off by one credit"/></testcase>')
+
+
+@pytest.fixture
+def town(tmp_path: Path) -> Town:
+    return Town(tmp_path)
+
+
+def states(decision: Any) -> dict[str, str]:
+    return {r["id"]: r["state"] for r in decision["requirements"]}
+
+
+def allowed(town: Town) -> str:
+    """Take the change to an ALLOW; returns the dossier."""
+    digest = town.assembled()
+    roles = sorted({a["role"] for a in town.gate()["approvals"]})
+    town.approve(digest, *roles)
+    decision = town.gate()
+    assert decision["outcome"] == "ALLOW", decision
+    return digest
+
+
+def test_evidence_and_approval_allow(town: Town) -> None:
+    """A stranger's repository with passing tests and one approval is allowed, labelled self-approved."""
+    digest = town.assembled()
+    before = town.gate()
+    assert (before["outcome"], states(before)["tests"]) == ("DENY", "pass")
+    town.approve(digest, *sorted({a["role"] for a in before["approvals"]}))
+    after = town.gate()
+    assert after["outcome"] == "ALLOW"
+    assert "self-approved" in " ".join(after["notes"])
+
+
+def test_nothing_collected_is_denied(town: Town) -> None:
+    """With no evidence at all every evidence requirement is missing, whoever signs."""
+    town.open()
+    digest = town.dossier("assemble")["dossier"]["digest"]
+    decision = town.gate()
+    town.approve(digest, *sorted({a["role"] for a in decision["approvals"]}))
+    decision = town.gate()
+    assert (decision["outcome"], states(decision)["tests"]) == ("DENY", "missing")
+
+
+def test_denial_writes_rework(town: Town) -> None:
+    """A denial says what is wrong, whose it is, what to do, on the terminal and in .dossier/rework.md."""
+    town.write("results.xml", FAILING)
+    town.commit("break")
+    town.assembled()
+    code, out, _ = town.run("gate")
+    assert code == 10
+    assert "DENY" in out
+    assert "off by one credit" in out
+    assert "off by one credit" in (town.repo / ".dossier" / "rework.md").read_text()
+
+
+def test_attack_a_later_pass_over_an_earlier_fail(tmp_path: Path) -> None:
+    """Running until it is green does not help: the failure stands until the fingerprint changes or somebody waives it."""
+    flaky = 'run = ["sh", "-c", "test -e /tmp/none && cat results.xml || cat results.xml"]'
+    town = Town(tmp_path, settings=f'\n[[evidence]]\nname = "tests"\nkind = "tests"\n{flaky}\nformat = "junit"\n')
+    town.write("results.xml", FAILING)
+    town.commit("break")
+    town.open()
+    town.dossier("collect", "tests")
+    good = town.root / "good.xml"
+    good.write_text(JUNIT)
+    town.dossier("collect", "tests", "--from", str(good), "--observed-at", town.moment(minutes=-1))
+    digest = town.dossier("assemble")["dossier"]["digest"]
+    decision = town.gate()
+    assert states(decision)["tests"] != "pass"
+    town.approve(digest, *sorted({a["role"] for a in decision["approvals"]}))
+    assert town.gate()["outcome"] == "DENY"
+
+
+def test_a_new_dossier_lapses_approvals(town: Town) -> None:
+    """What was signed is the digest: another dossier has no approvals, and says why."""
+    allowed(town)
+    town.write("app/pay.py", "def pay(x):\n    return round(x)\n")
+    town.commit("again")
+    town.assembled()
+    decision = town.gate()
+    assert decision["outcome"] == "DENY"
+    assert "dossier" in json.dumps(decision["approvals"])
+
+
+def test_rejection_blocks_until_withdrawn(town: Town) -> None:
+    """One no denies; taking it back allows again."""
+    digest = allowed(town)
+    no = town.dossier("reject", digest, "--as", "ann", "--key", str(town.key), "--reason", "not on a Friday")["rejection"]
+    blocked = town.gate()
+    assert blocked["outcome"] == "DENY"
+    assert "not on a Friday" in json.dumps(blocked)
+    town.dossier("withdraw", no["digest"], "--as", "ann", "--key", str(town.key), "--reason", "it is Monday")
+    assert town.gate()["outcome"] == "ALLOW"
+
+
+def test_withdrawn_approval_no_longer_counts(town: Town) -> None:
+    """An approval taken back counts for nothing."""
+    digest = town.assembled()
+    role = town.gate()["approvals"][0]["role"]
+    mine = town.dossier("approve", digest, "--as", "ann", "--role", role, "--key", str(town.key))["approval"]
+    town.dossier("withdraw", mine["digest"], "--as", "ann", "--key", str(town.key), "--reason", "read it again")
+    assert town.gate()["outcome"] == "DENY"
+
+
+def test_waiver_lets_through_and_never_looks_green(town: Town) -> None:
+    """A waived requirement keeps what it was; when the waiver ends it reverts."""
+    town.write("results.xml", FAILING)
+    town.commit("break")
+    digest = town.assembled()
+    words = ("--service", "shop", "--as", "ann", "--key", str(town.key), "--reason", "known, #7", "--until", town.moment(days=1))
+    town.dossier("waive", digest, "tests", *words)
+    waived = next(r for r in town.gate()["requirements"] if r["id"] == "tests")
+    assert (waived["state"], waived["waived_from"]) == ("waived", "fail")
+    late = town.dossier("gate", "--at", town.moment(days=1, hours=1), ok=(10,))["decision"]
+    assert states(late)["tests"] == "fail"
+
+
+def test_stale_evidence(town: Town) -> None:
+    """Old evidence is stale with its reason, and collecting again makes it fresh."""
+    town.assembled()
+    town.later(days=400)
+    old = next(r for r in town.gate()["requirements"] if r["id"] == "tests")
+    assert old["state"] == "stale"
+    assert "limit" in old["reason"]
+
+
+def test_clock_two_hours_ahead(town: Town) -> None:
+    """Evidence from a machine whose clock runs ahead is an error, not fresher than fresh."""
+    town.open()
+    town.later(hours=2)
+    town.dossier("collect")
+    town.later(hours=-2)
+    town.dossier("assemble")
+    assert states(town.gate())["tests"] == "error"
+
+
+def test_hypothetical_is_never_stored(town: Town) -> None:
+    """`--at` asks what if: the answer is marked, has no digest, and leaves no entry."""
+    town.assembled()
+    size = town.dossier("log", "checkpoint")["size"]
+    answer = town.dossier("gate", "--at", town.moment(days=1), ok=(10,))["decision"]
+    assert (answer["hypothetical"], answer["digest"]) == (True, "")
+    assert town.dossier("log", "checkpoint")["size"] == size
+
+
+def test_replay_is_bit_equal(town: Town) -> None:
+    """A stored decision is recomputed to the same bytes, also after more has happened."""
+    digest = town.assembled()
+    decision = town.gate()
+    town.approve(digest, *sorted({a["role"] for a in decision["approvals"]}))
+    town.gate()
+    town.later(days=900)
+    assert town.dossier("replay", decision["digest"]) == {"equal": True, "differences": [], "decision": decision["digest"]}
+
+
+@pytest.mark.parametrize("env", [{"TZ": "Pacific/Kiritimati"}, {"LC_ALL": "C"}, {"PYTHONHASHSEED": "1"}, {"PYTHONHASHSEED": "4242"}])
+def test_replay_under_other_circumstances(town: Town, env: dict[str, str]) -> None:
+    """Timezone, locale and hash seed change no byte of a decision."""
+    town.assembled()
+    decision = town.gate()
+    command = [sys.executable, "-m", "release_dossier", "-C", str(town.repo), "replay", decision["digest"], "--json"]
+    done = subprocess.run(command, env={**os.environ, **town.env, **env}, capture_output=True, text=True)
+    assert (done.returncode, json.loads(done.stdout)["equal"]) == (0, True), done
+
+
+def test_attack_rolled_back_log(town: Town) -> None:
+    """A store put back to an earlier copy is found by the checkpoint in the repository."""
+    import shutil
+
+    town.assembled()
+    copy = town.root / "copy"
+    shutil.copytree(town.repo / ".dossier", copy)
+    town.gate()
+    town.dossier("collect")
+    shutil.rmtree(town.repo / ".dossier")
+    shutil.copytree(copy, town.repo / ".dossier")
+    assert town.refused("gate", code=40)["code"] == "log.rolled-back"
+
+
+def test_bootstrap_never_allows(tmp_path: Path) -> None:
+    """Settings that stand on no protected branch allow nothing, whoever signs."""
+    town = Town(tmp_path, adopted=False)
+    digest = town.assembled()
+    decision = town.gate()
+    town.approve(digest, *sorted({a["role"] for a in decision["approvals"]}))
+    decision = town.gate()
+    assert decision["outcome"] == "DENY"
+    assert "bootstrap" in " ".join(decision["notes"])
+
+
+def test_attack_statements_of_a_fork(town: Town, tmp_path: Path) -> None:
+    """Evidence and approvals signed in another project with the same files count for nothing here."""
+    import shutil
+
+    other = Town(tmp_path / "fork")
+    digest = allowed(other)
+    assert digest.startswith("sha256:")
+    town.open()
+    shutil.rmtree(town.repo / ".dossier" / "documents")
+    shutil.rmtree(town.repo / ".dossier" / "log")
+    shutil.copytree(other.repo / ".dossier" / "documents", town.repo / ".dossier" / "documents")
+    shutil.copytree(other.repo / ".dossier" / "log", town.repo / ".dossier" / "log")
+    assert town.run("gate", "--json")[0] == 40
+
+
+@pytest.mark.parametrize("type_", ["started", "evidence", "dossier", "change"])
+def test_attack_a_deleted_document(town: Town, type_: str) -> None:
+    """Every document the log names is asked for: one that is gone stops everything."""
+    allowed(town)
+    entry = next(
+        json.loads(x) for x in (town.repo / ".dossier/log/entries.ndjson").read_text().splitlines() if json.loads(x)["type"] == type_
+    )
+    name = entry["digest"].removeprefix("sha256:")
+    next((town.repo / ".dossier" / "documents").rglob(f"{name}*")).unlink()
+    assert town.run("gate", "--json")[0] == 40
+
+
+def test_attack_a_dropped_log_entry(town: Town) -> None:
+    """A line taken out of the log is a gap, wherever it was."""
+    allowed(town)
+    log = town.repo / ".dossier/log/entries.ndjson"
+    lines = log.read_text().splitlines(keepends=True)
+    for i in range(len(lines)):
+        log.write_text("".join(lines[:i] + lines[i + 1 :]))
+        assert town.run("gate", "--json")[0] == 40, i

@@ -1,0 +1,273 @@
+"""Release, posture, and the one file that is passed on."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from release_dossier.store.crash import POINTS
+from tests.thread.test_gate import allowed
+from tests.town import Town
+
+
+@pytest.fixture
+def town(tmp_path: Path) -> Town:
+    return Town(tmp_path)
+
+
+def test_release_once(town: Town) -> None:
+    """A signed tag with the dossier in it, a record, an entry; a second run says so and doubles nothing."""
+    digest = allowed(town)
+    made = town.dossier("release")["release"]
+    assert (made["tag"], made["dossier"], made["fresh"]) == ("v0.1.0", digest, True)
+    assert digest in town.git("cat-file", "tag", "v0.1.0")
+    size = town.dossier("log", "checkpoint")["size"]
+    again = town.dossier("release")["release"]
+    assert (again["fresh"], again["digest"]) == (False, made["digest"])
+    releases = [e for e in (town.repo / ".dossier/log/entries.ndjson").read_text().splitlines() if json.loads(e)["type"] == "release"]
+    assert len(releases) == 1
+    assert town.dossier("log", "checkpoint")["size"] == size + 1  # the second decision, no second release
+
+
+def test_tag_verifies_with_git(town: Town) -> None:
+    """git itself accepts the tag's signature against the keys of the trust document."""
+    allowed(town)
+    town.dossier("release")
+    signers = town.root / "signers"
+    producers = town.dossier("trust", "show")["trust"]["producers"]
+    signers.write_text("".join(f"{p['id']} {k['public']}\n" for p in producers for k in p["keys"]))
+    town.git("-c", "gpg.format=ssh", "-c", f"gpg.ssh.allowedSignersFile={signers}", "verify-tag", "v0.1.0")
+
+
+def test_denied_makes_nothing(town: Town) -> None:
+    """A denied dossier has no tag, no record."""
+    town.assembled()
+    assert town.dossier("release", ok=(10,))["decision"]["outcome"] == "DENY"
+    assert town.git("tag") == ""
+
+
+def test_another_tag_of_that_name(town: Town) -> None:
+    """A tag that is there for something else is refused, here and at the remote."""
+    allowed(town)
+    town.git("tag", "v0.1.0", "main")
+    assert town.refused("release")["code"] == "release.tag-exists"
+
+
+def test_another_tag_at_the_remote(town: Town) -> None:
+    """The remote's tags are asked; one of that name is refused, and a remote that does not answer is said to be unreachable."""
+    remote = town.root / "remote.git"
+    subprocess.run(["git", "init", "-q", "--bare", str(remote)], check=True)
+    town.git("remote", "add", "origin", str(remote))
+    pin = town.repo / ".dossier" / "project.json"
+    pin.write_text(pin.read_text().replace('"remote":""', '"remote":"origin"'))
+    town.git("push", "-q", "origin", "main")
+    allowed(town)
+    town.git("tag", "v0.1.0", "main")
+    town.git("push", "-q", "origin", "v0.1.0")
+    town.git("tag", "-d", "v0.1.0")
+    assert town.refused("release")["code"] == "release.tag-exists"
+    town.git("remote", "set-url", "origin", str(town.root / "gone.git"))
+    assert town.refused("release", code=30)["code"] == "release.remote"
+
+
+def test_squash_that_changes_nothing_keeps_its_evidence(town: Town) -> None:
+    """A release goes on any commit whose fingerprints equal the dossier's; on another it names what moved."""
+    allowed(town)
+    town.git("switch", "-q", "main")
+    town.git("merge", "-q", "--squash", "fix/rounding")
+    squashed = town.commit("round (#1)")
+    town.git("switch", "-q", "fix/rounding")
+    town.write("app/other.py", "1\n")
+    other = town.commit("other")
+    town.git("reset", "-q", "--hard", "HEAD~1")
+    refusal = town.refused("release", "--commit", other)
+    assert (refusal["code"], "app/other.py" in refusal["found"]) == ("release.moved", True)
+    assert town.dossier("release", "--commit", squashed)["release"]["commit"] == squashed
+
+
+RELEASE_POINTS = [
+    p for p in POINTS if p.startswith("release.") or p in ("store.document", "store.entry-torn", "store.entry", "store.checkpoint")
+]
+
+
+@pytest.mark.parametrize("point", RELEASE_POINTS)
+def test_killed_release_ends_with_one_of_each(town: Town, point: str) -> None:
+    """Killed at any point and run again: exactly one tag, one record, one entry."""
+    allowed(town)
+    command = [sys.executable, "-m", "release_dossier", "-C", str(town.repo), "release", "--json"]
+    # The clock of a process of its own is the machine's: the town's day must not make it stale.
+    killed = subprocess.run(command, env={**town.env, "DOSSIER_KILL_AT": point}, capture_output=True, text=True)
+    if killed.returncode == 10:
+        pytest.fail(f"denied in a process of its own: {killed.stdout[:400]}")
+    assert killed.returncode == -signal.SIGKILL, killed
+    town.dossier("release")
+    assert town.git("tag").split() == ["v0.1.0"]
+    entries = [json.loads(e) for e in (town.repo / ".dossier/log/entries.ndjson").read_text().splitlines()]
+    assert len([e for e in entries if e["type"] == "release"]) == 1
+    assert len({e["digest"] for e in entries}) == len(entries)
+    town.dossier("log", "audit")
+
+
+@pytest.mark.parametrize("command", [("collect",), ("assemble",), ("approve",)])
+@pytest.mark.parametrize("point", [p for p in POINTS if p.startswith(("store.", "collect."))])
+def test_killed_step_loses_and_doubles_nothing(town: Town, command: tuple[str, ...], point: str) -> None:
+    """Killed at every commit point of collect, assemble and approve: the next run ends where an undisturbed one would."""
+    town.open()
+    words = list(command)
+    if command != ("collect",):
+        town.dossier("collect")
+    if command == ("approve",):
+        digest = town.dossier("assemble")["dossier"]["digest"]
+        role = town.gate()["approvals"][0]["role"]
+        words += [digest, "--as", "ann", "--role", role, "--key", str(town.key)]
+    env = {**town.env, "DOSSIER_KILL_AT": point}
+    p = subprocess.run(
+        [sys.executable, "-m", "release_dossier", "-C", str(town.repo), *words, "--json"], env=env, capture_output=True, text=True
+    )
+    assert p.returncode in (-signal.SIGKILL, 0), p
+    before = {e["digest"] for e in _entries(town)}
+    town.dossier(*words)
+    after = _entries(town)
+    assert before <= {e["digest"] for e in after}
+    assert len({e["digest"] for e in after}) == len(after)
+    if command == ("collect",):
+        attempts = town.dossier("assemble")["dossier"]["evidence"]
+        assert [a["attempt"] for a in attempts] == list(range(1, len(attempts) + 1))
+        assert attempts[-1]["verdict"] == "pass"
+    town.dossier("log", "audit")
+
+
+def _entries(town: Town) -> list[dict[str, str]]:
+    lines = (town.repo / ".dossier/log/entries.ndjson").read_bytes().split(b"\n")[:-1]
+    return [json.loads(e) for e in lines]
+
+
+def test_posture(town: Town) -> None:
+    """Released but not observed, then where it was recorded, then expired when its evidence is."""
+    allowed(town)
+    town.dossier("release")
+    (line,) = town.dossier("posture")["posture"]
+    assert (line["observed"], line["standing"], line["label"]) == ("released, not observed", "valid", "self-approved")
+    town.dossier(
+        "deployed", "--service", "shop", "--environment", "production", "--version", "0.1.0", "--observed", "https://shop.invalid/version"
+    )
+    (line,) = town.dossier("posture")["posture"]
+    assert (line["environment"], line["observed"]) == ("production", "https://shop.invalid/version")
+    late = town.dossier("posture", "--at", town.moment(days=400))
+    assert (late["hypothetical"], late["posture"][0]["standing"].split()[0]) == (True, "expired")
+    town.dossier("deployed", "--service", "shop", "--environment", "staging", "--version", "9.9.9")
+    assert any("unproven" in p["standing"] for p in town.dossier("posture")["posture"])
+
+
+def test_withdrawn_release_shows(town: Town) -> None:
+    """Taking back a release after the fact shows in the posture and in its bundle."""
+    digest = allowed(town)
+    town.dossier("release")
+    town.dossier("withdraw", digest, "--as", "ann", "--key", str(town.key), "--reason", "found a bug")
+    assert town.dossier("posture")["posture"][0]["standing"] == "withdrawn: found a bug"
+    bundle = town.root / "x.dossier"
+    town.dossier("export", digest, "-o", str(bundle))
+    assert town.dossier("verify", str(bundle), ok=(10,))["standing"] == "withdrawn: found a bug"
+
+
+def test_bundle_verifies_elsewhere(town: Town, tmp_path: Path) -> None:
+    """The file and a trust document are enough; another project's trust, or none, is 40; the same log gives the same bytes."""
+    digest = allowed(town)
+    town.dossier("release")
+    a, b = town.root / "a.dossier", town.root / "b.dossier"
+    town.dossier("export", digest, "-o", str(a))
+    town.later(days=1)
+    town.dossier("export", digest, "-o", str(b))
+    assert a.read_bytes() == b.read_bytes()
+    trust = tmp_path / "trust.json"
+    trust.write_bytes((town.repo / "dossier.trust.json").read_bytes())
+    found = town.dossier("verify", str(a), "--trust", str(trust))
+    assert (found["verified"], found["standing"]) == (True, "allowed")
+    other = Town(tmp_path / "other")
+    assert other.dossier("verify", str(a), ok=(40,))["verified"] is False
+    only = town.dossier("verify", str(a), "--integrity-only")
+    assert (only["verified"], only["trust"]) == (True, "none")
+
+
+def test_one_changed_bit_is_found_and_named(town: Town) -> None:
+    """Bits all over the file: each change is found, exit 40, with a check that fails or a place that is named."""
+    import random
+
+    digest = town.assembled()
+    town.gate()
+    file = town.root / "a.dossier"
+    town.dossier("export", digest, "-o", str(file))
+    raw = file.read_bytes()
+    assert b"Payments are whole credits." in raw
+    for at in random.Random(7).sample(range(len(raw)), 40):
+        changed = bytearray(raw)
+        changed[at] ^= 1 << (at % 8)
+        file.write_bytes(changed)
+        answer = town.dossier("verify", str(file), ok=(40,))
+        assert "error" in answer or any(c["state"] == "fail" and c["detail"] for c in answer["checks"]), at
+
+
+def test_denied_bundle_is_ten(town: Town) -> None:
+    """A sound denial is sound: verified, exit 10."""
+    digest = town.assembled()
+    town.gate()
+    file = town.root / "a.dossier"
+    town.dossier("export", digest, "-o", str(file))
+    found = town.dossier("verify", str(file), ok=(10,))
+    assert (found["verified"], found["standing"]) == (True, "denied")
+
+
+def test_tar_bomb_and_other_files(town: Town) -> None:
+    """What is no bundle is refused or broken, never unpacked: a bomb, an empty file, a text."""
+    import io
+    import tarfile
+
+    bomb = io.BytesIO()
+    with tarfile.open(fileobj=bomb, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        info = tarfile.TarInfo("bundle.json")
+        info.size = 8 * 1024**3 - 1
+        bomb.write(info.tobuf(tarfile.USTAR_FORMAT))
+    up = io.BytesIO()
+    with tarfile.open(fileobj=up, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        tar.addfile(tarfile.TarInfo("../evil"), io.BytesIO())
+    for raw in (bomb.getvalue(), up.getvalue(), b"", b"hello", bytes(10240)):
+        file = town.root / "bad.dossier"
+        file.write_bytes(raw)
+        code, out, err = town.run("verify", str(file), "--json")
+        assert code in (20, 40), (raw[:20], out)
+        assert "Traceback" not in err
+
+
+def test_look(town: Town) -> None:
+    """list, show and compare say where things stand."""
+    digest = allowed(town)
+    town.dossier("release")
+    (line,) = town.dossier("list")["changes"]
+    assert (line["state"], line["released"], line["unmet"]) == ("ALLOW", ["shop@0.1.0"], [])
+    shown = town.dossier("show", digest[:20])
+    assert (shown["type"], "runner" in shown["signed_by"]) == ("dossier", True)
+    assert town.dossier("compare", "v0.1.0", digest)["evidence"] == []
+    assert town.refused("show", "sha256:0000")["code"] == "digest.short"
+    assert town.refused("show", "00000000")["code"] == "digest.unknown"
+
+
+def test_drift_against_the_last_release(town: Town) -> None:
+    """The next dossier sets each fact beside the one that was released."""
+    allowed(town)
+    town.dossier("release")
+    town.git("switch", "-q", "main")
+    town.git("merge", "-q", "--ff-only", "fix/rounding")
+    town.git("switch", "-qc", "fix/more")
+    town.write("app/pay.py", "def pay(x):\n    return round(x)\n")
+    town.write("results.xml", town.read("results.xml").replace('<testcase classname="t" name="b"/>', ""))
+    town.commit("less")
+    (town.root / "issue.md").write_text((town.root / "issue.md").read_text().replace("- `app/pay.py`", "- `app/pay.py`\n- `results.xml`"))
+    town.open()
+    town.dossier("collect")
+    drift = {d["fact"]: d for d in town.dossier("assemble")["dossier"]["drift"]}
+    assert any(d["before"] == 2 and d["after"] == 1 and d["baseline"] == "0.1.0" for d in drift.values()), drift

@@ -10,7 +10,7 @@ from release_dossier.dossier import Dossier
 from release_dossier.drift import drift, newest
 from release_dossier.errors import DossierError, Refused
 from release_dossier.steps.world import World
-from release_dossier.trust.log import Entry, inclusion_proof, leaves_of, root_of
+from release_dossier.trust.log import Entry, Tree, leaves_of, root_of
 
 LISTED = ("change", "dossier", "decision", "release", "deployment")
 
@@ -122,7 +122,7 @@ def proof(world: World, prefix: str) -> dict[str, Any]:
     digest = world.store.find(prefix)
     entries = world.store.entries()
     index = next(e.n for e in entries if e.digest == digest)
-    path = [h.hex() for h in inclusion_proof(leaves_of(entries), index)]
+    path = [h.hex() for h in Tree(leaves_of(entries)).inclusion(index)]
     return {"digest": digest, "index": index, "size": len(entries), "root": root_of(entries), "path": path}
 
 

@@ -1,0 +1,110 @@
+"""CEL behind a wrapper that accepts only a BOOL that is true.
+
+The engine (Google's, in C++) returns run-time errors as truthy text, and CEL itself hides absence: `a.x <= 5 || a.y <= 5` without x,
+`[].all(…)`, `!(a.x > 5.0)` with NaN are all true. So conditions that can hide are refused when rules freeze (`lint`), every fact is
+checked before a condition is asked (`bind`), and what comes back counts only when it is a BOOL (`ask`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from math import isfinite
+from typing import Any
+
+from release_dossier.errors import Refused
+from release_dossier.evidence.reading import Fact
+from release_dossier.rules.requirement import Need
+
+CONDITION_CHARS_MAX = 2_000  # characters; a condition people can read is one line
+INT64 = 2**63
+_TEXT = re.compile(r"""(?:[rRbB]{0,2})(?:'''.*?'''|\"\"\".*?\"\"\"|'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")""", re.DOTALL)
+_HIDES = re.compile(r"\|\||!(?!=)|\?|\b(?:has|all|exists|exists_one|existsOne|none|map|filter|matches|dyn|type)\s*\(")
+_FACT = re.compile(r"\bfacts\s*\.\s*([A-Za-z_][A-Za-z0-9_]*)")
+_INDEX = re.compile(r"\bfacts\b(?!\s*\.\s*[A-Za-z_])")
+
+
+def lint(condition: str, needs: Sequence[str], at: str) -> None:
+    """Refuse a condition that could be true about nothing.
+
+    Raises:
+        Refused: `rules.condition-*`.
+    """
+    if not condition:
+        return
+    if len(condition) > CONDITION_CHARS_MAX:
+        raise Refused("rules.condition-long", at=at, found=f"{len(condition)} characters", expected=f"at most {CONDITION_CHARS_MAX}")
+    bare = _TEXT.sub('""', condition)
+    hides = _HIDES.search(bare)
+    if hides:
+        raise Refused(
+            "rules.condition-hides", at=at, found=hides.group(), expected="comparisons joined by &&: this is how absence looks like a pass"
+        )
+    if _INDEX.search(bare):
+        raise Refused("rules.condition-index", at=at, found="facts without a name", expected="facts.NAME")
+    loose = sorted(set(_FACT.findall(bare)) - set(needs))
+    if loose:
+        raise Refused(
+            "rules.condition-needs", at=at, found=f"facts.{loose[0]}", expected=f"it in needs, which lists {', '.join(needs) or 'nothing'}"
+        )
+    if not _FACT.search(bare):
+        raise Refused("rules.condition-nothing", at=at, found=condition, expected="a condition over at least one fact")
+    try:
+        _program(condition)
+    except Exception as e:
+        raise Refused("rules.condition-syntax", at=at, found=str(e).splitlines()[0], expected="CEL") from e
+
+
+def bind(needs: Sequence[Need], facts: Mapping[str, Fact]) -> tuple[str, str, dict[str, Any]]:
+    """(state, reason, values): `missing` or `error` with its reason, or `pass` and the values as CEL sees them."""
+    values: dict[str, Any] = {}
+    for need in needs:
+        fact = facts.get(need.fact)
+        if fact is None:
+            return "missing", f"the evidence does not say {need.fact}", {}
+        if need.unit and fact.unit != need.unit:
+            return "error", f"{need.fact} is in {fact.unit}, the rule is in {need.unit}", {}
+        value: Any = fact.value
+        if fact.unit == "credits" and need.type == "int" and isinstance(value, str) and re.fullmatch(r"-?\d{1,40}", value):
+            value = int(value)
+        if need.type == "float" and isinstance(value, int) and not isinstance(value, bool):
+            value = float(value)
+        if type(value).__name__ != need.type:
+            return "error", f"{need.fact} is {type(value).__name__}, the rule asks for {need.type}", {}
+        if isinstance(value, float) and not isfinite(value):
+            return "error", f"{need.fact} is {value}", {}
+        if isinstance(value, int) and not -INT64 <= value < INT64:
+            return "error", f"{need.fact} is beyond 64 bits", {}
+        values[need.fact] = value
+    return "pass", "", values
+
+
+def ask(condition: str, facts: Mapping[str, Any], looked_at: int, of: int | None, verdict: str) -> tuple[str, str]:
+    """(`pass`, ""), (`fail`, why) or (`error`, why). Never `pass` for anything but a BOOL that is true."""
+    try:
+        answer = _program(condition).eval(
+            data={"facts": dict(facts), "looked_at": looked_at, "of": -1 if of is None else of, "verdict": verdict}
+        )
+        kind, value = str(answer.type()), answer.value()
+    except Exception as e:  # noqa: BLE001  whatever the engine throws, the condition has no answer
+        return "error", f"`{condition}` could not be evaluated: {e}"
+    if "BOOL" not in kind.upper() or not isinstance(value, bool):
+        return "error", f"`{condition}` gave {kind} {value!r}, not true or false"
+    if value is True:
+        return "pass", ""
+    said = ", ".join(f"{k} = {v}" for k, v in sorted(facts.items()))
+    return "fail", f"`{condition}` does not hold: {said}"
+
+
+@lru_cache(maxsize=256)
+def _program(condition: str) -> Any:
+    from cel_expr_python import cel
+
+    t = cel.Type
+    return _environment(cel, t).compile(condition)
+
+
+@lru_cache(maxsize=1)
+def _environment(cel: Any, t: Any) -> Any:
+    return cel.NewEnv(variables={"facts": t.Map(t.STRING, t.DYN), "looked_at": t.INT, "of": t.INT, "verdict": t.STRING})

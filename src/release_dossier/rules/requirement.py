@@ -1,0 +1,70 @@
+"""A requirement: which proof, by whom, how fresh, how much of it, and what it must say.
+
+Unknown keys are refused. Ages are seconds; shares are whole percent and compared in integers, so that 75 of 100 is 75 %.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+
+class Need(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A fact a condition names: it must be there, of this type and unit, and finite, before the condition is asked."""
+
+    fact: str
+    type: Literal["int", "float", "bool", "str"]
+    unit: str = ""
+
+
+class Skip(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A test that may be skipped, by name, and why."""
+
+    name: str
+    reason: str
+
+
+class Requirement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One line of a gate."""
+
+    id: str
+    service: str
+    title: str
+    kind: str
+    owner: str
+    remedy: str
+    why: str
+    evidence: str = ""  # name of the evidence plan; empty: the id
+    source: Literal["evidence", "finding"] = "evidence"
+    condition: str = ""  # CEL over facts, looked_at, of and verdict; empty: the verdict alone decides
+    needs: tuple[Need, ...] = ()
+    minimum_count: int = 1
+    minimum_percent: int = 0  # of `of`; 0 asks for no share
+    skips: tuple[Skip, ...] = ()
+    age_max_s: int = 0  # 0: the evidence's own limit
+    retries: int = 0  # failures that may come before the passing attempt
+    infrastructure_retries: int = 2  # attempts that may come to nothing
+    producers: tuple[str, ...] = ()  # empty: any listed producer
+    imported: bool = True  # whether a file somebody brought is accepted
+    isolation: tuple[str, ...] = ()  # accepted isolations of a run; empty: any
+    environment: str = ""  # empty: any
+    waivable: bool = True
+    severity: Literal["block"] = "block"
+    origin: tuple[str, ...] = ()  # where each layer came from: the pack, then the project
+
+
+class ApprovalRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How many people of a role must sign."""
+
+    role: str
+    count: int = 1
+    not_author: bool = True
+
+
+class Frozen(msgspec.Struct, frozen=True):
+    """The rules in force for a change: every service's requirements, and the approvals over all of them."""
+
+    requirements: tuple[Requirement, ...]
+    approvals: tuple[ApprovalRule, ...]
+    digest: str

@@ -95,6 +95,7 @@ def test_unknown_owner_and_none(town: Town) -> None:
 def test_no_common_history(town: Town) -> None:
     """A branch that did not come from the protected one cannot be opened."""
     town.git("switch", "-q", "--orphan", "island")
+    town.git("checkout", "-q", "main", "--", "dossier.toml", "dossier.trust.json")
     town.write("x.py", "1\n")
     town.commit("island")
     refuse(town, "change.no-merge-base")
@@ -109,7 +110,7 @@ def test_nothing_changed(town: Town) -> None:
 def test_unknown_service(town: Town) -> None:
     """A version for a service that does not exist is refused with those that do."""
     refuse(town, "change.unknown-service", "--service", "web=1.0.0")
-    assert town.dossier("open", "--issue", "x", "--service", "web", ok=(2,))["error"]["code"] == "usage.service"
+    assert town.refused("open", "--issue", str(town.root / "issue.md"), "--service", "web", code=2)["code"] == "usage.service"
 
 
 def test_attack_base_of_the_authors_choice(town: Town) -> None:
@@ -132,13 +133,15 @@ def test_attack_weaker_rules_in_the_branch(town: Town) -> None:
     assert any("user-facing" in line for line in after["rule_changes"])
 
 
-def test_attack_owner_added_in_the_branch(town: Town) -> None:
-    """A trust document changed in the branch makes nobody a person."""
-    raw = (town.repo / "dossier.trust.json").read_text()
-    town.write("dossier.trust.json", raw.replace("Ann", "Mal"))
+def test_attack_owner_added_in_the_branch(town: Town, tmp_path: Path) -> None:
+    """A trust document changed in the branch, here to one that mallory signed, makes nobody a person."""
+    mallory = Town(tmp_path / "mallory")
+    town.write("dossier.trust.json", mallory.read("dossier.trust.json").replace("ann", "mal"))
+    town.write("dossier.toml", mallory.read("dossier.toml"))
     town.commit("mallory")
     refuse(town, "change.owner-unknown", "--owner", "mal")
-    assert [p["name"] for p in town.dossier("trust", "show")["trust"]["people"]] == ["Ann"]
+    shown = town.dossier("trust", "show")["trust"]
+    assert ([p["id"] for p in shown["people"]], shown["project"]) == (["ann"], town.dossier("trust", "show")["trust"]["digest"])
 
 
 def test_bootstrap(tmp_path: Path) -> None:

@@ -83,11 +83,18 @@ def newest_dossier(world: World) -> str:
 
 
 def check_evidence(world: World, dossier: Dossier) -> None:
-    """Every attempt's statement stands in the store, verifies, and says what the dossier says of it.
+    """The change and every attempt's statement stand in the store, verify, and say what the dossier says of them.
 
     Raises:
         Corrupt: `dossier.differs`, or whatever reading the statement found.
     """
+    if world.change(dossier.change_digest) != dossier.change:
+        raise Corrupt(
+            "dossier.differs",
+            at=f"change {dossier.change_digest}",
+            found="another change in the dossier",
+            expected="what the statement says",
+        )
     for attempt in dossier.evidence:
         world.statement(attempt.started, "started")
         if attempt.digest is None:

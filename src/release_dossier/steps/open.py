@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from release_dossier.change import Author, Change, ChangedService
+from release_dossier.digest import digest_of
 from release_dossier.errors import Refused
 from release_dossier.fingerprint import TreeFile, fingerprint, shipped
 from release_dossier.issue import ScopedIssue, bind_scope
@@ -95,7 +96,7 @@ def _record(world: World, change: Change) -> tuple[str, Change, tuple[str, ...]]
         for entry in reversed(world.store.entries()):
             if entry.type == "change" and entry.key == change.branch:
                 before = world.change(entry.digest)
-                if msgspec.structs.replace(before, opened_at=change.opened_at) == change:
+                if digest_of(msgspec.to_builtins(before)) == digest_of({**msgspec.to_builtins(change), "opened_at": before.opened_at}):
                     return entry.digest, before, warnings
                 break
         subject = [Subject(change.id, {"gitCommit": change.head, "gitTree": change.tree})]

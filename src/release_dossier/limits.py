@@ -17,6 +17,7 @@ OUTPUT_BYTES_MAX = 64 * 1024 * 1024  # bytes of captured output of a planned com
 COMMAND_SECONDS_MAX = 3_600  # seconds a planned command may take when its plan does not say less
 GIT_SECONDS_MAX = 120  # seconds one git command may take
 CLOCK_SKEW_SECONDS_MAX = 300  # seconds evidence may lie in the future before it is an error: NTP keeps machines well within
+LEDGER_FILE_BYTES_MAX = 8 * 1024 * 1024 * 1024  # bytes of a ledger in SQLite; a prediction market of 10 million bets is about 1 GB
 LOG_ENTRIES_MAX = 10_000_000  # entries of one project's log
 BUNDLE_BYTES_MAX = 2 * 1024 * 1024 * 1024  # bytes of a bundle
 BUNDLE_FILES_MAX = 100_000  # members of a bundle

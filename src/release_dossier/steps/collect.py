@@ -280,7 +280,9 @@ def _ledger(world: World, plan: Plan, source: Path) -> tuple[Reading, tuple[Arti
     ruleset = plan.options.get("ruleset")
     if ruleset and ruleset.endswith(".json"):
         ruleset = str(source.parent / ruleset)
-    result = verify_ledger(source, ruleset=ruleset, **beside)
+    result = verify_ledger(
+        source, ruleset=ruleset, receipts=beside.get("receipts"), answers=beside.get("answers"), timeline=beside.get("timeline")
+    )
     both = {r.kind: r for r in readings(result)}
     files = [source, *(Path(p) for p in beside.values())] if source.is_file() else [Path(p) for p in beside.values()]
     return both[plan.kind], tuple(_keep(world, f, f.name, "application/octet-stream") for f in files)

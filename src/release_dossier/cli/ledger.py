@@ -1,0 +1,161 @@
+"""`dossier ledger`: verify, settle, rulesets"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from release_dossier.cli import edge
+from release_dossier.errors import EXIT_DENIED
+
+if TYPE_CHECKING:
+    from release_dossier.ledger.verify import Verified
+
+_source = click.argument("source", metavar="SOURCE", type=click.Path(path_type=Path))
+_ruleset = click.option("--ruleset", metavar="NAME|FILE", help="the rules: a release, e.g. v3.8, or a JSON file of their dimensions")
+_timeline = click.option("--timeline", metavar="FILE", help="which rules were in force when")
+
+
+@click.group()
+def ledger() -> None:
+    """Is every credit where SocialPredict's own rules say it must be?"""
+
+
+@ledger.command()
+@_source
+@_ruleset
+@_timeline
+@click.option("--adapter", type=click.Choice(["socialpredict"]), default="socialpredict", show_default=True)
+@click.option("--receipts", metavar="FILE", help="journal of requests (NDJSON, plain or xz): makes every sale exact")
+@click.option("--answers", metavar="FILE", help="answers of the server (NDJSON, plain or xz): each held against the ledger of its moment")
+@click.option("--economics", metavar="FILE", help="JSON of ruleset keys that differ, e.g. initial_bet_fee")
+@click.option("--written-by", default="", metavar="VERSION|COMMIT", help="the build that wrote the ledger")
+@click.option("--require", default="", metavar="IDS", help="checks that must have looked, e.g. J1,R8")
+@click.option("--only", default="", metavar="IDS", help="only these checks, e.g. S4,R6")
+@click.option("--engine", type=click.Choice(["auto", "python"]), default="auto", show_default=True)
+@click.option("--assume-schema", is_flag=True, help="judge a ledger of an unknown newer migration as the newest known one")
+@click.option("--explain", metavar="USER", help="this user's statement of account, line by line")
+@edge.json_option
+def verify(
+    source: Path,
+    ruleset: str | None,
+    timeline: str | None,
+    adapter: str,
+    receipts: str | None,
+    answers: str | None,
+    economics: str | None,
+    written_by: str,
+    require: str,
+    only: str,
+    engine: str,
+    assume_schema: bool,
+    explain: str | None,
+    as_json: bool,
+) -> int:
+    """Check a ledger (a .sqlite file or a folder of Parquet). Exit 0 only when it passes, 10 when it was looked at and did not."""
+    from release_dossier.ledger.verify import statement_of_account
+    from release_dossier.sources.ledgers import verify_ledger
+
+    found = verify_ledger(
+        source,
+        ruleset=ruleset,
+        timeline=timeline,
+        receipts=receipts,
+        answers=answers,
+        economics=economics,
+        written_by=written_by,
+        require=_ids(require),
+        only=_ids(only),
+        assume_schema=assume_schema,
+    )
+    account = statement_of_account(found, explain) if explain else None
+    value = found.as_json() | ({"statement": account} if account is not None else {})
+    edge.emit(value, as_json, lambda: _account(explain or "", account) if account is not None else _words(found, source))
+    return 0 if found.verdict == "pass" else EXIT_DENIED
+
+
+def _ids(text: str) -> list[str]:
+    return [i.strip() for i in text.split(",") if i.strip()]
+
+
+def _words(v: Verified, source: Path) -> str:
+    size = f"{v.ledger['users']} users, {v.ledger['markets']} markets, {v.ledger['bets']} orders, {v.ledger['sales']} sales"
+    lines = [f"{edge.state(v.verdict)}  {source} under the rules of {v.ruleset}: {size}"]
+    lines += [f"  note: {n}" for n in v.notes]
+    for c in (c for c in v.checks if c.state in ("fail", "inconclusive")):
+        lines.append(f"{edge.state(c.state)}  {c.id} {c.title}: {c.violations} of {c.of}" + (f" ({c.why})" if c.why else ""))
+        lines += [f"    {e.why}" for e in c.examples[:8]]
+        lines += [f"    and {c.violations - 8} more" for _ in range(c.violations > 8)]
+    lines += [f"  fits: {h['words']} (hypothesis)" for h in v.hypotheses]
+    for c in (c for c in v.checks if c.state == "warn"):
+        lines.append(f"{edge.state(c.state)}  {c.id} {c.title}: {c.violations} of {c.of} not so; {c.why or c.examples[0].why}")
+    blind = [c for c in v.checks if c.state == "missing"]
+    lines += [f"{edge.state('missing')}  {c.id} {c.title}: {c.why}" for c in blind]
+    passed = [c.id for c in v.checks if c.state == "pass"]
+    lines.append(f"{edge.state('pass')}  {len(passed)} checks: {' '.join(passed)}")
+    t = v.totals
+    dust = f"dust {t['dust_low']} to {t['dust_high']}"
+    lines.append(f"credits: {t['minted']} minted by sales, {t['burned']} burned, {t['unexplained']} unexplained, {dust}")
+    worst = next((e.user for c in v.checks if c.id == "R6" for e in c.examples), None)
+    lines += [f"next: dossier ledger verify {source} --explain {worst}"] if worst else []
+    return "\n".join(lines)
+
+
+def _account(user: str, lines: list[dict[str, str]]) -> str:
+    rows = [f"statement of account of {user}"]
+    for x in lines:
+        market = f"market {x['market']}" if x["market"] else ""
+        rows.append(f"{x['at'][:26]:27} {market:11} {x['what']:20} {x['credits']:>12} {x['balance']:>14}  {x['formula']}")
+    return "\n".join(rows)
+
+
+@ledger.command()
+@_source
+@_ruleset
+@_timeline
+@click.option("--market", type=int, metavar="ID", help="only this market")
+@edge.json_option
+def settle(source: Path, ruleset: str | None, timeline: str | None, market: int | None, as_json: bool) -> None:
+    """Positions and payouts of every market, computed independently of the server."""
+    from release_dossier.ledger.settle import settle as compute
+    from release_dossier.sources.ledgers import read_ledger, rules_for
+
+    eras, _ = rules_for(ruleset, timeline, "", None)
+    markets = compute(read_ledger(source), eras, market)
+
+    def words() -> str:
+        rows = []
+        for m in markets:
+            rows.append(
+                f"market {m['id']}: volume {m['volume']}, probability {m['probability']}, {m['result'] or 'open'}"
+                + (f" · {m['why']}" if m["why"] else "")
+            )
+            rows += [f"    {p['user']:16} {p['yes']:>8} YES {p['no']:>8} NO  worth {p['value']}" for p in m["positions"]]
+        return "\n".join(rows) or "no market"
+
+    edge.emit({"markets": markets, "ruleset": eras.name}, as_json, words)
+
+
+@ledger.command()
+@edge.json_option
+def rulesets(as_json: bool) -> None:
+    """The rules of each release side by side, with the commit each was read from."""
+    import msgspec
+
+    from release_dossier.ledger.rulesets import NAMED
+
+    table = {name: {**msgspec.to_builtins(rules), "commit": commit} for name, (rules, commit) in NAMED.items()}
+
+    def words() -> str:
+        keys = list(next(iter(table.values())))
+        wide = {name: max(len(name), *(len(str(v)) for v in rules.values())) for name, rules in table.items()}
+        head = " " * 22 + "  ".join(f"{n:{wide[n]}}" for n in table)
+        return "\n".join([head, *(f"{k:22}" + "  ".join(f"{_show(table[n][k]):{wide[n]}}" for n in table) for k in keys)])
+
+    edge.emit({"rulesets": table}, as_json, words)
+
+
+def _show(value: Any) -> str:
+    return "by schema" if value is None else str(value)

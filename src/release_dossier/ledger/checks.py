@@ -1,0 +1,591 @@
+"""The laws a ledger is held to. Each looks at rows it can name, counts exactly, and shows at most twenty violations, largest first.
+
+S and T speak of rows and sums, R of what a replay gives, J of what was asked for. What a ledger alone cannot show: docs/ledger-checks.md.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import pairwise
+from typing import Literal
+
+import msgspec
+
+from release_dossier.ledger.account import Accounts, Sale
+from release_dossier.ledger.columns import Bet, Ledger, Market
+from release_dossier.ledger.receipts import Matched
+from release_dossier.ledger.rulesets import Eras
+from release_dossier.limits import LEDGER_EXAMPLES_MAX
+
+State = Literal["pass", "fail", "warn", "inconclusive", "missing"]
+
+
+class Example(msgspec.Struct, frozen=True, kw_only=True):
+    """One violation. Amounts are decimal strings; `difference` is found minus what was expected, or minus its nearer end."""
+
+    user: str | None = None
+    market: str | None = None
+    expected: str | None = None
+    expected_low: str | None = None
+    expected_high: str | None = None
+    found: str | None = None
+    difference: str = "0"
+    why: str
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True):
+    """One law: `looked_at` of `of` rows, users, markets or sales; `why` says what could not be looked at, or what a warning is about."""
+
+    id: str
+    title: str
+    state: State
+    looked_at: int
+    of: int
+    violations: int = 0
+    examples: tuple[Example, ...] = ()
+    why: str = ""
+
+
+def conclude(
+    id: str, title: str, of: int, found: Iterable[Example], *, warn: bool = False, why: str = "", looked_at: int | None = None
+) -> Check:
+    """A check that looked: pass without violations, else fail (or warn)."""
+    if of == 0:
+        return absent(id, title, "the ledger holds nothing of the kind")
+    examples = sorted(found, key=lambda e: (-abs(int(e.difference)), e.user or "", int(e.market or 0), e.why))
+    state: State = "pass" if not examples else "warn" if warn else "fail"
+    return Check(
+        id=id, title=title, state=state, looked_at=of if looked_at is None else looked_at, of=of,
+        violations=len(examples), examples=tuple(examples[:LEDGER_EXAMPLES_MAX]), why=why,
+    )  # fmt: skip
+
+
+def absent(id: str, title: str, why: str) -> Check:
+    """A check that could not look at anything."""
+    return Check(id=id, title=title, state="missing", looked_at=0, of=0, why=why)
+
+
+def _bet(b: Bet, why: str) -> Example:
+    return Example(
+        user=b.username, market=None if b.market_id is None else str(b.market_id), found=str(b.amount), why=f"order {b.id} {why}"
+    )
+
+
+def _market(m: Market, why: str) -> Example:
+    return Example(user=m.creator or None, market=str(m.id), why=f"market {m.id} {why}")
+
+
+# Rows
+
+
+def s1(g: Ledger) -> Check:
+    rows = [b for b in g.bets if not b.deleted]
+    bad = [b for b in rows if b.amount == 0 or b.outcome not in ("YES", "NO") or None in (b.username, b.market_id, b.placed_at)]
+    return conclude(
+        "S1", "Every order has a user, a market, a side, a time and an amount", len(rows), (_bet(b, "lacks one of them") for b in bad)
+    )
+
+
+def s2(g: Ledger) -> Check:
+    markets, users = {m.id for m in g.markets}, {u.username for u in g.users}
+    rows = [b for b in g.bets if not b.deleted]
+    lost = [b for b in rows if b.market_id not in markets or b.username not in users]
+    return conclude(
+        "S2", "Every order belongs to a market and a user that exist", len(rows), (_bet(b, "has no such market or user") for b in lost)
+    )
+
+
+def s3(g: Ledger) -> Check:
+    first: dict[tuple[str | None, int | None], Bet] = {}
+    for b in g.live:
+        first.setdefault((b.username, b.market_id), b)
+    return conclude(
+        "S3",
+        "Nobody sells in a market before buying in it",
+        len(first),
+        (_bet(b, "is a sale and his first") for b in first.values() if b.amount < 0),
+    )
+
+
+def s4(g: Ledger) -> Check:
+    ends = {m.id: m.resolved_at for m in g.markets if m.resolved and m.resolved_at is not None}
+    rows = [b for b in g.live if b.market_id in ends]
+    late = [b for b in rows if b.placed_at is not None and b.placed_at >= (ends[b.market_id] or 0)]  # type: ignore[index]
+    return conclude(
+        "S4", "No order came after its market was resolved", len(rows), (_bet(b, "came after the market was resolved") for b in late)
+    )
+
+
+def s4b(g: Ledger) -> Check:
+    life = {m.id: m for m in g.markets}
+    rows = [b for b in g.live if b.market_id in life]
+    out = []
+    for b in rows:
+        m = life[b.market_id]  # type: ignore[index]
+        assert b.placed_at is not None
+        if (m.created_at is not None and b.placed_at < m.created_at) or (m.closes_at is not None and b.placed_at > m.closes_at):
+            out.append(_bet(b, "lies before the market was made or after it closed"))
+    return conclude("S4b", "Every order lies within the life of its market", len(rows), out)
+
+
+def s5(g: Ledger) -> Check:
+    bad = []
+    for m in g.markets:
+        if m.resolved != (m.result in ("YES", "NO", "N/A")) or (m.lifecycle is not None and m.resolved != (m.lifecycle == "resolved")):
+            bad.append(_market(m, f"says resolved {m.resolved}, result {m.result or 'none'}, state {m.lifecycle or 'none'}"))
+    return conclude("S5", "Resolved, result and state of a market agree", len(g.markets), bad)
+
+
+def s6(g: Ledger) -> Check:
+    shut = {m.id for m in g.markets if m.lifecycle in ("proposed", "rejected", "cancelled")}
+    rows = list(g.live)
+    return conclude(
+        "S6",
+        "No order lies on a market that was never published",
+        len(rows),
+        (_bet(b, "lies on an unpublished market") for b in rows if b.market_id in shut),
+    )
+
+
+def _groups(g: Ledger) -> list[tuple[int, str, list[bool]]]:
+    resolved = {m.id: m.resolved for m in g.markets}
+    return [
+        (x.id, x.lifecycle, [resolved.get(m.market_id, False) for m in g.members if m.group_id == x.id])
+        for x in g.groups or ()
+        if not x.deleted
+    ]
+
+
+def s7(g: Ledger) -> Check:
+    groups = _groups(g)
+    bad = [
+        Example(why=f"group {i} is {life} and {sum(done)} of its {len(done)} markets are resolved")
+        for i, life, done in groups
+        if (life == "resolved") and not all(done)
+    ]
+    return conclude("S7", "A resolved group has only resolved markets", len(groups), bad)
+
+
+def s8(g: Ledger) -> Check:
+    groups = _groups(g)
+    odd = [
+        Example(why=f"group {i} is {life} with {sum(done)} of {len(done)} markets resolved: it can never be resolved")
+        for i, life, done in groups
+        if life != "resolved" and any(done)
+    ]
+    return conclude("S8", "No market of an open group was resolved alone", len(groups), odd, warn=True)
+
+
+def s9(g: Ledger, a: Accounts) -> Check:
+    bad = []
+    for market, rows in a.rows.items():
+        pool = sum(r.amount for r in rows)
+        if pool < 0:
+            low = next(r for i, r in enumerate(rows) if sum(x.amount for x in rows[: i + 1]) < 0)
+            bad.append(
+                Example(
+                    user=low.user,
+                    market=str(market),
+                    expected="0",
+                    found=str(pool),
+                    difference=str(pool),
+                    why=f"the pool of market {market} is {pool}; order {low.id} by {low.user} took it below nothing",
+                )
+            )
+    return conclude("S9", "No pool is below nothing", len(a.rows), bad)
+
+
+def s10(g: Ledger, eras: Eras) -> Check:
+    if all(m.cost is None for m in g.markets):
+        return absent("S10", "What markets cost is stored as it was charged", "the schema stores no cost")
+    children = {m.market_id for m in g.members}
+    wrong = [_market(m, f"is part of a group and cost {m.cost}") for m in g.markets if m.id in children and m.cost]
+    if wrong:
+        return conclude("S10", "What markets cost is stored as it was charged", len(g.markets), wrong)
+    odd = [
+        _market(m, f"cost {m.cost}, not {eras.one(m.created_at).create_market_cost}")
+        for m in g.markets
+        if m.id not in children and m.cost != eras.one(m.created_at).create_market_cost
+    ]
+    return conclude(
+        "S10",
+        "What markets cost is stored as it was charged",
+        len(g.markets),
+        odd,
+        warn=True,
+        why="another cost than the rules' is legal for seeded and older markets",
+    )
+
+
+def s11(g: Ledger) -> Check:
+    members = {(m.group_id, m.market_id) for m in g.members}
+    rows = g.additions or ()
+    bad = [
+        Example(
+            user=x.proposed_by,
+            why=f"answer {x.id} is {x.status}; it has {'a' if (x.group_id, x.market_id) in members else 'no'} market of its own",
+        )
+        for x in rows
+        if (x.status == "approved") != ((x.group_id, x.market_id) in members)
+    ]
+    return conclude("S11", "Approved answers have their market, others none", len(rows), bad)
+
+
+def s12(g: Ledger, a: Accounts, eras: Eras) -> Check:
+    floor = -max(e.rules.max_debt for e in eras.eras)
+    bad, explained = [], 0
+    for u in g.users:
+        if u.balance >= floor:
+            continue
+        taken = sum(x.high for x in a.lines.get(u.username, ()) if x.what == "refund" and x.high < 0)
+        if u.balance >= floor + taken:
+            explained += 1
+        else:
+            short = u.balance - floor
+            bad.append(
+                Example(
+                    user=u.username,
+                    expected=str(floor),
+                    found=str(u.balance),
+                    difference=str(short),
+                    why=f"{u.username} owes {-u.balance} credits, {-short} more than allowed",
+                )
+            )
+    why = f"{explained} users are below it lawfully, after a market they had sold in was resolved N/A" if explained else ""
+    return conclude("S12", "Nobody owes more than the limit", len(g.users), bad, why=why)
+
+
+def s13(g: Ledger) -> Check:
+    bad = [_market(m, "was rejected and resolved") for m in g.markets if m.rejected_at is not None and m.resolved]
+    return conclude("S13", "No rejected market was resolved", len(g.markets), bad)
+
+
+def s14(g: Ledger) -> Check:
+    gone = [_bet(b, "is marked deleted") for b in g.bets if b.deleted]
+    gone += [Example(user=u.username, why=f"user {u.username} is marked deleted") for u in g.users if u.deleted]
+    gone += [_market(m, "is marked deleted") for m in g.markets if m.deleted]
+    return conclude("S14", "No user, market or order is marked deleted", len(g.users) + len(g.markets) + len(g.bets), gone)
+
+
+def s15(a: Accounts) -> Check:
+    ties = []
+    for market, rows in a.rows.items():
+        ties += [
+            Example(user=y.user, market=str(market), why=f"orders {x.id} and {y.id} share a microsecond")
+            for x, y in pairwise(rows)
+            if x.placed_at == y.placed_at
+        ]
+    return conclude("S15", "No two orders of a market share a microsecond", sum(len(r) for r in a.rows.values()), ties, warn=True)
+
+
+def s16(g: Ledger, a: Accounts) -> Check:
+    fresh = [s for s in g.snapshots or () if not s.stale]
+    bad = []
+    for s in fresh:
+        rows = a.rows.get(s.market_id, ())
+        have = (sum(r.amount for r in rows), len(rows), max((r.id for r in rows), default=0))
+        if (s.volume, s.bets, s.last_bet) != have:
+            bad.append(
+                Example(
+                    market=str(s.market_id),
+                    expected=str(have[0]),
+                    found=str(s.volume),
+                    difference=str(s.volume - have[0]),
+                    why=f"the summary of market {s.market_id} calls itself fresh and counts {s.bets} orders, volume {s.volume}",
+                )
+            )
+    return conclude(
+        "S16",
+        "Summaries that call themselves fresh are right",
+        len(g.snapshots or ()),
+        bad,
+        looked_at=len(fresh) if fresh else len(g.snapshots or ()),
+    )
+
+
+def s17(g: Ledger, a: Accounts) -> Check:
+    busy = {user for user, lines in a.lines.items() if any(x.what != "initial balance" for x in lines)} | {b.username for b in g.bets}
+    busy |= {m.creator for m in g.markets} | {m.steward for m in g.markets}
+    idle = [u for u in g.users if u.username not in busy]
+    bad = [
+        Example(
+            user=u.username,
+            expected=str(u.initial),
+            found=str(u.balance),
+            difference=str(u.balance - u.initial),
+            why=f"{u.username} never did anything and has {u.balance - u.initial:+} credits",
+        )
+        for u in idle
+        if u.balance != u.initial
+    ]
+    return conclude("S17", "Who never did anything has what he began with", len(idle), bad)
+
+
+def s18(g: Ledger) -> Check:
+    title = "No suspended moderator made a market"
+    if g.standings is None:
+        return absent("S18", title, "the schema keeps no moderators' standing")
+    spans: dict[str, list[tuple[int, int | None]]] = {}
+    for s in sorted(g.standings, key=lambda s: s.at):
+        open_ = spans.setdefault(s.username, [])
+        if s.status == "suspended":
+            open_.append((s.at, None))
+        elif open_ and open_[-1][1] is None:
+            open_[-1] = (open_[-1][0], s.at)
+    bad = [
+        _market(m, f"was made by {m.creator} while suspended")
+        for m in g.markets
+        if m.created_at is not None and any(a <= m.created_at and (b is None or m.created_at < b) for a, b in spans.get(m.creator, ()))
+    ]
+    return conclude("S18", title, len(g.markets), bad)
+
+
+# Replay
+
+
+def r1(a: Accounts) -> Check:
+    bad = [
+        _sale(
+            s, str(s.sellable), s.shares - s.sellable, f"{s.user} sold {s.shares} shares in market {s.market} (order {s.bet}): {s.against}"
+        )
+        for s in a.sales
+        if s.against
+    ]
+    return conclude("R1", "Nobody sold more than he might", len(a.sales), bad)
+
+
+def _sale(s: Sale, expected: str, difference: int, why: str) -> Example:
+    return Example(user=s.user, market=str(s.market), expected=expected, found=str(s.shares), difference=str(difference), why=why)
+
+
+def r2(a: Accounts) -> Check:
+    stuck = {s.market for s in a.stuck}
+    judged = [s for s in a.settled if s.market not in stuck]
+    return conclude(
+        "R2",
+        "What a resolved market gives out is its pool",
+        len(a.settled) + len(stuck & set(a.rows)),
+        (),
+        looked_at=len(judged),
+        why="held by how payouts are made, and re-added here",
+    )
+
+
+def r3(a: Accounts) -> Check:
+    odd = [
+        Example(
+            market=str(s.market),
+            expected=str(s.volume),
+            found=str(s.paid),
+            difference=str(s.paid - s.volume),
+            why=f"market {s.market} resolved {s.result} pays {s.paid} of a pool of {s.volume}"
+            + (": nobody held the winning side" if s.paid == 0 else ""),
+        )
+        for s in a.settled
+        if s.paid != s.volume
+    ]
+    return conclude(
+        "R3",
+        "Every pool is paid out",
+        len(a.settled),
+        odd,
+        warn=True,
+        why="legal under these rules, and credits are burned or made by it" if odd else "",
+    )
+
+
+def r4(a: Accounts) -> Check:
+    bad = [Example(market=str(s.market), why=f"market {s.market} has no answer any more: {s.why}") for s in a.stuck]
+    return conclude("R4", "Every market has an answer", len(a.rows), bad)
+
+
+def r5(a: Accounts) -> Check:
+    sales = [s for s in a.sales if s.minted > 0]
+    odd = [
+        Example(
+            user=s.user,
+            market=str(s.market),
+            expected=str(s.shares),
+            found=str(s.shares * s.price),
+            difference=str(s.minted),
+            why=f"{s.user} got {s.price} credits for each of {s.shares} shares in market {s.market}: {s.minted} out of nothing",
+        )
+        for s in sales
+    ]
+    return conclude(
+        "R5",
+        "No sale makes credits",
+        len(a.sales),
+        odd,
+        warn=True,
+        why="legal under these rules, and nothing backs these credits" if odd else "",
+    )
+
+
+def r6(g: Ledger, a: Accounts) -> Check:
+    judged = [u for u in g.users if not u.deleted]
+    bad, unsure = [], []
+    for u in judged:
+        low, high = a.expected(u.username)
+        off = u.balance - high if u.balance > high else u.balance - low if u.balance < low else 0
+        if off and u.username in a.unjudged:
+            unsure.append(u.username)
+        elif off:
+            bad.append(_account(u.username, u.balance, low, high, off))
+        elif low != high and u.username in a.tied:
+            unsure.append(u.username)
+    check = conclude("R6", "Every user has exactly the credits the rules give", len(judged), bad, looked_at=len(judged) - len(unsure))
+    if unsure and not bad:
+        return msgspec.structs.replace(
+            check, state="inconclusive", why=f"{', '.join(unsure[:5])}: what the rules give cannot be decided from the rows"
+        )
+    open_ = sum(a.expected(u.username)[0] != a.expected(u.username)[1] for u in judged)
+    words = f"{open_} users are known to an interval only; --receipts would make them exact" if open_ else ""
+    return msgspec.structs.replace(check, why=words)
+
+
+def _account(user: str, balance: int, low: int, high: int, off: int) -> Example:
+    comes_to = f"{low}" if low == high else f"{low} to {high}"
+    words = (
+        f"{user} has {abs(off)} credits too {'many' if off > 0 else 'few'}: balance {balance}, his statement of account comes to {comes_to}"
+    )
+    near = high if off > 0 else low
+    return Example(
+        user=user, expected=str(near), expected_low=str(low), expected_high=str(high), found=str(balance), difference=str(off), why=words
+    )
+
+
+def r7(a: Accounts) -> Check:
+    taken: dict[tuple[str, int], int] = {}
+    most: dict[tuple[str, int], int] = {}
+    for s in a.sales:
+        if not s.against:
+            key = (s.user, s.market)
+            taken[key] = taken.get(key, 0) + s.high
+            most[key] = max(most.get(key, 0), s.sellable * s.price)
+    odd = [
+        Example(
+            user=u,
+            market=str(m),
+            expected=str(most[u, m]),
+            found=str(t),
+            difference=str(t - most[u, m]),
+            why=f"{u} took {t} credits out of market {m} by selling; his position was never worth more than {most[u, m]}",
+        )
+        for (u, m), t in taken.items()
+        if t > most[u, m]
+    ]
+    return conclude(
+        "R7", "Nobody sold more than his position was ever worth", len(taken), odd, warn=True, why="legal under these rules" if odd else ""
+    )
+
+
+def t(g: Ledger, a: Accounts) -> Check:
+    users = [u for u in g.users if not u.deleted]
+    low, high = (sum(a.expected(u.username)[i] for u in users) for i in (0, 1))
+    total = sum(u.balance for u in users)
+    off = total - high if total > high else total - low if total < low else 0
+    title = "All balances together are what the rules give"
+    if a.stuck:
+        return Check(id="T", title=title, state="inconclusive", looked_at=0, of=1, why="a market has no answer any more")
+    found = (
+        [
+            Example(
+                expected=str(high if off > 0 else low),
+                expected_low=str(low),
+                expected_high=str(high),
+                found=str(total),
+                difference=str(off),
+                why=f"all balances together are {abs(off)} credits too {'high' if off > 0 else 'low'}",
+            )
+        ]
+        if off
+        else []
+    )
+    return conclude("T", title, 1, found)
+
+
+def j1(matched: Matched, orders: int, unreadable: int) -> Check:
+    bad = [
+        Example(
+            user=o.user,
+            market=str(o.market),
+            found=None,
+            expected=str(o.asked),
+            difference=str(o.asked),
+            why=f"{'a sale' if o.sale else 'an order'} of {o.user} over {o.asked} credits in market {o.market} was accepted"
+            f" (request {o.number}) and has no row",
+        )
+        for o in matched.without_row
+    ]
+    words = f"{matched.rows_without} rows have no request in this journal" if matched.rows_without else ""
+    check = conclude("J1", "Every accepted request has its row", orders, bad, why=words)
+    if unreadable and check.state == "pass":
+        return msgspec.structs.replace(check, state="inconclusive", why=f"{unreadable} lines of the journal could not be read")
+    return check
+
+
+ROWS: tuple[Callable[[Ledger], Check], ...] = (s1, s2, s3, s4, s4b, s5, s6, s7, s8, s11, s13, s14, s18)
+GROUPED = ("S7", "S8", "S11")
+
+
+def all_checks(g: Ledger, a: Accounts, eras: Eras) -> list[Check]:
+    """Every check a ledger alone allows, in order of their names."""
+    out = [check(g) for check in ROWS]
+    if g.groups is None:
+        out = [absent(c.id, c.title, "the schema has no groups") if c.id in GROUPED else c for c in out]
+    if all(m.lifecycle is None for m in g.markets) and g.markets:
+        out = [absent(c.id, c.title, "the schema has no state of a market") if c.id == "S6" else c for c in out]
+    out += [s9(g, a), s10(g, eras), s12(g, a, eras), s15(a), s17(g, a), t(g, a), r1(a), r2(a), r3(a), r4(a), r5(a), r6(g, a), r7(a)]
+    out.append(
+        s16(g, a)
+        if g.snapshots is not None
+        else absent("S16", "Summaries that call themselves fresh are right", "the schema has no summaries")
+    )
+    return sorted(out, key=lambda c: order_of(c.id))
+
+
+def order_of(id: str) -> tuple[int, int, str]:
+    """S before T before R before J, by number."""
+    digits = "".join(c for c in id if c.isdigit())
+    return "STRJ".index(id[0]), int(digits or 0), id
+
+
+def hypotheses(a: Accounts, checks: Sequence[Check]) -> list[dict[str, str]]:
+    """Known defects whose signature fits what is wrong. A guess to look at first, never part of a verdict."""
+    by_id: Mapping[str, Check] = {c.id: c for c in checks}
+    off = {e.user: int(e.difference) for e in by_id["R6"].examples if e.user}
+    out = []
+    for s in a.settled:
+        fits = [u for u, won in s.winners if won and off.get(u, 0) > 0 and off[u] % won == 0]
+        if fits and len(fits) * 2 >= len(s.winners):
+            times = off[fits[0]] // dict(s.winners)[fits[0]] + 1
+            out.append(
+                {
+                    "fits": "double resolve",
+                    "market": str(s.market),
+                    "words": f"market {s.market} was paid {times} times: {', '.join(fits[:3])} have {times - 1} payouts too many",
+                }
+            )
+    buys: Counter[tuple[str, int]] = Counter((r.user, r.amount) for rows in a.rows.values() for r in rows if r.amount > 0)
+    for user, difference in off.items():
+        if difference > 0 and (buys[user, difference] or buys[user, difference - 1]):
+            out.append(
+                {
+                    "fits": "lost update",
+                    "market": "",
+                    "words": f"{user} has back exactly one order of his: a write of the whole user row undid it (as a profile edit does)",
+                }
+            )
+    if by_id["R1"].violations:
+        out.append(
+            {
+                "fits": "over-cashout",
+                "market": "",
+                "words": f"{by_id['R1'].violations} sales went beyond what the rules let go (as before #770, #774 and #784)",
+            }
+        )
+    if by_id["S4"].violations:
+        out.append({"fits": "late order", "market": "", "words": f"{by_id['S4'].violations} orders came after their market was resolved"})
+    return out

@@ -1,0 +1,183 @@
+"""The verdict on a ledger: replay it, hold it to its laws, and say what was looked at, what is wrong, and what could not be seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from release_dossier.errors import Refused
+from release_dossier.ledger.account import Accounts, replay
+from release_dossier.ledger.answers import TITLE, r8
+from release_dossier.ledger.checks import Check, absent, all_checks, hypotheses, j1, order_of
+from release_dossier.ledger.columns import Ledger
+from release_dossier.ledger.receipts import Journal, match
+from release_dossier.ledger.rulesets import Eras
+
+OPTIONAL = frozenset({"R7", "S8", "S15"})  # these only ever warn
+NEEDS_FILE = {"J1": "no --receipts given", "R8": "no --answers given"}
+
+
+class Verified(msgspec.Struct, frozen=True, kw_only=True):
+    """What verifying found. `accounts` and `source` stay for explaining."""
+
+    verdict: str
+    ruleset: str
+    ledger: dict[str, Any]
+    checks: tuple[Check, ...]
+    totals: dict[str, str]
+    hypotheses: tuple[dict[str, str], ...]
+    notes: tuple[str, ...]
+    accounts: Accounts
+    source: Ledger
+
+    def as_json(self) -> dict[str, Any]:
+        """The object the contract fixes."""
+        return {
+            "verdict": self.verdict,
+            "ruleset": self.ruleset,
+            "engine": "python",
+            "ledger": self.ledger,
+            "checks": [_plain(c) for c in self.checks],
+            "totals": self.totals,
+            "hypotheses": list(self.hypotheses),
+            "notes": list(self.notes),
+        }
+
+
+def _plain(c: Check) -> dict[str, Any]:
+    out: dict[str, Any] = msgspec.to_builtins(c)
+    return out
+
+
+def verify(
+    ledger: Ledger,
+    eras: Eras,
+    *,
+    journal: Journal | None,
+    answers: Iterable[Any] | None,
+    written_by: str,
+    require: Sequence[str] = (),
+    only: Sequence[str] = (),
+    notes: Sequence[str] = (),
+) -> Verified:
+    """Judge a ledger under the rules of their time.
+
+    Raises:
+        Refused: `ledger.unknown-check` for a name in `require` or `only` that is no check.
+    """
+    matched = match(journal, ledger) if journal is not None else None
+    accounts = replay(ledger, eras, matched.asked if matched else {})
+    checks = all_checks(ledger, accounts, eras)
+    if journal is not None and matched is not None:
+        checks.append(j1(matched, len(journal.orders), journal.unreadable))
+    else:
+        checks.append(absent("J1", "Every accepted request has its row", NEEDS_FILE["J1"]))
+    checks.append(r8(answers, ledger, accounts, eras) if answers is not None else absent("R8", TITLE, NEEDS_FILE["R8"]))
+    _known([*require, *only], checks)
+    guesses = hypotheses(accounts, checks)
+    checks = sorted((c for c in checks if not only or c.id in only), key=lambda c: order_of(c.id))
+    given = {i for i, there in (("J1", journal is not None), ("R8", answers is not None)) if there}
+    required = {c.id for c in checks if c.id not in OPTIONAL and (c.id not in NEEDS_FILE or c.id in given)} | set(require)
+    return Verified(
+        verdict=_verdict(ledger, checks, required),
+        ruleset=eras.name,
+        ledger=_counts(ledger, accounts, written_by),
+        checks=tuple(checks),
+        totals=_totals(ledger, accounts),
+        hypotheses=tuple(guesses),
+        notes=tuple(notes),
+        accounts=accounts,
+        source=ledger,
+    )
+
+
+def _known(ids: Sequence[str], checks: Sequence[Check]) -> None:
+    names = [c.id for c in checks]
+    stranger = next((i for i in ids if i not in names), None)
+    if stranger is not None:
+        raise Refused("ledger.unknown-check", at="--require or --only", found=stranger, expected=", ".join(sorted(names, key=order_of)))
+
+
+def _verdict(ledger: Ledger, checks: Sequence[Check], required: set[str]) -> str:
+    if any(c.state == "fail" for c in checks):
+        return "fail"
+    # A schema without a table narrows the checks; a ledger without a market, or of an unknown migration, shows nothing.
+    blind = [c for c in checks if c.id in required and (c.state == "inconclusive" or (c.state == "missing" and c.id in NEEDS_FILE))]
+    if blind or not ledger.known or not ledger.markets or not ledger.users:
+        return "inconclusive"
+    return "pass"
+
+
+def _counts(ledger: Ledger, accounts: Accounts, written_by: str) -> dict[str, Any]:
+    return {
+        "users": len(ledger.users),
+        "markets": len(ledger.markets),
+        "bets": len(ledger.live),
+        "sales": len(accounts.sales),
+        "digest": ledger.digest,
+        "schema": ledger.schema,
+        "migration": ledger.migration,
+        "written_by": written_by or None,
+        "written_by_how": "declared" if written_by else "unknown: the verdict is about this environment, not about a change",
+    }
+
+
+def _totals(ledger: Ledger, a: Accounts) -> dict[str, str]:
+    off = 0
+    for u in ledger.users:
+        low, high = a.expected(u.username)
+        if not u.deleted and u.username not in a.unjudged:
+            off += u.balance - high if u.balance > high else low - u.balance if u.balance < low else 0
+    legal = [s for s in a.sales if not s.against]
+    return {
+        "minted": str(sum(s.minted for s in legal) + sum(max(0, s.paid - s.volume) for s in a.settled)),
+        "burned": str(sum(max(0, s.volume - s.paid) for s in a.settled)),
+        "unexplained": str(off),
+        "dust_low": str(sum(s.shares * s.price - s.high for s in legal)),
+        "dust_high": str(sum(s.shares * s.price - s.low for s in legal)),
+    }
+
+
+def statement_of_account(v: Verified, user: str) -> list[dict[str, str]]:
+    """A user's debits and credits in order, with the formula and the running balance.
+
+    Raises:
+        Refused: `ledger.unknown-user`.
+    """
+    who = next((u for u in v.source.users if u.username == user), None)
+    if who is None:
+        raise Refused("ledger.unknown-user", at="--explain", found=user, expected="a username of the ledger")
+    out = []
+    low = high = 0
+    for line in v.accounts.lines.get(user, ()):
+        low, high = low + line.low, high + line.high
+        out.append(
+            {
+                "at": "" if line.at is None else stamp(line.at),
+                "market": "" if line.market is None else str(line.market),
+                "what": line.what,
+                "credits": str(line.low) if line.low == line.high else f"{line.low} to {line.high}",
+                "formula": line.formula,
+                "balance": str(low) if low == high else f"{low} to {high}",
+            }
+        )
+    out.append(
+        {
+            "at": "",
+            "market": "",
+            "what": "stored balance",
+            "credits": str(who.balance),
+            "formula": "users.account_balance",
+            "balance": str(who.balance),
+        }
+    )
+    return out
+
+
+def stamp(microseconds: int) -> str:
+    """A moment as ISO 8601 text with microseconds."""
+    from datetime import UTC, datetime, timedelta
+
+    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds)).isoformat(sep=" ", timespec="microseconds")[:26] + "Z"

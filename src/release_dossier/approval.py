@@ -5,7 +5,7 @@
  * An approval is over one dossier, one role and the results it was shown: when any of those is another now, it has lapsed, and says
    which. It ends when it says it ends.
  * One person is one person, whatever the number of keys. An author's approval does not count where the rule says so.
- * A rejection stands until the one who made it takes it back.
+ * A rejection, an approval and a waiver are taken back by the one who made them and nobody else, whoever tried before.
  * A waiver is for one requirement of one service of one dossier, by the one who may, until a moment. It is never for an error.
 
 Withdrawals and rejections make a decision stricter. Leaving one out is not caught here but by the log, which has no gaps.
@@ -18,6 +18,9 @@ from datetime import datetime
 
 import msgspec
 
+from release_dossier.errors import shown
+from release_dossier.limits import CLOCK_SKEW_SECONDS_MAX
+from release_dossier.rules.moment import after, moment
 from release_dossier.rules.requirement import ApprovalRule, Requirement
 from release_dossier.trust.document import Trust
 from release_dossier.trust.statement import Statement
@@ -118,17 +121,25 @@ class Voices(msgspec.Struct, frozen=True):
     approvals: tuple[tuple[Signed, Approval], ...]
     rejections: tuple[tuple[Signed, Rejection], ...]
     waivers: tuple[tuple[Signed, Waiver], ...]
-    withdrawn: dict[str, Withdrawal]  # digest taken back → by a withdrawal whose signature counts
+    withdrawn: dict[str, tuple[Withdrawal, ...]]  # digest taken back → every withdrawal of it whose signature counts
+    unread: tuple[str, ...]  # in words, what was said and is nobody's word here
+
+    def taken_back(self, digest: str, by: str | None = None) -> Withdrawal | None:
+        """The first withdrawal of a statement, or with `by` the first by that person."""
+        return next((w for w in self.withdrawn.get(digest, ()) if by in (None, w.person)), None)
 
 
 def hear(statements: Sequence[Signed], project: str, trust: Trust) -> Voices:
-    """Sort what was said. A statement of another project, or one that cannot be read, is nobody's word here."""
+    """Sort what was said. A statement of another project, or one that cannot be read, is nobody's word here; `unread` says so."""
     approvals: list[tuple[Signed, Approval]] = []
     rejections: list[tuple[Signed, Rejection]] = []
     waivers: list[tuple[Signed, Waiver]] = []
-    withdrawn: dict[str, Withdrawal] = {}
+    withdrawn: dict[str, tuple[Withdrawal, ...]] = {}
+    unread: list[str] = []
     for s in sorted(statements, key=lambda s: (s.n, s.statement.digest)):
+        what = f"{s.statement.word} {s.statement.digest[:19]}…"
         if s.statement.project != project:
+            unread.append(f"{what} is of another project and counts for nothing here")
             continue
         try:
             match s.statement.word:
@@ -140,11 +151,14 @@ def hear(statements: Sequence[Signed], project: str, trust: Trust) -> Voices:
                     waivers.append((s, msgspec.convert(s.statement.predicate, Waiver)))
                 case "withdrawal":
                     w = msgspec.convert(s.statement.predicate, Withdrawal)
-                    if not unsigned(s, w.person, w.signed_at, trust):
-                        withdrawn.setdefault(w.statement, w)
-        except msgspec.ValidationError:
-            continue
-    return Voices(tuple(approvals), tuple(rejections), tuple(waivers), withdrawn)
+                    why = unsigned(s, w.person, w.signed_at, trust)
+                    if why:
+                        unread.append(f"{what} takes nothing back: {why}")
+                    else:
+                        withdrawn[w.statement] = (*withdrawn.get(w.statement, ()), w)
+        except msgspec.ValidationError as e:
+            unread.append(f"{what} cannot be read and counts for nothing: {shown(str(e))}")
+    return Voices(tuple(approvals), tuple(rejections), tuple(waivers), withdrawn, tuple(unread))
 
 
 def unsigned(s: Signed, person: str, signed_at: str, trust: Trust) -> str:
@@ -155,12 +169,15 @@ def unsigned(s: Signed, person: str, signed_at: str, trust: Trust) -> str:
     mine = sorted(k.id for k in who.keys if k.id in s.keys)
     if not mine:
         return f"no key of {person} signed it"
+    signed, logged = moment(signed_at), moment(s.logged_at)
+    if signed is None or logged is None:
+        return f"signed {shown(signed_at, 40)}, logged {shown(s.logged_at, 40)}: not both are moments"
     for key in mine:
         revoked = trust.revoked_at(key)
-        before = revoked is not None and datetime.fromisoformat(s.logged_at) < datetime.fromisoformat(revoked)
-        if trust.counts(key, signed_at, before):
+        at = moment(revoked) if revoked is not None else None
+        if revoked is None or (at is not None and max(signed, logged) < at):
             return ""
-    return f"the key {mine[0]} of {person} is revoked"
+    return f"the key {mine[0]} of {person} was revoked {trust.revoked_at(mine[0])}, before the log recorded this"
 
 
 def tally(
@@ -209,38 +226,41 @@ def _lapsed(s: Signed, a: Approval, dossier: str, results: Sequence[ResultLine],
     if why:
         return why
     person = trust.person(a.person)
-    assert person is not None
-    if a.role not in person.roles:
-        return f"{a.person} does not hold the role {a.role}"
-    if s.statement.digest in voices.withdrawn:
-        w = voices.withdrawn[s.statement.digest]
-        if w.person == a.person:
-            return f"withdrawn: {w.reason}"
-    if datetime.fromisoformat(a.expires_at) <= now:
+    if person is None or a.role not in person.roles:
+        return f"{a.person} does not hold the role {a.role} in trust version {trust.document.version}"
+    back = voices.taken_back(s.statement.digest, a.person)
+    if back is not None:
+        return f"withdrawn: {shown(back.reason)}"
+    signed, logged, ends = moment(a.signed_at), moment(s.logged_at), moment(a.expires_at)
+    if signed is None or logged is None or ends is None:
+        return f"it says no moment when it ends: {shown(a.expires_at, 40)}"
+    if ends <= now:
         return f"expired {a.expires_at}"
-    if datetime.fromisoformat(a.signed_at) > datetime.fromisoformat(s.logged_at):
-        return f"signed {a.signed_at}, after the log recorded it"
+    if signed > logged:
+        return f"signed {a.signed_at}, which is after {s.logged_at}, when the log recorded it"
+    if logged > after(now, CLOCK_SKEW_SECONDS_MAX):
+        return f"recorded {s.logged_at}, which is after the moment decided about"
     return _changed(a.results, results)
 
 
-def _changed(shown: Sequence[ResultLine], now: Sequence[ResultLine]) -> str:
-    before, after = ({(r.service, r.id): r.state for r in x} for x in (shown, now))
-    moved = sorted(k for k in before.keys() | after.keys() if before.get(k) != after.get(k))
+def _changed(shown_then: Sequence[ResultLine], now: Sequence[ResultLine]) -> str:
+    then, here = ({(r.service, r.id): r.state for r in x} for x in (shown_then, now))
+    moved = sorted(k for k in then.keys() | here.keys() if then.get(k) != here.get(k))
     if not moved:
         return ""
     service, name = moved[0]
-    more = f" and {len(moved) - 1} more" if len(moved) > 1 else ""
-    was, is_ = before.get(moved[0], "not there"), after.get(moved[0], "not there")
-    return f"lapsed: {name} of {service} was {was} when {'it was signed'}, is {is_}{more}"
+    was, is_ = (x.get(moved[0], "not asked for") for x in (then, here))
+    more = f", and {len(moved) - 1} more changed" if len(moved) > 1 else ""
+    return f"lapsed: {name} of {service} was {was} when it was signed and is {is_} now{more}"
 
 
 def standing_rejections(dossier: str, voices: Voices, trust: Trust) -> tuple[tuple[str, str], ...]:
     """(person, reason) of every no that stands for this dossier."""
     out = []
     for s, r in voices.rejections:
-        back = voices.withdrawn.get(s.statement.digest)
-        if r.dossier == dossier and not (back and back.person == r.person) and not unsigned(s, r.person, r.signed_at, trust):
-            out.append((r.person, r.reason))
+        back = voices.taken_back(s.statement.digest, r.person)
+        if r.dossier == dossier and back is None and not unsigned(s, r.person, r.signed_at, trust):
+            out.append((r.person, shown(r.reason)))
     return tuple(out)
 
 
@@ -252,20 +272,33 @@ def find_waiver(
     for s, w in voices.waivers:
         if (w.dossier, w.requirement, w.service) != (dossier, requirement.id, requirement.service):
             continue
-        back = voices.withdrawn.get(s.statement.digest)
-        person = trust.person(w.person)
-        why = unsigned(s, w.person, w.signed_at, trust)
-        if not requirement.waivable:
-            why = "no waiver is accepted for it"
-        elif back and back.person == w.person:
-            why = f"withdrawn: {back.reason}"
-        elif not why and person is not None and not (set(person.roles) & set(WAIVER_ROLES) or person.id in {o.lstrip("@") for o in owners}):
-            why = f"{w.person} is neither an owner of {requirement.service} nor {' or '.join(WAIVER_ROLES)}"
-        elif not why and not w.reason.strip():
-            why = "it gives no reason"
-        elif not why and datetime.fromisoformat(w.until) <= now:
-            why = f"it ended {w.until}"
+        why = _idle(s, w, requirement, owners, voices, trust, now)
         if not why:
             return w, ""
-        note = f"a waiver by {w.person} does not count: {why}"
+        note = f"a waiver by {shown(w.person, 64)} does not count: {why}"
     return None, note
+
+
+def _idle(s: Signed, w: Waiver, requirement: Requirement, owners: Sequence[str], voices: Voices, trust: Trust, now: datetime) -> str:
+    """Why a waiver for this very requirement does not count; empty when it does."""
+    if not requirement.waivable:
+        return "no waiver is accepted for it"
+    why = unsigned(s, w.person, w.signed_at, trust)
+    if why:
+        return why
+    back = voices.taken_back(s.statement.digest, w.person)
+    if back is not None:
+        return f"withdrawn: {shown(back.reason)}"
+    person = trust.person(w.person)
+    if person is None or not (set(person.roles) & set(WAIVER_ROLES) or person.id in {o.lstrip("@") for o in owners}):
+        return f"{w.person} is neither an owner of {requirement.service} nor {' or '.join(WAIVER_ROLES)}"
+    if not w.reason.strip():
+        return "it gives no reason"
+    ends, logged = moment(w.until), moment(s.logged_at)
+    if ends is None or logged is None:
+        return f"it says no moment when it ends: {shown(w.until, 40)}"
+    if ends <= now:
+        return f"it ended {w.until}"
+    if logged > after(now, CLOCK_SKEW_SECONDS_MAX):
+        return f"recorded {s.logged_at}, which is after the moment decided about"
+    return ""

@@ -2,34 +2,39 @@
 
 `decide` is a pure function: same dossier, same statements, same trust, same `now`, same Decision, byte for byte.
 
- * Every requirement of every service is judged, so that people see one list, not one surprise per attempt.
- * States, the first that applies: error, fail, missing, stale, inconclusive, pass. A valid waiver turns any but error into waived.
- * Only pass and waived let through, and nothing lets through an empty gate.
- * Attempts: a gap in their numbers is an error; a failure beyond the retries a rule tolerates stays a failure whatever came after;
-   attempts that came to nothing have a budget of their own.
- * Taking evidence back never helps: a withdrawn pass is no pass, a withdrawn failure is still a failure.
- * A project that does not stand on its protected branch is in bootstrap: nothing is allowed.
+ 1. Every requirement of every service is judged, so that people see one list, not one surprise per attempt.
+ 2. States, the first that applies: error, fail, missing, stale, inconclusive, pass. A valid waiver turns any but error into waived.
+ 3. Only pass and waived let through, and nothing lets through an empty gate.
+ 4. Attempts: a gap in their numbers is an error. An attempt that fails, by its own word or by the condition, counts against the failures
+    a rule tolerates, whatever came after; attempts that came to nothing have a budget of their own.
+ 5. Taking evidence back never helps: a withdrawn pass is no pass, anything else withdrawn still says what it said.
+ 6. A project that does not stand on its protected branch is in bootstrap: nothing is allowed.
+ 7. No input is beyond it: what cannot be read is an error of that requirement, or a statement that counts for nothing and a note.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
 from release_dossier.approval import ResultLine, RoleTally, Signed, Voices, find_waiver, hear, standing_rejections, tally
 from release_dossier.dossier import Attempt, Dossier, Finding
-from release_dossier.errors import Misuse
+from release_dossier.errors import Misuse, shown
+from release_dossier.evidence.reading import VERDICTS
 from release_dossier.limits import CLOCK_SKEW_SECONDS_MAX
 from release_dossier.rules.cel import ask, bind
+from release_dossier.rules.moment import after, moment, span, stamp
 from release_dossier.rules.packs import thaw
 from release_dossier.rules.requirement import Requirement
 from release_dossier.trust.document import Trust
 
 STATES = ("error", "fail", "missing", "stale", "inconclusive", "pass")
 OPEN_STATES = ("pass", "waived")
+ATTEMPTS_SHOWN_MAX = 100  # attempts whose missing numbers are listed one by one
+EXAMPLES_SHOWN_MAX = 6  # counterexamples of one requirement on a terminal; rework.md has every one that was kept
 SIGNS = {"error": "‼", "fail": "✗", "missing": "○", "stale": "◔", "inconclusive": "?", "waived": "~", "pass": "✓"}
 
 
@@ -95,29 +100,33 @@ def decide(
 
     Raises:
         Misuse: `gate.naive-time` for a `now` without its offset.
+        Refused: `rules.shape`: the dossier's rules are none.
     """
-    if now.tzinfo is None:
+    if now.utcoffset() is None:
         raise Misuse("gate.naive-time", at="now", found="a time without its offset", expected="UTC")
     now = now.astimezone(UTC)
+    now = now.replace(microsecond=now.microsecond // 1000 * 1000)  # a decision is recomputed from the moment it names
     rules = thaw(dossier.rules)
     voices = hear(statements, trust.project, trust)
     bare = [judge(r, dossier, voices, trust, now) for r in rules.requirements]
-    results = [_waived(r, b, dossier, digest, voices, trust, now) for r, b in zip(rules.requirements, bare, strict=True)]
     change = dossier.change
-    authors = frozenset({change.owner, *(a.person for a in change.authors if a.person)})
-    tallies = tally(rules.approvals, digest, [_line(r) for r in results], voices, trust, now, authors=authors, solo=change.mode == "solo")
+    authors = frozenset(p.lstrip("@") for p in (change.owner, *(a.person for a in change.authors)) if p)
+    results = [_waived(r, b, dossier, digest, voices, trust, now, authors) for r, b in zip(rules.requirements, bare, strict=True)]
+    lines = [_line(r) for r in results]
+    tallies = tally(rules.approvals, digest, lines, voices, trust, now, authors=authors, solo=change.mode == "solo")
     notes, blocked = _notes(dossier, digest, voices, trust, witness, tallies, authors)
     signed = bool(tallies) and all(t.missing == 0 for t in tallies)
+    strays = any(r.state not in OPEN_STATES for r in results if r.service not in {s.name for s in change.services})
     services = []
     for s in change.services:
         mine = [r for r in results if r.service == s.name]
         met = bool(mine) and all(r.state in OPEN_STATES for r in mine)
         services.append(ServiceOutcome(s.name, s.version, "ALLOW" if met and signed and not blocked else "DENY"))
-    outcome = "ALLOW" if services and all(s.outcome == "ALLOW" for s in services) else "DENY"
+    outcome = "ALLOW" if services and not strays and all(s.outcome == "ALLOW" for s in services) else "DENY"
     return Decision(
         dossier=digest,
         outcome=outcome,
-        at=_stamp(now),
+        at=stamp(now),
         hypothetical=hypothetical,
         services=tuple(services),
         requirements=tuple(results),
@@ -140,51 +149,77 @@ def _line(r: Result) -> ResultLine:
     return ResultLine(r.id, r.service, r.state)
 
 
-def _stamp(t: datetime) -> str:
-    return t.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
 # One requirement
 
 
 def judge(rule: Requirement, dossier: Dossier, voices: Voices, trust: Trust, now: datetime) -> Result:
     """The state of one requirement from what the dossier holds, before any waiver."""
     if rule.source == "finding":
-        return _judge_finding(rule, next((f for f in dossier.findings if f.name == rule.evidence and f.service == rule.service), None))
+        return _judge_finding(rule, [f for f in dossier.findings if f.name == rule.evidence and f.service == rule.service])
     attempts = [a for a in dossier.evidence if a.name == rule.evidence and a.service == rule.service]
-    if rule.environment:
-        attempts = [a for a in attempts if a.environment == rule.environment]
     print_now = next((s.fingerprint for s in dossier.change.services if s.name == rule.service), None)
     current = [a for a in attempts if a.fingerprint == print_now]
+    gap = _gap([a.attempt for a in current])  # before looking at one environment only: numbers run over all of them
+    if rule.environment:
+        attempts, current = ([a for a in x if a.environment == rule.environment] for x in (attempts, current))
+    if gap and current:
+        return _result(rule, "error", gap, current[-1])
     if not current:
         return _nothing_current(rule, attempts, dossier)
-    last = next((a for a in reversed(current) if a.digest is not None and not _taken_back(a, voices)), None)
-    shown = last or current[-1]
-    for state, reason in _faults(rule, current, trust, now):
-        return _result(rule, state, reason, shown)
-    fails = [a for a in current if a.verdict == "fail"]
-    if len(fails) > rule.retries or (fails and last is fails[-1]):
-        return _result(rule, "fail", _failed(fails[-1], len(current), rule), fails[-1])
-    nothing = [a for a in current if a.digest is None or a.infrastructure or a.verdict in ("inconclusive", "missing")]
-    if last is None:
-        return _result(rule, "inconclusive", nothing[-1].cause if nothing else "its evidence was taken back", shown)
-    state, reason = _judge_last(rule, last, now)
+    fault = next(((a, why) for a in current if a.digest is not None and (why := _untrusted(rule, a, trust) or _out_of_time(a, now))), None)
+    if fault:
+        return _result(rule, "error", f"attempt {fault[0].attempt}: {fault[1]}", fault[0])
+    return _judge_attempts(rule, [(a, *_said(rule, a)) for a in current], voices, now)
+
+
+def _judge_attempts(rule: Requirement, said: Sequence[tuple[Attempt, str, str]], voices: Voices, now: datetime) -> Result:
+    """The newest attempt that ended decides, unless failures before it are beyond the budget (4) or it is a pass taken back (5)."""
+    ended = [x for x in said if x[0].digest is not None]
+    standing = [x for x in ended if not (x[1] == "pass" and _taken_back(x[0], voices))]
+    fails = [x for x in ended if x[1] == "fail"]
+    nothing = [x for x in said if x[1] not in ("pass", "fail")]
+    if not standing:
+        reason = "its evidence was taken back" if ended else f"{nothing[-1][2]}"
+        return _result(rule, "inconclusive", reason, (ended or said)[-1][0])
+    last, state, reason = standing[-1]
+    if state == "error":
+        return _result(rule, state, f"attempt {last.attempt}: {reason}" if len(said) > 1 else reason, last)
+    if fails and (len(fails) > rule.retries or state == "fail"):
+        return _result(rule, "fail", f"{fails[-1][2]}; {_budget(rule, len(fails), len(said))}", fails[-1][0])
+    if state == "missing":
+        return _result(rule, state, reason, last)
+    old = _too_old(rule, last, now)
+    if old:
+        return _result(rule, "stale", old, last)
     if state == "pass" and len(nothing) > rule.infrastructure_retries:
-        reason = f"{len(nothing)} attempts came to nothing ({nothing[-1].cause}); {rule.infrastructure_retries} are tolerated"
+        reason = f"{len(nothing)} attempts came to nothing ({nothing[-1][2]}); {rule.infrastructure_retries} may"
         return _result(rule, "inconclusive", reason, last)
-    if state == "pass" and (fails or nothing):
-        reason = f"attempt {last.attempt} of {len(current)}; earlier ones: " + ", ".join(a.verdict for a in current if a is not last)
+    if state == "pass" and len(said) > 1:
+        earlier = f"attempt {last.attempt} of {len(said)}; the others: " + ", ".join(s for a, s, _ in said if a is not last)
+        reason = f"{reason}; {earlier}" if reason else earlier
     return _result(rule, state, reason, last)
 
 
-def _judge_finding(rule: Requirement, finding: Finding | None) -> Result:
-    if finding is None:
+def _budget(rule: Requirement, fails: int, count: int) -> str:
+    tried = "its only attempt failed" if count == 1 else f"{fails} of {count} attempts failed"
+    if fails <= rule.retries:
+        return f"{tried} and {rule.retries} may: collect it again"
+    way = "a new fingerprint or a waiver" if rule.waivable else "a new fingerprint; no waiver is accepted"
+    return f"{tried} and {rule.retries or 'none'} may: it needs {way}"
+
+
+def _judge_finding(rule: Requirement, findings: Sequence[Finding]) -> Result:
+    if not findings:
         return _result(rule, "missing", "the dossier does not say", None)
-    if finding.verdict == "pass" and (finding.looked_at == 0 or finding.looked_at != finding.of):
-        return _result(rule, "missing", f"{finding.looked_at} of {finding.of} looked at", finding)
-    state = finding.verdict if finding.verdict in ("pass", "fail", "inconclusive", "missing") else "error"
-    reason = finding.counterexamples[0].text if finding.counterexamples and state != "pass" else finding.cause
-    return _result(rule, state, finding.cause or reason, finding)
+    finding = findings[0]
+    if len(findings) > 1:
+        return _result(rule, "error", f"the dossier says {rule.evidence} of {rule.service} {len(findings)} times", finding)
+    if finding.kind != rule.kind:
+        return _result(rule, "error", f"it is {finding.kind}, the rule asks for {rule.kind}", finding)
+    state, reason = _said(rule, finding)
+    if state == "pass" and finding.looked_at != finding.of:
+        return _result(rule, "missing", f"{finding.looked_at} of {_many(finding.of)} looked at", finding)
+    return _result(rule, state, reason, finding)
 
 
 def _nothing_current(rule: Requirement, attempts: Sequence[Attempt], dossier: Dossier) -> Result:
@@ -195,29 +230,30 @@ def _nothing_current(rule: Requirement, attempts: Sequence[Attempt], dossier: Do
     return _result(rule, "missing", f"nothing was looked at; {absent.why}" if absent else "nothing was looked at", None)
 
 
-def _faults(rule: Requirement, current: Sequence[Attempt], trust: Trust, now: datetime) -> list[tuple[str, str]]:
-    """What makes the evidence itself untrustworthy: any of it is an error, whatever the verdicts say."""
-    if [a.attempt for a in current] != list(range(1, len(current) + 1)):
-        numbers = ", ".join(str(a.attempt) for a in current)
-        return [("error", f"attempts {numbers} are there; one between them is gone")]
-    out = []
-    for a in current:
-        why = _untrusted(rule, a, trust) if a.digest is not None else ""
-        why = why or (_out_of_time(a, now) if a.digest is not None else "")
-        if why:
-            out.append(("error", f"attempt {a.attempt}: {why}"))
-    return out
+def _gap(numbers: Sequence[int]) -> str:
+    """What is wrong with the numbers of attempts, which run from 1 without a gap; empty when nothing is."""
+    if list(numbers) == list(range(1, len(numbers) + 1)):
+        return ""
+    there = f"attempts {', '.join(map(str, numbers))} are there" if len(numbers) > 1 else f"only attempt {numbers[0]} is there"
+    gone = sorted(set(range(1, max(numbers) + 1)) - set(numbers)) if max(numbers) <= ATTEMPTS_SHOWN_MAX else []
+    if gone:
+        return f"{there}; {', '.join(map(str, gone))} {'is' if len(gone) == 1 else 'are'} gone"
+    return f"{there}; they do not run from 1 on, one by one"
 
 
 def _untrusted(rule: Requirement, a: Attempt, trust: Trust) -> str:
     producer = trust.producer_of_key(a.producer_key)
-    if producer is None or producer.id != a.producer:
-        return f"it is signed by {a.producer_key}, which is no producer of trust version {trust.document.version}"
+    if producer is None:
+        return f"it is signed by {shown(a.producer_key, 80) or 'nobody'}, which is no producer of trust version {trust.document.version}"
+    if producer.id != a.producer:
+        return f"it names producer {shown(a.producer, 80)} and is signed by {producer.id}"
     revoked = trust.revoked_at(a.producer_key)
-    if revoked and datetime.fromisoformat(a.recorded_at) >= datetime.fromisoformat(revoked):
-        return f"the key of producer {producer.id} was revoked {revoked}"
+    if revoked is not None:
+        ends, recorded = moment(revoked), moment(a.recorded_at)
+        if ends is None or recorded is None or recorded >= ends:
+            return f"the key of producer {producer.id} was revoked {revoked}, it was recorded {shown(a.recorded_at, 40)}"
     if rule.producers and producer.id not in rule.producers:
-        return f"producer {producer.id} is not accepted, {', '.join(rule.producers)} is"
+        return f"producer {producer.id} is not accepted, only {', '.join(rule.producers)}"
     if producer.kinds and a.kind not in producer.kinds:
         return f"producer {producer.id} may not produce {a.kind}"
     if a.kind != rule.kind:
@@ -230,97 +266,120 @@ def _untrusted(rule: Requirement, a: Attempt, trust: Trust) -> str:
 
 
 def _out_of_time(a: Attempt, now: datetime) -> str:
-    observed, collected, recorded = (datetime.fromisoformat(t) for t in (a.observed_at, a.collected_at, a.recorded_at))
-    skew = timedelta(seconds=CLOCK_SKEW_SECONDS_MAX)
-    if max(observed, collected, recorded) > now + skew:
-        return f"it is from the future: recorded {a.recorded_at}, observed {a.observed_at}"
-    if observed > collected + skew or collected > recorded + skew:
-        return f"observed {a.observed_at}, collected {a.collected_at}, recorded {a.recorded_at}: not in that order"
+    words = f"observed {shown(a.observed_at, 40)}, collected {shown(a.collected_at, 40)}, recorded {shown(a.recorded_at, 40)}"
+    observed, collected, recorded = (moment(t) for t in (a.observed_at, a.collected_at, a.recorded_at))
+    if observed is None or collected is None or recorded is None:
+        return f"{words}: not all three are moments"
+    if max(observed, collected, recorded) > after(now, CLOCK_SKEW_SECONDS_MAX):
+        return f"it is from the future: {words}"
+    if observed > after(collected, CLOCK_SKEW_SECONDS_MAX) or collected > after(recorded, CLOCK_SKEW_SECONDS_MAX):
+        return f"{words}: not in that order"
     return ""
 
 
-def _failed(a: Attempt, count: int, rule: Requirement) -> str:
-    words = a.counterexamples[0].text if a.counterexamples else a.cause or "it failed"
-    more = f" and {a.counterexamples_total - 1} more" if a.counterexamples_total > 1 else ""
-    if count > a.attempt or count > 1:
-        spent = f"; attempt {a.attempt} of {count} failed, {rule.retries} failures are tolerated: it needs a new fingerprint or a waiver"
-        return words + more + spent
-    return words + more
+def _failed(x: Attempt | Finding) -> str:
+    """Why it failed by its own word, the first counterexample and how many more there are."""
+    words = shown(x.counterexamples[0].text) if x.counterexamples else shown(x.cause) or "it failed"
+    total = max(x.counterexamples_total if isinstance(x, Attempt) else 0, len(x.counterexamples))
+    return f"{words} and {total - 1} more" if total > 1 else words
 
 
-def _judge_last(rule: Requirement, a: Attempt, now: datetime) -> tuple[str, str]:
-    """The attempt that decides, by the first state that applies."""
-    state, reason, values = bind(rule.needs, a.facts)
+def _said(rule: Requirement, x: Attempt | Finding) -> tuple[str, str]:
+    """What one attempt or finding says by itself, whatever its age and whatever came before."""
+    if x.verdict not in VERDICTS:
+        return "error", f"it says {shown(x.verdict, 40)!r}, which is none of {', '.join(VERDICTS)}"
+    if x.of is not None and x.looked_at > x.of:
+        return "error", f"{x.looked_at} of {x.of} looked at: more than there are"
+    if isinstance(x, Attempt) and (x.digest is None or x.infrastructure) and x.verdict != "fail":
+        return "inconclusive", shown(x.cause) or "the attempt broke off"
+    state, reason, values = bind(rule.needs, x.facts)
     if state == "error":
         return state, reason
-    holds, why = ask(rule.condition, values, a.looked_at, a.of, a.verdict) if rule.condition and state == "pass" else ("pass", "")
-    if holds in ("error", "fail"):
-        return holds, why
-    if a.verdict == "missing" or (a.verdict == "pass" and a.looked_at == 0):
-        return "missing", a.cause or "nothing was looked at"
+    if x.verdict == "fail":
+        return "fail", _failed(x)
+    if x.verdict == "missing" or (x.verdict == "pass" and x.looked_at <= 0):
+        return "missing", shown(x.cause) or "nothing was looked at"
     if state == "missing":
         return state, reason
-    age_max = timedelta(seconds=min(x for x in (rule.age_max_s, a.age_max_s) if x > 0)) if rule.age_max_s or a.age_max_s else timedelta(0)
-    if now >= datetime.fromisoformat(a.observed_at) + age_max:
-        return "stale", f"observed {a.observed_at}, limit {_span(age_max)}, now {_stamp(now)}"
-    if a.verdict != "pass":
-        return "inconclusive", a.cause or f"the evidence says {a.verdict}"
-    return _enough(rule, a)
+    if rule.condition and x.looked_at > 0:
+        holds, why = ask(rule.condition, values, x.looked_at, x.of, x.verdict, {n.fact: n.unit for n in rule.needs})
+        if holds != "pass":
+            return holds, why
+    if x.verdict != "pass":
+        return "inconclusive", shown(x.cause) or f"the evidence says {x.verdict}"
+    return _enough(rule, x)
 
 
-def _enough(rule: Requirement, a: Attempt) -> tuple[str, str]:
-    allowed = [s for s in rule.skips if any(s.name == name for name in _skipped(a))]
-    looked_at = a.looked_at + len(allowed)
-    if a.looked_at < rule.minimum_count:
-        return "inconclusive", f"{a.looked_at} looked at, {rule.minimum_count} asked for"
+def _too_old(rule: Requirement, a: Attempt, now: datetime) -> str:
+    """How old it is against the stricter limit; empty when it is fresh. Evidence nobody gave a limit is not fresh."""
+    observed, limit = moment(a.observed_at), _age_max_s(rule, a)
+    assert observed is not None, "an attempt out of time was refused before"
+    if now < after(observed, limit):
+        return ""
+    if not limit:
+        return "neither the evidence nor the rule says how long it holds"
+    age = (now - observed).total_seconds()
+    ago = f"observed {span(age)} ago, limit {span(limit)}"
+    return ago if span(age) != span(limit) else f"{ago}, reached {span(age - limit)} ago"
+
+
+def _age_max_s(rule: Requirement, a: Attempt) -> int:
+    return min((x for x in (rule.age_max_s, a.age_max_s) if x > 0), default=0)
+
+
+def _enough(rule: Requirement, x: Attempt | Finding) -> tuple[str, str]:
+    """Whether a pass looked at enough. Shares are compared in integers; an allowed skip counts once, by name."""
+    skipped = dict.fromkeys(_skipped(x)) if isinstance(x, Attempt) else {}
+    allowed = {s.name: s.reason for s in rule.skips if s.name in skipped}
+    if x.looked_at < rule.minimum_count:
+        return "inconclusive", f"{x.looked_at} looked at, {rule.minimum_count} asked for"
     if rule.minimum_percent:
-        if a.of is None:
-            return "inconclusive", f"{a.looked_at} looked at of nobody knows how many; {rule.minimum_percent} % asked for"
-        if looked_at * 100 < rule.minimum_percent * a.of:
-            left = [n for n in _skipped(a) if n not in {s.name for s in allowed}]
-            names = f": {', '.join(left[:5])}" if left else ""
-            return "inconclusive", f"{a.looked_at} of {a.of} looked at, {rule.minimum_percent} % asked for; not run{names}"
+        if x.of is None:
+            return "inconclusive", f"{x.looked_at} looked at of nobody knows how many; {rule.minimum_percent} % asked for"
+        if (x.looked_at + len(allowed)) * 100 < rule.minimum_percent * x.of:
+            left = [n for n in skipped if n not in allowed]
+            more = f" and {len(left) - 5} more" if len(left) > 5 else ""
+            names = f"; skipped: {', '.join(left[:5])}{more}" if left else ""
+            return "inconclusive", f"{x.looked_at} of {x.of} looked at, {rule.minimum_percent} % asked for{names}"
     if allowed:
-        return "pass", f"{len(allowed)} skips allowed by name: " + "; ".join(f"{s.name}: {s.reason}" for s in allowed)
+        one = "1 skip is" if len(allowed) == 1 else f"{len(allowed)} skips are"
+        return "pass", f"{one} allowed by name: " + "; ".join(f"{name}, {why}" for name, why in allowed.items())
     return "pass", ""
 
 
 def _skipped(a: Attempt) -> list[str]:
-    """Names of what was skipped, as readers of tests list them in their limits."""
-    return [name for line in a.limits if line.startswith("skipped: ") for name in [line.removeprefix("skipped: ").split(" ")[0]]]
+    """Names of what was skipped, as readers of tests list them in their limits: `skipped: NAME reason`."""
+    return [shown(line.removeprefix("skipped: ").split(" ")[0], 120) for line in a.limits if line.startswith("skipped: ")]
 
 
 def _taken_back(a: Attempt, voices: Voices) -> bool:
-    return a.withdrawn is not None or (a.digest in voices.withdrawn if a.digest else False)
+    return a.withdrawn is not None or (a.digest is not None and voices.taken_back(a.digest) is not None)
 
 
-def _span(t: timedelta) -> str:
-    hours = int(t.total_seconds()) // 3600
-    return f"{hours // 24} d" if hours and hours % 24 == 0 else f"{hours} h" if hours else f"{int(t.total_seconds())} s"
-
-
-def _result(rule: Requirement, state: str, reason: str, shown: Attempt | Finding | None) -> Result:
+def _result(rule: Requirement, state: str, reason: str, shown_by: Attempt | Finding | None) -> Result:
     expires = ""
-    if isinstance(shown, Attempt) and state == "pass":
-        age = min(x for x in (rule.age_max_s, shown.age_max_s) if x > 0)
-        expires = _stamp((datetime.fromisoformat(shown.observed_at) + timedelta(seconds=age)).astimezone(UTC))
+    if isinstance(shown_by, Attempt) and state == "pass":
+        observed = moment(shown_by.observed_at)
+        expires = stamp(after(observed, _age_max_s(rule, shown_by))) if observed else ""
     return Result(
         id=rule.id,
         service=rule.service,
         state=state,
         waived_from=None,
         title=rule.title,
-        looked_at=shown.looked_at if shown else 0,
-        of=shown.of if shown else None,
+        looked_at=shown_by.looked_at if shown_by else 0,
+        of=shown_by.of if shown_by else None,
         reason=reason,
         owner=rule.owner,
         remedy="" if state == "pass" else rule.remedy,
-        evidence=(shown.digest,) if isinstance(shown, Attempt) and shown.digest else (),
+        evidence=(shown_by.digest,) if isinstance(shown_by, Attempt) and shown_by.digest else (),
         expires_at=expires,
     )
 
 
-def _waived(rule: Requirement, r: Result, dossier: Dossier, digest: str, voices: Voices, trust: Trust, now: datetime) -> Result:
+def _waived(
+    rule: Requirement, r: Result, dossier: Dossier, digest: str, voices: Voices, trust: Trust, now: datetime, authors: frozenset[str]
+) -> Result:
     if r.state == "pass":
         return r
     owners = next((o.owners for o in dossier.owners if o.service == rule.service), ())
@@ -329,8 +388,11 @@ def _waived(rule: Requirement, r: Result, dossier: Dossier, digest: str, voices:
         return msgspec.structs.replace(r, reason=f"{r.reason}; {note}" if note else r.reason)
     if r.state == "error":
         return msgspec.structs.replace(r, reason=f"{r.reason}; no waiver lets an error through")
-    words = f"{waiver.person} until {waiver.until}: {waiver.reason}. It was: {r.reason}"
-    return msgspec.structs.replace(r, state="waived", waived_from=r.state, reason=words, expires_at=waiver.until)
+    own = ", for a change of their own," if waiver.person in authors else ""
+    ends = moment(waiver.until)
+    assert ends is not None, "a waiver without its end counts for nothing"
+    words = f"{waiver.person}{own} until {waiver.until}: {shown(waiver.reason)}. It was {r.state}: {r.reason}"
+    return msgspec.structs.replace(r, state="waived", waived_from=r.state, reason=words, expires_at=stamp(ends))
 
 
 # The whole
@@ -341,30 +403,38 @@ def _notes(
 ) -> tuple[tuple[str, ...], bool]:
     """Notes in words, and whether one of them alone denies."""
     notes = []
-    blocked = False
     if not dossier.change.adopted:
         notes.append("bootstrap: the project does not stand on its protected branch, so nothing is allowed")
-        blocked = True
-    for person, reason in standing_rejections(digest, voices, trust):
-        notes.append(f"rejected by {person}: {reason}")
-        blocked = True
-    for taken in (digest, dossier.change_digest):
-        if taken in voices.withdrawn:
-            notes.append(f"withdrawn by {voices.withdrawn[taken].person}: {voices.withdrawn[taken].reason}")
-            blocked = True
+    if dossier.rules != dossier.change.rules:
+        notes.append("the rules in the dossier are not those frozen into its change, so nothing is allowed")
+    notes += [f"rejected by {person}: {reason}" for person, reason in standing_rejections(digest, voices, trust)]
+    for what, taken in (("dossier", digest), ("change", dossier.change_digest)):
+        back = voices.taken_back(taken)
+        if back is not None:
+            notes.append(f"{what} withdrawn by {back.person}: {shown(back.reason)}")
+    blocked = bool(notes)
     if not witness:
         notes.append("unwitnessed: no checkpoint of the log is kept elsewhere, so a store rolled back as a whole would not be found")
-    people = {c.person for t in tallies for c in t.counted}
-    if people & authors or (people and len(people) == 1 and len(tallies) > 1):
-        notes.append(f"self-approved: {', '.join(sorted(people & authors or people))} signed for their own change or for every role")
+    notes += _self_approved(tallies, authors)
     if dossier.change.rule_changes:
-        notes.append(f"the branch changes {len(dossier.change.rule_changes)} lines of dossier.toml; they are not in force for it")
-    return tuple(notes), blocked
+        many = len(dossier.change.rule_changes)
+        notes.append(f"the branch changes {many} {'line' if many == 1 else 'lines'} of dossier.toml; not in force for this change")
+    return (*notes, *voices.unread), blocked
+
+
+def _self_approved(tallies: Sequence[RoleTally], authors: frozenset[str]) -> list[str]:
+    people = {c.person for t in tallies for c in t.counted}
+    own = sorted(people & authors)
+    if own:
+        return [f"self-approved: {', '.join(own)} signed for a change of their own"]
+    if len(people) == 1 and len(tallies) > 1 and all(t.counted for t in tallies):
+        return [f"self-approved: {people.pop()} alone signed for every role"]
+    return []
 
 
 def _until(results: Sequence[Result], tallies: Sequence[RoleTally]) -> str:
     ends = [r.expires_at for r in results if r.expires_at] + [c.expires_at for t in tallies for c in t.counted]
-    return _stamp(min(datetime.fromisoformat(e) for e in ends).astimezone(UTC)) if ends else ""
+    return min((stamp(t) for t in map(moment, ends) if t is not None), default="")
 
 
 # For people
@@ -374,58 +444,99 @@ def explain(decision: Decision, dossier: Dossier, paint: Callable[[str, str], st
     """The decision in words: what is unmet first, with counterexamples, owner and the next command; what is met on one line."""
     met = [r for r in decision.requirements if r.state == "pass"]
     waived = [r for r in decision.requirements if r.state == "waived"]
-    order = {s: i for i, s in enumerate(STATES)}
-    unmet = sorted((r for r in decision.requirements if r.state not in OPEN_STATES), key=lambda r: (order[r.state], r.service, r.id))
+    unmet = sorted((r for r in decision.requirements if r.state not in OPEN_STATES), key=lambda r: (STATES.index(r.state), r.service, r.id))
     services = ", ".join(f"{s.service} {s.version}" for s in decision.services)
     total = len(decision.requirements)
-    head = f"{paint(decision.outcome, decision.outcome)}  {services} · dossier {decision.dossier[:19]}…"
+    head = f"{paint(decision.outcome, decision.outcome)}  {services} · dossier {decision.dossier[:15]}…"
     lines = [f"{head} · {len(met)} of {total} requirements met" + (f", {len(waived)} waived" if waived else "")]
+    name = _names(decision)
+    wide = max((len(name(r)) for r in (*unmet, *waived)), default=0)
+    remedies = max((len(r.remedy) for r in unmet), default=0)
     for r in unmet:
-        lines += _unmet_lines(r, dossier, paint)
-    lines += [f"{paint('~ waived', 'waived')} {r.id} (was {r.waived_from}) by {r.reason}" for r in waived]
+        lines += _unmet_lines(r, dossier, paint, f"{name(r):{wide}}", remedies)
+    lines += [f"{paint(f'{SIGNS[r.state]} {name(r):{wide}}  waived', r.state)}  was {r.waived_from}, by {r.reason}" for r in waived]
     if met:
-        lines.append(f"{paint('✓', 'pass')} {len(met)} met: " + " · ".join(_met(r) for r in met))
-    lines.append(_approval_line(decision.approvals))
+        lines.append(f"{paint('✓', 'pass')} {len(met)} met: " + " · ".join(f"{name(r)}{_looked(r, dossier)}" for r in met))
+    lines.append(_approval_line(decision))
     lines += [f"note: {n}" for n in decision.notes]
-    if decision.outcome == "ALLOW":
-        lines.append(f"valid until {decision.valid_until}. next: dossier release" if decision.valid_until else "next: dossier release")
-    elif unmet:
-        lines.append(".dossier/rework.md says what to do. Then: dossier run")
-    else:
-        lines.append(f"what is missing is signatures. next: dossier approve {decision.dossier[:19]} --as PERSON --role ROLE --key FILE")
+    lines.append(_next(decision, bool(unmet)))
     return "\n".join(lines)
 
 
-def _unmet_lines(r: Result, dossier: Dossier, paint: Callable[[str, str], str]) -> list[str]:
-    attempt = next((a for a in dossier.evidence if a.digest and a.digest in r.evidence), None)
-    of = f"{r.looked_at} of {r.of if r.of is not None else 'unknown'}"
-    covered = ", ".join(f"{c.looked_at} of {c.of} {c.unit}" for c in attempt.coverage) if attempt and attempt.coverage else of
-    looked = f"{covered} looked at" if r.looked_at or r.of else "nothing looked at"
-    lines = [f"{paint(f'{SIGNS[r.state]} {r.id:18} {r.state}', r.state)}  {looked}"]
-    if attempt and r.state == "fail" and attempt.counterexamples:
-        lines += [f"    {x.text}" for x in attempt.counterexamples[:6]]
-        left = attempt.counterexamples_total - min(6, len(attempt.counterexamples))
+def _names(decision: Decision) -> Callable[[Result], str]:
+    """What a requirement is called: its id, with its service where there are several."""
+    several = len({r.service for r in decision.requirements}) > 1
+    return lambda r: f"{r.service}/{r.id}" if several else r.id
+
+
+def _next(decision: Decision, unmet: bool) -> str:
+    if decision.outcome == "ALLOW":
+        return f"valid until {decision.valid_until}. next: dossier release" if decision.valid_until else "next: dossier release"
+    if unmet:
+        return ".dossier/rework.md says what to do. Then: dossier run"
+    if any(t.missing for t in decision.approvals):
+        return f"signatures are missing. next: dossier approve {decision.dossier[:19]} --as PERSON --role ROLE --key FILE"
+    return "what denies it stands in the notes above" if decision.notes else "nothing was asked for, and an empty gate allows nothing"
+
+
+def _unmet_lines(r: Result, dossier: Dossier, paint: Callable[[str, str], str], name: str, remedies: int) -> list[str]:
+    """A failure shows what was looked at and every counterexample kept, anything else its reason on the first line."""
+    attempt, examples, total = _examples(r, dossier)
+    head = paint(f"{SIGNS[r.state]} {name}  {r.state}", r.state)
+    if r.state == "fail" and examples:
+        lines = [f"{head}  {_coverage(r, attempt)} looked at"]
+        lines += [f"    {x}" for x in examples[:EXAMPLES_SHOWN_MAX]]
+        left = max(total, len(examples)) - min(EXAMPLES_SHOWN_MAX, len(examples))
         lines += [f"    and {left} more"] if left > 0 else []
-        if "needs a new fingerprint" in r.reason:
-            lines.append(f"    {r.reason.rsplit('; ', 1)[-1]}")
+        rest = r.reason.removeprefix(examples[0]).split("; ", 1)
+        lines += [f"    {rest[1]}"] if r.reason.startswith(examples[0]) and len(rest) > 1 else [f"    {r.reason}"]
     else:
-        lines.append(f"    {r.reason}")
-    lines.append(f"    next: {r.remedy}    owner: {r.owner}")
-    return lines
+        looked = f" · {_coverage(r, attempt)} looked at" if r.state in ("fail", "inconclusive") and r.looked_at else ""
+        lines = [f"{head}  {r.reason}{looked}"]
+    return [*lines, f"    next: {r.remedy:{remedies}}    owner: {r.owner}"]
 
 
-def _met(r: Result) -> str:
-    return f"{r.id} {r.looked_at} of {r.of}" if r.of is not None else r.id
+def _examples(r: Result, dossier: Dossier) -> tuple[Attempt | None, list[str], int]:
+    """The attempt a result follows from, its counterexamples (or its finding's) in words, and how many there were."""
+    attempt = next((a for a in dossier.evidence if a.digest and a.digest in r.evidence), None)
+    if attempt is not None:
+        return attempt, [shown(x.text) for x in attempt.counterexamples], attempt.counterexamples_total
+    rule = next((q for q in thaw(dossier.rules).requirements if (q.id, q.service) == (r.id, r.service) and q.source == "finding"), None)
+    found = [f for f in dossier.findings if rule and (f.name, f.service) == (rule.evidence, r.service)]
+    examples = [shown(x.text) for f in found for x in f.counterexamples]
+    return None, examples, len(examples)
 
 
-def _approval_line(tallies: Sequence[RoleTally]) -> str:
-    have = sum(min(t.needed, len(t.counted)) for t in tallies)
-    need = sum(t.needed for t in tallies)
-    parts = [f"{c.person} signed as {t.role}" for t in tallies for c in t.counted]
+def _coverage(r: Result, attempt: Attempt | None) -> str:
+    if attempt and attempt.coverage:
+        return ", ".join(f"{c.looked_at} of {_many(c.of)} {shown(c.unit, 40)}" for c in attempt.coverage)
+    return f"{r.looked_at} of {_many(r.of)}"
+
+
+def _many(of: int | None) -> str:
+    return "nobody knows how many" if of is None else str(of)
+
+
+def _looked(r: Result, dossier: Dossier) -> str:
+    attempt = next((a for a in dossier.evidence if a.digest and a.digest in r.evidence), None)
+    if attempt and len(attempt.coverage) == 1:
+        return f" {_coverage(r, attempt)}"
+    return f" {r.looked_at} of {r.of}" if r.of is not None else ""
+
+
+def _approval_line(decision: Decision) -> str:
+    tallies = decision.approvals
+    have, need = sum(min(t.needed, len(t.counted)) for t in tallies), sum(t.needed for t in tallies)
+    parts = [f"{c.person} signed as {t.role} {_clock(c.signed_at, decision.at)}" for t in tallies for c in t.counted]
     missing = ", ".join(f"{t.role}{f' × {t.missing}' if t.missing > 1 else ''}" for t in tallies if t.missing)
     parts += [f"missing: {missing}"] if missing else []
-    parts += [f"{x.person}'s for {t.role} does not count ({x.reason})" for t in tallies if t.missing for x in t.refused]
-    return f"approvals {have} of {need}: " + " · ".join(parts)
+    parts += [f"{x.person}'s as {t.role} does not count ({x.reason})" for t in tallies if t.missing for x in t.refused]
+    return f"approvals {have} of {need}: " + (" · ".join(parts) or "no role is asked")
+
+
+def _clock(signed_at: str, now: str) -> str:
+    """The time of day, with its day unless that is the day of the decision."""
+    return f"{signed_at[11:16]}" if signed_at[:10] == now[:10] and signed_at.endswith("Z") else signed_at
 
 
 def rework(decision: Decision, dossier: Dossier) -> str:
@@ -436,14 +547,10 @@ def rework(decision: Decision, dossier: Dossier) -> str:
         if r.state in OPEN_STATES:
             continue
         lines += [f"### {SIGNS[r.state]} {r.id} ({r.service}): {r.state}", "", r.reason, ""]
-        attempt = next((a for a in dossier.evidence if a.digest and a.digest in r.evidence), None)
-        if attempt and attempt.counterexamples:
-            lines += [f"- {x.text}" for x in attempt.counterexamples]
-            lines += (
-                [f"- {len(attempt.counterexamples)} of {attempt.counterexamples_total} shown"]
-                if attempt.counterexamples_total > len(attempt.counterexamples)
-                else []
-            )
+        _, examples, total = _examples(r, dossier)
+        if examples:
+            lines += [f"- {x}" for x in examples]
+            lines += [f"- {len(examples)} of {total} shown"] if total > len(examples) else []
             lines.append("")
         lines += [f"- [ ] `{r.remedy}` — {r.owner}", ""]
     for t in decision.approvals:

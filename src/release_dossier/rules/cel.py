@@ -13,13 +13,16 @@ from functools import lru_cache
 from math import isfinite
 from typing import Any
 
-from release_dossier.errors import Refused
+from release_dossier.errors import Refused, shown
 from release_dossier.evidence.reading import Fact
 from release_dossier.rules.requirement import Need
 
 CONDITION_CHARS_MAX = 2_000  # characters; a condition people can read is one line
 INT64 = 2**63
-_TEXT = re.compile(r"""(?:[rRbB]{0,2})(?:'''.*?'''|\"\"\".*?\"\"\"|'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")""", re.DOTALL)
+EXACT = 2**53  # whole numbers up to here are the same as float
+# What would make text and comments look other to this module than to the engine: escapes, comments, tripled quotes, lines.
+_UNREADABLE = re.compile(r"""[\\\x00-\x1f\x7f]|//|\'{3}|"{3}""")
+_TEXT = re.compile(r"""[rRbB]{0,2}(?:'[^']*'|"[^"]*")""")
 _HIDES = re.compile(r"\|\||!(?!=)|\?|\b(?:has|all|exists|exists_one|existsOne|none|map|filter|matches|dyn|type)\s*\(")
 _FACT = re.compile(r"\bfacts\s*\.\s*([A-Za-z_][A-Za-z0-9_]*)")
 _INDEX = re.compile(r"\bfacts\b(?!\s*\.\s*[A-Za-z_])")
@@ -36,6 +39,14 @@ def lint(condition: str, needs: Sequence[str], at: str) -> None:
     if len(condition) > CONDITION_CHARS_MAX:
         raise Refused("rules.condition-long", at=at, found=f"{len(condition)} characters", expected=f"at most {CONDITION_CHARS_MAX}")
     bare = _TEXT.sub('""', condition)
+    unreadable = _UNREADABLE.search(condition) or re.search(r"[^\x00-\x7f]", bare)
+    if unreadable:
+        raise Refused(
+            "rules.condition-text",
+            at=at,
+            found=repr(unreadable.group()),
+            expected="one line without comments, backslashes and tripled quotes, ASCII outside of text: part of it could hide",
+        )
     hides = _HIDES.search(bare)
     if hides:
         raise Refused(
@@ -53,7 +64,10 @@ def lint(condition: str, needs: Sequence[str], at: str) -> None:
     try:
         _program(condition)
     except Exception as e:
-        raise Refused("rules.condition-syntax", at=at, found=str(e).splitlines()[0], expected="CEL") from e
+        raise Refused("rules.condition-syntax", at=at, found=(str(e).splitlines() or [type(e).__name__])[0], expected="CEL") from e
+
+
+_TYPES = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "text"}
 
 
 def bind(needs: Sequence[Need], facts: Mapping[str, Fact]) -> tuple[str, str, dict[str, Any]]:
@@ -64,36 +78,46 @@ def bind(needs: Sequence[Need], facts: Mapping[str, Fact]) -> tuple[str, str, di
         if fact is None:
             return "missing", f"the evidence does not say {need.fact}", {}
         if need.unit and fact.unit != need.unit:
-            return "error", f"{need.fact} is in {fact.unit}, the rule is in {need.unit}", {}
+            return "error", f"{need.fact} is in {shown(fact.unit, 40) or 'no unit'}, the rule asks for {need.unit}", {}
         value: Any = fact.value
-        if fact.unit == "credits" and need.type == "int" and isinstance(value, str) and re.fullmatch(r"-?\d{1,40}", value):
+        if fact.unit == "credits" and need.type == "int" and isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,40}", value):
             value = int(value)
-        if need.type == "float" and isinstance(value, int) and not isinstance(value, bool):
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        if whole and not -INT64 <= value < INT64:
+            return "error", f"{need.fact} is beyond 64 bits", {}
+        if fact.unit == "credits" and need.type == "float":
+            return "error", f"{need.fact} is money, which is counted in whole credits and never compared as float", {}
+        if need.type == "float" and whole:
+            if abs(value) > EXACT:
+                return "error", f"{need.fact} is {value}, which no float holds exactly", {}
             value = float(value)
         if type(value).__name__ != need.type:
-            return "error", f"{need.fact} is {type(value).__name__}, the rule asks for {need.type}", {}
+            return "error", f"{need.fact} is {_TYPES.get(type(value).__name__, 'nothing')}, the rule asks for {_TYPES[need.type]}", {}
         if isinstance(value, float) and not isfinite(value):
-            return "error", f"{need.fact} is {value}", {}
-        if isinstance(value, int) and not -INT64 <= value < INT64:
-            return "error", f"{need.fact} is beyond 64 bits", {}
+            return "error", f"{need.fact} is {value}, which is no number to compare", {}
         values[need.fact] = value
     return "pass", "", values
 
 
-def ask(condition: str, facts: Mapping[str, Any], looked_at: int, of: int | None, verdict: str) -> tuple[str, str]:
-    """(`pass`, ""), (`fail`, why) or (`error`, why). Never `pass` for anything but a BOOL that is true."""
+def ask(
+    condition: str, facts: Mapping[str, Any], looked_at: int, of: int | None, verdict: str, units: Mapping[str, str] | None = None
+) -> tuple[str, str]:
+    """(`pass`, ""), (`fail`, why) or (`error`, why). Never `pass` for anything but a BOOL that is true. `units` are for the words."""
     try:
         answer = _program(condition).eval(
             data={"facts": dict(facts), "looked_at": looked_at, "of": -1 if of is None else of, "verdict": verdict}
         )
         kind, value = str(answer.type()), answer.value()
     except Exception as e:  # noqa: BLE001  whatever the engine throws, the condition has no answer
-        return "error", f"`{condition}` could not be evaluated: {e}"
+        return "error", f"`{condition}` could not be evaluated: {shown(str(e))}"
     if "BOOL" not in kind.upper() or not isinstance(value, bool):
-        return "error", f"`{condition}` gave {kind} {value!r}, not true or false"
+        return "error", f"`{condition}` gave {shown(f'{kind} {value!r}')}, not true or false"
     if value is True:
         return "pass", ""
-    said = ", ".join(f"{k} = {v}" for k, v in sorted(facts.items()))
+    said = ", ".join(f"{k} = {shown(str(v))} {(units or {}).get(k, '')}".rstrip() for k, v in sorted(facts.items()))
+    counts = {"looked_at": looked_at, "of": "unknown" if of is None else of, "verdict": verdict}
+    bare = _TEXT.sub('""', condition)
+    said += "".join(f", {k} = {v}" for k, v in counts.items() if re.search(rf"(?<![.\w]){k}\b", bare))
     return "fail", f"`{condition}` does not hold: {said}"
 
 

@@ -69,17 +69,22 @@ def thaw(frozen: Mapping[str, Any]) -> Frozen:
 def _own(config: Mapping[str, Any]) -> list[dict[str, Any]]:
     unknown = set(config) - {"requirement"}
     if unknown:
-        raise Refused("rules.key", at="dossier.toml rules", found=", ".join(sorted(unknown)), expected="requirement")
+        raise Refused("rules.key", at="dossier.toml rules", found=", ".join(sorted(map(str, unknown))), expected="requirement")
     own = config.get("requirement", [])
     if not isinstance(own, list) or not all(isinstance(r, dict) and isinstance(r.get("id"), str) for r in own):
         raise Refused(
             "rules.key", at="dossier.toml rules.requirement", found="a table without id", expected="[[rules.requirement]] with id"
         )
+    for r in own:
+        if not isinstance(r.get("service", ""), str):
+            raise Refused("rules.key", at=f"dossier.toml requirement {r['id']} service", found=repr(r["service"]), expected="one name")
     return own
 
 
 def _pack(name: str) -> tuple[list[tuple[dict[str, Any], str]], list[ApprovalRule]]:
     """Layers of a pack, included ones first, and the approvals it asks for (its own, else those it includes)."""
+    if name not in PACKS:
+        raise Refused("rules.pack", at="criticality", found=name, expected=", ".join(PACKS))
     table = tomllib.loads((resources.files("release_dossier.rules") / "criticality" / f"{name}.toml").read_text(encoding="utf-8"))
     layers: list[tuple[dict[str, Any], str]] = []
     approvals: list[ApprovalRule] = []
@@ -101,6 +106,8 @@ def _merge(layers: Sequence[tuple[dict[str, Any], str]], service: str, owner: st
             raise Refused(
                 "rules.key", at=where, found=", ".join(sorted(unknown)), expected=", ".join(sorted(_KEYS - {"origin", "service"}))
             )
+        if not merged.get(layer["id"], layer).get("waivable", True) and layer.get("waivable", False):
+            raise Refused("rules.loosened", at=where, found="waivable = true", expected="false: the pack lets nobody sign this away")
         before = merged.setdefault(layer["id"], {"owner": owner, "evidence": layer["id"], "origin": []})
         before |= {k: v for k, v in layer.items() if k != "origin"}
         before["origin"] = [*before["origin"], source]

@@ -5,9 +5,15 @@ Unknown keys are refused. Ages are seconds; shares are whole percent and compare
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+
+AGE_SECONDS_MAX = 100 * 366 * 86_400  # seconds: a century, longer than any proof about software holds
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+Percent = Annotated[int, msgspec.Meta(ge=0, le=100)]
+People = Annotated[int, msgspec.Meta(ge=1, le=1_000)]
+Seconds = Annotated[int, msgspec.Meta(ge=0, le=AGE_SECONDS_MAX)]
 
 
 class Need(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -39,12 +45,12 @@ class Requirement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     source: Literal["evidence", "finding"] = "evidence"
     condition: str = ""  # CEL over facts, looked_at, of and verdict; empty: the verdict alone decides
     needs: tuple[Need, ...] = ()
-    minimum_count: int = 1
-    minimum_percent: int = 0  # of `of`; 0 asks for no share
+    minimum_count: Count = 1
+    minimum_percent: Percent = 0  # of `of`; 0 asks for no share
     skips: tuple[Skip, ...] = ()
-    age_max_s: int = 0  # 0: the evidence's own limit
-    retries: int = 0  # failures that may come before the passing attempt
-    infrastructure_retries: int = 2  # attempts that may come to nothing
+    age_max_s: Seconds = 0  # 0: the evidence's own limit
+    retries: Count = 0  # failures that may come before the passing attempt
+    infrastructure_retries: Count = 2  # attempts that may come to nothing
     producers: tuple[str, ...] = ()  # empty: any listed producer
     imported: bool = True  # whether a file somebody brought is accepted
     isolation: tuple[str, ...] = ()  # accepted isolations of a run; empty: any
@@ -58,7 +64,7 @@ class ApprovalRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How many people of a role must sign."""
 
     role: str
-    count: int = 1
+    count: People = 1
     not_author: bool = True
 
 

@@ -51,7 +51,8 @@ def read_issue(issue: str) -> Any:
     if issue.isdecimal() and not file.exists():
         from release_dossier.sources.github import fetch_issue
 
-        return parse_issue(fetch_issue(int(issue), edge.open_world()), f"issue {issue}")
+        world = edge.open_world()
+        return parse_issue(fetch_issue(int(issue), world.repo, world.pin.remote or "origin", world.environ), f"issue {issue}")
     try:
         return parse_issue(file.read_bytes(), file.name)
     except (FileNotFoundError, IsADirectoryError) as e:

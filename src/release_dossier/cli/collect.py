@@ -16,10 +16,13 @@ from release_dossier.cli import edge
 @click.command()
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--from", "source", metavar="FILE", help="bring this file instead of running a command")
+@click.option("--exit", "exit_status", type=int, metavar="N", help="the exit status of the tool that wrote the file")
 @click.option("--written-by", default="", metavar="VERSION|COMMIT", help="the build that wrote the data in the file")
 @click.option("--observed-at", metavar="RFC3339", help="when it was observed, where the file does not say")
 @edge.json_option
-def collect(names: tuple[str, ...], source: str | None, written_by: str, observed_at: str | None, as_json: bool) -> int:
+def collect(
+    names: tuple[str, ...], source: str | None, exit_status: int | None, written_by: str, observed_at: str | None, as_json: bool
+) -> int:
     """Run the planned evidence in a fresh worktree at the head, or import a file; sign each result. Exit 0 when all asked is recorded."""
     from release_dossier.steps.collect import Import
     from release_dossier.steps.collect import collect as collect_evidence
@@ -27,7 +30,7 @@ def collect(names: tuple[str, ...], source: str | None, written_by: str, observe
 
     world = edge.open_world()
     digest, change = world.open_change()
-    brought = Import(Path(source), _who(), written_by, edge.moment(observed_at, "--observed-at")) if source else None
+    brought = Import(Path(source), _who(), written_by, edge.moment(observed_at, "--observed-at"), exit_status) if source else None
     done = collect_evidence(world, digest, change, names, brought, edge.now, progress())
     publish_checkpoint(world)
     for words in done.notes:

@@ -5,26 +5,23 @@ from __future__ import annotations
 import re
 import urllib.error
 import urllib.request
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 from release_dossier.errors import Refused, Unavailable
 from release_dossier.limits import ISSUE_BYTES_MAX
-
-if TYPE_CHECKING:
-    from release_dossier.steps.world import World
+from release_dossier.sources.git import Repository
 
 _REMOTE = re.compile(r"github\.com[:/](?P<owner>[A-Za-z0-9-]+)/(?P<name>[A-Za-z0-9._-]+?)(?:\.git)?/?\Z")
 _SECONDS = 20
 
 
-def fetch_issue(number: int, world: World) -> bytes:
+def fetch_issue(number: int, repo: Repository, remote: str, environ: Mapping[str, str]) -> bytes:
     """The JSON of issue `number` of the remote's repository (`GET /repos/{owner}/{repo}/issues/{number}`).
 
     Raises:
         Refused: `github.no-remote`, `github.issue`. Unavailable: `github.unreachable`.
     """
-    remote = world.pin.remote or "origin"
-    r = world.repo.result("remote", "get-url", remote, ok=(0, 2, 128))
+    r = repo.result("remote", "get-url", remote, ok=(0, 2, 128))
     m = _REMOTE.search(r.stdout.decode().strip())
     if m is None:
         raise Refused(
@@ -34,11 +31,11 @@ def fetch_issue(number: int, world: World) -> bytes:
             expected="a GitHub repository",
             help="dossier open --issue FILE",
         )
-    api = world.environ.get("GITHUB_API_URL", "https://api.github.com")
+    api = environ.get("GITHUB_API_URL", "https://api.github.com")
     url = f"{api}/repos/{m['owner']}/{m['name']}/issues/{number}"
     headers = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28", "User-Agent": "release-dossier"}
-    if world.environ.get("GITHUB_TOKEN"):
-        headers["Authorization"] = f"Bearer {world.environ['GITHUB_TOKEN']}"
+    if environ.get("GITHUB_TOKEN"):
+        headers["Authorization"] = f"Bearer {environ['GITHUB_TOKEN']}"
     try:
         with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=_SECONDS) as answer:
             return bytes(answer.read(ISSUE_BYTES_MAX + 1))

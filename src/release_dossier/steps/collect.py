@@ -59,6 +59,7 @@ class Import(msgspec.Struct, frozen=True):
     by: str
     written_by: str
     observed_at: datetime | None
+    exit_status: int | None = None
 
 
 def collect(
@@ -260,14 +261,19 @@ def _import(world: World, plan: Plan, brought: Import) -> Outcome:
         reading, artifacts = _ledger(world, plan, file)
     else:
         with open_evidence(file) as stream:
-            reading = read(stream, format=plan.format or None, exit_status=0, asked=None, expectations=dict(plan.options))
+            reading = read(stream, format=plan.format or None, exit_status=brought.exit_status, asked=None, expectations=dict(plan.options))
         artifacts = (_keep(world, file, file.name, "application/octet-stream"),)
     happened = instant(reading.observed_at, file.name) if reading.observed_at else brought.observed_at
     if happened is None:
         happened = datetime.fromtimestamp(file.stat().st_mtime, UTC)
         reading = msgspec.structs.replace(reading, limits=(*reading.limits, "when it was observed is the file's own modification time"))
     return Outcome(
-        reading=reading, artifacts=artifacts, imported_by=brought.by, written_by=brought.written_by or plan.written_by, happened=happened
+        reading=reading,
+        artifacts=artifacts,
+        exit_status=brought.exit_status,
+        imported_by=brought.by,
+        written_by=brought.written_by or plan.written_by,
+        happened=happened,
     )
 
 

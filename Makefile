@@ -1,0 +1,39 @@
+# Six verbs for people and CI alike, and the demo. `make install` needs only python3 (3.11 or newer, with pip and venv), git and make.
+PYTHON ?= python3
+UV_VERSION := 0.13.9
+VENV := .venv
+RUN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help install dev check test fix docs demo bench
+
+help: ## what there is
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+install: $(VENV)/.installed ## .venv from the lock; .venv/bin/dossier is the command
+
+$(VENV)/.installed: uv.lock pyproject.toml tools/install
+	@sh tools/install $(PYTHON) $(UV_VERSION) run
+
+dev: $(VENV)/.developing
+
+$(VENV)/.developing: uv.lock pyproject.toml tools/install
+	@sh tools/install $(PYTHON) $(UV_VERSION) dev
+
+check: dev ## format, lint, types, import direction, workflows, documents
+	@$(RUN)/python tools/check.py
+
+test: dev ## every test this machine can run; what it cannot, and what to install
+	@$(RUN)/python tools/test.py
+
+fix: dev ## what can be put right by itself
+	@$(RUN)/ruff check --fix -q . ; $(RUN)/ruff format -q .
+
+docs: dev ## the pages made from code
+	@$(RUN)/python -m release_dossier.docs write
+
+demo: install ## a real release of SocialPredict through the whole process
+	@$(RUN)/dossier demo
+
+bench: dev ## figures, each beside its limit, into bench/results/
+	@for b in bench/*.py; do echo "== $$b"; $(RUN)/python $$b || exit 1; done

@@ -82,7 +82,9 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
 
 def example(text: str, where: str = "", **detail: str) -> Counterexample:
     """A counterexample with text from outside bounded and stripped of control characters."""
-    return Counterexample(shown(text, TEXT_CHARS_MAX), shown(where, TEXT_CHARS_MAX), {k: shown(v, TEXT_CHARS_MAX) for k, v in detail.items()})
+    return Counterexample(
+        shown(text, TEXT_CHARS_MAX), shown(where, TEXT_CHARS_MAX), {k: shown(v, TEXT_CHARS_MAX) for k, v in detail.items()}
+    )
 
 
 def first(examples: list[Counterexample]) -> tuple[Counterexample, ...]:

@@ -1,0 +1,66 @@
+"""Readers: one file a format, each a NAME, `recognises(head)` and `read(stream, given)`. To add one, copy the shortest and list it here.
+
+A format is recognised from content, never from a name; where two recognise the same head it is refused with both, and `--format` decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import ModuleType
+from typing import IO, Any
+
+from release_dossier.errors import Refused
+from release_dossier.evidence.readers import fire_drill, go_test, junit, k6, load_dossier, promtool, replay, vitest
+from release_dossier.evidence.readers.given import Given
+from release_dossier.evidence.reading import Reading
+
+HEAD_BYTES = 64 * 1024  # what a format is recognised from
+READERS: tuple[ModuleType, ...] = (junit, go_test, vitest, k6, load_dossier, promtool, fire_drill, replay)
+NAMES: tuple[str, ...] = tuple(r.NAME for r in READERS)
+
+
+def read(
+    stream: IO[bytes],
+    *,
+    format: str | None = None,
+    exit_status: int | None = None,
+    asked: Mapping[str, Any] | None = None,
+    expectations: Mapping[str, str] | None = None,
+) -> Reading:
+    """What a file says. The stream must be seekable; it is read to its end.
+
+    Args:
+        exit_status: of the tool that wrote it, where known: a format that can end anywhere proves nothing without.
+        asked: what the tool was asked to look at.
+        expectations: what the project declares should be there, e.g. `alerts`.
+
+    Raises:
+        Refused: `evidence.*`, naming the place.
+    """
+    head = stream.read(HEAD_BYTES)
+    stream.seek(0)
+    if not head.strip():
+        raise Refused("evidence.empty", at="file", found=f"{len(head)} bytes of nothing", expected="evidence")
+    reader = _named(format) if format else _recognised(head)
+    reading: Reading = reader.read(stream, Given(exit_status, dict(asked or {}), dict(expectations or {})))
+    return reading
+
+
+def _named(name: str) -> ModuleType:
+    found = next((r for r in READERS if name == r.NAME), None)
+    if found is None:
+        raise Refused("evidence.no-such-format", at="--format", found=name, expected=", ".join(NAMES), help="dossier evidence kinds")
+    return found
+
+
+def _recognised(head: bytes) -> ModuleType:
+    found = [r for r in READERS if r.recognises(head)]
+    if not found:
+        raise Refused(
+            "evidence.unknown-format", at="file", found=repr(head[:60])[2:-1], expected=", ".join(NAMES), help="dossier evidence kinds"
+        )
+    if len(found) > 1:
+        raise Refused(
+            "evidence.ambiguous-format", at="file", found=" or ".join(r.NAME for r in found), expected="one of them", help="--format"
+        )
+    return found[0]

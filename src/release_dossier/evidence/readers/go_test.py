@@ -1,0 +1,138 @@
+"""`go test -json`: a stream of events that can end anywhere. Only the exit status tells a finished run from a killed one.
+
+A compile error makes tests disappear instead of failing; a package that started and never ended was cut off; `(cached)` is an earlier run.
+"""
+
+from __future__ import annotations
+
+from typing import IO, Any
+
+from release_dossier.errors import Refused
+from release_dossier.evidence.readers.given import Given, lines, record, test_facts
+from release_dossier.evidence.reading import Reading, example, first
+from release_dossier.limits import LIMITS_MAX
+
+NAME = "go-test-json"
+_ACTIONS = frozenset(
+    ["start", "run", "pause", "cont", "pass", "bench", "fail", "output", "skip", "attr", "artifacts", "build-output", "build-fail"]
+)
+
+
+def recognises(head: bytes) -> bool:
+    """The first JSON line is an event of a package or a build."""
+    for line in head.splitlines():
+        event = record(line)
+        if event is not None:
+            return event.get("Action") in _ACTIONS and ("Package" in event or "ImportPath" in event)
+    return False
+
+
+class _Run:
+    def __init__(self) -> None:
+        self.state: dict[tuple[str, str], str] = {}
+        self.packages: dict[str, str] = {}
+        self.said: dict[tuple[str, str], str] = {}
+        self.builds: list[str] = []
+        self.cached = self.broken = self.panics = 0
+        self.last = ""
+
+
+def read(stream: IO[bytes], given: Given) -> Reading:
+    """Follow every test to its end.
+
+    Raises:
+        Refused: `go-test.no-event` when no line is one.
+    """
+    run = _Run()
+    for _, line in lines(stream):
+        event = record(line)
+        if event is None or event.get("Action") not in _ACTIONS:
+            run.broken += 1
+        else:
+            _follow(run, event)
+    if not run.packages and not run.state and not run.builds:
+        raise Refused("go-test.no-event", at="file", found=f"{run.broken} lines that are no event", expected="the output of go test -json")
+    return _reading(run, given.exit_status)
+
+
+def _follow(run: _Run, event: dict[str, Any]) -> None:
+    action, package, test = event["Action"], str(event.get("Package", "")), event.get("Test")
+    run.last = str(event.get("Time", "")) or run.last
+    if action == "build-fail":
+        run.builds.append(str(event.get("ImportPath", package)))
+    elif isinstance(test, str):
+        key = (package, test)
+        if action == "run":
+            run.state[key] = "run"
+        elif action in ("pass", "fail", "skip"):
+            run.state[key] = action
+        elif action == "output":
+            text = str(event.get("Output", "")).strip()
+            run.panics += text.startswith("panic:")
+            if text and not text.startswith(("=== ", "--- ")):
+                run.said[key] = text
+    elif action == "start":
+        run.packages[package] = "start"
+    elif action in ("pass", "fail", "skip"):
+        run.packages[package] = action
+    elif action == "output":
+        text = str(event.get("Output", ""))
+        run.cached += "\t(cached)" in text
+        run.panics += text.startswith("panic:")
+
+
+def _reading(run: _Run, exit_status: int | None) -> Reading:
+    failed = [k for k, s in run.state.items() if s == "fail"]
+    skipped = [k for k, s in run.state.items() if s == "skip"]
+    open_ = [k for k, s in run.state.items() if s == "run"]
+    passed = sum(s == "pass" for s in run.state.values())
+    dead = [p for p, s in run.packages.items() if s == "fail" and not any(k[0] == p for k in failed)]
+    bad = [example(f"{t}: {run.said.get((p, t), 'failed')}", f"{p}.{t}") for p, t in failed]
+    bad += [example(f"{p} does not build: its tests disappeared", p) for p in run.builds]
+    bad += [example(f"{p} failed without a failing test", p) for p in dead if not run.builds]
+    cut = [p for p, s in run.packages.items() if s == "start"]
+    tests = len(run.state)
+    verdict, cause = _verdict(run, bad, passed, len(open_), len(cut), exit_status)
+    limits = [f"skipped: {t} {run.said.get((p, t), p)}"[:240] for p, t in skipped[:LIMITS_MAX]]
+    if run.cached:
+        limits.append(f"{run.cached} packages are answered from an earlier run (cached)")
+    if exit_status is None:
+        limits.append("the stream can end anywhere; without the exit status it proves nothing")
+    return Reading(
+        kind="tests",
+        format=NAME,
+        verdict=verdict,
+        looked_at=passed + len(failed),
+        of=None if exit_status is None and verdict != "fail" else tests,
+        cause=cause,
+        counterexamples=first(bad),
+        counterexamples_total=len(bad),
+        facts=test_facts(tests, passed, len(failed), len(skipped)),
+        limits=tuple(limits[: LIMITS_MAX + 2]),
+        tool="go test",
+        observed_at=_utc(run.last),
+    )
+
+
+def _verdict(run: _Run, bad: list[Any], passed: int, unended: int, cut: int, exit_status: int | None) -> tuple[Any, str]:
+    if bad:
+        return "fail", ""
+    if run.panics:
+        return "fail", f"{run.panics} panics"
+    if passed == 0:
+        return "missing", "no test ran"
+    if unended or cut:
+        return "inconclusive", f"{unended} tests and {cut} packages never ended: the stream was cut off"
+    if exit_status is None:
+        return "inconclusive", "the exit status did not come with it: it may have been cut off"
+    if exit_status:
+        return "inconclusive", f"every test in it passed, and go test ended with {exit_status}"
+    if run.broken:
+        return "inconclusive", f"{run.broken} lines could not be read"
+    return "pass", ""
+
+
+def _utc(text: str) -> str | None:
+    """RFC 3339 with milliseconds of an event's time, when it is in UTC."""
+    body, dot, rest = text.rstrip("Z").partition(".")
+    return f"{body}{dot}{rest[:3]}Z" if text.endswith("Z") and len(body) == 19 else None

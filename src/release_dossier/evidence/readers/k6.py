@@ -1,0 +1,86 @@
+"""k6's summary: `--summary-export` (thresholds say whether they were crossed) and `handleSummary` (they say whether they held)."""
+
+from __future__ import annotations
+
+from typing import IO, Any
+
+from release_dossier.errors import Refused
+from release_dossier.evidence.readers.given import Given, numbers, whole_json
+from release_dossier.evidence.reading import Reading, example, first
+
+NAME = "k6-summary"
+
+
+def recognises(head: bytes) -> bool:
+    """An object with k6's metrics."""
+    return (
+        head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{"
+        and b'"metrics"' in head
+        and (b'"iterations"' in head or b'"http_req' in head or b'"vus' in head)
+    )
+
+
+def read(stream: IO[bytes], given: Given) -> Reading:
+    """Thresholds as k6 judged them, figures with their units. No threshold: nothing was asked, so nothing is proved.
+
+    Raises:
+        Refused: `k6.shape`, `json.*` (NaN and numbers beyond a double among them).
+    """
+    report = whole_json(stream)
+    metrics = report.get("metrics") if isinstance(report, dict) else None
+    if not isinstance(metrics, dict) or not all(isinstance(m, dict) for m in metrics.values()):
+        raise Refused("k6.shape", at="metrics", found=type(metrics).__name__, expected="k6's metrics by name")
+    asked = [(name, words, held) for name, m in sorted(metrics.items()) for words, held in _thresholds(m)]
+    crossed = [example(f"{name}: {words} was crossed", name) for name, words, held in asked if not held]
+    duration, failed, checks, sent = (_values(metrics.get(n, {})) for n in ("http_req_duration", "http_req_failed", "checks", "http_reqs"))
+    facts = numbers(
+        {
+            "latency_p50": (duration.get("med", duration.get("p(50)")), "ms"),
+            "latency_p90": (duration.get("p(90)"), "ms"),
+            "latency_p95": (duration.get("p(95)"), "ms"),
+            "latency_p99": (duration.get("p(99)"), "ms"),
+            "latency_max": (duration.get("max"), "ms"),
+            "error_rate": (failed.get("value", failed.get("rate")), "ratio"),
+            "checks_rate": (checks.get("value", checks.get("rate")), "ratio"),
+            "requests": (sent.get("count"), "requests"),
+            "throughput": (sent.get("rate"), "1/s"),
+        }
+    )
+    count = sent.get("count")
+    requests = count if isinstance(count, int) else int(count) if isinstance(count, float) and count.is_integer() else 0
+    dropped = _values(metrics.get("dropped_iterations", {})).get("count", 0)
+    verdict: Any = "fail" if crossed else "missing" if requests == 0 else "pass" if asked else "inconclusive"
+    cause = {"missing": "no request was sent", "inconclusive": "no threshold was asked for"}.get(verdict, "")
+    if verdict == "pass" and given.exit_status:
+        verdict, cause = "inconclusive", f"every threshold held, and k6 ended with {given.exit_status}"
+    limits = ["percentiles as k6 computed them, over all requests of the run", "where load generator and server ran is not in this file"]
+    if "latency_p95" not in facts:
+        limits.append("it holds no latency")
+    return Reading(
+        kind="latency",
+        format=NAME,
+        verdict=verdict,
+        looked_at=requests,
+        of=requests + (dropped if isinstance(dropped, int) else 0),
+        cause=cause,
+        counterexamples=first(crossed),
+        counterexamples_total=len(crossed),
+        facts=facts,
+        limits=tuple(limits),
+        tool="k6",
+    )
+
+
+def _values(metric: Any) -> dict[str, Any]:
+    if not isinstance(metric, dict):
+        return {}
+    inner = metric.get("values")
+    return inner if isinstance(inner, dict) else metric
+
+
+def _thresholds(metric: dict[str, Any]) -> list[tuple[str, bool]]:
+    """(expression, held). The older shape says true where a threshold was crossed; anything else is taken as crossed."""
+    found = metric.get("thresholds")
+    if not isinstance(found, dict):
+        return []
+    return [(str(k), v.get("ok") is True if isinstance(v, dict) else v is False) for k, v in sorted(found.items())]

@@ -1,0 +1,58 @@
+"""promtool's text: `check rules` and `test rules`. It can end anywhere, so it needs its exit status."""
+
+from __future__ import annotations
+
+import re
+from typing import IO, Any
+
+from release_dossier.evidence.readers.given import Given, lines
+from release_dossier.evidence.reading import Fact, Reading, example, first
+
+NAME = "promtool"
+_HEAD = re.compile(rb"\A\s*(?:Checking \S+|Unit Testing:\s+\S+)")
+_RULES = re.compile(r"SUCCESS: (\d+) rules? found")
+
+
+def recognises(head: bytes) -> bool:
+    """It begins with the file promtool looked at."""
+    return _HEAD.match(head) is not None
+
+
+def read(stream: IO[bytes], given: Given) -> Reading:
+    """Files that were looked at, rules found, groups that failed."""
+    files = good = rules = 0
+    failing = False
+    bad = []
+    for number, raw in lines(stream):
+        text = raw.decode("utf-8", "replace")
+        if text.startswith(("Checking ", "Unit Testing:")):
+            files += 1
+            failing = False
+        elif text.strip().startswith("SUCCESS"):
+            good += 1
+            found = _RULES.search(text)
+            rules += int(found[1]) if found else 0
+        elif text.strip().startswith("FAILED"):
+            failing = True
+            bad.append(example("promtool says FAILED", f"line {number}"))
+        elif failing and text.startswith("    name: "):
+            bad.append(example(text.strip().rstrip(","), f"line {number}"))
+    bad = [b for b in bad if b.text != "promtool says FAILED"] or bad
+    verdict: Any = "fail" if bad else "missing" if good == 0 else "pass"
+    cause = "nothing was checked" if verdict == "missing" else ""
+    if verdict == "pass" and (given.exit_status is None or given.exit_status or good < files):
+        why = "its exit status did not come with it" if given.exit_status is None else f"it ended with {given.exit_status}"
+        verdict, cause = "inconclusive", f"{good} of {files} files say SUCCESS; {why}"
+    return Reading(
+        kind="alert-coverage",
+        format=NAME,
+        verdict=verdict,
+        looked_at=rules or good,
+        of=(rules or files) if given.exit_status is not None else None,
+        cause=cause,
+        counterexamples=first(bad),
+        counterexamples_total=len(bad),
+        facts={"rules": Fact(rules, "rules"), "files": Fact(files, "files")},
+        limits=("rules that are well formed and pass their tests: no alert was seen firing",),
+        tool="promtool",
+    )

@@ -175,19 +175,19 @@ def judge(rule: Requirement, dossier: Dossier, voices: Voices, trust: Trust, now
 def _judge_attempts(rule: Requirement, said: Sequence[tuple[Attempt, str, str]], voices: Voices, now: datetime) -> Result:
     """The newest attempt that ended decides, unless failures before it are beyond the budget (4) or it is a pass taken back (5)."""
     ended = [x for x in said if x[0].digest is not None]
-    standing = [x for x in ended if not (x[1] == "pass" and _taken_back(x[0], voices))]
+    if not ended:
+        return _result(rule, "inconclusive", said[-1][2], said[-1][0])
     fails = [x for x in ended if x[1] == "fail"]
     nothing = [x for x in said if x[1] not in ("pass", "fail")]
-    if not standing:
-        reason = "its evidence was taken back" if ended else f"{nothing[-1][2]}"
-        return _result(rule, "inconclusive", reason, (ended or said)[-1][0])
-    last, state, reason = standing[-1]
+    last, state, reason = ended[-1]
     if state == "error":
         return _result(rule, state, f"attempt {last.attempt}: {reason}" if len(said) > 1 else reason, last)
     if fails and (len(fails) > rule.retries or state == "fail"):
         return _result(rule, "fail", f"{fails[-1][2]}; {_budget(rule, len(fails), len(said))}", fails[-1][0])
     if state == "missing":
         return _result(rule, state, reason, last)
+    if state == "pass" and _taken_back(last, voices):
+        state, reason = "inconclusive", "it passed and was taken back: collect it again"
     old = _too_old(rule, last, now)
     if old:
         return _result(rule, "stale", old, last)
@@ -290,7 +290,7 @@ def _said(rule: Requirement, x: Attempt | Finding) -> tuple[str, str]:
         return "error", f"it says {shown(x.verdict, 40)!r}, which is none of {', '.join(VERDICTS)}"
     if x.of is not None and x.looked_at > x.of:
         return "error", f"{x.looked_at} of {x.of} looked at: more than there are"
-    if isinstance(x, Attempt) and (x.digest is None or x.infrastructure) and x.verdict != "fail":
+    if isinstance(x, Attempt) and (x.digest is None or (x.infrastructure and x.verdict != "fail")):
         return "inconclusive", shown(x.cause) or "the attempt broke off"
     state, reason, values = bind(rule.needs, x.facts)
     if state == "error":

@@ -153,7 +153,11 @@ needs = [{ fact = "latency_p95", type = "float", unit = "ms" }]
 
 A condition is [CEL](https://cel.dev) over `facts`, `looked_at`, `of` and `verdict`. Every fact it names stands in `needs`: a fact that is
 absent makes the requirement `missing`, one of another type or unit `error`, before the condition is asked. `||`, `!`, `?:`, `has` and
-the list macros are refused: they are how absence hides. Money facts (unit `credits`) are integers; beyond 64 bits they are `error`.
+the list macros are refused: they are how absence hides. So are line breaks, comments, backslashes and tripled quotes. Money facts (unit
+`credits`) are integers; beyond 64 bits they are `error`.
+
+An attempt over its condition is a failed attempt: it counts against `retries`, and collecting until one is under it does not help.
+A requirement the pack lets nobody waive stays so.
 
 States, the first that applies: `error`, `fail`, `missing`, `stale`, `inconclusive`, `pass`; a valid waiver turns any but `error` into
 `waived`, which lets through and never looks green.

@@ -1,0 +1,46 @@
+"""Why rules and the gate refuse, and what to do about it. docs/refusals.md is made from this."""
+
+from __future__ import annotations
+
+CODES = {
+    "gate.naive-time": ("A decision was asked for a time without its offset.", "Give the time as UTC: 2026-11-24T13:40:00Z."),
+    "rules.condition-hides": (
+        "A condition uses `||`, `!`, `?:`, `has` or a list macro: with them absence looks like a pass.",
+        "Write comparisons joined by &&. What must be absent is a requirement of its own.",
+    ),
+    "rules.condition-index": (
+        "A condition speaks of `facts` without naming one, as in `facts['x']` or `size(facts)`.",
+        "Name the fact: `facts.NAME`.",
+    ),
+    "rules.condition-long": ("A condition is longer than people read.", "Split it into several requirements."),
+    "rules.condition-needs": (
+        "A condition names a fact that `needs` does not list, so nobody would check that it is there.",
+        "Add it to needs with its type and unit.",
+    ),
+    "rules.condition-nothing": (
+        "A condition names no fact, so it says the same about everything.",
+        "Name the fact it is about, or leave it out.",
+    ),
+    "rules.condition-syntax": ("A condition is not CEL.", "See https://cel.dev for the language; the message says where it stopped."),
+    "rules.condition-text": (
+        "A condition has a line break, comment, backslash, tripled quotes or non-ASCII letters outside of text: part of it could hide.",
+        "Write it on one line without them.",
+    ),
+    "rules.empty": (
+        "There is no requirement, or nobody needs to sign: such a gate would allow everything.",
+        "Give each service a criticality.",
+    ),
+    "rules.key": ("Settings name a rule key that does not exist, often a misspelt one.", "Use one of the keys the message lists."),
+    "rules.loosened": (
+        "Settings make a requirement waivable that its pack lets nobody sign away.",
+        "Take `waivable` out; what the requirement asks for has to pass.",
+    ),
+    "rules.pack": (
+        "A service names a criticality there is no pack for.",
+        "Use one of the packs the message lists; docs/rules.md says what each demands.",
+    ),
+    "rules.shape": (
+        "A requirement or an approval rule lacks a key, or one is of another type or out of its range.",
+        "The message names the key. A count of people is at least 1, a share 0 to 100.",
+    ),
+}

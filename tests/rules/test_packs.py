@@ -1,0 +1,159 @@
+"""Packs: what is demanded, how projects change it, and what nobody may loosen."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from release_dossier.errors import Refused
+from release_dossier.rules import refusals
+from release_dossier.rules.packs import PACKS, freeze, page, thaw
+from release_dossier.rules.requirement import Requirement
+
+ROOT = Path(__file__).parents[2]
+SERVICE = ("bank", "money", ("@olga",))
+
+
+def frozen(*own: dict[str, Any], services: Any = (SERVICE,)) -> dict[str, Requirement]:
+    return {f"{r.service}/{r.id}": r for r in thaw(freeze({"requirement": list(own)} if own else {}, services)).requirements}
+
+
+def test_the_page_is_made_from_the_packs() -> None:
+    """docs/rules.md is what the packs say, word for word."""
+    assert (ROOT / "docs" / "rules.md").read_text(encoding="utf-8") == page()
+
+
+def test_a_pack_holds_all_of_those_it_includes() -> None:
+    """money demands all of user-facing, which demands all of internal."""
+    ids = [{k.split("/")[1] for k in frozen(services=[("s", name, ())])} for name in PACKS]
+    assert ids[0] < ids[1] < ids[2]
+
+
+@pytest.mark.parametrize("name", PACKS)
+def test_every_pack_asks_somebody(name: str) -> None:
+    """Every pack has approvals by people other than the author, and every requirement says what to do and why."""
+    rules = thaw(freeze({}, [("s", name, ())]))
+    assert rules.approvals
+    assert all(a.not_author and a.count >= 1 for a in rules.approvals)
+    assert all(r.remedy and r.why and r.title and r.owner == "nobody" for r in rules.requirements)
+
+
+def test_money_is_never_waived() -> None:
+    """No waiver is accepted for the ledger's laws and the payouts, and no project's settings change that."""
+    rules = frozen()
+    assert [k for k, r in rules.items() if not r.waivable] == ["bank/ledger-invariants", "bank/payouts"]
+    for name in ("ledger-invariants", "payouts"):
+        with pytest.raises(Refused, match=r"rules\.loosened"):
+            frozen({"id": name, "waivable": True})
+        assert not frozen({"id": name, "remedy": "mend it"})[f"bank/{name}"].waivable
+    assert not frozen({"id": "tests", "waivable": False})["bank/tests"].waivable
+
+
+def test_a_project_changes_only_the_keys_it_names() -> None:
+    """A layer keeps what it does not name, and the requirement says where each layer came from."""
+    before, after = frozen()["bank/latency"], frozen({"id": "latency", "age_max_s": 60})["bank/latency"]
+    assert msgspec.structs.replace(after, age_max_s=0, origin=before.origin) == before
+    assert after.origin == ("pack user-facing", "dossier.toml")
+    assert frozen()["bank/tests"].minimum_percent == 100
+    assert frozen()["bank/tests"].origin == ("pack internal", "pack money")
+
+
+def test_a_project_changes_one_service_or_all() -> None:
+    """A layer with a service is for that service, one without for all."""
+    two = [SERVICE, ("web", "money", ())]
+    rules = frozen({"id": "latency", "service": "web", "age_max_s": 60}, {"id": "tests", "age_max_s": 9}, services=two)
+    assert (rules["bank/latency"].age_max_s, rules["web/latency"].age_max_s) == (0, 60)
+    assert (rules["bank/tests"].age_max_s, rules["web/tests"].age_max_s) == (9, 9)
+
+
+def test_a_project_adds_its_own() -> None:
+    """A new id is a new requirement, with evidence of its name and the service's owners."""
+    r = frozen({"id": "lint", "title": "t", "kind": "lint", "remedy": "r", "why": "w"})["bank/lint"]
+    assert (r.evidence, r.owner, r.waivable) == ("lint", "@olga", True)
+
+
+def test_several_services_ask_the_stricter_approvals() -> None:
+    """Approvals of several packs are joined per role, sorted, so that order of services changes no byte."""
+    a = freeze({}, [("a", "internal", ()), ("b", "money", ())])["approvals"]
+    assert [x["role"] for x in a] == ["ops", "release-manager"]
+    assert a == freeze({}, [("b", "money", ()), ("a", "internal", ())])["approvals"]
+
+
+LINT = {"id": "lint", "title": "t", "kind": "lint", "remedy": "r", "why": "w"}
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "misspelt key": ({"id": "tests", "minimum_per_cent": 3}, "rules.key"),
+    "no id": ({"minimum_percent": 3}, "rules.key"),
+    "a number as id": ({"id": 3}, "rules.key"),
+    "services as a list": ({"id": "tests", "service": ["bank"]}, "rules.key"),
+    "half a requirement": ({"id": "lint", "title": "t"}, "rules.shape"),
+    "text for a number": ({"id": "tests", "retries": "3"}, "rules.shape"),
+    "true for a number": ({"id": "tests", "retries": True}, "rules.shape"),
+    "retries below zero": ({"id": "tests", "retries": -1}, "rules.shape"),
+    "share above all": ({"id": "tests", "minimum_percent": 101}, "rules.shape"),
+    "share below zero": ({"id": "tests", "minimum_percent": -1}, "rules.shape"),
+    "count below zero": ({"id": "tests", "minimum_count": -1}, "rules.shape"),
+    "age below zero": ({"id": "tests", "age_max_s": -1}, "rules.shape"),
+    "an endless age": ({"id": "tests", "age_max_s": 10**12}, "rules.shape"),
+    "a warning": ({"id": "tests", "severity": "warn"}, "rules.shape"),
+    "another source": ({"id": "tests", "source": "hope"}, "rules.shape"),
+    "a skip without a reason": ({"id": "tests", "skips": [{"name": "a"}]}, "rules.shape"),
+    "a need of no type": (LINT | {"condition": "facts.x > 1", "needs": [{"fact": "x"}]}, "rules.shape"),
+    "a condition over nothing": (LINT | {"condition": "true"}, "rules.condition-nothing"),
+    "a condition that hides": (
+        LINT | {"condition": "facts.x > 1 || true", "needs": [{"fact": "x", "type": "int"}]},
+        "rules.condition-hides",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_settings_that_are_wrong_are_refused(name: str) -> None:
+    """Each wrong setting has its refusal; none is silently without effect."""
+    own, code = REFUSED[name]
+    with pytest.raises(Refused) as e:
+        frozen(own)
+    assert e.value.code == code
+
+
+def test_rules_about_nothing_are_refused() -> None:
+    """No service, an unknown criticality and unknown tables are refused: none of them is an empty gate."""
+    for config, services, code in (
+        ({}, (), "rules.empty"),
+        ({}, [("s", "../internal", ())], "rules.pack"),
+        ({"requirements": []}, [SERVICE], "rules.key"),
+        ({"requirement": {"id": "tests"}}, [SERVICE], "rules.key"),
+        ({"requirement": ["tests"]}, [SERVICE], "rules.key"),
+    ):
+        with pytest.raises(Refused) as e:
+            freeze(config, services)
+        assert e.value.code == code
+
+
+def test_thawing_refuses_what_freezing_did_not_make() -> None:
+    """Frozen rules that lost a key or gained one are refused."""
+    made = freeze({}, [SERVICE])
+    assert thaw(made).digest == made["digest"]
+    for broken in ({}, {**made, "approvals": 1}, {**made, "requirements": [{"id": "x"}]}):
+        with pytest.raises(Refused, match=r"rules\.shape"):
+            thaw(broken)
+    loose = {**made["requirements"][0], "optional": True}
+    with pytest.raises(Refused, match=r"rules\.shape"):
+        thaw({**made, "requirements": [loose]})
+
+
+def test_freezing_twice_is_equal() -> None:
+    """The same settings freeze to the same digest."""
+    assert freeze({}, [SERVICE]) == freeze({}, [SERVICE])
+
+
+def test_every_refusal_is_listed() -> None:
+    """Every code raised in rules, approvals and the gate has its cause and remedy, and every listed code is raised."""
+    source = ROOT / "src" / "release_dossier"
+    files = [source / "gate.py", source / "approval.py", *(f for f in (source / "rules").glob("*.py") if f.name != "refusals.py")]
+    raised = {c for f in files for c in re.findall(r'(?:Refused|Misuse|Corrupt|Unavailable)\(\s*"([a-z.-]+)"', f.read_text("utf-8"))}
+    assert raised == set(refusals.CODES)
+    assert all(cause.endswith(".") and remedy.endswith(".") for cause, remedy in refusals.CODES.values())

@@ -11,6 +11,8 @@ Codes are stable and are listed with cause and remedy in docs/refusals.md, which
 
 from __future__ import annotations
 
+import re
+
 EXIT_OK = 0
 EXIT_USAGE = 2
 EXIT_DENIED = 10
@@ -65,7 +67,11 @@ class Misuse(DossierError):
     exit_code = EXIT_USAGE
 
 
+_TERMINAL = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")  # colours and cursor movements of a terminal
+
+
 def shown(text: str, most: int = 200) -> str:
-    """`text` fit for a terminal or a page: control characters replaced, at most `most` characters and a count of the rest."""
+    """`text` fit for a terminal or a page: colours gone, control characters replaced, at most `most` characters and how many more."""
+    text = _TERMINAL.sub("", text)
     clean = "".join(c if c.isprintable() else "\ufffd" for c in text)
     return clean if len(clean) <= most else f"{clean[:most]}… ({len(clean) - most} more characters)"

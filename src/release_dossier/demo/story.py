@@ -14,6 +14,8 @@ from typing import Any
 import msgspec
 
 from release_dossier.demo.place import Place
+from release_dossier.errors import Corrupt
+from release_dossier.gate import STATES
 
 START = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 UNTIL = "2026-12-23T00:00:00Z"
@@ -43,6 +45,20 @@ The sell page shows what can be sold.
 
 ## In scope
 - `frontend/**`
+
+## Owner
+ann
+"""
+ISSUE_380 = """# Ship 3.8.0
+
+## Objective
+Earlier sales use up the lots they came from.
+
+## In scope
+- selling shares
+
+## Risks
+- R1 (high, @ledger): parallel resolves of one market pay winners more than once.
 
 ## Owner
 ann
@@ -97,11 +113,16 @@ class Stage(msgspec.Struct):
         """Show the command, run it, return its JSON."""
         return self.run(list(args))[1]
 
-    def gate(self, what: str) -> Any:
-        """Decide, and remember how this round ended."""
+    def gate(self, what: str, expected: str = "DENY") -> Any:
+        """Decide, and remember how this round ended. An end the story does not tell stops it."""
         decision = self.dossier("gate")["decision"]
-        unmet = [f"{r['id']} {r['state']}" for r in decision["requirements"] if r["state"] not in ("pass", "waived")]
+        found = sorted(
+            (r for r in decision["requirements"] if r["state"] not in ("pass", "waived")), key=lambda r: STATES.index(r["state"])
+        )
+        unmet = [f"{r['id']} {r['state']}" for r in found]
         self.rounds.append((what, decision["outcome"], ", ".join(unmet[:3]) + (f" and {len(unmet) - 3} more" if len(unmet) > 3 else "")))
+        if decision["outcome"] != expected:
+            raise Corrupt("demo.other-outcome", at=what, found=f"{decision['outcome']}: {', '.join(unmet)}", expected=expected)
         return decision
 
     def issue(self, name: str, text: str) -> str:
@@ -109,9 +130,9 @@ class Stage(msgspec.Struct):
         (self.place.root / name).write_text(text, encoding="utf-8")
         return f"../{name}"
 
-    def bring(self, names: str, capture: str, version: str) -> Any:
+    def bring(self, names: str, capture: str, version: str, *more: str) -> Any:
         """Import a capture as evidence written by `version`."""
-        return self.dossier("collect", *names.split(), "--from", f"../captures/{capture}", "--written-by", version)
+        return self.dossier("collect", *names.split(), "--from", f"../captures/{capture}", "--written-by", version, *more)
 
 
 def prologue(s: Stage) -> None:
@@ -187,16 +208,16 @@ def act_three(s: Stage) -> str:
     )
     s.dossier("open", "--issue", "../issue-3.8.1.md", "--service", "trading=3.8.1")
     _bring_all(s, "3.8.1")
-    s.bring("replay-protection", "v3.8.1/scenarios.json", "3.8.1")
+    s.bring("replay-protection", "v3.8.1/scenarios.json", "3.8.1", "--observed-at", "2026-11-23T01:23:00Z")
     s.bring("alert-coverage", "v3.8.1/alertmanager-webhook.ndjson", "3.8.1")
-    digest = str(s.dossier("assemble")["dossier"]["digest"])
+    digest = str(s.dossier("assemble")["dossier"]["digest"])[:19]
     s.gate("3.8.1, everything measured")
     s.say("\nDouble submits and double resolves are live in 3.8.1. Its risk owner says so, until a date; then the reviewers sign.")
     _waive(
         s, digest, "replay-protection", "double submit and double resolve are live in 3.8.1: R1 and R2, moderators resolve one at a time"
     )
     _approve(s, digest)
-    s.gate("3.8.1, waived and signed")
+    s.gate("3.8.1, waived and signed", "ALLOW")
     s.dossier("release")
     s.dossier("deployed", "--service", "trading", "--environment", "production", "--version", "3.8.1")
     s.dossier("posture")
@@ -208,13 +229,13 @@ def _release_380(s: Stage) -> None:
     s.say("\nFirst 3.8.0, to compare with. Neither replays nor a fire drill were captured for it: waived by name, not invented.")
     s.place.git("switch", "-qc", "release/3.8.0", "main")
     s.place.commit("sell: earlier sales use up lots (#784)\n\nStands for 9ef6530b (v3.8.0).", s.clock(), **{_SELL: _sell("9ef6530b")})
-    s.dossier("open", "--issue", "../issue-3.6.0.md", "--service", "trading=3.8.0")
+    s.dossier("open", "--issue", s.issue("issue-3.8.0.md", ISSUE_380), "--service", "trading=3.8.0")
     _bring_all(s, "3.8.0")
-    digest = str(s.dossier("assemble")["dossier"]["digest"])
+    digest = str(s.dossier("assemble")["dossier"]["digest"])[:19]
     for requirement in ("replay-protection", "alert-coverage"):
         _waive(s, digest, requirement, "never captured for 3.8.0; 3.8.1 has it")
     _approve(s, digest)
-    s.gate("3.8.0, waived and signed")
+    s.gate("3.8.0, waived and signed", "ALLOW")
     s.dossier("release")
     s.place.git("switch", "-q", "main")
     s.place.git("merge", "-q", "--ff-only", "release/3.8.0")
@@ -223,7 +244,7 @@ def _release_380(s: Stage) -> None:
 def _bring_all(s: Stage, version: str) -> None:
     s.bring("ledger-invariants payouts", f"v{version}/ledger.sqlite", version)
     s.dossier("collect", "tests", "--from", f"../captures/v{version}/go-test.ndjson", "--exit", "0", "--written-by", version)
-    s.bring("latency", f"v{version}/k6-summary.json", version)
+    s.bring("latency", f"v{version}/k6-summary.json", version, "--observed-at", "2026-11-23T01:40:00Z")
 
 
 def _waive(s: Stage, digest: str, requirement: str, reason: str) -> None:

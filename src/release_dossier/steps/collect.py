@@ -261,7 +261,9 @@ def _import(world: World, plan: Plan, brought: Import) -> Outcome:
         reading, artifacts = _ledger(world, plan, file)
     else:
         with open_evidence(file) as stream:
-            reading = read(stream, format=plan.format or None, exit_status=brought.exit_status, asked=None, expectations=dict(plan.options))
+            # A plan's format is that of its own command; a file that is brought may be another tool's.
+            named = plan.format if plan.format and not plan.run else None
+            reading = read(stream, format=named, exit_status=brought.exit_status, asked=None, expectations=dict(plan.options))
         artifacts = (_keep(world, file, file.name, "application/octet-stream"),)
     happened = instant(reading.observed_at, file.name) if reading.observed_at else brought.observed_at
     if happened is None:

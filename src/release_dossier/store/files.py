@@ -37,7 +37,7 @@ from release_dossier.limits import ARTIFACT_BYTES_MAX
 from release_dossier.ports import LOCK_SECONDS_MAX
 from release_dossier.store.crash import armed, reach
 from release_dossier.store.index import Index, check_document
-from release_dossier.trust.keys import P256, Signer, generate, load_signer
+from release_dossier.trust.keys import ED25519, Signer, generate, load_signer
 from release_dossier.trust.log import (
     Checkpoint,
     Entry,
@@ -420,7 +420,7 @@ class FileStore:
         return fd
 
 
-def new_key(file: Path, kind: str = P256) -> None:
+def new_key(file: Path, kind: str = ED25519) -> None:
     """A new key in `file`, 0600, with its public line beside it. An existing file stays as it is.
 
     The private part is complete before it has its name, and a second process that makes one at the same time keeps the first.

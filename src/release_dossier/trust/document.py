@@ -8,10 +8,12 @@
 4. A revoked key counts for nothing signed after `at`; what it signed before counts only with a log entry from before.
    A revocation stays in every later version: a key that was given up does not come back.
 5. A key belongs to one person or one producer, named by its own fingerprint.
+6. People and producers are named by plain words: their names become lines of allowed-signers files, where `*` is everybody.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -40,6 +42,7 @@ __all__ = [
 ]
 SELF = "self"
 ROOT_ROLE = "trust-root"
+PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}\Z")
 VERSIONS_MAX = 1000  # versions of one chain; a project that changes its people weekly reaches it after nineteen years
 
 
@@ -290,9 +293,12 @@ def _fault(document: TrustDocument) -> tuple[str, str, str] | None:
             f"threshold {document.threshold}",
             f"1 to {len(able)}, the people of role {ROOT_ROLE} with a key that stands",
         )
-    for names, what in (([p.id for p in document.people], "person"), ([p.id for p in document.producers], "producer")):
-        if len(set(names)) != len(names):
-            return "trust.twice", f"{what} {next(n for n in names if names.count(n) > 1)} twice", "each once"
+    names = [holder.id for holder in document.holders()]
+    for name in names:
+        if not PLAIN.match(name):
+            return "trust.name", repr(name), "letters, digits, and . _ @ - (rule 6)"
+        if names.count(name) > 1:
+            return "trust.twice", f"{name} twice", "each name once, of people and producers together"
     seen: set[str] = set()
     for holder in document.holders():
         for key in holder.keys:

@@ -4,8 +4,8 @@
    The DSSE libraries of in-toto name keys the same way, so one name serves people, machines and their tools.
 2. A public key is one line, `type base64`, without comment. The type inside the wire form must be the type in front.
 3. Ed25519, ECDSA P-256 and P-384, RSA from 2,048 bits. Hardware keys (`sk-…`) are refused until their flags are judged.
-4. Machines sign DSSE with ECDSA P-256 and SHA-256: cosign reads every Ed25519 key it is given as Ed25519ph, so it cannot
-   check a DSSE envelope signed with one. Signatures are deterministic (RFC 6979) where the cryptographic library can.
+4. Machines sign DSSE with Ed25519 unless they are given another key: one spelling of a signature, the same bytes every time, and
+   the type C2SP checkpoints ask for. cosign from 2.6 checks such an envelope as it is (a test runs it).
 
 Imports of the cryptographic library are inside functions: a command that only looks must not pay 40 ms for them.
 """

@@ -165,15 +165,53 @@ def root_of(entries: Iterable[Entry]) -> str:
     return "sha256:" + tree_root(leaves_of(entries)).hex()
 
 
-def inclusion_proof(leaves: Sequence[bytes], index: int) -> tuple[bytes, ...]:
-    """RFC 6962 §2.1.1: the path from leaf `index` to the root over all of `leaves`, nearest first."""
-    assert 0 <= index < len(leaves)
-    if len(leaves) == 1:
-        return ()
-    k = _split(len(leaves))
-    if index < k:
-        return (*inclusion_proof(leaves[:k], index), tree_root(leaves[k:]))
-    return (*inclusion_proof(leaves[k:], index - k), tree_root(leaves[:k]))
+class Tree:
+    """All perfect subtrees over some leaf hashes, for making many proofs: each costs a logarithm."""
+
+    def __init__(self, leaves: Sequence[bytes]) -> None:
+        self.size = len(leaves)
+        self._levels = [list(leaves)]
+        while len(self._levels[-1]) > 1:
+            below = self._levels[-1]
+            self._levels.append([node_hash(below[i], below[i + 1]) for i in range(0, len(below) - 1, 2)])
+
+    def root(self, start: int = 0, end: int | None = None) -> bytes:
+        """The root over leaves `start` to `end`; `start` begins a perfect subtree."""
+        end = self.size if end is None else end
+        n = end - start
+        if n == 0:
+            return EMPTY_ROOT
+        if n & (n - 1) == 0:
+            level = n.bit_length() - 1
+            return self._levels[level][start >> level]
+        k = _split(n)
+        return node_hash(self.root(start, start + k), self.root(start + k, end))
+
+    def inclusion(self, index: int) -> tuple[bytes, ...]:
+        """RFC 6962 §2.1.1: the path from leaf `index` to the root, nearest first."""
+        assert 0 <= index < self.size
+        return self._path(index, 0, self.size)
+
+    def _path(self, index: int, start: int, end: int) -> tuple[bytes, ...]:
+        if end - start == 1:
+            return ()
+        middle = start + _split(end - start)
+        if index < middle:
+            return (*self._path(index, start, middle), self.root(middle, end))
+        return (*self._path(index, middle, end), self.root(start, middle))
+
+    def consistency(self, old: int) -> tuple[bytes, ...]:
+        """RFC 6962 §2.1.2: that the first `old` leaves are the tree of that size."""
+        assert 0 < old <= self.size
+        return self._subproof(old, 0, self.size, True)
+
+    def _subproof(self, old: int, start: int, end: int, whole: bool) -> tuple[bytes, ...]:
+        if old == end:
+            return () if whole else (self.root(start, end),)
+        middle = start + _split(end - start)
+        if old <= middle:
+            return (*self._subproof(old, start, middle, whole), self.root(middle, end))
+        return (*self._subproof(old, middle, end, False), self.root(start, middle))
 
 
 def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes) -> bool:
@@ -192,21 +230,6 @@ def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes],
             node = node_hash(node, p)
         fn, sn = fn >> 1, sn >> 1
     return sn == 0 and node == root
-
-
-def consistency_proof(leaves: Sequence[bytes], old: int) -> tuple[bytes, ...]:
-    """RFC 6962 §2.1.2: that the first `old` of `leaves` are the tree of that size."""
-    assert 0 < old <= len(leaves)
-    return _subproof(leaves, old, True)
-
-
-def _subproof(leaves: Sequence[bytes], old: int, whole: bool) -> tuple[bytes, ...]:
-    if old == len(leaves):
-        return () if whole else (tree_root(leaves),)
-    k = _split(len(leaves))
-    if old <= k:
-        return (*_subproof(leaves[:k], old, whole), tree_root(leaves[k:]))
-    return (*_subproof(leaves[k:], old - k, False), tree_root(leaves[:k]))
 
 
 def verify_consistency(old: int, new: int, old_root: bytes, new_root: bytes, proof: Sequence[bytes]) -> bool:

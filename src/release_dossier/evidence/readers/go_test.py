@@ -5,6 +5,7 @@ A compile error makes tests disappear instead of failing; a package that started
 
 from __future__ import annotations
 
+import re
 from typing import IO, Any
 
 from release_dossier.errors import Refused
@@ -16,6 +17,8 @@ NAME = "go-test-json"
 _ACTIONS = frozenset(
     ["start", "run", "pause", "cont", "pass", "bench", "fail", "output", "skip", "attr", "artifacts", "build-output", "build-fail"]
 )
+
+_AT_LINE = re.compile(r"\S+\.go:\d+: ")  # what t.Error and t.Skip write: a file, a line and the reason
 
 
 def recognises(head: bytes) -> bool:
@@ -69,7 +72,7 @@ def _follow(run: _Run, event: dict[str, Any]) -> None:
         elif action == "output":
             text = str(event.get("Output", "")).strip()
             run.panics += text.startswith("panic:")
-            if text and not text.startswith(("=== ", "--- ")):
+            if _AT_LINE.match(text) or (text and key not in run.said and not text.startswith(("=== ", "--- "))):
                 run.said[key] = text
     elif action == "start":
         run.packages[package] = "start"

@@ -1,0 +1,552 @@
+"""A bundle: everything about one dossier in one file that another reviewer checks offline, with ordinary tools.
+
+1. The file is a tar whose every byte follows from names and contents: ustar, sorted, no times, owners or padding to choose.
+   Reading compares each header with the one writing would make, so no byte of the file is free.
+2. `bundle.json` is a signed statement whose subjects are all other files with their SHA-256. No file is unlisted.
+3. Statements lie in it as the envelopes they were stored in. A person's signature lies beside its statement as `.sig`, and the
+   bytes it is over as `.pae`, because that is what `ssh-keygen -Y verify` asks for.
+4. `trust/` is what the maker saw. A verifier brings its own: nothing in a bundle says whom to believe.
+5. Examining names every fault, not the first one.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from io import BytesIO
+from pathlib import Path
+from typing import IO
+
+import msgspec
+
+from release_dossier.digest import canonical, parse_json, sha256
+from release_dossier.errors import Corrupt, DossierError, Refused
+from release_dossier.limits import ARTIFACT_BYTES_MAX, BUNDLE_BYTES_MAX, BUNDLE_FILES_MAX
+from release_dossier.trust.document import Trust, parse_chain
+from release_dossier.trust.dsse import PAYLOAD_TYPE, Envelope, pae, parse_envelope, seal, valid_keys
+from release_dossier.trust.keys import Signer, parse_public
+from release_dossier.trust.log import Entry, Tree, checkpoint_signers, leaf_hash, leaves_of, parse_checkpoint, verify_inclusion
+from release_dossier.trust.statement import PREDICATE_BASE, Statement, Subject, parse_statement, state
+
+MANIFEST, SUMS, HOW_TO = "bundle.json", "SHA256SUMS", "HOW-TO-CHECK.md"
+CHAIN, SIGNERS, CHECKPOINT, PROOFS = "trust/dossier.trust.json", "trust/allowed_signers", "log/checkpoint", "log/proofs.json"
+# Where statements lie: one file at the top for what a bundle has once, a folder for the rest.
+ONCE = ("change", "dossier", "decision", "release")
+FOLDERS = {
+    "started": "evidence",
+    "evidence": "evidence",
+    "approval": "approvals",
+    "rejection": "rejections",
+    "withdrawal": "withdrawals",
+    "waiver": "waivers",
+    "release": "releases",
+    "decision": "decisions",
+    "change": "changes",
+    "dossier": "dossiers",
+    "deployment": "deployments",
+    "posture": "postures",
+}
+_BLOCK = 512
+_NAME = re.compile(r"[A-Za-z0-9._@+-]+(?:/[A-Za-z0-9._@+-]+)*\Z")
+
+
+_Note = Callable[[str, str | None, str], None]
+
+
+class Check(msgspec.Struct, frozen=True):
+    """One thing that was looked at: `state` is `pass` or `fail`, `detail` says what was found."""
+
+    name: str
+    state: str
+    detail: str
+
+
+class Examined(msgspec.Struct, frozen=True):
+    """A bundle taken apart. `statements` are by file name, `keys` the ids of the known keys that really signed each."""
+
+    project: str
+    files: Mapping[str, bytes]
+    statements: Mapping[str, Statement]
+    keys: Mapping[str, frozenset[str]]
+    checks: tuple[Check, ...]
+
+    @property
+    def sound(self) -> bool:
+        """Whether nothing failed."""
+        return bool(self.checks) and all(c.state == "pass" for c in self.checks)
+
+
+# The file
+
+
+def pack(files: Mapping[str, bytes]) -> bytes:
+    """`files` (name → content) as one deterministic tar.
+
+    Raises:
+        Refused: `bundle.name`, `bundle.too-large`.
+    """
+    return b"".join(blocks(files))
+
+
+def blocks(files: Mapping[str, bytes]) -> Iterator[bytes]:
+    """`pack` in pieces, for writing without a second copy in memory."""
+    if len(files) > BUNDLE_FILES_MAX:
+        raise Refused("bundle.too-large", at="bundle", found=f"{len(files)} files", expected=f"at most {BUNDLE_FILES_MAX}")
+    total = 2 * _BLOCK + sum(_BLOCK + len(c) + -len(c) % _BLOCK for c in files.values())
+    if total > BUNDLE_BYTES_MAX:
+        raise Refused("bundle.too-large", at="bundle", found=f"{total} bytes", expected=f"at most {BUNDLE_BYTES_MAX}")
+    for name in sorted(files):
+        if not is_name(name):
+            raise Refused("bundle.name", at="bundle", found=name, expected="a relative name of letters, digits and . _ @ + - /")
+        content = files[name]
+        yield _header(name, len(content))
+        yield content
+        yield bytes(-len(content) % _BLOCK)
+    yield bytes(2 * _BLOCK)
+
+
+def unpack(path: Path) -> dict[str, bytes]:
+    """The files of the bundle at `path`.
+
+    Raises:
+        Refused: `bundle.unreadable`, `bundle.too-large`. Corrupt: `bundle.*`, naming the member and the byte.
+    """
+    try:
+        if not path.is_file():
+            raise Refused("bundle.unreadable", at=str(path), found="no such file", expected="a bundle", help="dossier export")
+        size = path.stat().st_size
+        with path.open("rb") as stream:
+            return dict(members(stream, size, str(path)))
+    except OSError as e:
+        raise Refused("bundle.unreadable", at=str(path), found=e.strerror or "an error", expected="a bundle") from e
+
+
+def unpack_bytes(raw: bytes, at: str = "bundle") -> dict[str, bytes]:
+    """`unpack` of bytes at hand."""
+    return dict(members(BytesIO(raw), len(raw), at))
+
+
+def members(stream: IO[bytes], size: int, at: str) -> Iterator[tuple[str, bytes]]:
+    """Name and content of each file in turn, in one pass; memory is bounded by the largest one. Rule 1 is checked on the way.
+
+    Raises:
+        Refused: `bundle.too-large`. Corrupt: `bundle.header`, `bundle.name`, `bundle.order`, `bundle.padding`, `bundle.end`.
+    """
+    if size > BUNDLE_BYTES_MAX:
+        raise Refused("bundle.too-large", at=at, found=f"{size} bytes", expected=f"at most {BUNDLE_BYTES_MAX} bytes")
+    pos, before = 0, ""
+    for _ in range(BUNDLE_FILES_MAX + 1):
+        header = stream.read(_BLOCK)
+        where = f"{at} byte {pos}" + (f", after {before}" if before else "")
+        if header == bytes(_BLOCK):
+            rest = stream.read(_BLOCK + 1)
+            if rest != bytes(_BLOCK):
+                raise Corrupt(
+                    "bundle.end", at=where, found=f"{len(rest)} more bytes", expected="an end of two empty blocks, and nothing after"
+                )
+            return
+        name, length = _read_header(header, where)
+        if name <= before:
+            raise Corrupt("bundle.order", at=where, found=f"{name} after {before}", expected="names in order, each once")
+        pos += _BLOCK
+        if length > min(ARTIFACT_BYTES_MAX, size - pos):
+            raise Corrupt("bundle.header", at=f"{where}, {name}", found=f"a length of {length} bytes", expected=f"at most {size - pos}")
+        content = stream.read(length)
+        padding = stream.read(-length % _BLOCK)
+        if len(content) != length or padding != bytes(-length % _BLOCK):
+            raise Corrupt("bundle.padding", at=f"{where}, {name}", found="padding that is not empty", expected="zeros up to the next block")
+        pos += length + len(padding)
+        before = name
+        yield name, content
+    raise Refused("bundle.too-large", at=at, found=f"over {BUNDLE_FILES_MAX} files", expected=f"at most {BUNDLE_FILES_MAX}")
+
+
+def is_name(name: str) -> bool:
+    """Whether a file of a bundle may be called so: relative, plain, no step upwards, short enough for the plain tar header."""
+    return bool(_NAME.match(name)) and len(name) <= 100 and not any(set(part) == {"."} for part in name.split("/"))
+
+
+def _header(name: str, size: int) -> bytes:
+    """POSIX ustar header of a plain file: mode 0644, owner 0, time 0."""
+    head = name.encode().ljust(100, b"\0") + b"0000644\0" + b"0000000\0" * 2 + b"%011o\0" % size + b"00000000000\0"
+    tail = b"0" + bytes(100) + b"ustar\0" + b"00" + bytes(64) + b"0000000\0" * 2 + bytes(155 + 12)
+    total = sum(head) + sum(tail) + 8 * 0x20  # the checksum is taken over itself as eight spaces
+    return head + b"%06o\0 " % total + tail
+
+
+def _read_header(header: bytes, at: str) -> tuple[str, int]:
+    """Name and size: the header must be the one they would be written with, which leaves no room for links, devices or owners."""
+    if len(header) != _BLOCK:
+        raise Corrupt("bundle.end", at=at, found=f"{len(header)} bytes", expected="a header, or an end of two empty blocks")
+    name = header[:100].rstrip(b"\0").decode("utf-8", "replace")
+    digits = header[124:135]
+    if not is_name(name):
+        raise Corrupt("bundle.name", at=at, found=repr(name), expected="a relative name of letters, digits and . _ @ + - /")
+    if not re.fullmatch(rb"[0-7]{11}", digits) or header != _header(name, int(digits, 8)):
+        raise Corrupt(
+            "bundle.header", at=f"{at}, {name}", found="another header", expected="a plain file, mode 0644, owner 0, time 0, nothing else"
+        )
+    return name, int(digits, 8)
+
+
+# What lies in it
+
+
+def lay_out(
+    statements: Sequence[tuple[Entry, bytes]],
+    *,
+    chain: bytes,
+    trust: Trust,
+    entries: Sequence[Entry],
+    checkpoint: bytes,
+    artifacts: Mapping[str, bytes],
+    tags: Mapping[str, bytes],
+    maker: str,
+) -> dict[str, bytes]:
+    """The files of a bundle, but for the manifest: names by the contract's tree.
+
+    `statements` are log entries with their envelopes; the first change, dossier, decision and release lie at the top.
+    `chain` is the trust document as the maker saw it, `artifacts` are by digest, `tags` raw tag objects by name.
+    `checkpoint` is over `entries`; `maker` is the id of the key that will sign the manifest.
+
+    Raises:
+        Refused: `bundle.maker`, when the trust document does not list that key for a machine.
+    """
+    if trust.producer_of_key(maker) is None:
+        raise Refused("bundle.maker", at="producer key", found=f"{maker}, which is not listed", expected="a machine of the trust document")
+    files: dict[str, bytes] = {}
+    people: list[tuple[str, str, str, str]] = []
+    names: dict[str, str] = {}
+    for entry, raw in statements:
+        name = _place(entry, files)
+        files[name], names[entry.digest] = raw, name
+        envelope = parse_envelope(raw, name)
+        for i, (kind, key, text) in enumerate(envelope.typed_signatures):
+            person = trust.person_of_key(key)
+            if kind == "sshsig" and person is not None:
+                stem = name.removesuffix(".json") + (f"-{i + 1}" if i else "")
+                files[f"{stem}.sig"] = text.encode()
+                files[f"{stem}.pae"] = pae(PAYLOAD_TYPE, envelope.payload)
+                people.append((person.id, entry.type, stem, name))
+    files[CHAIN], files[SIGNERS] = chain, allowed_signers(trust)
+    for key_ in (k for p in trust.document.producers for k in p.keys):
+        files[_pem_name(trust, key_.id)] = parse_public(key_.public, key_.id).pem()
+    files[CHECKPOINT], files[PROOFS] = checkpoint, _proofs([e for e, _ in statements], entries)
+    files |= {f"artifacts/{digest.removeprefix('sha256:')}": content for digest, content in artifacts.items()}
+    tag_files = {f"tags/{_slug(tag)}": tag for tag in tags}
+    files |= {name: tags[tag] for name, tag in tag_files.items()}
+    once = {word: next((e.digest for e, _ in statements if e.type == word), "") for word in ONCE}
+    files[HOW_TO] = how_to_check(trust, maker, once, names, people, tag_files).encode()
+    files[SUMS] = sums(files)
+    return files
+
+
+def manifest(files: Mapping[str, bytes], project: str, dossier: str, made_at: str) -> Statement:
+    """The statement over `files` (rule 2): sign it and put it in as `bundle.json`."""
+    subjects = [Subject(name, {"sha256": hashlib.sha256(files[name]).hexdigest()}) for name in sorted(files) if name != MANIFEST]
+    return state("bundle", project, subjects, {"dossier": dossier, "made_at": made_at})
+
+
+def seal_bundle(files: Mapping[str, bytes], project: str, dossier: str, made_at: str, signer: Signer) -> bytes:
+    """The whole file: `files` with their manifest, signed by `signer`."""
+    return pack({**files, MANIFEST: seal(manifest(files, project, dossier, made_at), (signer,))})
+
+
+def sums(files: Mapping[str, bytes]) -> bytes:
+    """What `sha256sum --check` reads, over every file but the manifest and itself."""
+    listed = sorted(n for n in files if n not in (MANIFEST, SUMS))
+    return "".join(f"{hashlib.sha256(files[n]).hexdigest()}  {n}\n" for n in listed).encode()
+
+
+def allowed_signers(trust: Trust) -> bytes:
+    """The people and machines of a trust document as `ssh-keygen -Y verify` and git read them."""
+    out = []
+    for holder in trust.document.holders():
+        for key in holder.keys:
+            revoked = trust.revoked_at(key.id)
+            until = f',valid-before="{_stamp(revoked)}"' if revoked else ""
+            out.append(f'{holder.id} namespaces="release-dossier,git"{until} {key.public}\n')
+    return "".join(out).encode()
+
+
+def _stamp(at: str) -> str:
+    return datetime.fromisoformat(at).astimezone(UTC).strftime("%Y%m%d%H%M%SZ")
+
+
+def _place(entry: Entry, taken: Mapping[str, bytes]) -> str:
+    if entry.type in ONCE and f"{entry.type}.json" not in taken:
+        return f"{entry.type}.json"
+    folder = FOLDERS.get(entry.type, entry.type)
+    started = "started-" if entry.type == "started" else ""
+    return f"{folder}/{started}{_slug(entry.key)[:50]}-{entry.digest[7:23]}.json"
+
+
+def _pem_name(trust: Trust, key: str) -> str:
+    producer = trust.producer_of_key(key)
+    assert producer is not None
+    i = [k.id for k in producer.keys].index(key)
+    return f"trust/{producer.id}{f'-{i + 1}' if i else ''}.pem"
+
+
+def _slug(words: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._@+-]+", "-", words).strip("-.") or "x"
+
+
+def _proofs(mine: Sequence[Entry], entries: Sequence[Entry]) -> bytes:
+    """For each statement its line of the log and the path from there to the checkpoint's root."""
+    tree = Tree(leaves_of(entries))
+    out = [
+        {"line": e.line().decode(), "n": e.n, "proof": [base64.b64encode(p).decode() for p in tree.inclusion(e.n)]}
+        for e in sorted(mine, key=lambda e: e.n)
+    ]
+    return canonical({"entries": out, "size": len(entries)})
+
+
+# Checking it
+
+
+def examine(files: Mapping[str, bytes], trust: Trust | None = None) -> Examined:
+    """Hold every file against the manifest, every statement against its signatures, and both against the log.
+
+    With `trust` only its keys count, and the bundle must be of its project. Without, the bundle is held against the keys it
+    brings itself, which shows that it is whole and nothing more.
+
+    Raises nothing about the bundle: every fault is a failed check that names its place.
+    """
+    checks: list[Check] = []
+    statements: dict[str, Statement] = {}
+    keys: dict[str, frozenset[str]] = {}
+
+    def note(name: str, fault: str | None, fine: str) -> None:
+        checks.append(Check(name, "pass" if fault is None else "fail", fine if fault is None else fault))
+
+    own: Trust | None = None
+    try:
+        own = parse_chain(files.get(CHAIN, b""), CHAIN)
+        other = trust is not None and own.project != trust.project
+        note("trust", f"{CHAIN}: of project {own.project}, not {trust.project}" if other and trust else None, f"project {own.project}")
+    except DossierError as e:
+        note("trust", str(e), "")
+    judge = trust or own
+    project = judge.project if judge else ""
+    public = judge.public_keys() if judge else {}
+    listed = _manifest_checks(files, project, public, note)
+    for name in sorted(files):
+        if name.endswith(".json") and name not in (MANIFEST, CHAIN, PROOFS) and not name.startswith("artifacts/"):
+            fault = _statement_fault(name, files, project, public, statements, keys)
+            note(f"statement {name}", fault, f"signed by {', '.join(sorted(keys.get(name, ())))}")
+        elif name.startswith("artifacts/"):
+            digest = hashlib.sha256(files[name]).hexdigest()
+            note(
+                name,
+                None if name == f"artifacts/{digest}" else f"{name}: content has digest {digest}",
+                "content has the digest it is named by",
+            )
+    note("sums", None if files.get(SUMS) == sums(files) else f"{SUMS}: other sums than those of the files", f"{listed} files")
+    note("log", _log_fault(files, statements, public), f"every statement is in the log under {CHECKPOINT}")
+    return Examined(project, files, statements, keys, tuple(checks))
+
+
+def _manifest_checks(files: Mapping[str, bytes], project: str, public: Mapping[str, str], note: _Note) -> int:
+    """Rule 2. Returns how many files the manifest lists."""
+    raw = files.get(MANIFEST)
+    if raw is None:
+        note("manifest", f"{MANIFEST}: missing", "")
+        return 0
+    try:
+        envelope = parse_envelope(raw, MANIFEST)
+        statement = parse_statement(envelope.payload, MANIFEST)
+    except DossierError as e:
+        note("manifest", str(e), "")
+        return 0
+    signed = valid_keys(envelope, public, MANIFEST)
+    fault = None
+    if canonical(envelope.as_json()) != raw:
+        fault = f"{MANIFEST}: not canonical JSON"
+    elif statement.word != "bundle" or statement.project != project:
+        fault = f"{MANIFEST}: a {statement.word} of project {statement.project}"
+    elif len(signed) != len(envelope.signatures) + len(envelope.typed_signatures):
+        fault = f"{MANIFEST}: {len(signed)} of {len(envelope.signatures) + len(envelope.typed_signatures)} signatures verify"
+    note("manifest", fault, f"signed by {', '.join(sorted(signed))}")
+    listed = {s.name: s.digest.get("sha256", "") for s in statement.subject}
+    if len(listed) != len(statement.subject):
+        note("manifest", f"{MANIFEST}: a file is listed twice", "")
+    for name in sorted(listed.keys() | (files.keys() - {MANIFEST})):
+        found = hashlib.sha256(files[name]).hexdigest() if name in files else "missing"
+        if found != listed.get(name):
+            note(f"file {name}", f"{name}: {found}, listed {listed.get(name, 'not at all')}", "")
+    return len(listed)
+
+
+def _statement_fault(
+    name: str,
+    files: Mapping[str, bytes],
+    project: str,
+    public: Mapping[str, str],
+    statements: dict[str, Statement],
+    keys: dict[str, frozenset[str]],
+) -> str | None:
+    try:
+        envelope = parse_envelope(files[name], name)
+        statement = parse_statement(envelope.payload, name)
+    except DossierError as e:
+        return str(e)
+    signed = valid_keys(envelope, public, name)
+    statements[name], keys[name] = statement, signed
+    if statement.project != project:
+        return f"{name}: of project {statement.project}"
+    if _place_word(name) != statement.word and not (name.startswith("evidence/") and statement.word == "started"):
+        return f"{name}: a {statement.word} statement"
+    if not any(hint in signed for hint, _ in envelope.signatures):
+        return f"{name}: no signature of a known machine verifies"
+    return _beside_fault(name, files, envelope)
+
+
+def _place_word(name: str) -> str:
+    """The kind of statement that lies under this name."""
+    folder = name.split("/")[0]
+    return (
+        name.removesuffix(".json") if "/" not in name else next((w for w, f in FOLDERS.items() if f == folder and w != "started"), folder)
+    )
+
+
+def _beside_fault(name: str, files: Mapping[str, bytes], envelope: Envelope) -> str | None:
+    """The `.sig` and `.pae` beside a statement are the signature in it and what that is over."""
+    stem = name.removesuffix(".json")
+    for i, (kind, _, text) in enumerate(envelope.typed_signatures):
+        beside = stem + (f"-{i + 1}" if i else "")
+        if kind == "sshsig" and f"{beside}.sig" in files:
+            if files[f"{beside}.sig"] != text.encode():
+                return f"{beside}.sig: another signature than in {name}"
+            if files.get(f"{beside}.pae") != pae(PAYLOAD_TYPE, envelope.payload):
+                return f"{beside}.pae: other bytes than {name} is signed over"
+    return None
+
+
+def _log_fault(files: Mapping[str, bytes], statements: Mapping[str, Statement], public: Mapping[str, str]) -> str | None:
+    try:
+        checkpoint = parse_checkpoint(files.get(CHECKPOINT, b""), CHECKPOINT)
+        proofs = msgspec.convert(parse_json(files.get(PROOFS, b""), PROOFS), _Proofs)
+        if not checkpoint_signers(checkpoint, public.values()):
+            return f"{CHECKPOINT}: no signature of a known machine verifies"
+        if proofs.size != checkpoint.size:
+            return f"{PROOFS}: for {proofs.size} entries, the checkpoint has {checkpoint.size}"
+        proven = set()
+        for p in proofs.entries:
+            line, path = p.line.encode(), [base64.b64decode(x, validate=True) for x in p.proof]
+            entry = msgspec.json.decode(line, type=Entry)
+            if entry.n != p.n or not verify_inclusion(leaf_hash(line), p.n, checkpoint.size, path, checkpoint.root):
+                return f"{PROOFS}: entry {p.n} is not in the log"
+            proven.add((entry.digest, entry.envelope, entry.type))
+    except DossierError as e:
+        return str(e)
+    except (msgspec.DecodeError, ValueError) as e:
+        return f"{PROOFS}: {e}"
+    loose = sorted(n for n, s in statements.items() if (s.digest, sha256(files[n]), s.word) not in proven)
+    return f"{loose[0]}: no proof that it is in the log" if loose else None
+
+
+class _Proof(msgspec.Struct):
+    line: str
+    n: int
+    proof: list[str]
+
+
+class _Proofs(msgspec.Struct):
+    entries: list[_Proof]
+    size: int
+
+
+# For people with ordinary tools
+
+
+def how_to_check(
+    trust: Trust,
+    maker: str,
+    once: Mapping[str, str],
+    names: Mapping[str, str],
+    people: Iterable[tuple[str, str, str, str]],
+    tags: Mapping[str, str],
+) -> str:
+    """HOW-TO-CHECK.md: commands for sha256sum, ssh-keygen, git and cosign, each ending in a status that is not 0 when it fails.
+
+    `once` is word → digest of what lies at the top, `names` digest → file, `people` (person, word, stem, file) of each
+    person's signature, `tags` file → tag name.
+    """
+    digests = {name: digest for digest, name in names.items()}
+    out = [_INTRO.format(project=trust.project)]
+    out += ["## 1. Nothing was changed\n", _block("sha256sum --check --quiet --strict SHA256SUMS")]
+    kind = f"--type {PREDICATE_BASE}bundle/v1 --insecure-ignore-tlog=true"
+    out += [_COSIGN, _block(f"cosign verify-blob-attestation --key {_pem_name(trust, maker)} --signature {MANIFEST} {kind} {SUMS}")]
+    out += ["## 3. The digests people signed\n\nThe name of a statement is the SHA-256 of what its envelope carries.\n"]
+    out += [_block(_digest_command(f"{word}.json", digest)) for word, digest in once.items() if digest]
+    signatures = list(people)
+    if signatures:
+        out += [_PEOPLE]
+    for person, word, stem, name in signatures:
+        out.append(f"{person}, {word}:\n")
+        out.append(_block(f"ssh-keygen -Y verify -f {SIGNERS} -I {person} -n release-dossier -s {stem}.sig < {stem}.pae"))
+        out.append(_block(_pae_command(f"{stem}.pae", digests[name])))
+        if word in ("approval", "rejection", "waiver") and once.get("dossier"):
+            out.append(_block(f'grep -q \'"dossier":"{once["dossier"]}"\' {stem}.pae'))
+    if tags:
+        out += [_TAGS]
+        out += [
+            _block(f'test "$(git hash-object -t tag {file})" = "$(git -C "$REPO" rev-parse refs/tags/{tag})"') for file, tag in tags.items()
+        ]
+        verify = f'git -C "$REPO" -c gpg.format=ssh -c gpg.ssh.allowedSignersFile="$PWD/{SIGNERS}" verify-tag'
+        out += [_block(f"{verify} {tag}") for tag in tags.values()]
+    out += [_WHOM]
+    return "\n".join(out)
+
+
+def _digest_command(name: str, digest: str) -> str:
+    return f"cut -d'\"' -f4 {name} | base64 -d | sha256sum | grep {digest.removeprefix('sha256:')}"
+
+
+def _pae_command(name: str, digest: str) -> str:
+    """The statement inside a PAE begins after four words that end in spaces."""
+    return f"cut -d' ' -f5- {name} | head -c \"$(head -c 64 {name} | cut -d' ' -f4)\" | sha256sum | grep {digest.removeprefix('sha256:')}"
+
+
+def _block(command: str) -> str:
+    return f"```sh\n{command}\n```\n"
+
+
+_INTRO = """# How to check this bundle without release-dossier
+
+Unpack it into an empty folder (`tar -xf NAME.dossier`) and run each command there. A command that fails says what is wrong.
+It is about project `{project}`.
+"""
+
+_COSIGN = """## 2. The sums are the ones the recording machine signed
+
+`bundle.json` is a DSSE envelope around a list of every file. cosign checks its signature, and that `SHA256SUMS` is on the list.
+To install it (2.6 or newer): `go install github.com/sigstore/cosign/v2/cmd/cosign@latest`. The key is only worth what step 6 says.
+"""
+
+_PEOPLE = """## 4. What people signed
+
+Each person signed with their own SSH key. The `.pae` file is what the signature is over; the statement in it must be the one
+that lies in the bundle, and it must speak of this dossier.
+"""
+
+_TAGS = """## 5. The tag
+
+In a clone of the project (`REPO=/path/to/clone`): the tag is the very object in this bundle, and its signature is good.
+"""
+
+_WHOM = """## 6. Whom to believe
+
+Everything above holds the bundle against keys that came with it. Take the trust document from the project's protected branch,
+through a way that the maker of this bundle does not control, and compare:
+
+    git -C "$REPO" show origin/main:dossier.trust.json | sha256sum
+    sha256sum trust/dossier.trust.json
+
+Not checked by these tools: that the statements are in the log under `log/checkpoint` (`log/proofs.json`, RFC 6962), and that the
+decision follows from the dossier and the rules. `dossier verify` does both.
+"""

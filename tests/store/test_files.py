@@ -1,0 +1,406 @@
+"""The embedded store: crashes at every commit point, full disks, read-only folders, tampering, two processes."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest_store import OTHER, PROJECT, SIGNER, envelope, put
+
+from release_dossier.digest import sha256
+from release_dossier.errors import Corrupt, Misuse, Refused, Unavailable
+from release_dossier.store import crash, files
+from release_dossier.store.files import FileStore, new_key
+from release_dossier.store.memory import MemoryStore
+from release_dossier.trust.log import extends, make_checkpoint, parse_checkpoint
+
+HERE = Path(__file__).parent
+MINE = [p for p in crash.POINTS if p.startswith("store.")]
+CHILD = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[3])
+from conftest_store import PROJECT, put
+from release_dossier.store import crash
+from release_dossier.store.files import FileStore
+store = FileStore(Path(sys.argv[1]), PROJECT)
+put(store, 0)
+crash.arm(sys.argv[2])
+store.put_artifact(b"content")
+put(store, 1)
+print("survived")
+"""
+
+
+def killed_at(home: Path, point: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", CHILD, str(home), point, str(HERE)], capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("point", MINE)
+def test_kill_9_loses_and_doubles_nothing(point: str, home: Path) -> None:
+    """Killed at a commit point: what was done stands, what was not can be done again, once; the next opening says what it repaired."""
+    done = killed_at(home, point)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    store = FileStore(home, PROJECT)
+    assert [e.key for e in store.entries()] == (["k0", "k1"] if point in MINE[MINE.index("store.entry") :] else ["k0"])
+    late, torn = "signed the checkpoint for log entry 1", "cut off"
+    words = {"store.entry": late, "store.checkpoint-written": late, "store.entry-torn": torn}.get(point)
+    assert words is None or any(words in w for w in store.recovered), store.recovered
+    assert ("removed 1 unfinished file" in " ".join(store.recovered)) is point.endswith("-written")
+    assert parse_checkpoint(store.checkpoint()).size == len(store.entries())
+    assert store.put_artifact(b"content") == sha256(b"content")
+    put(store, 1)
+    put(store, 2)
+    again = FileStore(home, PROJECT)
+    assert again.recovered == ()
+    assert [e.key for e in again.entries()] == ["k0", "k1", "k2"]
+    assert [again.document(e.digest) for e in again.entries()] == [envelope_of_child(again, i) for i in range(3)]
+    assert again.artifact(sha256(b"content")) == b"content"
+    assert list((home / "tmp").iterdir()) == []
+
+
+def envelope_of_child(store: FileStore, n: int) -> bytes:
+    """The bytes entry `n` names: the child signed with a key of its own, so they are compared by digest."""
+    raw = store.document(store.entries()[n].digest)
+    assert sha256(raw) == store.entries()[n].envelope
+    return raw
+
+
+def test_every_point_is_reached_somewhere_and_every_reach_is_a_point() -> None:
+    """The table and the calls in the program name the same points."""
+    root = Path(crash.__file__).parents[1]
+    text = "\n".join(f.read_text() for f in root.rglob("*.py"))
+    called = set(re.findall(r'\breach\("([a-z.-]+)"\)', text)) | {
+        f"{p}-written" for p in re.findall(r'"(store\.(?:document|checkpoint))"', text)
+    }
+    assert called == set(crash.POINTS)
+
+
+def test_an_unknown_point_is_misuse() -> None:
+    """A misspelt point would make a crash test pass for nothing."""
+    with pytest.raises(Misuse):
+        crash.arm("store.nothing")
+    crash.arm("store.entry")
+    assert crash.armed("store.entry")
+    crash.arm("")
+    crash.reach("store.entry")
+
+
+class Failing:
+    """Stands in for `os` inside the store: the nth call of the named functions fails, before or after its effect."""
+
+    def __init__(self, nth: int, code: int, applied: bool) -> None:
+        self.left, self.code, self.applied = nth, code, applied
+
+    def __getattr__(self, name: str) -> Any:
+        real = getattr(os, name)
+        if name not in ("write", "fsync", "fdatasync"):
+            return real
+
+        def call(*args: Any) -> Any:
+            self.left -= 1
+            if self.left == 0:
+                if self.applied:
+                    real(*args)
+                elif name == "write" and len(args[1]) > 1:
+                    os.write(args[0], bytes(args[1])[: len(args[1]) // 2])  # a full disk takes the first half
+                raise OSError(self.code, os.strerror(self.code))
+            return real(*args)
+
+        return call
+
+
+WRITES = 9  # write and sync of document, folder of folders, folder, entry and checkpoint, as counted below
+
+
+@pytest.mark.parametrize("applied", [False, True])
+@pytest.mark.parametrize("nth", range(1, WRITES + 1))
+def test_a_write_that_fails_can_be_done_again(nth: int, applied: bool, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk is full at the nth write or sync, before or although it took effect: typed, and the second try leaves it there once."""
+    store = FileStore(home, PROJECT)
+    put(store, 0)
+    with monkeypatch.context() as m:
+        m.setattr(files, "os", Failing(nth, errno.ENOSPC, applied))
+        with pytest.raises(Unavailable) as e:
+            put(store, 1)
+    assert e.value.code == "store.full"
+    assert [f for f in (home / "tmp").iterdir()] == []
+    fresh = FileStore(home, PROJECT)
+    assert [e.key for e in fresh.entries()][:1] == ["k0"]
+    assert put(store, 1) == put(FileStore(home, PROJECT), 1)
+    assert [e.key for e in store.entries()] == ["k0", "k1"] == [e.key for e in FileStore(home, PROJECT).entries()]
+    assert store.document(store.entries()[1].digest) == envelope(1)
+
+
+def test_writes_are_counted(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The faults above reach every write: one more than the last finds nothing to fail. Four syncs, one more for a new folder."""
+    store = FileStore(home, PROJECT)
+    put(store, 0)
+    failing = Failing(WRITES + 1, errno.EIO, False)
+    monkeypatch.setattr(files, "os", failing)
+    put(store, 1)
+    assert failing.left in (1, 2)  # the folder of document 1 may be there already
+
+
+@pytest.mark.parametrize("applied", [False, True])
+def test_memory_fails_on_demand(applied: bool) -> None:
+    """The store in memory has the same pair of faults."""
+    store = MemoryStore(PROJECT, SIGNER)
+    store.fail_next("put", applied=applied)
+    with pytest.raises(Unavailable):
+        put(store, 0)
+    assert len(store.entries()) == applied
+    put(store, 0)
+    assert len(store.entries()) == 1
+    store.fail_next("put_artifact", applied=applied)
+    with pytest.raises(Unavailable):
+        store.put_artifact(b"x")
+    assert (sha256(b"x") in store.artifacts) is applied
+
+
+def test_an_artifact_on_a_full_disk(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Typed, and nothing is left."""
+    store = FileStore(home, PROJECT)
+    with monkeypatch.context() as m:
+        m.setattr(files, "os", Failing(1, errno.ENOSPC, False))
+        with pytest.raises(Unavailable) as e:
+            store.put_artifact(b"content")
+    assert e.value.code == "store.full"
+    assert list((home / "tmp").iterdir()) == []
+    assert store.put_artifact(b"content") == sha256(b"content")
+
+
+@pytest.fixture
+def no_writing() -> Iterator[None]:
+    """Where the tests run as root, folders are never read-only."""
+    if os.geteuid() == 0:
+        pytest.skip("root may write everywhere; run as another user")
+    yield
+
+
+def test_a_read_only_folder_is_typed(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading works; writing is unavailable and says why."""
+    store = FileStore(home, PROJECT)
+    put(store, 0)
+    real = os.open
+
+    def refuse(path: Any, flags: int, *rest: Any, **more: Any) -> int:
+        if flags & (os.O_WRONLY | os.O_RDWR):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return real(path, flags, *rest, **more)
+
+    monkeypatch.setattr(files.os, "open", refuse)
+    again = FileStore(home, PROJECT)
+    assert len(again.entries()) == 1
+    for call in (lambda: put(again, 1), lambda: again.put_artifact(b"x")):
+        with pytest.raises(Unavailable) as e:
+            call()
+        assert e.value.code == "store.read-only"
+    monkeypatch.setattr(files.os, "open", real)
+    assert put(again, 1).n == 1
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    """A file where the folder should be."""
+    (tmp_path / "home").write_text("in the way")
+    with pytest.raises(Unavailable):
+        FileStore(tmp_path / "home", PROJECT)
+
+
+def log(home: Path) -> Path:
+    return home / "log" / "entries.ndjson"
+
+
+def filled(home: Path) -> FileStore:
+    store = FileStore(home, PROJECT)
+    for i in range(4):
+        put(store, i)
+    return store
+
+
+def test_cutting_the_log_is_found(home: Path) -> None:
+    """The last entry removed, whole: fewer entries than the checkpoint says, in this process and in the next."""
+    store = filled(home)
+    lines = log(home).read_bytes().splitlines(keepends=True)
+    log(home).write_bytes(b"".join(lines[:3]))
+    for look in (store.entries, lambda: FileStore(home, PROJECT), lambda: put(store, 9)):
+        with pytest.raises(Corrupt) as e:
+            look()
+        assert e.value.code == "log.rolled-back"
+    log(home).unlink()
+    with pytest.raises(Corrupt) as e:
+        FileStore(home, PROJECT)
+    assert e.value.code == "log.missing"
+
+
+def test_removing_the_checkpoint_is_found(home: Path) -> None:
+    """Its absence never reads as a crash."""
+    filled(home)
+    (home / "log" / "checkpoint").unlink()
+    with pytest.raises(Corrupt) as e:
+        FileStore(home, PROJECT)
+    assert e.value.code == "log.no-checkpoint"
+
+
+def test_emptying_or_forging_the_checkpoint_is_found(home: Path) -> None:
+    """Empty, of another project, signed by a stranger, over other entries."""
+    store = filled(home)
+    mine = files.load_signer(home / "keys" / "producer")
+    good = store.checkpoint()
+    root = parse_checkpoint(good).root
+    cases = [
+        (b"", "log.note"),
+        (make_checkpoint("sha256:" + "cd" * 32, 4, root, mine), "log.other-project"),
+        (make_checkpoint(PROJECT, 4, root, OTHER), "log.checkpoint-signer"),
+        (make_checkpoint(PROJECT, 4, bytes(32), mine), "log.fork"),
+        (make_checkpoint(PROJECT, 3, bytes(32), mine), "log.fork"),
+        (make_checkpoint(PROJECT, 5, root, mine), "log.rolled-back"),
+    ]
+    for raw, code in cases:
+        (home / "log" / "checkpoint").write_bytes(raw)
+        for look in (lambda: FileStore(home, PROJECT), lambda: put(store, 9)):
+            with pytest.raises(Corrupt) as e:
+                look()
+            assert e.value.code == code
+    (home / "log" / "checkpoint").write_bytes(make_checkpoint(PROJECT, 4, root, OTHER))
+    assert len(FileStore(home, PROJECT, public_keys={OTHER.key_id: OTHER.public}).entries()) == 4
+
+
+def test_rewriting_the_log_is_found_in_a_running_process(home: Path) -> None:
+    """An entry exchanged under a store that has read it: the next look reads again."""
+    store = filled(home)
+    raw = log(home).read_bytes()
+    log(home).write_bytes(raw.replace(b'"key":"k2"', b'"key":"x2"'))
+    with pytest.raises(Corrupt) as e:
+        store.entries()
+    assert e.value.code == "log.chain"
+
+
+def test_a_removed_or_altered_document_is_found(home: Path) -> None:
+    """An entry whose document is gone, or is another envelope of the same statement, is an integrity failure."""
+    store = filled(home)
+    digest = store.entries()[1].digest
+    file = home / "documents" / digest[7:9] / f"{digest[7:]}.json"
+    for raw in (envelope(1, OTHER), envelope(2), file.read_bytes()[:-1], b""):
+        file.write_bytes(raw)
+        with pytest.raises(Corrupt) as e:
+            store.document(digest)
+        assert e.value.code == "store.altered-document"
+    file.unlink()
+    with pytest.raises(Corrupt) as e:
+        store.document(digest)
+    assert e.value.code == "store.missing-document"
+    assert put(store, 1).n == 1  # putting it again is no repair: the entry stands, the document stays gone
+    with pytest.raises(Corrupt):
+        store.document(digest)
+
+
+def test_an_altered_artifact_is_found(home: Path) -> None:
+    """Hashed again on every read."""
+    store = FileStore(home, PROJECT)
+    digest = store.put_artifact(b"content")
+    (home / "artifacts" / digest[7:9] / digest[7:]).write_bytes(b"Content")
+    with pytest.raises(Corrupt) as e:
+        store.artifact(digest)
+    assert e.value.code == "store.altered-artifact"
+    with pytest.raises(Refused):
+        store.artifact("../../etc/passwd")
+
+
+def test_two_processes_take_turns(home: Path) -> None:
+    """Both put at once: every statement once, the chain whole, and each sees the other's."""
+    code = "import sys\nfrom pathlib import Path\nsys.path.insert(0, sys.argv[2])\nfrom conftest_store import PROJECT, put\nfrom release_dossier.store.files import FileStore\n"
+    code += "s = FileStore(Path(sys.argv[1]), PROJECT)\nfor i in range(int(sys.argv[3]), int(sys.argv[3]) + 20): put(s, i)\n"
+    FileStore(home, PROJECT)
+    running = [subprocess.Popen([sys.executable, "-c", code, str(home), str(HERE), str(k)]) for k in (0, 10)]
+    assert [p.wait(60) for p in running] == [0, 0]
+    store = FileStore(home, PROJECT)
+    assert sorted(e.key for e in store.entries()) == sorted(f"k{i}" for i in range(30))
+    assert store.recovered == ()
+
+
+def test_a_held_lock_names_its_holder(home: Path) -> None:
+    """Another process holds it: a typed failure with its process id; when that process is killed the lock is free."""
+    FileStore(home, PROJECT)
+    code = "import sys, time\nfrom pathlib import Path\nfrom release_dossier.store.files import FileStore\n"
+    code += f"s = FileStore(Path(sys.argv[1]), '{PROJECT}')\nwith s.lock():\n    print('held', flush=True)\n    time.sleep(60)\n"
+    other = subprocess.Popen([sys.executable, "-c", code, str(home)], stdout=subprocess.PIPE, text=True)
+    try:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
+        store = FileStore(home, PROJECT)
+        with pytest.raises(Unavailable) as e, store.lock(wait_s=0.1):
+            pass
+        assert (e.value.code, str(other.pid) in e.value.found) == ("store.locked", True)
+    finally:
+        other.kill()
+        other.wait()
+        if other.stdout is not None:
+            other.stdout.close()
+    put(store, 0)
+
+
+def test_restoring_is_copying_the_folder(home: Path, tmp_path: Path) -> None:
+    """A copy is a store, and an old copy is found by a checkpoint that was kept elsewhere."""
+    store = filled(home)
+    shutil.copytree(home, tmp_path / "old")
+    put(store, 4)
+    old = FileStore(tmp_path / "old", PROJECT)
+    assert len(old.entries()) == 4
+    assert not extends(old.entries(), store.checkpoint())
+
+
+def test_keys_are_made_once_and_closed_to_others(home: Path, tmp_path: Path) -> None:
+    """0600 in a folder of 0700; a second making keeps the first; a key elsewhere is never made."""
+    FileStore(home, PROJECT)
+    key = home / "keys" / "producer"
+    before = key.read_bytes()
+    assert (key.stat().st_mode & 0o777, key.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+    new_key(key)
+    assert key.read_bytes() == before
+    assert sorted(f.name for f in key.parent.iterdir()) == ["producer", "producer.pub"]
+    with pytest.raises(Refused) as e:
+        FileStore(tmp_path / "other", PROJECT, signer_path=tmp_path / "elsewhere")
+    assert e.value.code == "key.missing"
+
+
+def test_sweeping_leaves_the_living_alone(home: Path) -> None:
+    """An unfinished file of a process that runs is not touched; one of a dead process goes."""
+    FileStore(home, PROJECT)
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    mine, theirs, odd = home / "tmp" / f"{os.getpid()}-1-1", home / "tmp" / f"{dead.pid}-1-1", home / "tmp" / "notes"
+    for f in (mine, theirs, odd):
+        f.write_bytes(b"x")
+    assert FileStore(home, PROJECT).recovered == ("removed 1 unfinished file of a run that was killed",)
+    assert (mine.exists(), theirs.exists(), odd.exists()) == (True, False, True)
+
+
+def test_signing_appending_and_verifying_is_quick(home: Path) -> None:
+    """Far under a millisecond's budget times ten even on a busy machine; the figure itself is bench's."""
+    from release_dossier.trust.dsse import parse_envelope, valid_keys
+
+    with suppress(OSError):
+        shared = Path("/dev/shm") / f"dossier-test-{os.getpid()}"
+        shared.mkdir()
+        home = shared
+    try:
+        store = FileStore(home, PROJECT)
+        begin = time.perf_counter()
+        for i in range(50):
+            entry = put(store, i)
+            assert valid_keys(parse_envelope(store.document(entry.digest), "x"), {SIGNER.key_id: SIGNER.public}, "x")
+        assert (time.perf_counter() - begin) / 50 < 0.01
+    finally:
+        shutil.rmtree(home, ignore_errors=True)

@@ -192,7 +192,8 @@ def _judge_attempts(rule: Requirement, said: Sequence[tuple[Attempt, str, str]],
     if old:
         return _result(rule, "stale", old, last)
     if state == "pass" and len(nothing) > rule.infrastructure_retries:
-        reason = f"{len(nothing)} attempts came to nothing ({nothing[-1][2]}); {rule.infrastructure_retries} may"
+        many = "1 attempt" if len(nothing) == 1 else f"{len(nothing)} attempts"
+        reason = f"{many} came to nothing ({nothing[-1][2]}), {rule.infrastructure_retries or 'none'} may"
         return _result(rule, "inconclusive", reason, last)
     if state == "pass" and len(said) > 1:
         earlier = f"attempt {last.attempt} of {len(said)}; the others: " + ", ".join(s for a, s, _ in said if a is not last)
@@ -202,10 +203,11 @@ def _judge_attempts(rule: Requirement, said: Sequence[tuple[Attempt, str, str]],
 
 def _budget(rule: Requirement, fails: int, count: int) -> str:
     tried = "its only attempt failed" if count == 1 else f"{fails} of {count} attempts failed"
+    allowed = {0: "no failure is", 1: "1 failure is"}.get(rule.retries, f"{rule.retries} failures are")
     if fails <= rule.retries:
-        return f"{tried} and {rule.retries} may: collect it again"
+        return f"{tried} and {allowed} tolerated: collect it again"
     way = "a new fingerprint or a waiver" if rule.waivable else "a new fingerprint; no waiver is accepted"
-    return f"{tried} and {rule.retries or 'none'} may: it needs {way}"
+    return f"{tried} and {allowed} tolerated: it needs {way}"
 
 
 def _judge_finding(rule: Requirement, findings: Sequence[Finding]) -> Result:
@@ -448,16 +450,20 @@ def explain(decision: Decision, dossier: Dossier, paint: Callable[[str, str], st
     services = ", ".join(f"{s.service} {s.version}" for s in decision.services)
     total = len(decision.requirements)
     head = f"{paint(decision.outcome, decision.outcome)}  {services} · dossier {decision.dossier[:15]}…"
-    lines = [f"{head} · {len(met)} of {total} requirements met" + (f", {len(waived)} waived" if waived else "")]
+    lines = [
+        f"{head} · {len(met)} of {total} {'requirement' if total == 1 else 'requirements'} met"
+        + (f", {len(waived)} waived" if waived else "")
+    ]
     name = _names(decision)
     wide = max((len(name(r)) for r in (*unmet, *waived)), default=0)
+    state_wide = max((len(r.state) for r in (*unmet, *waived)), default=0)
     remedies = max((len(r.remedy) for r in unmet), default=0)
-    for r in unmet:
-        lines += _unmet_lines(r, dossier, paint, f"{name(r):{wide}}", remedies)
-    lines += [f"{paint(f'{SIGNS[r.state]} {name(r):{wide}}  waived', r.state)}  was {r.waived_from}, by {r.reason}" for r in waived]
+    for r in (*unmet, *waived):
+        head = paint(f"{SIGNS[r.state]} {name(r):{wide}}  {r.state:{state_wide}}", r.state)
+        lines += [f"{head}  {r.reason}"] if r.state == "waived" else _unmet_lines(r, dossier, head, remedies)
     if met:
         lines.append(f"{paint('✓', 'pass')} {len(met)} met: " + " · ".join(f"{name(r)}{_looked(r, dossier)}" for r in met))
-    lines.append(_approval_line(decision))
+    lines += _approval_lines(decision)
     lines += [f"note: {n}" for n in decision.notes]
     lines.append(_next(decision, bool(unmet)))
     return "\n".join(lines)
@@ -479,21 +485,18 @@ def _next(decision: Decision, unmet: bool) -> str:
     return "what denies it stands in the notes above" if decision.notes else "nothing was asked for, and an empty gate allows nothing"
 
 
-def _unmet_lines(r: Result, dossier: Dossier, paint: Callable[[str, str], str], name: str, remedies: int) -> list[str]:
-    """A failure shows what was looked at and every counterexample kept, anything else its reason on the first line."""
+def _unmet_lines(r: Result, dossier: Dossier, head: str, remedies: int) -> list[str]:
+    """A failure shows what was looked at, every counterexample there is room for, and why it stands; anything else its reason."""
     attempt, examples, total = _examples(r, dossier)
-    head = paint(f"{SIGNS[r.state]} {name}  {r.state}", r.state)
-    if r.state == "fail" and examples:
-        lines = [f"{head}  {_coverage(r, attempt)} looked at"]
-        lines += [f"    {x}" for x in examples[:EXAMPLES_SHOWN_MAX]]
-        left = max(total, len(examples)) - min(EXAMPLES_SHOWN_MAX, len(examples))
-        lines += [f"    and {left} more"] if left > 0 else []
-        rest = r.reason.removeprefix(examples[0]).split("; ", 1)
-        lines += [f"    {rest[1]}"] if r.reason.startswith(examples[0]) and len(rest) > 1 else [f"    {r.reason}"]
-    else:
-        looked = f" · {_coverage(r, attempt)} looked at" if r.state in ("fail", "inconclusive") and r.looked_at else ""
-        lines = [f"{head}  {r.reason}{looked}"]
-    return [*lines, f"    next: {r.remedy:{remedies}}    owner: {r.owner}"]
+    last = f"    next: {r.remedy:{remedies}}    owner: {r.owner}"
+    if r.state != "fail":
+        return [f"{head}  {r.reason}", last]
+    lines = [f"{head}  {_coverage(r, attempt)} looked at", *(f"    {x}" for x in examples[:EXAMPLES_SHOWN_MAX])]
+    left = max(total, len(examples)) - min(EXAMPLES_SHOWN_MAX, len(examples))
+    lines += [f"    and {left} more"] if examples and left > 0 else []
+    said = bool(examples) and r.reason.startswith(examples[0])
+    why = r.reason[len(examples[0]) :].partition("; ")[2] if said else r.reason
+    return [*lines, *([f"    {why}"] if why else []), last]
 
 
 def _examples(r: Result, dossier: Dossier) -> tuple[Attempt | None, list[str], int]:
@@ -524,14 +527,15 @@ def _looked(r: Result, dossier: Dossier) -> str:
     return f" {r.looked_at} of {r.of}" if r.of is not None else ""
 
 
-def _approval_line(decision: Decision) -> str:
+def _approval_lines(decision: Decision) -> list[str]:
+    """Who signed and what is missing on one line; under it why a signature that is there does not count, where one is missing."""
     tallies = decision.approvals
     have, need = sum(min(t.needed, len(t.counted)) for t in tallies), sum(t.needed for t in tallies)
     parts = [f"{c.person} signed as {t.role} {_clock(c.signed_at, decision.at)}" for t in tallies for c in t.counted]
     missing = ", ".join(f"{t.role}{f' × {t.missing}' if t.missing > 1 else ''}" for t in tallies if t.missing)
     parts += [f"missing: {missing}"] if missing else []
-    parts += [f"{x.person}'s as {t.role} does not count ({x.reason})" for t in tallies if t.missing for x in t.refused]
-    return f"approvals {have} of {need}: " + (" · ".join(parts) or "no role is asked")
+    refused = [f"    {x.person} as {t.role} does not count: {x.reason}" for t in tallies if t.missing for x in t.refused]
+    return [f"approvals {have} of {need}: " + (" · ".join(parts) or "no role is asked"), *refused]
 
 
 def _clock(signed_at: str, now: str) -> str:

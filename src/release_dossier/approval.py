@@ -249,9 +249,10 @@ def _changed(shown_then: Sequence[ResultLine], now: Sequence[ResultLine]) -> str
     if not moved:
         return ""
     service, name = moved[0]
-    was, is_ = (x.get(moved[0], "not asked for") for x in (then, here))
+    was = then.get(moved[0], "not asked for")
+    now_ = f"is {here[moved[0]]} now" if moved[0] in here else "is not asked for now"
     more = f", and {len(moved) - 1} more changed" if len(moved) > 1 else ""
-    return f"lapsed: {name} of {service} was {was} when it was signed and is {is_} now{more}"
+    return f"lapsed: {name} of {service} was {was} when it was signed and {now_}{more}"
 
 
 def standing_rejections(dossier: str, voices: Voices, trust: Trust) -> tuple[tuple[str, str], ...]:

@@ -133,6 +133,13 @@ def test_two_keys_are_one_person() -> None:
     assert d.approvals[0].refused[0].reason == "bob has signed already: one person counts once"
 
 
+def test_which_of_two_signatures_counts_does_not_depend_on_order() -> None:
+    """The first in the log counts, in whatever order they are given."""
+    first, second = yes(n=10), yes(n=11, comment="again")
+    assert two(first, second) == two(second, first)
+    assert two(second, first).approvals[0].counted[0].statement == first.statement.digest
+
+
 def test_two_people_are_two() -> None:
     """Two people of the role meet a count of two, where authors may sign."""
     d = two(yes(), yes("ann"), not_author=False)
@@ -185,6 +192,13 @@ def test_a_change_of_results_names_the_first_and_counts_the_rest() -> None:
     after = dossier(failing(), failing("lint"), rules=before.rules)
     said = ruled(after, approval(over=results_of(ruled(before)))).approvals[0].refused[0].reason
     assert said == "lapsed: lint of bank was pass when it was signed and is fail now, and 1 more changed"
+
+
+def test_a_requirement_that_is_gone_lapses_the_approval() -> None:
+    """Who was shown a requirement that is not asked for now signed something else."""
+    more = dossier(attempt(), attempt("lint"), rules=rules(rule(), rule("lint")))
+    said = ruled(GOOD, approval(over=results_of(ruled(more)))).approvals[0].refused[0].reason
+    assert said == "lapsed: lint of bank was pass when it was signed and is not asked for now"
 
 
 def test_an_approval_over_a_waived_requirement_lapses_with_the_waiver() -> None:

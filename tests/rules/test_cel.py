@@ -160,6 +160,7 @@ BOUND: dict[str, tuple[tuple[Need, ...], dict[str, Fact], str, Any]] = {
     "any unit": (need("int"), {"x": Fact(3, "ms")}, "pass", 3),
     "credits as text": (need("int", "credits"), {"x": Fact("-61", "credits")}, "pass", -61),
     "largest credits": (need("int", "credits"), {"x": Fact(str(INT64_MAX), "credits")}, "pass", INT64_MAX),
+    "smallest credits": (need("int", "credits"), {"x": Fact(str(-INT64_MAX - 1), "credits")}, "pass", -INT64_MAX - 1),
     "true": (need("bool"), {"x": Fact(True, "")}, "pass", True),
     "text": (need("str"), {"x": Fact("1", "")}, "pass", "1"),
     "absent": (need("int"), {}, "missing", None),

@@ -11,8 +11,8 @@ import pytest
 
 from release_dossier.errors import Refused
 from release_dossier.rules import refusals
-from release_dossier.rules.packs import PACKS, freeze, page, thaw
-from release_dossier.rules.requirement import Requirement
+from release_dossier.rules.packs import PACKS, freeze, page, stricter, thaw
+from release_dossier.rules.requirement import ApprovalRule, Requirement
 
 ROOT = Path(__file__).parents[2]
 SERVICE = ("bank", "money", ("@olga",))
@@ -81,6 +81,13 @@ def test_several_services_ask_the_stricter_approvals() -> None:
     a = freeze({}, [("a", "internal", ()), ("b", "money", ())])["approvals"]
     assert [x["role"] for x in a] == ["ops", "release-manager"]
     assert a == freeze({}, [("b", "money", ()), ("a", "internal", ())])["approvals"]
+
+
+def test_the_stricter_of_two_approvals() -> None:
+    """Joined, a role asks for the larger count, and leaves authors out when either does."""
+    a, b = ApprovalRule("ops", 2, False), ApprovalRule("ops", 1, True)
+    assert stricter(a, b) == stricter(b, a) == ApprovalRule("ops", 2, True)
+    assert stricter(a, a) == a
 
 
 LINT = {"id": "lint", "title": "t", "kind": "lint", "remedy": "r", "why": "w"}

@@ -112,7 +112,7 @@ def ask(
         return "error", f"`{condition}` could not be evaluated: {shown(str(e))}"
     if "BOOL" not in kind.upper() or not isinstance(value, bool):
         return "error", f"`{condition}` gave {shown(f'{kind} {value!r}')}, not true or false"
-    if value is True:
+    if value:
         return "pass", ""
     said = ", ".join(f"{k} = {shown(str(v))} {(units or {}).get(k, '')}".rstrip() for k, v in sorted(facts.items()))
     counts = {"looked_at": looked_at, "of": "unknown" if of is None else of, "verdict": verdict}

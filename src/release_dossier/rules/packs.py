@@ -38,20 +38,19 @@ def freeze(config: Mapping[str, Any], services: Sequence[tuple[str, str, Sequenc
                 layers.append(({k: v for k, v in override.items() if k != "service"}, "dossier.toml"))
         requirements += _merge(layers, service, ", ".join(owners) or "nobody")
         for rule in asked:
-            before = approvals.get(rule.role, rule)
-            approvals[rule.role] = ApprovalRule(rule.role, max(before.count, rule.count), before.not_author or rule.not_author)
-    if not requirements or not approvals:
-        raise Refused(
-            "rules.empty",
-            at="rules",
-            found="no requirement or no approval",
-            expected="at least one of each: an empty gate allows everything",
-        )
+            approvals[rule.role] = stricter(approvals.get(rule.role, rule), rule)
+    if not requirements:
+        raise Refused("rules.empty", at="rules", found="no service", expected="at least one: an empty gate would allow everything")
     body = {
         "requirements": msgspec.to_builtins(requirements),
         "approvals": msgspec.to_builtins(sorted(approvals.values(), key=lambda a: a.role)),
     }
     return {**body, "digest": digest_of(body)}
+
+
+def stricter(a: ApprovalRule, b: ApprovalRule) -> ApprovalRule:
+    """What satisfies both, for one role."""
+    return ApprovalRule(a.role, max(a.count, b.count), a.not_author or b.not_author)
 
 
 def thaw(frozen: Mapping[str, Any]) -> Frozen:

@@ -26,10 +26,7 @@ CODES = {
         "A condition has a line break, comment, backslash, tripled quotes or non-ASCII letters outside of text: part of it could hide.",
         "Write it on one line without them.",
     ),
-    "rules.empty": (
-        "There is no requirement, or nobody needs to sign: such a gate would allow everything.",
-        "Give each service a criticality.",
-    ),
+    "rules.empty": ("The change touches no service: such a gate would allow everything.", "Declare the service its files belong to."),
     "rules.key": ("Settings name a rule key that does not exist, often a misspelt one.", "Use one of the keys the message lists."),
     "rules.loosened": (
         "Settings make a requirement waivable that its pack lets nobody sign away.",

@@ -30,7 +30,7 @@ fix: dev ## what can be put right by itself
 	@$(RUN)/ruff check --fix -q . ; $(RUN)/ruff format -q .
 
 docs: dev ## the pages made from code
-	@$(RUN)/python -m release_dossier.docs write
+	@$(RUN)/python tools/docs.py write
 
 demo: install ## a real release of SocialPredict through the whole process
 	@$(RUN)/dossier demo

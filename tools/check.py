@@ -71,7 +71,7 @@ CHECKS = (
     ("format", lambda: run(str(BIN / "ruff"), "format", "-q", "--check", ".")),
     ("types", lambda: run(str(BIN / "mypy"))),
     ("imports", lambda: run(str(BIN / "lint-imports"), "--no-cache")),
-    ("documents", lambda: run(str(BIN / "python"), "-m", "release_dossier.docs", "check")),
+    ("documents", lambda: run(str(BIN / "python"), "tools/docs.py", "check")),
     ("workflows", lambda: run(str(BIN / "zizmor"), "--offline", "-q", ".github/workflows", "action.yml")),
     ("actionlint", actionlint),
     ("house", house),

@@ -86,7 +86,7 @@ def test_an_outside_library_agrees(town: Any) -> None:
 
     signer = town.signers["ann"]
     armored = armor_signature(signer, b"message")
-    assert sshsig.verify(b"message", armored, [sshsig.PublicKey.from_string(signer.public)], "release-dossier")
+    assert sshsig.verify(b"message", armored, [sshsig.PublicKey.from_openssh_str(signer.public)], "release-dossier")
 
 
 def test_both_hashes_and_both_rsa_algorithms(ssh_keygen: str, tmp_path: Path, environ: dict[str, str]) -> None:
@@ -201,6 +201,7 @@ GOOD_LINE = generate()[1]
         (rsa_line(2048, 1 << 300 | 1), "key.unsupported"),
         ("x" * 9000 + " y", "key.public-syntax"),
     ],
+    ids=range(12),
 )
 def test_other_public_keys_are_refused(line: str, code: str) -> None:
     """Hardware keys, short RSA, keys under another type's name and noise."""

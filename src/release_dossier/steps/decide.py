@@ -95,6 +95,7 @@ def check_evidence(world: World, dossier: Dossier) -> None:
             found="another change in the dossier",
             expected="what the statement says",
         )
+    _none_left_out(world, dossier)
     for attempt in dossier.evidence:
         world.statement(attempt.started, "started")
         if attempt.digest is None:
@@ -112,6 +113,18 @@ def check_evidence(world: World, dossier: Dossier) -> None:
             raise Corrupt(
                 "dossier.differs", at=f"evidence {attempt.digest}", found="other words in the dossier", expected="what the statement says"
             )
+
+
+def _none_left_out(world: World, dossier: Dossier) -> None:
+    """Every attempt the log holds about these fingerprints, up to where the dossier was closed, stands in it."""
+    prints = {(s.name, s.fingerprint) for s in dossier.change.services}
+    held = {a.started for a in dossier.evidence}
+    for entry in world.store.entries()[: dossier.log.size]:
+        if entry.type == "started" and entry.digest not in held:
+            begun = world.statement(entry.digest, "started").predicate
+            if (begun.get("service"), begun.get("fingerprint")) in prints:
+                found = f"attempt {begun.get('attempt')} of {begun.get('name')} is left out"
+                raise Corrupt("dossier.incomplete", at=f"started {entry.digest}", found=found, expected="every attempt the log holds")
 
 
 def same_words(a: Attempt, e: Evidence) -> bool:

@@ -27,6 +27,8 @@ from release_dossier.trust.dsse import pae
 from release_dossier.trust.keys import key_of_public
 from release_dossier.trust.statement import PAYLOAD_TYPE, Subject, state
 
+MAY_WITHDRAW = ("trust-root", "risk-owner", "release-manager", "ops")  # evidence, dossiers, decisions and releases are nobody's own
+
 
 def approve(world: World, digest: str, person: str, role: str, key: Path, comment: str, until: datetime) -> tuple[str, Approval]:
     """Sign the dossier in a role, over the results of its requirements as they stand now.
@@ -87,6 +89,10 @@ def withdraw(world: World, digest: str, person: str, key: Path, reason: str) -> 
             at="DIGEST",
             found=entry.type,
             expected="an approval, rejection, waiver, evidence, dossier, decision or release",
+        )
+    if entry.type in ("evidence", "dossier", "decision", "release") and not set(who.roles) & set(MAY_WITHDRAW):
+        raise Refused(
+            "people.role", at="--as", found=f"{who.id}: {', '.join(who.roles)}", expected=f"a person with {' or '.join(MAY_WITHDRAW)}"
         )
     for before, predicate in _mine(world, "withdrawal", digest, who.id, field="statement"):
         return before, msgspec.convert(predicate, Withdrawal)

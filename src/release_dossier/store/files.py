@@ -178,21 +178,20 @@ class FileStore:
     @contextmanager
     def lock(self, wait_s: float = LOCK_SECONDS_MAX) -> Iterator[None]:
         """See `ports.Store.lock`."""
-        with self._turn:
-            if self._depth:
-                self._depth += 1
-                try:
-                    yield
-                finally:
-                    self._depth -= 1
-                return
-            fd = self._acquire(wait_s)
-            self._depth = 1
+        if not self._turn.acquire(timeout=wait_s):
+            found = "another thread of this process holds it"
+            raise Unavailable("store.locked", at=str(self._lock_file), found=found, expected=f"it free within {wait_s:g} s")
+        try:
+            fd = None if self._depth else self._acquire(wait_s)
+            self._depth += 1
             try:
                 yield
             finally:
-                self._depth = 0
-                os.close(fd)
+                self._depth -= 1
+                if fd is not None:
+                    os.close(fd)
+        finally:
+            self._turn.release()
 
     # Opening and repairing
 
@@ -479,9 +478,10 @@ def _chunks(source: Path) -> Iterator[bytes]:
     except OSError as e:
         words = "a symbolic link" if e.errno == errno.ELOOP else e.strerror or "an error"
         raise Refused("artifact.unreadable", at=str(source), found=words, expected="a file") from e
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise Refused("artifact.not-a-file", at=str(source), found="a folder, device or pipe", expected="a file")
     with os.fdopen(fd, "rb") as f:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise Refused("artifact.not-a-file", at=str(source), found="a folder, device or pipe", expected="a file")
         total = 0
         while chunk := f.read(_CHUNK_BYTES):
             total += len(chunk)

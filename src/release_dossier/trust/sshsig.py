@@ -51,7 +51,7 @@ def _signed_bytes(namespace: str, hash_name: str, message: bytes) -> bytes:
 
 def _parse(armored: str, at: str) -> tuple[PublicKey, bytes, str, bytes]:
     """Public key, namespace, name of the hash and signature blob. One spelling only: what is left over is refused."""
-    lines = armored.replace("\r\n", "\n").strip().split("\n")
+    lines = armored.removesuffix("\n").split("\n")
     if len(armored) > ARMOR_CHARS_MAX or len(lines) < 3 or lines[0] != _BEGIN or lines[-1] != _END:
         raise Refused("sshsig.syntax", at=at, found=repr(armored[:40]), expected=f"{_BEGIN} … {_END}")
     text = "".join(lines[1:-1])

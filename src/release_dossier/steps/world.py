@@ -22,9 +22,9 @@ from release_dossier.project import SETTINGS_FILE, TRUST_FILE, Settings, parse_s
 from release_dossier.sources.git import Repository, find_repository
 from release_dossier.store.files import FileStore
 from release_dossier.trust.document import Trust, parse_chain
-from release_dossier.trust.dsse import parse_envelope, seal, valid_keys
+from release_dossier.trust.dsse import reread_envelope, seal, valid_keys
 from release_dossier.trust.keys import Signer, load_signer
-from release_dossier.trust.statement import Statement, parse_statement
+from release_dossier.trust.statement import Statement, reread_statement
 
 LOG_REF = "refs/dossier/log"
 
@@ -49,6 +49,9 @@ class World(msgspec.Struct, frozen=True):
     trust_chain: bytes
     now: datetime
     environ: Mapping[str, str]
+    # Envelope bytes → what verifying them under this trust gave. Bytes are read and hashed every time; the same bytes under the same
+    # keys verify the same.
+    verified: dict[bytes, tuple[Statement, frozenset[str]]] = msgspec.field(default_factory=dict)
 
     def stamp(self) -> str:
         """`now` as documents write it: RFC 3339, UTC, milliseconds."""
@@ -74,12 +77,18 @@ class World(msgspec.Struct, frozen=True):
 
     def signed(self, digest: str, word: str) -> tuple[Statement, frozenset[str]]:
         """A stored statement and every key whose signature over it verifies."""
-        envelope = parse_envelope(self.store.document(digest), f"document {digest}")
-        statement = parse_statement(envelope.payload, f"document {digest}")
+        raw = self.store.document(digest)
+        seen = self.verified.get(raw)
+        if seen is not None and seen[0].word == word:
+            return seen
+        envelope = reread_envelope(raw, f"document {digest}")
+        statement = reread_statement(envelope.payload, digest, f"document {digest}")
         if statement.word != word or statement.project != self.trust.project:
             found = f"a {statement.word} of project {statement.project[:19]}"
             raise Corrupt("statement.unexpected", at=f"document {digest}", found=found, expected=f"a {word} of this project")
-        return statement, valid_keys(envelope, self.trust.public_keys(), f"document {digest}")
+        verified = statement, valid_keys(envelope, self.trust.public_keys(), f"document {digest}")
+        self.verified[raw] = verified
+        return verified
 
     def trust_at(self, digest: str) -> Trust:
         """The version of the trust document with this digest."""

@@ -366,7 +366,7 @@ class FileStore:
         if not DIGEST.match(digest):
             raise Refused("digest.syntax", at="digest", found=digest, expected="sha256: and 64 hexadecimal digits")
         digits = digest.removeprefix("sha256:")
-        return self.home / folder / digits[:2] / (digits + suffix)
+        return Path(f"{self.home}/{folder}/{digits[:2]}/{digits}{suffix}")
 
     def _fresh(self) -> Path:
         return self.home / "tmp" / f"{os.getpid()}-{threading.get_ident()}-{next(_unnamed)}"

@@ -77,6 +77,19 @@ def parse_envelope(raw: bytes, at: str, payload_type: str = PAYLOAD_TYPE) -> Env
     return envelope_of(parse_json(raw, at, DOCUMENT_BYTES_MAX // 3 * 4 + 1024 * 1024), raw, at, payload_type)
 
 
+def reread_envelope(raw: bytes, at: str) -> Envelope:
+    """An envelope whose bytes have the digest a log entry names: they were parsed strictly when they entered, so this need not be.
+
+    Raises:
+        Refused: `envelope.*`.
+    """
+    try:
+        value = msgspec.json.decode(raw)
+    except msgspec.DecodeError as e:
+        raise Refused("envelope.shape", at=at, found=str(e), expected="a DSSE envelope: payload, payloadType, signatures") from e
+    return envelope_of(value, raw, at)
+
+
 def envelope_of(value: Any, raw: bytes, at: str, payload_type: str = PAYLOAD_TYPE) -> Envelope:
     """An envelope from JSON that is parsed already; `raw` is kept as its bytes.
 

@@ -76,6 +76,25 @@ def parse_statement(raw: bytes, at: str) -> Statement:
             would have two digests.
     """
     value = parse_json(raw, at)
+    statement = _statement(value, raw, at)
+    if canonical(value) != raw:
+        raise Refused("statement.not-canonical", at=at, found="other bytes than RFC 8785 writes", expected="canonical JSON")
+    return statement
+
+
+def reread_statement(raw: bytes, digest: str, at: str) -> Statement:
+    """A statement whose bytes have the digest a log entry names: they were canonical when they entered, so that is not asked again.
+
+    Raises:
+        Refused: `statement.*`; `statement.other-digest` when they have another.
+    """
+    statement = _statement(msgspec.json.decode(raw), raw, at)
+    if statement.digest != digest:
+        raise Refused("statement.other-digest", at=at, found=statement.digest, expected=digest)
+    return statement
+
+
+def _statement(value: Any, raw: bytes, at: str) -> Statement:
     if not isinstance(value, dict) or value.get("_type") != STATEMENT_TYPE:
         found = str(value.get("_type")) if isinstance(value, dict) else type(value).__name__
         raise Refused("statement.type", at=f"{at} _type", found=found, expected=STATEMENT_TYPE)
@@ -88,8 +107,6 @@ def parse_statement(raw: bytes, at: str) -> Statement:
         body = msgspec.convert(value, _Body)
     except msgspec.ValidationError as e:
         raise Refused("statement.shape", at=at, found=str(e), expected="an in-toto Statement v1 with a project") from e
-    if canonical(value) != raw:
-        raise Refused("statement.not-canonical", at=at, found="other bytes than RFC 8785 writes", expected="canonical JSON")
     return Statement(named[1], body.predicate["project"], body.subject, body.predicate, raw, sha256(raw))
 
 

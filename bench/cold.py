@@ -1,0 +1,108 @@
+"""Cold commands as whole processes, and a gate over 100 signed pieces of evidence, cold and warm. Every figure beside its limit.
+
+The gate that is measured reads every document again and verifies every signature; one that does not is not measured.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+RESULTS = ROOT / "bench" / "results"
+DOSSIER = str(Path(sys.executable).parent / "dossier")
+RUNS = 15
+
+
+def machine() -> dict[str, object]:
+    """What the figures were measured on."""
+    return {"python": platform.python_version(), "system": platform.platform(), "cores": os.cpu_count(), "machine": platform.machine()}
+
+
+def keep(name: str, figures: list[dict[str, object]]) -> None:
+    """Print the figures and write them with the machine's facts."""
+    for f in figures:
+        limit = f" limit {f['limit']} {f['unit']}, ratio {float(str(f['value'])) / float(str(f['limit'])):.2f}" if f.get("limit") else ""
+        print(f"{f['name']:44} {float(str(f['value'])):10.2f} {f['unit']}{limit}")
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    (RESULTS / f"{name}.json").write_text(json.dumps({"machine": machine(), "figures": figures}, indent=1) + "\n")
+
+
+def process_ms(command: list[str], env: dict[str, str], ok: tuple[int, ...] = (0,)) -> float:
+    """Median of the wall time of a command as a process, after one run not counted."""
+    times = []
+    for i in range(RUNS + 1):
+        began = time.perf_counter()
+        done = subprocess.run(command, env=env, capture_output=True)
+        if done.returncode not in ok:
+            sys.exit(f"{command}: {done.returncode} {done.stderr.decode()[-300:]}")
+        if i:
+            times.append((time.perf_counter() - began) * 1000)
+    return statistics.median(times)
+
+
+def warm_ms(call: Callable[[], object], runs: int = 60) -> float:
+    """95th percentile of a call in this process."""
+    call()
+    times = []
+    for _ in range(runs):
+        began = time.perf_counter()
+        call()
+        times.append((time.perf_counter() - began) * 1000)
+    return statistics.quantiles(times, n=20)[18]
+
+
+def hundred(root: Path) -> object:
+    """A project with 100 pieces of evidence of ten names, assembled; every one a signed document of its own."""
+    from tests.town import JUNIT, TESTS, Town
+
+    plans = "".join(TESTS.replace('name = "tests"', f'name = "tests-{i}"') for i in range(9))
+    town = Town(root, settings=TESTS + plans)
+    assert JUNIT
+    town.open()
+    for _ in range(10):
+        town.dossier("collect")
+    town.dossier("assemble")
+    return town
+
+
+def main() -> None:
+    env = {"PATH": os.environ["PATH"], "HOME": str(ROOT), "NO_COLOR": "1"}
+    python = process_ms([sys.executable, "-c", "pass"], env)
+    help_ms = process_ms([DOSSIER, "--help"], env)
+    with tempfile.TemporaryDirectory() as d:
+        town = hundred(Path(d))
+        evidence = len(town.dossier("assemble")["dossier"]["evidence"])  # type: ignore[attr-defined]
+        there = {**env, **town.env}  # type: ignore[attr-defined]
+        repo = str(town.repo)  # type: ignore[attr-defined]
+        list_ms = process_ms([DOSSIER, "-C", repo, "list"], there)
+        gate_ms = process_ms([DOSSIER, "-C", repo, "gate"], there, ok=(10,))
+        from release_dossier.steps.decide import decide_dossier, newest_dossier
+        from release_dossier.steps.world import open_world
+
+        world = open_world(Path(repo), there, town.now)  # type: ignore[attr-defined]
+        digest = newest_dossier(world)
+        warm = warm_ms(lambda: decide_dossier(world, digest))
+    keep(
+        "cold",
+        [
+            {"name": "python -c pass, cold", "value": python, "unit": "ms"},
+            {"name": "dossier --help, cold", "value": help_ms, "unit": "ms", "limit": 150},
+            {"name": f"dossier list, cold ({evidence} evidence in the log)", "value": list_ms, "unit": "ms", "limit": 150},
+            {"name": f"dossier gate, cold, {evidence} evidence verified", "value": gate_ms, "unit": "ms", "limit": 200},
+            {"name": f"gate, warm p95, {evidence} evidence verified", "value": warm, "unit": "ms", "limit": 20},
+        ],
+    )
+
+
+if __name__ == "__main__":
+    main()

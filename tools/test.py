@@ -60,7 +60,7 @@ def _python_for(version: str, executable: str) -> str:
 def suite(version: str, executable: str) -> tuple[int, dict[str, int], list[str]]:
     """Exit status, counts, and the reasons of skips."""
     python = _python_for(version, executable)
-    command = [python, "-m", "pytest", "-q", "-rs", "-n", "2", "--dist", "worksteal", "-p", "no:cacheprovider", *sys.argv[1:]]
+    command = [python, "-m", "pytest", "-rs", "-n", "2", "--dist", "worksteal", "-p", "no:cacheprovider", *sys.argv[1:]]
     done = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     lines = []
     assert done.stdout is not None

@@ -61,6 +61,15 @@ WHOLE = frozenset(
 )
 # newest migration of a release → the family its schema belongs to
 MIGRATIONS = {"20251020140500": "v2.1.0–v3.1.0", "20260607094000": "v3.2.0–v3.4.0", "20260618090000": "v3.5.2–v3.8.1"}
+# optional table → migration it came with
+SINCE = {
+    "market_stewardship_audits": "20251208090000",
+    "moderator_role_audits": "20251027090000",
+    "market_accounting_snapshots": "20260607090000",
+    "market_groups": "20260612090000",
+    "market_group_members": "20260612090000",
+    "market_group_answer_additions": "20260614090000",
+}
 _EPOCH_YEARS = ("0001-01-01", "0000-12-31")
 Table = list[dict[str, Any]] | None
 _Read = Callable[[str, tuple[str, ...], tuple[str, ...]], Table]
@@ -140,7 +149,7 @@ def read_ledger(source: Path) -> c.Ledger:
         Refused: `ledger.no-source`, `ledger.not-a-ledger`, `ledger.unreadable`, `ledger.missing-table`, `ledger.column-type` and the like.
     """
     if source.is_dir():
-        return _assemble(_parquet(source), str(source.name))
+        return _assemble(_parquet(source), str(source.name), left_out_when_empty=True)
     if not source.is_file():
         raise Refused("ledger.no-source", at=str(source), found="no such file or folder", expected="a .sqlite file or a folder of Parquet")
     if source.stat().st_size > LEDGER_FILE_BYTES_MAX:
@@ -201,7 +210,7 @@ def _wanted(at: str, table: str, must: tuple[str, ...], may: tuple[str, ...], ha
     return [*must, *(m for m in may if m in have)]
 
 
-def _assemble(read: _Read, at: str) -> c.Ledger:
+def _assemble(read: _Read, at: str, *, left_out_when_empty: bool = False) -> c.Ledger:
     tables: dict[str, Table] = {}
     for name, (must, may) in TABLES.items():
         rows = read(name, must, may)
@@ -209,6 +218,9 @@ def _assemble(read: _Read, at: str) -> c.Ledger:
             raise Refused("ledger.missing-table", at=f"{at} {name}", found="no such table", expected=", ".join(NEEDED))
         tables[name] = None if rows is None else [_typed(name, row) for row in rows]
     migration = max((str(r["id"]) for r in tables["schema_migrations"] or ()), default="")
+    if left_out_when_empty:
+        # An export to Parquet writes no file for an empty table: what this schema has and the folder has not is empty.
+        tables |= {name: [] for name, since in SINCE.items() if tables[name] is None and since <= migration}
     ledger = c.Ledger(
         users=tuple(_user(r) for r in tables["users"] or ()),
         bets=tuple(_bet(r) for r in tables["bets"] or ()),

@@ -1,0 +1,144 @@
+"""One file, every byte of it accounted for; and the steps by hand really work."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import shutil
+import subprocess
+import tarfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from release_dossier.bundle import is_name, pack, unpack_bytes
+from release_dossier.errors import Corrupt, DossierError, Refused
+from tests.thread.test_gate import allowed
+from tests.town import Town
+
+FILES = {"a.txt": b"hello", "dir/b.json": b"{}", "empty": b""}
+NAME = st.from_regex(r"[a-z]{1,5}(/[a-z]{1,5}){0,2}", fullmatch=True)
+
+
+@settings(max_examples=60, deadline=None)
+@given(files=st.dictionaries(NAME, st.binary(max_size=700), max_size=6))
+def test_packing_and_unpacking_are_inverse(files: dict[str, bytes]) -> None:
+    """The same files give the same bytes, in any order, and come out again; an ordinary tar reads them too."""
+    raw = pack(files)
+    assert raw == pack(dict(reversed(files.items())))
+    assert unpack_bytes(raw) == files
+    with tarfile.open(fileobj=io.BytesIO(raw)) as tar:
+        assert {m.name for m in tar.getmembers()} == set(files)
+
+
+def test_no_byte_is_free() -> None:
+    """Any byte changed in header, content or padding: another content, or an error that names the place."""
+    raw = pack(FILES)
+    for at in range(len(raw)):
+        changed = bytearray(raw)
+        changed[at] ^= 0x40
+        try:
+            found = unpack_bytes(bytes(changed))
+        except DossierError:
+            continue
+        assert found != FILES, at
+
+
+def tar(name: str, kind: bytes = tarfile.REGTYPE, twice: bool = False, mode: int = 0o644) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as t:
+        info = tarfile.TarInfo(name)
+        info.type, info.mode, info.linkname = kind, mode, "x" if kind in (tarfile.SYMTYPE, tarfile.LNKTYPE) else ""
+        t.addfile(info)
+        if twice:
+            t.addfile(info)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        tar("../up"),
+        tar("/abs"),
+        tar("a/../b"),
+        tar("a", tarfile.SYMTYPE),
+        tar("a", tarfile.LNKTYPE),
+        tar("a", tarfile.CHRTYPE),
+        tar("a", tarfile.DIRTYPE),
+        tar("a", twice=True),
+        tar("a", mode=0o777),
+        pack(FILES) + b"\0",
+        pack(FILES)[:-512],
+        pack(FILES)[:700],
+        b"",
+    ],
+    ids=range(13),
+)
+def test_what_is_no_bundle_is_broken(raw: bytes) -> None:
+    """Links, devices, steps upwards, doubles, other modes, trailing or missing bytes."""
+    with pytest.raises((Corrupt, Refused)):
+        unpack_bytes(raw)
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/..", "/a", "a//b", "a b", "a\nb", "x" * 101])
+def test_names_that_are_none(name: str) -> None:
+    """A name is relative, plain and short."""
+    assert not is_name(name)
+    with pytest.raises(Refused):
+        pack({name: b""})
+
+
+@pytest.fixture(scope="module")
+def released(tmp_path_factory: pytest.TempPathFactory) -> tuple[Town, Path]:
+    """A released project, and its bundle unpacked with ordinary tar."""
+    town = Town(tmp_path_factory.mktemp("released"))
+    digest = allowed(town)
+    town.dossier("release")
+    file, room = town.root / "x.dossier", town.root / "room"
+    town.dossier("export", digest, "-o", str(file))
+    room.mkdir()
+    subprocess.run(["tar", "-xf", str(file), "-C", str(room)], check=True)
+    return town, room
+
+
+def commands(room: Path) -> list[str]:
+    return re.findall(r"```sh\n(.*?)\n```", (room / "HOW-TO-CHECK.md").read_text(), re.DOTALL)
+
+
+def run(command: str, room: Path, town: Town) -> int:
+    env = {"PATH": os.environ["PATH"], "HOME": str(room), "REPO": str(town.repo), "GIT_CONFIG_GLOBAL": "/dev/null"}
+    return subprocess.run(["bash", "-c", f"set -o pipefail; {command}"], cwd=room, env=env, capture_output=True).returncode
+
+
+def test_how_to_check_works_step_by_step(released: tuple[Town, Path]) -> None:
+    """Every command in it but cosign's ends well with sha256sum, ssh-keygen and git alone."""
+    town, room = released
+    mine = [c for c in commands(room) if not c.startswith("cosign")]
+    assert {c.split()[0].split("$")[0] for c in mine} >= {"sha256sum", "ssh-keygen", "cut"}
+    for command in mine:
+        assert run(command, room, town) == 0, command
+
+
+def test_how_to_check_with_cosign(released: tuple[Town, Path]) -> None:
+    """cosign accepts the manifest's envelope by the maker's key."""
+    town, room = released
+    if shutil.which("cosign") is None:
+        pytest.skip("needs cosign: go install github.com/sigstore/cosign/v2/cmd/cosign@v2.6.5")
+    (command,) = [c for c in commands(room) if c.startswith("cosign")]
+    assert run(command, room, town) == 0
+
+
+def test_how_to_check_finds_a_changed_file(released: tuple[Town, Path], tmp_path: Path) -> None:
+    """One byte in one file: the sums fail. One byte in what a person signed: ssh-keygen fails."""
+    town, room = released
+    for name, word in (("DOSSIER.md", "sha256sum"), ("approvals", "ssh-keygen")):
+        other = tmp_path / word
+        shutil.copytree(room, other)
+        file = other / name if (other / name).is_file() else next((other / name).glob("*.pae"))
+        raw = bytearray(file.read_bytes())
+        raw[len(raw) // 2] ^= 1
+        file.write_bytes(raw)
+        assert any(run(c, other, town) != 0 for c in commands(other) if c.startswith(word))

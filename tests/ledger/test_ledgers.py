@@ -7,6 +7,7 @@ import lzma
 import shutil
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -126,7 +127,7 @@ def test_each_change_is_found(name: str, clean: Path, tmp_path: Path) -> None:
     """One changed row, and the check that is there for it fails."""
     shutil.copytree(clean, tmp_path / "c")
     sql, check = MUTATIONS[name]
-    with sqlite3.connect(tmp_path / "c" / "ledger.sqlite") as db:
+    with closing(sqlite3.connect(tmp_path / "c" / "ledger.sqlite")) as db, db:
         assert db.execute(sql).rowcount == 1
     v = judge(tmp_path / "c")
     assert check in failed(v), {c.id: c.why for c in v.checks if c.state != "pass"}
@@ -201,7 +202,7 @@ def test_bad_ledgers_are_refused_by_name(clean: Path, tmp_path: Path) -> None:
 def test_bad_columns_name_their_place(sql: str, code: str, at: str, clean: Path, tmp_path: Path) -> None:
     """Text in an integer column, NULL where a name must be, a table that is gone: table, column and row."""
     shutil.copy(clean / "ledger.sqlite", tmp_path)
-    with sqlite3.connect(tmp_path / "ledger.sqlite") as db:
+    with closing(sqlite3.connect(tmp_path / "ledger.sqlite")) as db, db:
         db.execute(sql)
     e = refused(lambda: read_ledger(tmp_path / "ledger.sqlite"))
     assert (e.code, e.at) == (code, at)
@@ -210,11 +211,11 @@ def test_bad_columns_name_their_place(sql: str, code: str, at: str, clean: Path,
 def test_unknown_migration_and_no_markets_are_never_a_pass(clean: Path, tmp_path: Path) -> None:
     """A newer schema is said to be unknown; a ledger with nothing in it shows nothing."""
     shutil.copytree(clean, tmp_path / "c")
-    with sqlite3.connect(tmp_path / "c" / "ledger.sqlite") as db:
+    with closing(sqlite3.connect(tmp_path / "c" / "ledger.sqlite")) as db, db:
         db.execute("INSERT INTO schema_migrations VALUES ('20991231000000', '2099-12-31')")
     assert judge(tmp_path / "c").verdict == "inconclusive"
     assert judge(tmp_path / "c", assume_schema=True).verdict == "pass"
-    with sqlite3.connect(tmp_path / "c" / "ledger.sqlite") as db:
+    with closing(sqlite3.connect(tmp_path / "c" / "ledger.sqlite")) as db, db:
         for table in ("markets", "bets", "market_groups", "market_group_members", "market_group_answer_additions"):
             db.execute(f"DELETE FROM {table}")
     v = verify_ledger(tmp_path / "c" / "ledger.sqlite", assume_schema=True)

@@ -42,6 +42,7 @@ class GuessedPlan(msgspec.Struct, frozen=True):
     output: str
     format: str
     because: str
+    prepare: tuple[tuple[str, ...], ...] = ()
 
 
 class Guess(msgspec.Struct, frozen=True):
@@ -126,13 +127,26 @@ def _plans(root: str, service: str, tracked: Sequence[str], contents: Mapping[st
         out.append(GuessedPlan(f"tests{suffix}", "tests", (service,), run, "", "go-test-json", f"{prefix}go.mod"))
     python = [f for f in tracked if f.startswith(prefix) and re.search(r"(^|/)(test_[^/]*|[^/]*_test)\.py$", f)]
     if python and not out:
-        run = ("python3", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--junitxml=junit.xml", *((root,) if root else ()))
-        out.append(GuessedPlan(f"tests{suffix}", "tests", (service,), run, "junit.xml", "junit", f"{python[0]} and its like"))
+        of_its_own = ".venv/bin/python"
+        run = (of_its_own, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--junitxml=junit.xml", *((root,) if root else ()))
+        because = f"{python[0]} and its like; pytest in an environment of its own, from the package index"
+        prepare = (
+            ("python3", "-m", "venv", ".venv"),
+            (of_its_own, "-m", "pip", "install", "-q", "pytest", *_needs(prefix, tracked, contents)),
+        )
+        out.append(GuessedPlan(f"tests{suffix}", "tests", (service,), run, "junit.xml", "junit", because, prepare))
     package = contents.get(f"{prefix}package.json")
     if package and not out and "vitest" in _scripts(package):
         run = ("npx", *(("--prefix", root) if root else ()), "vitest", "run", "--reporter=json", "--outputFile=vitest.json")
         out.append(GuessedPlan(f"tests{suffix}", "tests", (service,), run, f"{prefix}vitest.json", "vitest-json", f"{prefix}package.json"))
     return out
+
+
+def _needs(prefix: str, tracked: Sequence[str], contents: Mapping[str, str]) -> tuple[str, ...]:
+    """What pip installs beside pytest: the project itself where it can be built, else its requirements."""
+    if "[build-system]" in contents.get(f"{prefix}pyproject.toml", "") or f"{prefix}setup.py" in tracked:
+        return ("-e", f"./{prefix}".rstrip("/"))
+    return ("-r", f"{prefix}requirements.txt") if f"{prefix}requirements.txt" in tracked else ()
 
 
 def _scripts(package: str) -> str:

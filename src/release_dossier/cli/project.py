@@ -22,7 +22,7 @@ def init(profile: str | None, as_json: bool) -> None:
     done = init_project(Path.cwd(), dict(os.environ), edge.now(), profile)
 
     def words() -> str:
-        lines = [f"wrote {done.config}: {len(done.services)} services ({', '.join(done.services)}); check every guess:"]
+        lines = [f"wrote {done.config}: service{'s' * (len(done.services) != 1)} {', '.join(done.services)}; check every guess:"]
         lines += [f"  guess  {g}" for g in done.guessed]
         lines.append(
             f"{done.person} signs with {done.key}" + (f", a new key in {done.new_key}" if done.new_key else ", the key git signs with")

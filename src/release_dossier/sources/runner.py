@@ -23,6 +23,7 @@ from pathlib import Path
 
 import msgspec
 
+from release_dossier.errors import shown
 from release_dossier.limits import OUTPUT_BYTES_MAX
 from release_dossier.project import Plan
 from release_dossier.sources.git import Repository
@@ -115,7 +116,7 @@ def _run_all(
         if status in (126, 127) and shutil.which(command[0], path=env["PATH"]) is None:
             return done(None, f"{command[0]} is not installed here", infrastructure=True)
         if not last and status != 0:
-            return done(None, f"prepare `{' '.join(command)}` ended with {status}", infrastructure=True)
+            return done(None, f"prepare `{' '.join(command)}` ended with {status}{last_words(log)}", infrastructure=True)
     if (tree.resolve("HEAD"), tree.modified()) != before:
         moved = ", ".join(tree.modified()[:3]) or "HEAD"
         return done(status, f"the run changed tracked files of its own worktree ({moved}): what it looked at is not what would ship")
@@ -149,6 +150,15 @@ def _one(
         finally:
             _end(p)
     return p.returncode, why
+
+
+def last_words(log: Path) -> str:
+    """`: ` and the last line that says anything in a captured output, fit for a terminal; empty where there is none."""
+    with log.open("rb") as f:
+        f.seek(max(0, log.stat().st_size - 4096))
+        lines = f.read().decode("utf-8", "replace").splitlines()
+    line = next((x.strip() for x in reversed(lines) if x.strip()), "")
+    return f": {shown(line)}" if line else ""
 
 
 def _wait(p: subprocess.Popen[bytes], seconds: float) -> None:

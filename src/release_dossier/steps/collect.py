@@ -22,7 +22,7 @@ from release_dossier.evidence.reading import Reading
 from release_dossier.evidence.statement import Artifact, Evidence, Producer, Started
 from release_dossier.project import SETTINGS_FILE, Plan, Settings, seconds
 from release_dossier.sources.files import open_evidence
-from release_dossier.sources.runner import run_plan
+from release_dossier.sources.runner import last_words, run_plan
 from release_dossier.steps.world import World, instant, rfc3339
 from release_dossier.store.crash import reach
 from release_dossier.trust.statement import Subject, state
@@ -210,9 +210,9 @@ def _run(world: World, change: Change, plan: Plan, clock: Callable[[], datetime]
             artifacts.append(_keep(world, output, plan.output or f"{plan.name}.out", "application/octet-stream"))
             reading = _read_run(plan, output, ran.exit_status)
         else:
-            reading = _nothing(
-                plan.kind, ran.trouble or f"`{' '.join(plan.run)}` ended with {ran.exit_status} and wrote no {plan.output or 'output'}"
-            )
+            said = last_words(ran.log) if ran.log.exists() else ""
+            silent = f"`{' '.join(plan.run)}` ended with {ran.exit_status} and wrote no {plan.output or 'output'}{said}"
+            reading = _nothing(plan.kind, ran.trouble or silent)
         if ran.trouble:
             reading = msgspec.structs.replace(reading, verdict="fail" if reading.verdict == "fail" else "inconclusive", cause=ran.trouble)
         return Outcome(

@@ -101,7 +101,8 @@ def _keys(world: World, say: object) -> None:
     say(
         "people",
         "warn" if missing else "pass",
-        f"{len(world.trust.document.people)} people" + (f"; nobody is {', '.join(sorted(missing))}" if missing else ""),
+        f"{len(world.trust.document.people)} {'person' if len(world.trust.document.people) == 1 else 'people'}"
+        + (f"; nobody is {', '.join(sorted(missing))}" if missing else ""),
         "dossier trust propose" if missing else "",
     )
 

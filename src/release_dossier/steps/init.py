@@ -205,6 +205,7 @@ def _settings(found: Guess, name: str, protected: str, remote: str, trust: str, 
     for p in found.plans:
         out += ["", "[[evidence]]", f"name = {q(p.name)}  # guess: {shown(p.because)}", f"kind = {q(p.kind)}"]
         out += [f"services = {_quoted(p.services)}"] if p.services else []
+        out += [f"prepare = [{', '.join(_quoted(c) for c in p.prepare)}]"] if p.prepare else []
         out += [f"run = {_quoted(p.run)}"] if p.run else []
         out += [f"output = {q(p.output)}"] if p.output else []
         out += [f"format = {q(p.format)}"] if p.format else []

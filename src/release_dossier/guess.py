@@ -137,8 +137,11 @@ def _plans(root: str, service: str, tracked: Sequence[str], contents: Mapping[st
         out.append(GuessedPlan(f"tests{suffix}", "tests", (service,), run, "junit.xml", "junit", because, prepare))
     package = contents.get(f"{prefix}package.json")
     if package and not out and "vitest" in _scripts(package):
-        run = ("npx", *(("--prefix", root) if root else ()), "vitest", "run", "--reporter=json", "--outputFile=vitest.json")
-        out.append(GuessedPlan(f"tests{suffix}", "tests", (service,), run, f"{prefix}vitest.json", "vitest-json", f"{prefix}package.json"))
+        at = ("--prefix", root) if root else ()
+        run = ("npx", *at, "vitest", "run", "--reporter=json", "--outputFile=vitest.json")
+        npm = ("npm", *at, "ci" if f"{prefix}package-lock.json" in tracked else "install")
+        because = f"{prefix}package.json"
+        out.append(GuessedPlan(f"tests{suffix}", "tests", (service,), run, f"{prefix}vitest.json", "vitest-json", because, (npm,)))
     return out
 
 

@@ -16,7 +16,10 @@ def test_folders_with_build_files_are_services() -> None:
     ]
     plans = {p.name: p for p in g.plans}
     assert plans["tests-backend"].run == ("go", "-C", "backend", "test", "-json", "./...")
-    assert plans["tests-frontend"].format == "vitest-json"
+    assert (plans["tests-frontend"].format, plans["tests-frontend"].prepare) == (
+        "vitest-json",
+        (("npm", "--prefix", "frontend", "install"),),
+    )
     assert (plans["latency"].run, plans["alert-coverage"].run) == ((), ())
 
 
@@ -26,6 +29,20 @@ def test_one_service_when_nothing_divides() -> None:
     assert [(s.name, s.paths, s.owners, s.tag) for s in g.services] == [("my-shop", ("**",), ("@ann",), "release/{version}")]
     assert g.plans[0].format == "junit"
     assert any("moves money" in line for line in g.lines)
+
+
+def test_python_tests_bring_what_they_need() -> None:
+    """pytest comes from an environment of its own, with the project where it can be built, else with its requirements."""
+
+    def installed(tracked: list[str], contents: dict[str, str]) -> tuple[str, ...]:
+        (plan,) = guess("shop", tracked, contents, [], "ann").plans
+        assert plan.run[0] == ".venv/bin/python"
+        return plan.prepare[-1][5:]
+
+    assert installed(["test_shop.py"], {}) == ("pytest",)
+    assert installed(["test_shop.py", "requirements.txt"], {}) == ("pytest", "-r", "requirements.txt")
+    assert installed(["test_shop.py", "pyproject.toml"], {"pyproject.toml": "[build-system]"}) == ("pytest", "-e", ".")
+    assert installed(["test_shop.py", "pyproject.toml", "requirements.txt"], {"pyproject.toml": ""}) == ("pytest", "-r", "requirements.txt")
 
 
 def test_nothing_to_see() -> None:

@@ -119,7 +119,8 @@ def test_prepare_that_fails_says_its_last_words(repo: Repository) -> None:
     """The last line a failed preparation said is in the reason, without terminal escapes."""
     said = ("sh", "-c", "echo first; printf 'no such \\033[31mpackage\\n\\n'; exit 5")
     trouble = ran(repo, "true", prepare=(said,), look=lambda r: r.trouble)
-    assert isinstance(trouble, str) and trouble.endswith("ended with 5: no such package")
+    assert isinstance(trouble, str)
+    assert trouble.endswith("ended with 5: no such package")
 
 
 def test_time_limit_ends_the_whole_group(repo: Repository, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src" / "release_dossier"
 FAMILIES = {"Refused": 20, "Unavailable": 30, "Corrupt": 40, "Misuse": 2}
+FILE_ENDINGS = {"json", "toml", "pub", "xml"}
 
 
 def pages() -> dict[Path, str]:
@@ -28,41 +29,52 @@ def pages() -> dict[Path, str]:
     return out
 
 
-def raised() -> dict[str, tuple[str, str, str, str]]:
-    """code → (family, cause, remedy, file), from where it is raised; the first place wins."""
-    out: dict[str, tuple[str, str, str, str]] = {}
-    for file in sorted(SOURCE.rglob("*.py")):
+def raised() -> dict[str, set[int]]:
+    """code → the exit codes it ends with, from where it is raised. A code that reaches its raise through a variable
+    gets those of every such raise in its module."""
+    out: dict[str, set[int]] = {"usage": {2}}
+    known = tables()
+    for file in sources():
+        loose: set[int] = set()
+        named: set[str] = set()
         for node in ast.walk(ast.parse(file.read_text())):
-            if not isinstance(node, ast.Call) or not node.args or not isinstance(node.args[0], ast.Constant):
-                continue
-            name = node.func.id if isinstance(node.func, ast.Name) else ""
-            code = node.args[0].value
-            if not isinstance(code, str) or not re.fullmatch(r"[a-z][a-z0-9]*(?:[.-][a-z0-9]+)+", code):
-                continue
-            given = {k.arg: words(k.value) for k in node.keywords}
-            if name == "_Fault":
-                name, given = "Refused", {"found": words(node.args[1]), "expected": words(node.args[2])}
-            if name in FAMILIES:
-                remedy = given.get("help") or f"expected: {given.get('expected', '')}"
-                out.setdefault(code, (name, f"found {given.get('found', 'something else')}", remedy, str(file.relative_to(SOURCE))))
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in known:
+                named.add(node.value)
+            if isinstance(node, ast.Call) and node.args and isinstance(node.func, ast.Name) and node.func.id in FAMILIES:
+                exit_code = FAMILIES[node.func.id]
+                if not isinstance(node.args[0], ast.Constant):
+                    loose.add(exit_code)
+                elif node.args[0].value != "usage":
+                    out.setdefault(str(node.args[0].value), set()).add(exit_code)
+        for code in named if loose else ():
+            out.setdefault(code, set(loose))
     return out
 
 
-def words(node: ast.expr) -> str:
-    """A message as it stands in the code, `…` for what varies."""
-    if isinstance(node, ast.Constant):
-        return str(node.value)
-    if isinstance(node, ast.JoinedStr):
-        return "".join(words(v) if isinstance(v, ast.Constant) else "…" for v in node.values)
-    if isinstance(node, ast.BoolOp):
-        return words(node.values[-1])
-    if isinstance(node, ast.IfExp):
-        return " or ".join(dict.fromkeys((words(node.body), words(node.orelse))))
-    return "…"
+def sources() -> list[Path]:
+    return sorted(f for f in SOURCE.rglob("*.py") if f.name != "refusals.py")
+
+
+def unlike() -> list[str]:
+    """Codes that code and tables do not share. Every dotted literal in a family of codes is taken for one, however it is raised."""
+    from release_dossier.store.crash import POINTS
+
+    known = tables()
+    families = {c.partition(".")[0] for c in known}
+    seen = set()
+    for file in sources():
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                seen.add(node.value)
+    like = {s for s in seen if re.fullmatch(r"[a-z][a-z0-9-]*\.[a-z][a-z0-9-]+", s) and s.partition(".")[0] in families}
+    like = {s for s in like - set(POINTS) if s.partition(".")[2] not in FILE_ENDINGS}
+    return [f"{c}: raised, but in no refusals.py" for c in sorted((like | set(raised())) - set(known))] + [
+        f"{c}: in a refusals.py, but raised nowhere" for c in sorted(set(known) - seen)
+    ]
 
 
 def tables() -> dict[str, tuple[str, str]]:
-    """Causes and remedies written out by hand, `CODES` of every refusals.py: they say more than the code can."""
+    """code → (cause, remedy), written by hand in `CODES` of every refusals.py."""
     out: dict[str, tuple[str, str]] = {}
     for file in sorted(SOURCE.rglob("refusals.py")):
         module = "release_dossier." + ".".join(file.relative_to(SOURCE).with_suffix("").parts)
@@ -87,10 +99,10 @@ def refusals() -> str:
         "| code | exit | cause | remedy |",
         "|---|---|---|---|",
     ]
-    by_hand = tables()
-    for code, (family, cause, remedy, _) in sorted(raised().items()):
-        cause, remedy = by_hand.get(code, (cause, remedy))
-        lines.append(f"| `{code}` | {FAMILIES[family]} | {_cell(cause)} | {_cell(remedy)} |")
+    exits = raised()
+    for code, (cause, remedy) in sorted(tables().items()):
+        ends = " or ".join(str(e) for e in sorted(exits.get(code, ())))
+        lines.append(f"| `{code}` | {ends} | {_cell(cause)} | {_cell(remedy)} |")
     return "\n".join(lines) + "\n"
 
 
@@ -130,7 +142,8 @@ def main() -> int:
             wrong.append(str(file.relative_to(ROOT)))
     if wrong:
         print(f"out of date: {', '.join(wrong)}. make docs")
-    return 1 if wrong else 0
+    print("".join(f"{line}\n" for line in unlike()), end="")
+    return 1 if wrong or unlike() else 0
 
 
 if __name__ == "__main__":

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import click
 import pytest
@@ -20,6 +22,50 @@ def test_generated_pages_are_what_the_code_says() -> None:
     """`make docs` would change nothing."""
     done = subprocess.run([sys.executable, str(ROOT / "tools/docs.py"), "check"], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
+
+
+def _docs() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("tools_docs", ROOT / "tools/docs.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_every_refusal_has_its_cause_and_remedy() -> None:
+    """Each code the program can raise is documented, each documented one is raised, and each says with which exit code it ends."""
+    docs = _docs()
+    assert docs.unlike() == []
+    assert set(docs.tables()) <= set(docs.raised())
+
+
+@pytest.mark.parametrize(
+    "line",
+    ['raise Refused("trust.brand-new", at="a", found="b", expected="c")', 'code = "trust.brand-new" if late else "log.gap"'],
+)
+def test_a_code_nobody_documented_is_found(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However it reaches its raise."""
+    docs = _docs()
+    (tmp_path / "new.py").write_text(line)
+    files = [*docs.sources(), tmp_path / "new.py"]
+    monkeypatch.setattr(docs, "sources", lambda: files)
+    assert docs.unlike() == ["trust.brand-new: raised, but in no refusals.py"]
+
+
+def test_a_code_that_is_gone_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A documented code that nothing raises is an error too."""
+    docs = _docs()
+    known = {**docs.tables(), "trust.long-gone": ("a", "b")}
+    monkeypatch.setattr(docs, "tables", lambda: known)
+    assert docs.unlike() == ["trust.long-gone: in a refusals.py, but raised nowhere"]
+
+
+def test_every_command_is_documented() -> None:
+    """Each command stands in some page, not only in its own help."""
+    text = "\n".join(p.read_text() for p in [*PAGES, ROOT / "CHANGELOG.md"])
+    for name in COMMANDS:
+        assert re.search(rf"(`|dossier ){name}\b", text), name
 
 
 def test_every_named_command_exists() -> None:

@@ -1,6 +1,7 @@
 """Cold commands as whole processes, and a gate over 100 signed pieces of evidence, cold and warm. Every figure beside its limit.
 
-The gate that is measured reads every document again and verifies every signature; one that does not is not measured.
+A gate that does not verify is not measured: verifications are counted, and too few end the run. A process that decides again may remember
+what it verified; that is a figure of its own, without a limit, because no signature is verified in it.
 """
 
 from __future__ import annotations
@@ -50,15 +51,35 @@ def process_ms(command: list[str], env: dict[str, str], ok: tuple[int, ...] = (0
     return statistics.median(times)
 
 
-def warm_ms(call: Callable[[], object], runs: int = 60) -> float:
-    """95th percentile of a call in this process."""
+def warm_ms(call: Callable[[], object], before: Callable[[], object] = lambda: None, runs: int = 60) -> float:
+    """95th percentile of a call in this process; `before` is not counted."""
     call()
     times = []
     for _ in range(runs):
+        before()
         began = time.perf_counter()
         call()
         times.append((time.perf_counter() - began) * 1000)
     return statistics.quantiles(times, n=20)[18]
+
+
+def counted(call: Callable[[], object]) -> int:
+    """How many signatures a call verifies."""
+    from release_dossier.trust.keys import PublicKey
+
+    plain, made = PublicKey.verifies, 0
+
+    def verifies(self: PublicKey, signature: bytes, message: bytes) -> bool:
+        nonlocal made
+        made += 1
+        return plain(self, signature, message)
+
+    PublicKey.verifies = verifies  # type: ignore[method-assign]
+    try:
+        call()
+    finally:
+        PublicKey.verifies = plain  # type: ignore[method-assign]
+    return made
 
 
 def hundred(root: Path) -> object:
@@ -91,15 +112,29 @@ def main() -> None:
 
         world = open_world(Path(repo), there, town.now)  # type: ignore[attr-defined]
         digest = newest_dossier(world)
-        warm = warm_ms(lambda: decide_dossier(world, digest))
+
+        def forget() -> None:
+            world.verified.clear()
+
+        def decide() -> None:
+            decide_dossier(world, digest)
+
+        forget()
+        verified = counted(decide)
+        if verified < evidence:
+            sys.exit(f"{verified} signatures verified for {evidence} pieces of evidence: such a gate is not measured")
+        warm = warm_ms(decide, forget)
+        again = counted(decide)
+        remembered = warm_ms(decide)
     keep(
         "cold",
         [
             {"name": "python -c pass, cold", "value": python, "unit": "ms"},
             {"name": "dossier --help, cold", "value": help_ms, "unit": "ms", "limit": 150},
             {"name": f"dossier list, cold ({evidence} evidence in the log)", "value": list_ms, "unit": "ms", "limit": 150},
-            {"name": f"dossier gate, cold, {evidence} evidence verified", "value": gate_ms, "unit": "ms", "limit": 200},
-            {"name": f"gate, warm p95, {evidence} evidence verified", "value": warm, "unit": "ms", "limit": 20},
+            {"name": f"dossier gate, cold, {verified} signatures", "value": gate_ms, "unit": "ms", "limit": 200},
+            {"name": f"gate, warm p95, {verified} signatures", "value": warm, "unit": "ms", "limit": 20},
+            {"name": f"gate, remembering p95, {again} signatures", "value": remembered, "unit": "ms"},
         ],
     )
 

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from operator import attrgetter
 
 import msgspec
 
@@ -127,12 +128,12 @@ def _none_left_out(world: World, dossier: Dossier) -> None:
                 raise Corrupt("dossier.incomplete", at=f"started {entry.digest}", found=found, expected="every attempt the log holds")
 
 
+_WORDS = attrgetter(*(f for f in Attempt.__struct_fields__ if f in Evidence.__struct_fields__ and f != "producer"))
+
+
 def same_words(a: Attempt, e: Evidence) -> bool:
     """Whether the dossier says of an attempt what its evidence says."""
-    fields = [f for f in Attempt.__struct_fields__ if f in Evidence.__struct_fields__ and f not in ("producer",)]
-    mine = {f: getattr(a, f) for f in fields}
-    theirs = {f: getattr(e, f) for f in fields}
-    return mine == theirs and (a.producer, a.producer_key, a.imported_by) == (e.producer.id, e.producer.key, e.producer.imported_by)
+    return _WORDS(a) == _WORDS(e) and (a.producer, a.producer_key, a.imported_by) == (e.producer.id, e.producer.key, e.producer.imported_by)
 
 
 def signed_statements(world: World, dossier: str, entries: tuple[Entry, ...]) -> tuple[Signed, ...]:

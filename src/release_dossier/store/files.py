@@ -29,6 +29,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from io import FileIO
 from pathlib import Path
 
 from release_dossier.digest import DIGEST
@@ -103,16 +104,17 @@ class FileStore:
     def document(self, digest: str) -> bytes:
         """See `ports.Store.document`."""
         entry = self._read().entry_of(digest)
-        file = self._place("documents", digest, ".json")
+        file = self._where("documents", digest, ".json")
         try:
-            raw = file.read_bytes()
+            with FileIO(file) as f:
+                raw = f.readall()
         except FileNotFoundError as e:
             raise Corrupt(
-                "store.missing-document", at=str(file), found="no such file", expected=f"the {entry.type} of log entry {entry.n}"
+                "store.missing-document", at=file, found="no such file", expected=f"the {entry.type} of log entry {entry.n}"
             ) from e
         except OSError as e:
-            raise _unavailable(e, file) from e
-        return check_document(raw, entry, str(file))
+            raise _unavailable(e, Path(file)) from e
+        return check_document(raw, entry, file)
 
     def find(self, prefix: str) -> str:
         """See `ports.Store.find`."""
@@ -363,10 +365,13 @@ class FileStore:
     # Files
 
     def _place(self, folder: str, digest: str, suffix: str = "") -> Path:
+        return Path(self._where(folder, digest, suffix))
+
+    def _where(self, folder: str, digest: str, suffix: str) -> str:
         if not DIGEST.match(digest):
             raise Refused("digest.syntax", at="digest", found=digest, expected="sha256: and 64 hexadecimal digits")
         digits = digest.removeprefix("sha256:")
-        return Path(f"{self.home}/{folder}/{digits[:2]}/{digits}{suffix}")
+        return f"{self.home}/{folder}/{digits[:2]}/{digits}{suffix}"
 
     def _fresh(self) -> Path:
         return self.home / "tmp" / f"{os.getpid()}-{threading.get_ident()}-{next(_unnamed)}"

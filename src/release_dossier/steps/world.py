@@ -79,7 +79,7 @@ class World(msgspec.Struct, frozen=True):
         """A stored statement and every key whose signature over it verifies."""
         raw = self.store.document(digest)
         seen = self.verified.get(raw)
-        if seen is not None and seen[0].word == word:
+        if seen is not None and (seen[0].word, seen[0].digest) == (word, digest):
             return seen
         envelope = reread_envelope(raw, f"document {digest}")
         statement = reread_statement(envelope.payload, digest, f"document {digest}")

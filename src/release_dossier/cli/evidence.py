@@ -9,6 +9,7 @@ import click
 
 from release_dossier.cli import edge
 from release_dossier.errors import EXIT_DENIED
+from release_dossier.limits import DOCUMENT_BYTES_MAX
 
 
 @click.group()
@@ -45,14 +46,20 @@ def read(file: Path, format_: str | None, exit_status: int | None, asked: Path |
     wish: dict[str, Any] = {}
     if asked is not None:
         with open_evidence(asked) as f:
-            wish = parse_json(f.read(), asked.name)
-    expectations = {k: str(v) for k, v in wish.get("expectations", {}).items()} if isinstance(wish, dict) else {}
+            wish = _object(parse_json(f.read(DOCUMENT_BYTES_MAX + 1), asked.name), asked.name)
+    expectations = {k: str(v) for k, v in _object(wish.get("expectations", {}), "expectations").items()}
     with open_evidence(file) as stream:
         reading = read_evidence(stream, format=format_, exit_status=exit_status, asked=wish, expectations=expectations)
     edge.emit(
         reading.as_json() | {"limits": list(reading.limits), "facts": reading.as_json().get("facts", {})}, as_json, lambda: _words(reading)
     )
     return 0 if reading.verdict == "pass" else EXIT_DENIED
+
+
+def _object(value: Any, at: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise click.BadParameter(f"{at} is no JSON object", param_hint="--asked")
+    return value
 
 
 def _words(r: Any) -> str:

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import IO, Any
 
+import msgspec
+
 from release_dossier.errors import Refused
 from release_dossier.evidence.readers import fire_drill, go_test, junit, k6, load_dossier, promtool, replay, vitest
 from release_dossier.evidence.readers.given import Given
@@ -43,6 +45,9 @@ def read(
         raise Refused("evidence.empty", at="file", found=f"{len(head)} bytes of nothing", expected="evidence")
     reader = _named(format) if format else _recognised(head)
     reading: Reading = reader.read(stream, Given(exit_status, dict(asked or {}), dict(expectations or {})))
+    if reading.verdict == "pass" and exit_status:  # whatever the file says: what wrote it says that it did not finish well
+        cause = f"what is in it passed, and the tool ended with {exit_status}"
+        return msgspec.structs.replace(reading, verdict="inconclusive", cause=cause)
     return reading
 
 

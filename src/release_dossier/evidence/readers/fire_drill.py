@@ -6,6 +6,7 @@ An alert with severity `none` (a watchdog) proves that the path works and covers
 
 from __future__ import annotations
 
+import json
 from typing import IO, Any
 
 from release_dossier.errors import Refused
@@ -27,8 +28,7 @@ def read(stream: IO[bytes], given: Given) -> Reading:
     Raises:
         Refused: `fire-drill.no-delivery`.
     """
-    fired: dict[str, str] = {}
-    resolved: set[str] = set()
+    last_of: dict[str, dict[str, str]] = {}
     broken = deliveries = 0
     last = None
     for _, line in lines(stream):
@@ -40,24 +40,28 @@ def read(stream: IO[bytes], given: Given) -> Reading:
         deliveries += 1
         last = event.get("receivedAt")
         for alert in payload["alerts"]:
-            _note(alert, fired, resolved)
+            broken += not _note(alert, last_of)
     if deliveries == 0:
         raise Refused(
             "fire-drill.no-delivery", at="file", found=f"{broken} lines that are none", expected="deliveries of Alertmanager's webhook"
         )
-    return _reading(fired, resolved, broken, given.declared("alerts"), last)
+    resolved = {name for name, each in last_of.items() if set(each.values()) == {"resolved"}}
+    return _reading(set(last_of), resolved, broken, given.declared("alerts"), last)
 
 
-def _note(alert: Any, fired: dict[str, str], resolved: set[str]) -> None:
+def _note(alert: Any, last_of: dict[str, dict[str, str]]) -> bool:
+    """How each alert of a name stood last; False when this is no alert. A resolution counts only after its firing was seen."""
     labels = alert.get("labels") if isinstance(alert, dict) else None
     name = labels.get("alertname") if isinstance(labels, dict) else None
-    if isinstance(name, str) and labels is not None and labels.get("severity") != "none":
-        fired.setdefault(name, str(alert.get("startsAt", "")))
-        if alert.get("status") == "resolved":
-            resolved.add(name)
+    if labels is None or not isinstance(name, str) or alert.get("status") not in ("firing", "resolved"):
+        return False
+    which = json.dumps(labels, sort_keys=True)
+    if labels.get("severity") != "none" and (alert["status"] == "firing" or which in last_of.get(name, {})):
+        last_of.setdefault(name, {})[which] = alert["status"]
+    return True
 
 
-def _reading(fired: dict[str, str], resolved: set[str], broken: int, declared: tuple[str, ...], last: Any) -> Reading:
+def _reading(fired: set[str], resolved: set[str], broken: int, declared: tuple[str, ...], last: Any) -> Reading:
     wanted = declared or tuple(sorted(fired))
     seen = [a for a in wanted if a in fired and a in resolved]
     unseen = [a for a in wanted if a not in fired]
@@ -66,8 +70,8 @@ def _reading(fired: dict[str, str], resolved: set[str], broken: int, declared: t
     words = [f"never seen firing: {', '.join(unseen)}"] if unseen else []
     words += [f"fired and never resolved: {', '.join(stuck)}"] if stuck else []
     words += ["which alerts should be seen is not declared"] if not declared else []
-    words += [f"{broken} lines could not be read"] if broken else []
-    extra = sorted(set(fired) - set(wanted))
+    words += [f"{broken} lines or alerts could not be read"] if broken else []
+    extra = sorted(fired - set(wanted))
     return Reading(
         kind="alert-coverage",
         format=NAME,

@@ -10,7 +10,9 @@ import msgspec
 from release_dossier.digest import parse_json
 from release_dossier.errors import Refused
 from release_dossier.evidence.reading import Fact
-from release_dossier.limits import DOCUMENT_BYTES_MAX, EVIDENCE_LINE_BYTES_MAX
+from release_dossier.limits import DOCUMENT_BYTES_MAX, EVIDENCE_LINE_BYTES_MAX, LIMITS_MAX
+
+_EXACT_MAX = 2**53 - 1  # the largest number that canonical JSON (RFC 8785) still tells from its neighbours
 
 
 class Given(msgspec.Struct, frozen=True):
@@ -22,7 +24,7 @@ class Given(msgspec.Struct, frozen=True):
 
     def declared(self, name: str) -> tuple[str, ...]:
         """A comma-separated expectation."""
-        return tuple(x.strip() for x in self.expectations.get(name, "").split(",") if x.strip())
+        return tuple(dict.fromkeys(x.strip() for x in self.expectations.get(name, "").split(",") if x.strip()))
 
 
 def whole_json(stream: IO[bytes]) -> Any:
@@ -48,21 +50,41 @@ def lines(stream: IO[bytes]) -> Iterator[tuple[int, bytes]]:
 
 
 def record(line: bytes) -> dict[str, Any] | None:
-    """A line of NDJSON, None when it is no JSON object."""
+    """A line of NDJSON read strictly, None when it is no JSON object: a key that is there twice could mean two things."""
     try:
-        value = msgspec.json.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        value = parse_json(line, "line", EVIDENCE_LINE_BYTES_MAX)
+    except Refused:
         return None
     return value if isinstance(value, dict) else None
 
 
 def numbers(pairs: dict[str, tuple[Any, str]]) -> dict[str, Fact]:
-    """Facts of those values that are finite numbers: null, text, NaN and infinity are no facts."""
+    """Facts of those values that can be measured: null, text, NaN and infinity are none, nor is less than nothing or more than all."""
     out = {}
     for name, (value, unit) in pairs.items():
-        if isinstance(value, (int, float)) and not isinstance(value, bool) and value == value and abs(value) != float("inf"):
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if number and 0 <= value <= (1 if unit == "ratio" else _EXACT_MAX):
             out[name] = Fact(value, unit)
     return out
+
+
+def without(pairs: dict[str, tuple[Any, str]], facts: dict[str, Fact]) -> tuple[str, ...]:
+    """The sentence that names the figures a file should have and has not, for `limits`."""
+    names = [n for n in pairs if n not in facts]
+    return (f"no usable figure for: {', '.join(names)}",) if names else ()
+
+
+def count(value: Any) -> int:
+    """`value` as a number of things that were looked at; 0 when it is none."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= _EXACT_MAX:
+        return 0
+    return int(value) if value == int(value) else 0
+
+
+def skips(names: list[tuple[str, str]]) -> list[str]:
+    """A line for each of the first skipped tests, `skipped: NAME why`: rules allow a skip by NAME, which ends at the first space."""
+    said = [f"skipped: {'_'.join(name.split()) or 'unnamed'} {' '.join(why.split())}".strip()[:240] for name, why in names[:LIMITS_MAX]]
+    return [*said, f"{len(names) - LIMITS_MAX} more were skipped and are not named"] if len(names) > LIMITS_MAX else said
 
 
 def test_facts(tests: int, passed: int, failed: int, skipped: int) -> dict[str, Fact]:

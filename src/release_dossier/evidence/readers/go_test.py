@@ -9,15 +9,17 @@ import re
 from typing import IO, Any
 
 from release_dossier.errors import Refused
-from release_dossier.evidence.readers.given import Given, lines, record, test_facts
+from release_dossier.evidence.readers.given import Given, lines, record, skips, test_facts
 from release_dossier.evidence.reading import Reading, example, first
-from release_dossier.limits import LIMITS_MAX
 
 NAME = "go-test-json"
 _ACTIONS = frozenset(
     ["start", "run", "pause", "cont", "pass", "bench", "fail", "output", "skip", "attr", "artifacts", "build-output", "build-fail"]
 )
 
+_FIELDS = frozenset(
+    ["Time", "Action", "Package", "Test", "Elapsed", "Output", "ImportPath", "FailedBuild", "Key", "Value", "Path", "OutputType"]
+)
 _AT_LINE = re.compile(r"\S+\.go:\d+: ")  # what t.Error and t.Skip write: a file, a line and the reason
 
 
@@ -26,8 +28,13 @@ def recognises(head: bytes) -> bool:
     for line in head.splitlines():
         event = record(line)
         if event is not None:
-            return event.get("Action") in _ACTIONS and ("Package" in event or "ImportPath" in event)
+            return _action(event) in _ACTIONS and ("Package" in event or "ImportPath" in event or event.keys() <= _FIELDS)
     return False
+
+
+def _action(event: dict[str, Any]) -> str:
+    action = event.get("Action")
+    return action if isinstance(action, str) and isinstance(event.get("Test", ""), str) else ""
 
 
 class _Run:
@@ -36,7 +43,9 @@ class _Run:
         self.packages: dict[str, str] = {}
         self.said: dict[tuple[str, str], str] = {}
         self.builds: list[str] = []
-        self.cached = self.broken = self.panics = 0
+        self.unbuilt: set[str] = set()
+        self.panics: dict[str, str] = {}
+        self.cached = self.broken = 0
         self.last = ""
 
 
@@ -49,13 +58,13 @@ def read(stream: IO[bytes], given: Given) -> Reading:
     run = _Run()
     for _, line in lines(stream):
         event = record(line)
-        if event is None or event.get("Action") not in _ACTIONS:
+        if event is None or _action(event) not in _ACTIONS:
             run.broken += 1
         else:
             _follow(run, event)
     if not run.packages and not run.state and not run.builds:
         raise Refused("go-test.no-event", at="file", found=f"{run.broken} lines that are no event", expected="the output of go test -json")
-    return _reading(run, given.exit_status)
+    return _reading(run, given)
 
 
 def _follow(run: _Run, event: dict[str, Any]) -> None:
@@ -65,38 +74,51 @@ def _follow(run: _Run, event: dict[str, Any]) -> None:
         run.builds.append(str(event.get("ImportPath", package)))
     elif isinstance(test, str):
         key = (package, test)
-        if action == "run":
-            run.state[key] = "run"
-        elif action in ("pass", "fail", "skip"):
-            run.state[key] = action
+        if action in ("run", "pass", "fail", "skip"):
+            run.state[key] = _worse(run.state.get(key), action)
         elif action == "output":
             text = str(event.get("Output", "")).strip()
-            run.panics += text.startswith("panic:")
+            if text.startswith("panic:"):
+                run.panics.setdefault(package, text)
             if _AT_LINE.match(text) or (text and key not in run.said and not text.startswith(("=== ", "--- "))):
                 run.said[key] = text
     elif action == "start":
-        run.packages[package] = "start"
+        run.packages[package] = _worse(run.packages.get(package), action)
     elif action in ("pass", "fail", "skip"):
-        run.packages[package] = action
+        run.packages[package] = _worse(run.packages.get(package), action)
+        if event.get("FailedBuild"):
+            run.unbuilt.add(package)
     elif action == "output":
         text = str(event.get("Output", ""))
         run.cached += "\t(cached)" in text
-        run.panics += text.startswith("panic:")
+        if text.startswith("panic:"):
+            run.panics.setdefault(package, text.strip())
 
 
-def _reading(run: _Run, exit_status: int | None) -> Reading:
+def _worse(before: str | None, now: str) -> str:
+    """How it stands: what failed once stays failed, however often it is tried again (-count, a second run in the same file)."""
+    return "fail" if before == "fail" else now
+
+
+def _reading(run: _Run, given: Given) -> Reading:
+    exit_status = given.exit_status
     failed = [k for k, s in run.state.items() if s == "fail"]
     skipped = [k for k, s in run.state.items() if s == "skip"]
     open_ = [k for k, s in run.state.items() if s == "run"]
     passed = sum(s == "pass" for s in run.state.values())
-    dead = [p for p, s in run.packages.items() if s == "fail" and not any(k[0] == p for k in failed)]
+    guilty = {p for p, _ in failed} | run.unbuilt
+    dead = [p for p, s in run.packages.items() if s == "fail" and p not in guilty]
+    fell = [p for p in run.panics if run.packages.get(p) not in ("pass", "fail")]  # in a package that passed, the word was only printed
     bad = [example(f"{t}: {run.said.get((p, t), 'failed')}", f"{p}.{t}") for p, t in failed]
     bad += [example(f"{p} does not build: its tests disappeared", p) for p in run.builds]
-    bad += [example(f"{p} failed without a failing test", p) for p in dead if not run.builds]
+    bad += [example(f"{p} failed without a failing test" + (f": {run.panics[p]}" if p in run.panics else ""), p) for p in dead]
+    bad += [example(f"{p} never ended: {run.panics[p]}", p) for p in fell]
     cut = [p for p, s in run.packages.items() if s == "start"]
+    asked = given.asked.get("packages")
+    unseen = [str(p) for p in asked if p not in run.packages] if isinstance(asked, list) else []
     tests = len(run.state)
-    verdict, cause = _verdict(run, bad, passed, len(open_), len(cut), exit_status)
-    limits = [f"skipped: {t} {run.said.get((p, t), p)}"[:240] for p, t in skipped[:LIMITS_MAX]]
+    verdict, cause = _verdict(run, bad, passed, len(open_), len(cut), unseen, exit_status)
+    limits = skips([(t, run.said.get((p, t), p)) for p, t in skipped])
     if run.cached:
         limits.append(f"{run.cached} packages are answered from an earlier run (cached)")
     if exit_status is None:
@@ -111,21 +133,21 @@ def _reading(run: _Run, exit_status: int | None) -> Reading:
         counterexamples=first(bad),
         counterexamples_total=len(bad),
         facts=test_facts(tests, passed, len(failed), len(skipped)),
-        limits=tuple(limits[: LIMITS_MAX + 2]),
+        limits=tuple(limits),
         tool="go test",
         observed_at=_utc(run.last),
     )
 
 
-def _verdict(run: _Run, bad: list[Any], passed: int, unended: int, cut: int, exit_status: int | None) -> tuple[Any, str]:
+def _verdict(run: _Run, bad: list[Any], passed: int, unended: int, cut: int, unseen: list[str], exit_status: int | None) -> tuple[Any, str]:
     if bad:
         return "fail", ""
-    if run.panics:
-        return "fail", f"{run.panics} panics"
-    if passed == 0:
-        return "missing", "no test ran"
     if unended or cut:
         return "inconclusive", f"{unended} tests and {cut} packages never ended: the stream was cut off"
+    if passed == 0:
+        return "missing", "no test ran"
+    if unseen:
+        return "inconclusive", f"{len(unseen)} packages were asked for and are not in it: {', '.join(unseen[:5])}"
     if exit_status is None:
         return "inconclusive", "the exit status did not come with it: it may have been cut off"
     if exit_status:

@@ -5,22 +5,29 @@ from __future__ import annotations
 import re
 from typing import IO, Any
 
-from release_dossier.errors import Refused
-from release_dossier.evidence.readers.given import Given, test_facts
+from release_dossier.errors import Refused, shown
+from release_dossier.evidence.readers.given import Given, skips, test_facts
 from release_dossier.evidence.reading import Counterexample, Reading, example, first
-from release_dossier.limits import LIMITS_MAX
 
 NAME = "junit"
-_ROOT = re.compile(rb"<(?:\w+:)?(?:testsuites|testsuite|testrun|test-results)[\s>/]")
-_FAILED = ("failure", "error", "rerunFailure")
+_SUITES = ("testsuites", "testsuite")
+_ROOT = re.compile(rb"<(?:[\w.-]+:)?(?:testsuites|testsuite|testrun|test-results)[\s>/]")
+_BEFORE_ROOT = ((b"<?", b"?>"), (b"<!--", b"-->"))
+_FAILED = ("failure", "error", "rerunFailure", "rerunError")
+_FLAKY = ("flakyFailure", "flakyError")
+_SAYS_FAILED = ("failed", "failure", "fail", "error")  # of attributes `status` and `result`, for tools that write no element
 
 
 def recognises(head: bytes) -> bool:
-    """XML whose first elements are test suites."""
+    """XML whose root is a test suite, or several."""
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
     if text[:2] in (b"\xff\xfe", b"\xfe\xff"):
         text = text.decode("utf-16", "ignore").encode()
-    return text[:1] == b"<" and _ROOT.search(text) is not None
+    while before := next((end for start, end in _BEFORE_ROOT if text.startswith(start)), None):
+        text = text.partition(before)[2].lstrip()
+    if text.startswith(b"<!DOCTYPE"):  # may declare entities; the parser refuses those by name
+        return _ROOT.search(text) is not None
+    return _ROOT.match(text) is not None
 
 
 def read(stream: IO[bytes], given: Given) -> Reading:
@@ -33,7 +40,11 @@ def read(stream: IO[bytes], given: Given) -> Reading:
     _parse(stream, tally)
     looked_at = tally.tests - len(tally.skipped)
     verdict, cause = _verdict(tally, looked_at, given.exit_status)
-    limits = [f"skipped: {name} {why}".strip() for name, why in tally.skipped[:LIMITS_MAX]]
+    limits = skips(tally.skipped)
+    if tally.flaky:
+        limits.append(f"{tally.flaky} tests passed only when tried again")
+    if tally.twice:
+        limits.append(f"{tally.twice} results bear the name of an earlier one and count again")
     return Reading(
         kind="tests",
         format=NAME,
@@ -43,7 +54,7 @@ def read(stream: IO[bytes], given: Given) -> Reading:
         cause=cause,
         counterexamples=first(tally.bad),
         counterexamples_total=len(tally.bad),
-        facts=test_facts(tally.tests, looked_at - len(tally.bad), len(tally.bad), len(tally.skipped)),
+        facts=test_facts(tally.tests, looked_at - tally.failed, tally.failed, len(tally.skipped)),
         limits=tuple(limits),
         observed_at=None,
     )
@@ -51,7 +62,9 @@ def read(stream: IO[bytes], given: Given) -> Reading:
 
 class _Tally:
     def __init__(self) -> None:
-        self.tests = 0
+        self.tests = self.failed = self.flaky = self.twice = 0
+        self.names: set[int] = set()
+        self.open: list[tuple[int, int]] = []  # tests and failures before each suite that has not ended
         self.bad: list[Counterexample] = []
         self.skipped: list[tuple[str, str]] = []
         self.promised = ""
@@ -83,6 +96,8 @@ def _parse(stream: IO[bytes], tally: _Tally) -> None:
                 raise Refused("junit.syntax", at="XML", found="more than 200 levels", expected="JUnit XML")
             if event == "end":
                 _element(element, tally)
+            elif _local(element.tag) in _SUITES:
+                tally.open.append((tally.tests, len(tally.bad)))
     except DefusedXmlException as e:
         raise Refused("junit.entities", at="XML", found=type(e).__name__, expected="XML without entities or outside references") from e
     except plain.ParseError as e:
@@ -96,25 +111,44 @@ def _element(element: Any, tally: _Tally) -> None:
     if name == "testcase":
         _case(element, tally)
         element.clear()
-    elif name == "testsuite":
-        direct = [c for c in element if _local(c.tag) == "testcase"]
-        nested = any(_local(c.tag) == "testsuite" for c in element)
-        says = element.get("tests", "")
-        if not nested and says.isdecimal() and int(says) > len(direct):
-            tally.promised = f"suite {element.get('name', '')!r} says {says} tests and holds {len(direct)}"
+    elif name in _SUITES:
+        tests, bad = tally.open.pop()
+        for child in element:
+            if _local(child.tag) in _FAILED:
+                where = element.get("name") or "unnamed suite"
+                tally.bad.append(example(f"{where}: {child.get('message') or (child.text or '').strip().split(chr(10))[0]}", where))
+        tally.promised = tally.promised or _promise(element, tally.tests - tests, len(tally.bad) - bad)
+
+
+def _promise(suite: Any, held: int, bad: int) -> str:
+    """What a suite's attributes say that it does not hold; empty when it holds it, or more."""
+    says = {a: int(suite.get(a, "")[:15]) for a in ("tests", "failures", "errors") if suite.get(a, "").isdecimal()}
+    name = shown(suite.get("name") or _local(suite.tag), 80)
+    if says.get("tests", 0) > held:
+        return f"{name!r} says {says['tests']} tests and holds {held}"
+    if says.get("failures", 0) + says.get("errors", 0) and not bad:
+        return f"{name!r} says {says.get('failures', 0)} failures and {says.get('errors', 0)} errors and shows none"
+    return ""
 
 
 def _case(element: Any, tally: _Tally) -> None:
     tally.tests += 1
     name = ".".join(x for x in (element.get("classname"), element.get("name")) if x) or "unnamed"
-    found = {_local(c.tag): c for c in element}
+    key = hash((element.get("classname"), element.get("file"), element.get("name")))
+    tally.twice += key in tally.names
+    tally.names.add(key)
+    found = {_local(c.tag): c for c in element.iter()}
     bad = next((found[w] for w in _FAILED if w in found), None)
-    if bad is not None:
-        why = bad.get("message") or (bad.text or "").strip().split("\n")[0]
+    says = {str(element.get(a, "")).lower() for a in ("status", "result")}
+    tally.flaky += any(w in found for w in _FLAKY)
+    if bad is not None or says & set(_SAYS_FAILED):
+        tally.failed += 1
+        why = (bad.get("message") or (bad.text or "").strip().split("\n")[0]) if bad is not None else "its attributes say that it failed"
         tally.bad.append(example(f"{element.get('name') or name}: {why}", name))
-    elif "skipped" in found or element.get("status") in ("notrun", "disabled", "skipped"):
+    elif "skipped" in found or says & {"notrun", "disabled", "skipped", "suppressed"}:
         why = found["skipped"].get("message") or "" if "skipped" in found else ""
-        tally.skipped.append((element.get("name") or name, " ".join(why.split())[:120]))
+        why = why or (found["skipped"].text or "" if "skipped" in found else "")
+        tally.skipped.append((element.get("name") or name, " ".join(why.split())[:120] or element.get("classname") or ""))
 
 
 def _local(tag: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import IO, Any
 
 from release_dossier.errors import Refused
-from release_dossier.evidence.readers.given import Given, numbers, whole_json
+from release_dossier.evidence.readers.given import Given, count, numbers, whole_json, without
 from release_dossier.evidence.reading import Fact, Reading, example
 
 NAME = "load-dossier"
@@ -40,25 +40,26 @@ def read(stream: IO[bytes], given: Given) -> Reading:
         raise Refused("load-dossier.shape", at="results", found=type(results).__name__, expected="an object")
     said = d.get("traffic")
     traffic: dict[str, Any] = said if isinstance(said, dict) else {}
-    facts = numbers(
-        {
-            "latency_p50": (results.get("httpReqDurationP50Ms"), "ms"),
-            "latency_p95": (results.get("httpReqDurationP95Ms"), "ms"),
-            "latency_p99": (results.get("httpReqDurationP99Ms"), "ms"),
-            "error_rate": (results.get("errorRate"), "ratio"),
-            "checks_rate": (results.get("checksRate"), "ratio"),
-            "requests": (results.get("requestsTotal"), "requests"),
-            "bets_succeeded": (results.get("betsSucceeded"), "orders"),
-            "bets_failed": (results.get("betsFailed"), "orders"),
-            "rate_limited": (results.get("rateLimited"), "requests"),
-            "target_rate": (traffic.get("targetBetRatePerSecond"), "1/s"),
-        }
-    )
+    figures = {
+        "latency_p50": (results.get("httpReqDurationP50Ms"), "ms"),
+        "latency_p95": (results.get("httpReqDurationP95Ms"), "ms"),
+        "error_rate": (results.get("errorRate"), "ratio"),
+        "checks_rate": (results.get("checksRate"), "ratio"),
+        "requests": (results.get("requestsTotal"), "requests"),
+    }
+    more = {
+        "latency_p99": (results.get("httpReqDurationP99Ms"), "ms"),
+        "bets_succeeded": (results.get("betsSucceeded"), "orders"),
+        "bets_failed": (results.get("betsFailed"), "orders"),
+        "rate_limited": (results.get("rateLimited"), "requests"),
+        "target_rate": (traffic.get("targetBetRatePerSecond"), "1/s"),
+    }
+    facts = numbers(figures | more)
+    missing = without(figures, facts)
     facts |= {name: Fact(d[key], "words") for name, key in _WORDS if isinstance(d.get(key), str) and d[key]}
     if isinstance(traffic.get("duration"), str):
         facts["duration"] = Fact(traffic["duration"], "words")
-    requests = results.get("requestsTotal")
-    looked_at = requests if isinstance(requests, int) and requests >= 0 else 0
+    looked_at = count(results.get("requestsTotal"))
     decision = d.get("decision")
     verdict: Any = "missing" if looked_at == 0 else decision if decision in ("pass", "fail") else "inconclusive"
     cause = {"missing": "no request was sent", "inconclusive": f"its decision is {decision!r}"}.get(verdict, "")
@@ -74,7 +75,7 @@ def read(stream: IO[bytes], given: Given) -> Reading:
         counterexamples=tuple(bad),
         counterexamples_total=len(bad),
         facts=facts,
-        limits=("its decision was filled in by hand", *risks[:10]),
+        limits=("its decision was filled in by hand", *missing, *risks[:10]),
         tool="loadtest/dossier/summarize.mjs",
         observed_at=_utc(d.get("generatedAt")),
     )

@@ -21,24 +21,26 @@ def recognises(head: bytes) -> bool:
 def read(stream: IO[bytes], given: Given) -> Reading:
     """Files that were looked at, rules found, groups that failed."""
     files = good = rules = 0
-    failing = False
+    failing = open_ = counted = False
     bad = []
     for number, raw in lines(stream):
         text = raw.decode("utf-8", "replace")
         if text.startswith(("Checking ", "Unit Testing:")):
             files += 1
-            failing = False
+            failing, open_ = False, True
         elif text.strip().startswith("SUCCESS"):
-            good += 1
+            good += open_  # one a file: a second line says nothing about the next file
+            open_ = False
             found = _RULES.search(text)
-            rules += int(found[1]) if found else 0
+            counted = counted or found is not None
+            rules += int(found[1][:9]) if found else 0
         elif text.strip().startswith("FAILED"):
             failing = True
             bad.append(example("promtool says FAILED", f"line {number}"))
         elif failing and text.startswith("    name: "):
             bad.append(example(text.strip().rstrip(","), f"line {number}"))
     bad = [b for b in bad if b.text != "promtool says FAILED"] or bad
-    verdict: Any = "fail" if bad else "missing" if good == 0 else "pass"
+    verdict: Any = "fail" if bad else "missing" if good == 0 or (counted and rules == 0) else "pass"
     cause = "nothing was checked" if verdict == "missing" else ""
     if verdict == "pass" and (given.exit_status is None or given.exit_status or good < files):
         why = "its exit status did not come with it" if given.exit_status is None else f"it ended with {given.exit_status}"

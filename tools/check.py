@@ -17,7 +17,7 @@ LONG_FUNCTION_LINES = 70
 LONG_SHARE_MAX = 0.07
 ACTIONLINT = "go install github.com/rhysd/actionlint/cmd/actionlint@v1.7.12"
 FORBIDDEN_NAMES = {"utils", "helpers", "common", "manager", "misc"}
-MACHINE_PATHS = re.compile(r"(?<![\w.])/(?:work|root)/")
+MACHINE_PATHS = re.compile(r"(?<![\w.])/(?:work|root)/|file:///(?!\w+\.)(?:home|work|root|tmp)/")
 
 
 def run(*command: str) -> str:
@@ -55,6 +55,9 @@ def house() -> str:
         faults.append(f"{long / total:.1%} of lines stand in functions over {LONG_FUNCTION_LINES} lines")
     if len((ROOT / "README.md").read_text().splitlines()) > 120:
         faults.append("README.md: over 120 lines")
+    sources = set(re.findall(r'registry = "([^"]+)"', (ROOT / "uv.lock").read_text()))
+    if sources != {"https://pypi.org/simple"}:
+        faults.append(f"uv.lock: packages from {', '.join(sorted(sources))}")
     return "\n".join(faults)
 
 
@@ -63,7 +66,12 @@ def actionlint() -> str | None:
     tool = shutil.which("actionlint") or shutil.which(str(ROOT / ".ci-tools" / "bin" / "actionlint"))
     if tool is None:
         return f"not installed: {ACTIONLINT}" if os.environ.get("CI") and shutil.which("go") else None
-    return run(tool)
+    return run(tool)  # the action itself is held through the workflow of docs/pull-request.md, by tests/action
+
+
+def shell() -> str:
+    """What is run by hand parses."""
+    return run("bash", "-n", ".ci/run") + run("sh", "-n", "tools/install")
 
 
 def lock() -> str:
@@ -80,6 +88,7 @@ CHECKS = (
     ("documents", lambda: run(str(BIN / "python"), "tools/docs.py", "check")),
     ("workflows", lambda: run(str(BIN / "zizmor"), "--offline", "-q", ".github/workflows", "action.yml")),
     ("actionlint", actionlint),
+    ("shell", shell),
     ("house", house),
     ("lock", lock),
 )

@@ -282,6 +282,14 @@ CODES = {
         "The file that pins the project's identity is damaged.",
         "Restore .dossier/project.json from a copy; do not write it by hand.",
     ),
+    "project.state-tracked": (
+        "The branch brings its own .dossier/: whoever wrote it would choose whom this clone trusts.",
+        "Take it out of git (git rm -r --cached .dossier), delete it, and run again: the pin is made anew from the protected branch.",
+    ),
+    "project.unpinned": (
+        "This clone has not pinned the protected branch, and git does not know the default branch of its remote.",
+        "git remote set-head origin --auto, or name the branch once: DOSSIER_PROTECTED_BRANCH=main dossier doctor.",
+    ),
     "release.moved": (
         "What would be tagged is not what the dossier judged.",
         "Release the judged commit, or collect and assemble for the new one.",

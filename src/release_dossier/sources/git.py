@@ -95,6 +95,24 @@ class Repository(msgspec.Struct, frozen=True):
         r = self.result("symbolic-ref", "--quiet", "--short", "HEAD", ok=(0, 1))
         return r.stdout.decode().strip() or None
 
+    def common_folder(self) -> Path:
+        """Where git keeps objects and configuration, shared by every working tree of this repository."""
+        return (self.root / self.text("rev-parse", "--git-common-dir")).resolve()
+
+    def tracked(self, path: str) -> bool:
+        """Whether a branch brings `path`, or anything below it, in whatever case."""
+        return bool(self.run("ls-files", "-z", "--", f":(icase){path}"))
+
+    def remotes(self) -> tuple[str, ...]:
+        """Names of the remotes."""
+        return tuple(self.text("remote").split())
+
+    def default_branch(self, remote: str) -> str | None:
+        """The branch `remote` checks out by itself, as it was when this clone last asked; None where it never did."""
+        head = f"refs/remotes/{remote}/"
+        r = self.result("symbolic-ref", "--quiet", f"{head}HEAD", ok=(0, 1))
+        return r.stdout.decode().strip().removeprefix(head) or None
+
     def merge_base(self, a: str, b: str) -> str | None:
         """The best common ancestor, None when there is none."""
         r = self.result("merge-base", a, b, ok=(0, 1))

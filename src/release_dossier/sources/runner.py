@@ -35,9 +35,10 @@ PLACES_OF_KEYS = (
 )
 # Processes outside are hidden too: their /proc/<pid>/root would lead around the mounts.
 _NAMESPACE = ("unshare", "--user", "--map-root-user", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
+# $1 says how many places to hide follow; after them comes the command.
 _ENTER = (
-    'for p in $HIDE; do if [ -d "$p" ]; then mount -t tmpfs tmpfs "$p" || exit 125; '
-    'elif [ -e "$p" ]; then mount --bind /dev/null "$p" || exit 125; fi; done'
+    'n=$1; shift; while [ "$n" -gt 0 ]; do p=$1; shift; n=$((n - 1)); '
+    'if [ -d "$p" ]; then mount -t tmpfs tmpfs "$p" || exit 125; else mount --bind /dev/null "$p" || exit 125; fi; done'
 )
 _UPLOAD = "git -c uploadpack.allowAnySHA1InWant=true -c uploadpack.allowReachableSHA1InWant=true upload-pack"
 
@@ -105,10 +106,10 @@ def _run_all(
     before = (tree.resolve("HEAD"), tree.modified())
     for command in (*plan.prepare, plan.run):
         last = command is plan.run
-        argv, extra = _inside(isolation, command, hide, environ)
+        argv = _inside(isolation, command, hide, environ)
         out = stdout if last else log
         try:
-            status, why = _one(argv, tree.root, {**env, **extra}, out, log, began, deadline, watch)
+            status, why = _one(argv, tree.root, env, out, log, began, deadline, watch)
         except FileNotFoundError:
             return done(None, f"{command[0]} is not installed here", infrastructure=True)
         if why:
@@ -175,16 +176,17 @@ def _end(p: subprocess.Popen[bytes]) -> None:
     p.wait()
 
 
-def _inside(isolation: str, command: Sequence[str], hide: Sequence[Path], environ: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
-    """The command as run, and the environment its wrapper needs."""
+def _inside(isolation: str, command: Sequence[str], hide: Sequence[Path], environ: Mapping[str, str]) -> list[str]:
+    """The command as run: itself, or behind a wrapper that hides every place that exists, links followed."""
     if isolation != "namespace":
-        return list(command), {}
+        return list(command)
     home = Path(environ["HOME"]) if environ.get("HOME") else None
     places = [*hide, *((home / p for p in PLACES_OF_KEYS) if home else ())]
     if environ.get("SSH_AUTH_SOCK"):
         places.append(Path(environ["SSH_AUTH_SOCK"]))
-    hidden = [str(p) for p in places if p.exists() and not any(c in str(p) for c in " \t\n*?[")]
-    return [*_NAMESPACE, "sh", "-c", f"{_ENTER}; unset HIDE; {_leave()}", "sh", *command], {"HIDE": " ".join(hidden)}
+    # A folder hides what is below it, and then nothing is there to be mounted over any more: deepest first.
+    hidden = sorted({str(p.resolve()) for p in places if p.exists()}, reverse=True)
+    return [*_NAMESPACE, "sh", "-c", f"{_ENTER}; {_leave()}", "sh", str(len(hidden)), *hidden, *command]
 
 
 def _leave() -> str:

@@ -23,7 +23,7 @@ from release_dossier.evidence.statement import Artifact, Evidence, Producer, Sta
 from release_dossier.project import SETTINGS_FILE, Plan, Settings, seconds
 from release_dossier.sources.files import open_evidence
 from release_dossier.sources.runner import last_words, run_plan
-from release_dossier.steps.world import World, instant, rfc3339
+from release_dossier.steps.world import World, instant, producer_key_path, rfc3339
 from release_dossier.store.crash import reach
 from release_dossier.trust.statement import Subject, state
 
@@ -201,7 +201,8 @@ def _start(
 
 
 def _run(world: World, change: Change, plan: Plan, clock: Callable[[], datetime], watch: Callable[[str, float], None]) -> Outcome:
-    hide = [world.home, world.repo.root / ".dossier"]
+    # git's own folder may hold a token in its configuration.
+    hide = [world.home, world.repo.root / ".dossier", producer_key_path(world.home, world.environ), world.repo.common_folder()]
     with run_plan(world.repo, change.head, plan, hide=hide, environ=world.environ, watch=lambda s: watch(plan.name, s)) as ran:
         output = ran.worktree / plan.output if plan.output else ran.stdout
         artifacts = [_keep(world, ran.log, f"{plan.name}.log", "text/plain")] if ran.log.exists() and ran.log.stat().st_size else []

@@ -27,6 +27,7 @@ from release_dossier.trust.keys import Signer, load_signer
 from release_dossier.trust.statement import Statement, reread_statement
 
 LOG_REF = "refs/dossier/log"
+PROTECTED_BRANCH = "DOSSIER_PROTECTED_BRANCH"  # names the branch an unpinned clone begins at
 
 
 class Pin(msgspec.Struct, frozen=True):
@@ -184,14 +185,14 @@ def protected_ref(repo: Repository, pin: Pin) -> str:
 def open_world(start: Path, environ: Mapping[str, str], now: datetime) -> World:
     """Open the project `start` lies in.
 
-    A clone that has no state yet pins the identity its protected branch names, and makes its own producer key.
+    A clone that has no state yet pins what the default branch of its remote says (`_trunk`), and makes its own producer key.
 
     Raises:
         Refused: `project.*`, `settings.*`. Corrupt: `trust.*`, `log.*`. Unavailable: the state folder cannot be used.
     """
     repo = find_root(start, environ)
     home = state_folder(repo.root, environ)
-    pin = _pin(repo, home)
+    pin = _pin(repo, home, environ)
     chain, at = _trust_chain(repo, pin)
     trust = parse_chain(chain, at, pin.project)
     if trust.document.version < pin.trust_version:
@@ -211,21 +212,56 @@ def write_pin(home: Path, pin: Pin) -> None:
     fresh.replace(home / "project.json")
 
 
-def _pin(repo: Repository, home: Path) -> Pin:
+def _pin(repo: Repository, home: Path, environ: Mapping[str, str]) -> Pin:
+    """What was pinned here, else what the trunk of the remote says. A working tree is a branch under judgement: it is never asked whom
+    to trust. Before adoption nothing is pinned, and nothing can be allowed."""
     file = home / "project.json"
     if file.is_file():
+        _not_brought(repo, home)
         try:
             return msgspec.convert(parse_json(file.read_bytes(), str(file)), Pin)
         except msgspec.ValidationError as e:
             raise Corrupt("project.pin", at=str(file), found=str(e), expected="the pin dossier init wrote") from e
-    settings = parse_settings((repo.root / SETTINGS_FILE).read_bytes())
-    pin = Pin(settings.project.trust, settings.project.protected_branch, settings.project.remote)
-    adopted = repo.file_at(protected_ref(repo, pin), SETTINGS_FILE) if repo.exists(protected_ref(repo, pin)) else None
-    if adopted is not None:
-        table = parse_settings(adopted, f"{SETTINGS_FILE} on {pin.protected_branch}").project
-        pin = Pin(table.trust, table.protected_branch, table.remote)
+    trunk = _trunk(repo, environ)
+    raw = repo.file_at(protected_ref(repo, trunk), SETTINGS_FILE)
+    if raw is None:
+        return msgspec.structs.replace(trunk, project=parse_settings((repo.root / SETTINGS_FILE).read_bytes()).project.trust)
+    table = parse_settings(raw, f"{SETTINGS_FILE} on {trunk.protected_branch}").project
+    pin = Pin(table.trust, table.protected_branch, table.remote if table.remote in repo.remotes() else trunk.remote)
     write_pin(home, pin)
     return pin
+
+
+def _not_brought(repo: Repository, home: Path) -> None:
+    """Refuse state that a branch brings along, by its own name or through a link."""
+    root = repo.root.resolve()
+    for place in dict.fromkeys((home.absolute().parent.resolve() / home.name, home.resolve())):
+        if place.is_relative_to(root) and repo.tracked(name := place.relative_to(root).as_posix()):
+            help = f"git rm -r --cached {name}"
+            raise Corrupt("project.state-tracked", at=name, found="files git tracks", expected="state that no branch brings", help=help)
+
+
+def _trunk(repo: Repository, environ: Mapping[str, str]) -> Pin:
+    """The branch an unpinned clone begins at: the one DOSSIER_PROTECTED_BRANCH names, else the default branch of its remote.
+
+    Raises:
+        Refused: `project.unpinned` when neither says, or says a branch that is not here.
+    """
+    remotes = repo.remotes()
+    remote = "origin" if "origin" in remotes else remotes[0] if len(remotes) == 1 else ""
+    branch = environ.get(PROTECTED_BRANCH) or (repo.default_branch(remote) if remote else None)
+    trunk = Pin("", branch or "", remote)
+    if branch and repo.exists(protected_ref(repo, trunk)):
+        return trunk
+    found = (
+        f"no branch {branch}"
+        if branch
+        else f"a clone that pins none, and {f'whose remote {remote}' if remote else 'no remote that'} says none"
+    )
+    help = f"git remote set-head {remote} --auto, or {PROTECTED_BRANCH}=BRANCH" if remote else f"{PROTECTED_BRANCH}=BRANCH dossier doctor"
+    raise Refused(
+        "project.unpinned", at="the protected branch", found=found, expected="the branch that decides whose word counts", help=help
+    )
 
 
 def _trust_chain(repo: Repository, pin: Pin) -> tuple[bytes, str]:

@@ -12,6 +12,7 @@ The store's promises, which one test suite holds against every store:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
@@ -42,7 +43,12 @@ class Store(Protocol):
         ...
 
     def document(self, digest: str) -> bytes:
-        """The envelope of a statement, hashed again on every read.
+        """The envelope of a statement: `envelopes` of one."""
+        ...
+
+    def envelopes(self, digests: Sequence[str]) -> list[bytes]:
+        """The envelopes of statements, hashed when they are read. A store may remember what it read as long as it can tell that nobody
+        touched it since.
 
         Raises:
             Refused: `digest.unknown`: no entry names it. A document without an entry does not exist.
@@ -56,6 +62,10 @@ class Store(Protocol):
         Raises:
             Corrupt: `log.*`: gap, broken chain, or fewer or other entries than the checkpoint says.
         """
+        ...
+
+    def root(self, size: int) -> bytes:
+        """Root of the tree over the first `size` entries; at most as many as there are."""
         ...
 
     def find(self, prefix: str) -> str:

@@ -50,7 +50,7 @@ def test_entries_never_change(store: Store) -> None:
     put(store, 1)
     assert len(before) == 1
     assert store.entries()[:1] == before
-    assert extends(store.entries(), kept)
+    assert extends(len(store.entries()), store.root, kept)
     assert store.entries() is store.entries()
 
 
@@ -175,4 +175,4 @@ def test_threads_lose_and_double_nothing(store: Store) -> None:
     for t in threads:
         t.join()
     assert sorted(e.key for e in store.entries()) == sorted(f"k{i}" for i in range(13))
-    assert extends(store.entries(), store.checkpoint())
+    assert extends(len(store.entries()), store.root, store.checkpoint())

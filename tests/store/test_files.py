@@ -350,6 +350,44 @@ def test_a_held_lock_names_its_holder(home: Path) -> None:
     put(store, 0)
 
 
+def test_a_remembered_document_that_was_touched_is_read_again(home: Path) -> None:
+    """A process that read a document finds it changed (same length, times put back), exchanged by a copy, and gone."""
+    store = FileStore(home, PROJECT)
+    entry = put(store, 1)
+    file = next((home / "documents").rglob("*.json"))
+    time.sleep(2 * files._TICK_NS / 1e9)
+    raw = store.document(entry.digest)
+    assert store.document(entry.digest) is raw, "it is remembered"
+    times = file.stat()
+
+    def found() -> str:
+        with pytest.raises(Corrupt) as e:
+            store.document(entry.digest)
+        return e.value.code
+
+    file.write_bytes(raw.replace(b"A", b"B", 1))
+    os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert found() == "store.altered-document"
+    file.write_bytes(raw)
+    assert store.document(entry.digest) == raw
+    fresh = file.with_name("other")
+    fresh.write_bytes(raw[::-1])
+    fresh.replace(file)
+    assert found() == "store.altered-document"
+    file.unlink()
+    assert found() == "store.missing-document"
+
+
+def test_what_is_remembered_is_bounded(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond its bound a process forgets and reads again."""
+    store = FileStore(home, PROJECT)
+    entries = [put(store, n) for n in range(4)]
+    time.sleep(2 * files._TICK_NS / 1e9)
+    monkeypatch.setattr(files, "REMEMBERED_BYTES_MAX", 2 * len(envelope(0)) + 100)
+    assert [len(store.document(e.digest)) for e in entries for _ in range(2)]
+    assert store._remembered_bytes == sum(len(raw) for _, raw in store._remembered.values()) <= files.REMEMBERED_BYTES_MAX
+
+
 def test_restoring_is_copying_the_folder(home: Path, tmp_path: Path) -> None:
     """A copy is a store, and an old copy is found by a checkpoint that was kept elsewhere."""
     store = filled(home)
@@ -357,7 +395,7 @@ def test_restoring_is_copying_the_folder(home: Path, tmp_path: Path) -> None:
     put(store, 4)
     old = FileStore(tmp_path / "old", PROJECT)
     assert len(old.entries()) == 4
-    assert not extends(old.entries(), store.checkpoint())
+    assert not extends(len(old.entries()), old.root, store.checkpoint())
 
 
 def test_keys_are_made_once_and_closed_to_others(home: Path, tmp_path: Path) -> None:

@@ -25,14 +25,14 @@ def checkpoint(as_json: bool) -> None:
 @edge.json_option
 def audit(as_json: bool) -> None:
     """Read the log from its start: numbering, chain, documents, checkpoint, and the checkpoint kept in the repository."""
-    from release_dossier.steps.decide import check_witness
+    from release_dossier.steps.decide import check_witness, kept_checkpoint
     from release_dossier.trust.log import root_of
 
     world = edge.open_world()
     entries = world.store.entries()
     for e in entries:
         world.store.document(e.digest)
-    witness = check_witness(world, entries)
+    witness = check_witness(world, kept_checkpoint(world))
     root = root_of(entries)
     words = f"{len(entries)} entries, every document there, root {root}; " + (
         f"extends {witness}" if witness else "unwitnessed: no checkpoint is kept elsewhere"
@@ -56,11 +56,11 @@ def prove(document: str, as_json: bool) -> None:
 @edge.json_option
 def publish(as_json: bool) -> None:
     """Keep the head in the repository (refs/dossier/log), so that a log rolled back is found."""
-    from release_dossier.steps.decide import check_witness, publish_checkpoint
+    from release_dossier.steps.decide import check_witness, kept_checkpoint, publish_checkpoint
     from release_dossier.steps.world import LOG_REF
 
     world = edge.open_world()
-    check_witness(world, world.store.entries())
+    check_witness(world, kept_checkpoint(world))
     publish_checkpoint(world)
     edge.emit(
         {"ref": LOG_REF, "size": len(world.store.entries())},

@@ -18,6 +18,7 @@ from release_dossier.dossier import Attempt, Dossier
 from release_dossier.errors import Corrupt, Refused
 from release_dossier.evidence.statement import Evidence
 from release_dossier.gate import Decision, decide, rework
+from release_dossier.steps.aside import Aside
 from release_dossier.steps.world import LOG_REF, World
 from release_dossier.trust.log import Entry, extends, root_of
 from release_dossier.trust.statement import Statement, Subject, state
@@ -32,10 +33,11 @@ def decide_dossier(world: World, digest: str, at: datetime | None = None) -> tup
         Corrupt: a statement is gone or altered, or the log was rolled back.
     """
     entries = world.store.entries()
-    witness = check_witness(world, entries)
+    kept = Aside(lambda: kept_checkpoint(world))
     dossier = read_dossier(world, digest)
     check_evidence(world, dossier)
-    checkpoint = {"size": len(entries), "root": root_of(entries)}
+    witness = check_witness(world, kept.result())
+    checkpoint = {"size": len(entries), "root": "sha256:" + world.store.root(len(entries)).hex()}
     decision = decide(
         dossier,
         digest,
@@ -97,11 +99,10 @@ def check_evidence(world: World, dossier: Dossier) -> None:
             expected="what the statement says",
         )
     _none_left_out(world, dossier)
-    for attempt in dossier.evidence:
-        world.statement(attempt.started, "started")
-        if attempt.digest is None:
-            continue
-        statement, keys = world.signed(attempt.digest, "evidence")
+    ended = [a for a in dossier.evidence if a.digest is not None]
+    wanted = [(a.started, "started") for a in dossier.evidence] + [(str(a.digest), "evidence") for a in ended]
+    signed = world.signed_all(wanted)[len(dossier.evidence) :]
+    for attempt, (statement, keys) in zip(ended, signed, strict=True):
         evidence = msgspec.convert(statement.predicate, Evidence)
         if evidence.producer.key not in keys and world.trust.producer_of_key(evidence.producer.key) is not None:
             raise Corrupt(
@@ -146,16 +147,23 @@ def signed_statements(world: World, dossier: str, entries: tuple[Entry, ...]) ->
     return tuple(out)
 
 
-def check_witness(world: World, entries: tuple[Entry, ...]) -> str:
+def kept_checkpoint(world: World) -> bytes | None:
+    """The checkpoint kept in the repository, None where none is."""
+    r = world.repo.result("cat-file", "blob", LOG_REF, ok=(0, 128))
+    return None if r.returncode else r.stdout
+
+
+def check_witness(world: World, kept: bytes | None) -> str:
     """The checkpoint kept in the repository, held against the log: its name when there is one, else empty.
+
+    `kept` was read before the log is looked at here, so what another process enters meanwhile can only make the log longer.
 
     Raises:
         Corrupt: `log.rolled-back`: the log no longer contains what the repository remembers of it.
     """
-    r = world.repo.result("cat-file", "blob", LOG_REF, ok=(0, 128))
-    if r.returncode:
+    if kept is None:
         return ""
-    if not extends(entries, r.stdout):
+    if not extends(len(world.store.entries()), world.store.root, kept):
         raise Corrupt(
             "log.rolled-back", at=LOG_REF, found="a log that does not extend the checkpoint kept there", expected="every entry it once had"
         )

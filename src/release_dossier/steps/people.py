@@ -20,7 +20,7 @@ from release_dossier.errors import Refused
 from release_dossier.gate import results_of
 from release_dossier.rules.packs import thaw
 from release_dossier.sources.ssh import public_of, sign_with_ssh
-from release_dossier.steps.decide import check_witness, decide_dossier, publish_checkpoint, read_dossier
+from release_dossier.steps.decide import check_witness, decide_dossier, kept_checkpoint, publish_checkpoint, read_dossier
 from release_dossier.steps.world import World, rfc3339
 from release_dossier.trust.document import Person
 from release_dossier.trust.dsse import pae
@@ -187,7 +187,7 @@ def _withdrawn(world: World, digest: str) -> bool:
 
 
 def _sign(world: World, word: str, target: str, change: str, record: msgspec.Struct, key: Path, log_key: str) -> str:
-    check_witness(world, world.store.entries())
+    check_witness(world, kept_checkpoint(world))
     statement = state(word, world.trust.project, [Subject(word, {"sha256": target.removeprefix("sha256:")})], msgspec.to_builtins(record))
     signature = sign_with_ssh(key, pae(PAYLOAD_TYPE, statement.raw), world.environ)
     key_id = key_of_public(public_of(key, world.environ)).id

@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,9 +20,10 @@ from release_dossier.errors import Corrupt, Refused
 from release_dossier.ports import Store
 from release_dossier.project import SETTINGS_FILE, TRUST_FILE, Settings, parse_settings
 from release_dossier.sources.git import Repository, find_repository
+from release_dossier.steps.aside import spread
 from release_dossier.store.files import FileStore
 from release_dossier.trust.document import Trust, parse_chain
-from release_dossier.trust.dsse import reread_envelope, seal, valid_keys
+from release_dossier.trust.dsse import Envelope, reread_envelope, seal, valid_keys
 from release_dossier.trust.keys import Signer, load_signer
 from release_dossier.trust.statement import Statement, reread_statement
 
@@ -50,8 +51,8 @@ class World(msgspec.Struct, frozen=True):
     trust_chain: bytes
     now: datetime
     environ: Mapping[str, str]
-    # Envelope bytes → what verifying them under this trust gave. Bytes are read and hashed every time; the same bytes under the same
-    # keys verify the same.
+    # Envelope bytes → what is in them, and what verifying them under this trust gave: the same bytes under the same keys verify the same.
+    parsed: dict[bytes, tuple[Envelope, Statement]] = msgspec.field(default_factory=dict)
     verified: dict[bytes, tuple[Statement, frozenset[str]]] = msgspec.field(default_factory=dict)
 
     def stamp(self) -> str:
@@ -78,18 +79,32 @@ class World(msgspec.Struct, frozen=True):
 
     def signed(self, digest: str, word: str) -> tuple[Statement, frozenset[str]]:
         """A stored statement and every key whose signature over it verifies."""
-        raw = self.store.document(digest)
-        seen = self.verified.get(raw)
-        if seen is not None and (seen[0].word, seen[0].digest) == (word, digest):
-            return seen
-        envelope = reread_envelope(raw, f"document {digest}")
-        statement = reread_statement(envelope.payload, digest, f"document {digest}")
-        if statement.word != word or statement.project != self.trust.project:
-            found = f"a {statement.word} of project {statement.project[:19]}"
-            raise Corrupt("statement.unexpected", at=f"document {digest}", found=found, expected=f"a {word} of this project")
-        verified = statement, valid_keys(envelope, self.trust.public_keys(), f"document {digest}")
-        self.verified[raw] = verified
-        return verified
+        return self.signed_all([(digest, word)])[0]
+
+    def signed_all(self, documents: Sequence[tuple[str, str]]) -> list[tuple[Statement, frozenset[str]]]:
+        """As `signed`, for many at once, each given as (digest, word): signatures are verified on every core."""
+        raws = self.store.envelopes([digest for digest, _ in documents])
+        fresh = [(raw, digest) for raw, (digest, _) in zip(raws, documents, strict=True) if raw not in self.verified]
+        envelopes = [self._parsed(raw, digest) for raw, digest in fresh]
+        keys = self.trust.public_keys()
+        valid = spread(envelopes, lambda e: valid_keys(e[0], keys, e[1].digest))
+        for (raw, _), (_, statement), signers in zip(fresh, envelopes, valid, strict=True):
+            self.verified[raw] = statement, signers
+        out = []
+        for raw, (digest, word) in zip(raws, documents, strict=True):
+            statement, signers = self.verified[raw]
+            if (statement.word, statement.project, statement.digest) != (word, self.trust.project, digest):
+                found = f"a {statement.word} of project {statement.project[:19]}"
+                raise Corrupt("statement.unexpected", at=f"document {digest}", found=found, expected=f"a {word} of this project")
+            out.append((statement, signers))
+        return out
+
+    def _parsed(self, raw: bytes, digest: str) -> tuple[Envelope, Statement]:
+        seen = self.parsed.get(raw)
+        if seen is None:
+            envelope = reread_envelope(raw, f"document {digest}")
+            seen = self.parsed[raw] = envelope, reread_statement(envelope.payload, digest, f"document {digest}")
+        return seen
 
     def trust_at(self, digest: str) -> Trust:
         """The version of the trust document with this digest."""

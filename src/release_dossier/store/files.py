@@ -27,14 +27,14 @@ import os
 import stat
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from io import FileIO
 from pathlib import Path
 
 from release_dossier.digest import DIGEST
 from release_dossier.errors import Corrupt, Refused, Unavailable
-from release_dossier.limits import ARTIFACT_BYTES_MAX
+from release_dossier.limits import ARTIFACT_BYTES_MAX, REMEMBERED_BYTES_MAX
 from release_dossier.ports import LOCK_SECONDS_MAX
 from release_dossier.store.crash import armed, reach
 from release_dossier.store.index import Index, check_document
@@ -53,6 +53,7 @@ from release_dossier.trust.log import (
 _FOLDERS = ("documents", "artifacts", "log", "keys", "tmp")
 _CHUNK_BYTES = 1024 * 1024
 _POLL_SECONDS = 0.02
+_TICK_NS = 100_000_000  # nanoseconds; file systems count in ticks of up to 10 ms
 _unnamed = itertools.count()
 _Stamp = tuple[int, int, int, int]
 
@@ -82,6 +83,8 @@ class FileStore:
         self._depth = 0
         self._index, self._stamp = Index(), (0, 0, 0, 0)
         self._known: tuple[bytes, Checkpoint] | None = None
+        self._remembered: dict[str, tuple[tuple[int, ...], bytes]] = {}
+        self._remembered_bytes = 0
         self._open()
 
     # Reading
@@ -103,10 +106,22 @@ class FileStore:
 
     def document(self, digest: str) -> bytes:
         """See `ports.Store.document`."""
-        entry = self._read().entry_of(digest)
-        file = self._where("documents", digest, ".json")
+        return self.envelopes((digest,))[0]
+
+    def envelopes(self, digests: Sequence[str]) -> list[bytes]:
+        """See `ports.Store.envelopes`. A file whose inode, size and times are those it had is not read again; the time an inode changed
+        cannot be set by hand."""
+        index = self._read()
+        return [self._envelope(index.entry_of(d)) for d in digests]
+
+    def _envelope(self, entry: Entry) -> bytes:
+        file = self._where("documents", entry.digest, ".json")
+        known = self._remembered.get(entry.digest)
         try:
+            if known is not None and known[0] == _stamp_of(os.stat(file)):
+                return known[1]
             with FileIO(file) as f:
+                stamp = _stamp_of(os.fstat(f.fileno()))
                 raw = f.readall()
         except FileNotFoundError as e:
             raise Corrupt(
@@ -114,7 +129,23 @@ class FileStore:
             ) from e
         except OSError as e:
             raise _unavailable(e, Path(file)) from e
-        return check_document(raw, entry, file)
+        check_document(raw, entry, file)
+        self._remember(entry.digest, stamp, raw)
+        return raw
+
+    def _remember(self, digest: str, stamp: tuple[int, ...], raw: bytes) -> None:
+        """Unless it is so young that a change could fall into the same tick of the file system's clock."""
+        if time.time_ns() - stamp[-1] < _TICK_NS:
+            return
+        if self._remembered_bytes + len(raw) > REMEMBERED_BYTES_MAX:
+            self._remembered.clear()
+            self._remembered_bytes = 0
+        self._remembered[digest] = stamp, raw
+        self._remembered_bytes += len(raw)
+
+    def root(self, size: int) -> bytes:
+        """See `ports.Store.root`."""
+        return self._read().root(size)
 
     def find(self, prefix: str) -> str:
         """See `ports.Store.find`."""
@@ -419,8 +450,7 @@ class FileStore:
                 os.close(fd)
                 raise _unavailable(e, self._lock_file) from e
         with suppress(OSError):  # a full disk: the name of the holder is for people only
-            os.ftruncate(fd, 0)
-            os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+            os.pwrite(fd, f"{os.getpid():<19}\n".encode(), 0)
         return fd
 
 
@@ -512,6 +542,10 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def _stamp_of(s: os.stat_result) -> tuple[int, ...]:
+    return (s.st_dev, s.st_ino, s.st_size, s.st_mtime_ns, s.st_ctime_ns)
 
 
 def _alive(pid: int) -> bool:

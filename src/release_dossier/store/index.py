@@ -18,6 +18,7 @@ class Index:
     def __init__(self, entries: Iterable[Entry] = ()) -> None:
         self.frontier = Frontier()
         self._entries: list[Entry] = []
+        self._leaves: list[bytes] = []
         self._by_digest: dict[str, Entry] = {}
         self._tuple: tuple[Entry, ...] | None = None
         for e in entries:
@@ -39,7 +40,9 @@ class Index:
             )
         self._entries.append(entry)
         self._by_digest[entry.digest] = entry
-        self.frontier.append(leaf_hash(entry.line()))
+        leaf = leaf_hash(entry.line())
+        self._leaves.append(leaf)
+        self.frontier.append(leaf)
         self._tuple = None
 
     def entries(self) -> tuple[Entry, ...]:
@@ -47,6 +50,10 @@ class Index:
         if self._tuple is None:
             self._tuple = tuple(self._entries)
         return self._tuple
+
+    def root(self, size: int) -> bytes:
+        """See `ports.Store.root`."""
+        return self.frontier.root() if size == self.frontier.size else Frontier(self._leaves[:size]).root()
 
     def last(self) -> Entry | None:
         """The newest."""
@@ -103,8 +110,7 @@ class Index:
         size = self.frontier.size
         if checkpoint.size > size:
             raise Corrupt("log.rolled-back", at=at, found=f"{size} entries", expected=f"the {checkpoint.size} the checkpoint says")
-        root = self.frontier.root() if checkpoint.size == size else Index(self._entries[: checkpoint.size]).frontier.root()
-        if root != checkpoint.root:
+        if self.root(checkpoint.size) != checkpoint.root:
             raise Corrupt(
                 "log.fork",
                 at=at,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -45,6 +45,13 @@ class MemoryStore:
 
     def document(self, digest: str) -> bytes:
         """See `ports.Store.document`."""
+        return self.envelopes((digest,))[0]
+
+    def envelopes(self, digests: Sequence[str]) -> list[bytes]:
+        """See `ports.Store.envelopes`."""
+        return [self._envelope(d) for d in digests]
+
+    def _envelope(self, digest: str) -> bytes:
         entry = self._index.entry_of(digest)
         raw = self.documents.get(digest)
         if raw is None:
@@ -54,6 +61,10 @@ class MemoryStore:
     def entries(self) -> tuple[Entry, ...]:
         """See `ports.Store.entries`."""
         return self._index.entries()
+
+    def root(self, size: int) -> bytes:
+        """See `ports.Store.root`."""
+        return self._index.root(size)
 
     def find(self, prefix: str) -> str:
         """See `ports.Store.find`."""

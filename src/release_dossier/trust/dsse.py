@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -18,7 +19,7 @@ import msgspec
 from release_dossier.digest import canonical, parse_json, sha256
 from release_dossier.errors import Refused
 from release_dossier.limits import DOCUMENT_BYTES_MAX
-from release_dossier.trust.keys import Signer, parse_public
+from release_dossier.trust.keys import PublicKey, Signer, parse_public
 from release_dossier.trust.sshsig import NAMESPACE, verify_armored
 from release_dossier.trust.statement import PAYLOAD_TYPE, Statement
 
@@ -121,7 +122,7 @@ def valid_keys(envelope: Envelope, public_keys: Mapping[str, str], at: str) -> f
     valid = set()
     for hint, signature in envelope.signatures:
         tried = [hint] if hint in public_keys else [] if hint else list(public_keys)
-        valid |= {k for k in tried if k not in valid and _verifies(k, public_keys[k], signature, message, at)}
+        valid |= {k for k in tried if k not in valid and _verifies(k, public_keys[k], signature, message)}
     for kind, hint, text in envelope.typed_signatures:
         if kind != "sshsig" or hint not in public_keys:
             continue
@@ -134,12 +135,19 @@ def valid_keys(envelope: Envelope, public_keys: Mapping[str, str], at: str) -> f
     return frozenset(valid)
 
 
-def _verifies(key_id: str, line: str, signature: bytes, message: bytes, at: str) -> bool:
+def _verifies(key_id: str, line: str, signature: bytes, message: bytes) -> bool:
+    known = _known(line)
+    return known is not None and known[0] == key_id and known[1].verifies(signature, message)
+
+
+@lru_cache(maxsize=512)
+def _known(line: str) -> tuple[str, PublicKey] | None:
+    """The same few keys check every statement: taken apart once."""
     try:
-        public = parse_public(line, at)
+        public = parse_public(line, "a known key")
     except Refused:
-        return False
-    return public.id == key_id and public.verifies(signature, message)
+        return None
+    return public.id, public
 
 
 def decode_base64(text: str, at: str) -> bytes:

@@ -7,7 +7,8 @@
 4. Machines sign DSSE with Ed25519 unless they are given another key: one spelling of a signature, the same bytes every time, and
    the type C2SP checkpoints ask for. cosign from 2.6 checks such an envelope as it is (a test runs it).
 
-Imports of the cryptographic library are inside functions: a command that only looks must not pay 40 ms for them.
+Ed25519 is libsodium's: half the time of OpenSSL's here, it lets other threads run meanwhile, and it refuses keys of small order.
+Everything else is `cryptography`'s. Imports are inside functions: a command that only looks must not pay for them.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ class Signer(msgspec.Struct, frozen=True):
 
 
 class PublicKey(msgspec.Struct, frozen=True):
-    """A public key taken apart: its SSH type, its wire form, and the library's object."""
+    """A public key taken apart: its SSH type, its wire form, and the library's object (for Ed25519 the 32 bytes of the point)."""
 
     type: str
     blob: bytes
@@ -75,8 +76,10 @@ class PublicKey(msgspec.Struct, frozen=True):
     def pem(self) -> bytes:
         """SubjectPublicKeyInfo in PEM, as openssl and cosign read it."""
         from cryptography.hazmat.primitives import serialization
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-        out: bytes = self.key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+        key = Ed25519PublicKey.from_public_bytes(self.key) if self.type == ED25519 else self.key
+        out: bytes = key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
         return out
 
     def verifies(self, signature: bytes, message: bytes) -> bool:
@@ -85,12 +88,12 @@ class PublicKey(msgspec.Struct, frozen=True):
         Ed25519: 64 bytes. ECDSA: DER, or raw r||s as the DSSE specification's vector has it, with the curve's hash.
         RSA: PSS with SHA-256, any salt length (in-toto takes the longest, others 32). Never raises.
         """
+        if self.type == ED25519:
+            return _ed25519_verifies(self.key, signature, message)
         from cryptography.exceptions import InvalidSignature
 
         try:
-            if self.type == ED25519:
-                self.key.verify(signature, message)
-            elif self.type == RSA:
+            if self.type == RSA:
                 from cryptography.hazmat.primitives import hashes
                 from cryptography.hazmat.primitives.asymmetric import padding
 
@@ -151,9 +154,9 @@ def parse_blob(blob: bytes, at: str) -> PublicKey:
         raise Refused("key.unsupported", at=at, found=kind, expected=", ".join(KEY_TYPES), help="ssh-keygen -t ed25519")
     try:
         if kind == ED25519:
-            from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
-            key: Any = Ed25519PublicKey.from_public_bytes(r.text())
+            key: Any = r.text()
+            if len(key) != 32:
+                raise ValueError(f"{len(key)} bytes of a point, not 32")
         elif kind == RSA:
             key = _rsa(r, at)
         else:
@@ -184,6 +187,44 @@ def _point(r: wire.Reader, kind: str, at: str) -> Any:
     if point[:1] != b"\x04":  # OpenSSH knows uncompressed points only; a second spelling would be a second name for one key
         raise Refused("key.public-syntax", at=at, found="a compressed point", expected="an uncompressed one")
     return ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1() if kind == P256 else ec.SECP384R1(), point)
+
+
+@lru_cache(maxsize=1)
+def _sodium() -> tuple[Any, Any]:
+    """libsodium through PyNaCl's own binding; its public wrappers import 20 ms of what is not needed here."""
+    from nacl._sodium import ffi, lib
+
+    if lib.sodium_init() < 0:
+        raise RuntimeError("libsodium does not start")
+    return ffi, lib
+
+
+def _ed25519_verifies(point: bytes, signature: bytes, message: bytes) -> bool:
+    if len(signature) != 64:  # the library takes both in one piece, so the cut between them is held here
+        return False
+    ffi, lib = _sodium()
+    signed = signature + message
+    out, length = ffi.new("unsigned char[]", len(signed)), ffi.new("unsigned long long *")
+    return bool(lib.crypto_sign_open(out, length, signed, len(signed), point) == 0)
+
+
+def _ed25519_sign(private: bytes, data: bytes) -> bytes:
+    ffi, lib = _sodium()
+    out, length = ffi.new("unsigned char[]", 64 + len(data)), ffi.new("unsigned long long *")
+    if lib.crypto_sign(out, length, data, len(data), private) != 0:
+        raise RuntimeError("libsodium does not sign")
+    return bytes(ffi.buffer(out, 64))
+
+
+def _ed25519_pair(seed: bytes) -> tuple[bytes, bytes]:
+    """Public point and the 64 bytes libsodium signs with, of a seed of 32 bytes."""
+    if len(seed) != 32:
+        raise ValueError(f"a seed of {len(seed)} bytes")
+    ffi, lib = _sodium()
+    point, private = ffi.new("unsigned char[]", 32), ffi.new("unsigned char[]", 64)
+    if lib.crypto_sign_seed_keypair(point, private, seed) != 0:
+        raise RuntimeError("libsodium makes no key")
+    return bytes(ffi.buffer(point)), bytes(ffi.buffer(private))
 
 
 def _ecdsa_verifies(public: PublicKey, signature: bytes, message: bytes) -> bool:
@@ -292,31 +333,36 @@ def _private(raw: bytes, public: PublicKey, at: str) -> Any:
     if r.take(4) != r.take(4):
         raise Refused("key.private-syntax", at=at, found="check numbers that differ", expected="an intact private key")
     kind = r.text().decode("ascii", "replace")
+    key, point = _private_of(kind, r, raw, at)
+    if point != public.key:
+        raise Refused("key.private-syntax", at=at, found="a public half of another key", expected="the public half of this key")
+    return key
+
+
+def _private_of(kind: str, r: wire.Reader, raw: bytes, at: str) -> tuple[Any, Any]:
+    """The private key and its public half, as `PublicKey.key` has it."""
     try:
         if kind == ED25519:
-            from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
             r.text()
-            key: Any = Ed25519PrivateKey.from_private_bytes(r.text()[:32])
-        elif kind in (P256, P384):
+            point, private = _ed25519_pair(r.text()[:32])
+            return private, point
+        if kind in (P256, P384):
             from cryptography.hazmat.primitives.asymmetric import ec
 
             r.text(), r.text()
-            key = ec.derive_private_key(r.integer(), ec.SECP256R1() if kind == P256 else ec.SECP384R1())
+            key: Any = ec.derive_private_key(r.integer(), ec.SECP256R1() if kind == P256 else ec.SECP384R1())
         else:
             from cryptography.hazmat.primitives.serialization import load_ssh_private_key
 
             key = load_ssh_private_key(raw, None)
     except ValueError as e:
         raise Refused("key.private-syntax", at=at, found=str(e), expected=f"a {kind} key") from e
-    if key.public_key() != public.key:
-        raise Refused("key.private-syntax", at=at, found="a public half of another key", expected="the public half of this key")
-    return key
+    return key, key.public_key()
 
 
 def _dsse_signature(key: Any, kind: str) -> Callable[[bytes], bytes]:
     if kind == ED25519:
-        return lambda data: bytes(key.sign(data))
+        return lambda data: _ed25519_sign(key, data)
     if kind != RSA:
         return lambda data: bytes(_ecdsa_sign(key, data, kind))
 
@@ -331,7 +377,7 @@ def _dsse_signature(key: Any, kind: str) -> Callable[[bytes], bytes]:
 
 def _ssh_signature(key: Any, kind: str) -> Callable[[bytes], bytes]:
     if kind == ED25519:
-        return lambda data: wire.text(kind.encode()) + wire.text(key.sign(data))
+        return lambda data: wire.text(kind.encode()) + wire.text(_ed25519_sign(key, data))
 
     def ecdsa(data: bytes) -> bytes:
         from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature

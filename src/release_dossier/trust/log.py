@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
@@ -369,8 +369,8 @@ def checkpoint_signers(checkpoint: Checkpoint, keys: Iterable[str]) -> frozenset
     return note_signers(checkpoint.text, checkpoint.signatures, checkpoint.origin, publics)
 
 
-def extends(entries: Sequence[Entry], old_checkpoint: bytes) -> bool:
-    """Whether `entries` begin with everything the log held when `old_checkpoint` was made (law 2).
+def extends(size: int, root: Callable[[int], bytes], old_checkpoint: bytes) -> bool:
+    """Whether a log of `size` entries, with `root(n)` over its first n, begins with everything it held at `old_checkpoint` (law 2).
 
     Its signature does not matter here: it comes from a place the store does not control.
 
@@ -378,4 +378,4 @@ def extends(entries: Sequence[Entry], old_checkpoint: bytes) -> bool:
         Corrupt: `log.note`, `log.checkpoint`: what was kept is no checkpoint.
     """
     old = parse_checkpoint(old_checkpoint, "kept checkpoint")
-    return old.size <= len(entries) and tree_root(leaves_of(entries[: old.size])) == old.root
+    return old.size <= size and root(old.size) == old.root

@@ -71,11 +71,13 @@ def _parse(armored: str, at: str) -> tuple[PublicKey, bytes, str, bytes]:
 
 def _verifies(public: PublicKey, signature: bytes, signed: bytes, at: str) -> bool:
     """The signature's own algorithm must be one of its key's: `ssh-rsa` with SHA-1 is none."""
-    from cryptography.exceptions import InvalidSignature
-
     r = wire.Reader(signature, "sshsig.syntax", at)
     algorithm, blob = r.text().decode("ascii", "replace"), r.text()
     r.end()
+    if public.type == ED25519:
+        return algorithm == ED25519 and public.verifies(blob, signed)
+    from cryptography.exceptions import InvalidSignature
+
     try:
         if public.type == RSA:
             from cryptography.hazmat.primitives import hashes
@@ -86,8 +88,6 @@ def _verifies(public: PublicKey, signature: bytes, signed: bytes, at: str) -> bo
             public.key.verify(blob, signed, padding.PKCS1v15(), hashes.SHA512() if algorithm.endswith("512") else hashes.SHA256())
         elif algorithm != public.type:
             return False
-        elif algorithm == ED25519:
-            public.key.verify(blob, signed)
         else:
             from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 

@@ -22,6 +22,7 @@ LOG_ENTRIES_MAX = 10_000_000  # entries of one project's log
 BUNDLE_BYTES_MAX = 2 * 1024 * 1024 * 1024  # bytes of a bundle
 BUNDLE_FILES_MAX = 100_000  # members of a bundle
 LEDGER_EXAMPLES_MAX = 20  # examples per check, largest difference first: fixed by the contract
+JOURNAL_BYTES_MAX = 256 * 1024  # bytes of the store's journal before its files are synced together; read at every opening
 REMEMBERED_BYTES_MAX = 64 * 1024 * 1024  # bytes of documents a process keeps; 1,000 pieces of evidence are about 4 MB
 DIGEST_PREFIX_MIN = 8  # hexadecimal digits: fixed by the contract
 

@@ -4,8 +4,8 @@ The store's promises, which one test suite holds against every store:
 
 1. A statement has an entry exactly when `put` was done with it, and then for ever: entries are never changed or removed.
 2. Putting a statement again, in whatever envelope, returns the entry it has. So every caller may retry anything.
-3. Document, then entry, then checkpoint, each durable before the next begins. A crash leaves a document nobody names, or a
-   checkpoint that is behind by one entry; opening the store again repairs both and says so in `recovered`.
+3. A statement is durable, document and entry together, before its entry can be seen. A crash leaves files that are not written yet, or a
+   checkpoint that is behind by one entry; opening the store again writes both and says so in `recovered`.
 4. What is read is checked: a document against its entry, an entry against its chain, the log against its checkpoint.
 5. One writer at a time, across processes; readers need no lock and see whole entries only.
 """

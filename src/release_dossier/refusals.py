@@ -252,6 +252,10 @@ CODES = {
         "Stop. Two copies went different ways, or entries were changed: find out who has the other.",
     ),
     "log.gap": ("Entries are missing from the log.", "Stop. Restore them from another copy of .dossier/."),
+    "log.journal": (
+        "The store's journal is not what it wrote: a line that is no record, or an envelope that is not its entry's.",
+        "Somebody changed it. Restore .dossier/ from a copy, and run dossier log audit.",
+    ),
     "log.missing": ("The log is gone while the project is there.", "Restore .dossier/ from a copy."),
     "log.no-checkpoint": ("The log has entries and no checkpoint over them.", "Restore .dossier/log/checkpoint from a copy."),
     "log.note": ("A checkpoint is not in the form of a signed note.", "Stop. Compare with another copy."),

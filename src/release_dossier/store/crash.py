@@ -16,10 +16,12 @@ POINTS = (
     "collect.ran",
     "store.artifact-written",  # an artifact is written, but has no name yet
     "store.artifact",  # it has its name
+    "store.journal-torn",  # half of the journal's line is written
+    "store.journal",  # the statement is durable; none of its files is there
     "store.document-written",  # a document is written, but has no name yet
-    "store.document",  # it has its name; no entry names it
+    "store.document",  # it has its name; the log has no entry for it
     "store.entry-torn",  # half of the entry's line is written
-    "store.entry",  # the entry is durable; the checkpoint is one behind
+    "store.entry",  # the entry is in the log; the checkpoint is one behind
     "store.checkpoint-written",  # the new checkpoint is written beside the old
     "store.checkpoint",  # everything is done
     "release.tag-object",

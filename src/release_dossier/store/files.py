@@ -2,19 +2,15 @@
 
     documents/ab/<hex>.json   envelopes, by the digest of their statement
     artifacts/ab/<hex>        content, by its digest
+    log/journal.ndjson        what was put last, durable before the files above and below are (`journal.py`)
     log/entries.ndjson        one line per statement, appended
     log/checkpoint            signed size and root, replaced
     log/lock                  held by the one writer; its process id inside
     keys/                     private keys, 0600, folder 0700
     tmp/                      files that have no name yet
 
-Four writes reach the disk for a statement, and why none can be left out:
-
-1. document: must be there whenever an entry names it;
-2. its folder: a file whose name is lost is lost;
-3. entry: from here on the statement happened;
-4. checkpoint: renamed over the old one, it must not be empty after a power cut, because an empty one looks like tampering.
-   The rename itself is not synced: if it is lost the old checkpoint is one behind, which opening repairs.
+One write reaches the disk for a statement: its line in the journal. What a process that was killed right after it had left to do is done
+by the next opening; what a power cut takes of the files written since is put back from there.
 """
 
 from __future__ import annotations
@@ -32,21 +28,24 @@ from contextlib import contextmanager, suppress
 from io import FileIO
 from pathlib import Path
 
-from release_dossier.digest import DIGEST
+from release_dossier.digest import DIGEST, sha256
 from release_dossier.errors import Corrupt, Refused, Unavailable
-from release_dossier.limits import ARTIFACT_BYTES_MAX, REMEMBERED_BYTES_MAX
+from release_dossier.limits import ARTIFACT_BYTES_MAX, JOURNAL_BYTES_MAX, REMEMBERED_BYTES_MAX
 from release_dossier.ports import LOCK_SECONDS_MAX
 from release_dossier.store.crash import armed, reach
 from release_dossier.store.index import Index, check_document
+from release_dossier.store.journal import Journal, Record, write_all
 from release_dossier.trust.keys import ED25519, Signer, generate, load_signer
 from release_dossier.trust.log import (
     Checkpoint,
     Entry,
     checkpoint_signers,
+    leaf_hash,
     make_checkpoint,
     origin_of,
     parse_checkpoint,
     parse_entries,
+    parse_entry,
     whole_lines,
 )
 
@@ -83,6 +82,7 @@ class FileStore:
         self._depth = 0
         self._index, self._stamp = Index(), (0, 0, 0, 0)
         self._known: tuple[bytes, Checkpoint] | None = None
+        self._journal, self._journal_size = Journal(home / "log" / "journal.ndjson"), -1
         self._remembered: dict[str, tuple[tuple[int, ...], bytes]] = {}
         self._remembered_bytes = 0
         self._open()
@@ -174,14 +174,42 @@ class FileStore:
             entry = index.following(envelope, type=type, change=change, key=key, at=at)
             if index.get(entry.digest) is not None:
                 return entry
-            file = self._place("documents", entry.digest, ".json")
-            self._write(file, envelope, "store.document")
-            reach("store.document")
-            self._append(entry)
-            reach("store.entry")
-            self._sign(index)
-            reach("store.checkpoint")
+            raw = self._checkpoint_over(index, entry)
+            try:
+                if not self._journal.size():
+                    self._journal.begin()
+                before, size = self._journal.append(Record(raw.decode(), entry.line().decode(), envelope.decode()))
+            except OSError as e:
+                raise _unavailable(e, Path(self._journal.file)) from e
+            reach("store.journal")
+            try:
+                self._enter(entry, envelope)
+            except Unavailable:
+                with suppress(OSError):  # where this fails too, the next opening enters it
+                    self._journal.cut(before)
+                raise
+            self._place_checkpoint(raw)
+            self._journal_size = size
+            if size > JOURNAL_BYTES_MAX:
+                self._settle()
             return entry
+
+    def _enter(self, entry: Entry, envelope: bytes) -> None:
+        """The files of what stands in the journal, but the checkpoint."""
+        self._write(self._place("documents", entry.digest, ".json"), envelope, "store.document", durable=False)
+        reach("store.document")
+        self._append(entry)
+        reach("store.entry")
+
+    def _checkpoint_over(self, index: Index, entry: Entry) -> bytes:
+        after = index.frontier.copy()
+        after.append(leaf_hash(entry.line()))
+        return make_checkpoint(self.project, after.size, after.root(), self._sign_with())
+
+    def _place_checkpoint(self, raw: bytes) -> None:
+        self._write(self._checkpoint_file, raw, "store.checkpoint", durable=False)
+        self._known = raw, parse_checkpoint(raw)
+        reach("store.checkpoint")
 
     def put_artifact(self, source: Path | bytes) -> str:
         """See `ports.Store.put_artifact`."""
@@ -198,7 +226,7 @@ class FileStore:
                 fresh.unlink()
             else:
                 self._name(fresh, file)
-            _sync_folder(file.parent)
+            _sync(file.parent)
         except OSError as e:
             fresh.unlink(missing_ok=True)
             raise _unavailable(e, fresh) from e
@@ -241,8 +269,10 @@ class FileStore:
             with self.lock():
                 if not self._checkpoint_file.exists():
                     self._found()
+        done += self._put_back()
         index = self._read()
-        if self._log.stat().st_size > self._stamp[2] or self._read_checkpoint()[1].size < index.frontier.size:
+        late = self._log.stat().st_size > self._stamp[2] or self._read_checkpoint()[1].size < index.frontier.size
+        if late or self._unfinished(index) is not None:
             with self.lock():
                 done += self._repair_words()
         self.recovered = tuple(done)
@@ -255,7 +285,8 @@ class FileStore:
             )
         try:
             self._log.touch()
-            _sync_folder(self._log.parent)
+            self._journal.begin()
+            _sync(self._log.parent)
         except OSError as e:
             raise _unavailable(e, self._log) from e
         self._sign(Index())
@@ -291,12 +322,97 @@ class FileStore:
             self._stamp = self._stat()
         checkpoint = self._read_checkpoint()[1]
         index.hold(checkpoint, str(self._log))
+        if self._journal_size != self._journal.size() and (record := self._unfinished(index)) is not None:
+            entry = parse_entries(record.entry.encode() + b"\n", index.last())[0]
+            self._enter(entry, record.envelope.encode())
+            done.append(f"entered log entry {entry.n} ({entry.type} {entry.digest[:19]}…), which a killed run had written down")
+        self._journal_size = self._journal.size()
         if checkpoint.size < index.frontier.size:
             self._sign(index)
             last = index.last()
             assert last is not None
             done.append(f"signed the checkpoint for log entry {last.n} ({last.type} {last.digest[:19]}…), which a killed run had entered")
         return done
+
+    def _unfinished(self, index: Index) -> Record | None:
+        """The journal's last record, when it is the very next entry of the log and the checkpoint does not know it yet."""
+        _, records = self._journal.read()
+        due = index.frontier.size
+        if not records or self._read_checkpoint()[1].size != due:
+            return None
+        return records[-1] if parse_checkpoint(records[-1].checkpoint.encode()).size == due + 1 else None
+
+    def _put_back(self) -> list[str]:
+        """After another boot, what a power cut took of the files the journal holds. Reading a whole store needs no right to write."""
+        same, records = self._journal.read()
+        if same:
+            return []
+        lost = [r for r in records if not self._stands(r)]
+        try:
+            with self.lock():
+                if records and (lost or self._log_differs(records)):
+                    self._rewrite(records)
+                    lost = lost or records[-1:]
+                self._settle()
+        except Unavailable:
+            if lost or self._log_differs(records):
+                raise
+        return [f"put back {len(lost)} statement{'s' if len(lost) > 1 else ''} that a power cut took"] if lost else []
+
+    def _stands(self, record: Record) -> bool:
+        entry = parse_entry(record.entry.encode())
+        try:
+            with FileIO(self._where("documents", entry.digest, ".json")) as f:
+                return f.readall() == record.envelope.encode()
+        except OSError:
+            return False
+
+    def _log_differs(self, records: list[Record]) -> bool:
+        """Whether log or checkpoint are not what the journal says they became."""
+        if not records:
+            return False
+        tail = b"".join(r.entry.encode() + b"\n" for r in records)
+        try:
+            return not self._log.read_bytes().endswith(tail) or self._checkpoint_file.read_bytes() != records[-1].checkpoint.encode()
+        except OSError:
+            return True
+
+    def _rewrite(self, records: list[Record]) -> None:
+        """Documents, entries and checkpoint as the journal has them. The log before its first record was durable, and is not touched."""
+        at = str(self._log)
+        entries = [parse_entry(r.entry.encode()) for r in records]
+        kept = self._log.read_bytes().split(b"\n")[:-1] if self._log.exists() else []
+        first = entries[0].n
+        if len(kept) < first:
+            raise Corrupt(
+                "log.rolled-back", at=at, found=f"{len(kept)} entries", expected=f"the {first} that were there before the journal"
+            )
+        if len(kept) > first + len(records) and _is_entry(kept[first + len(records)]):
+            raise Corrupt("log.fork", at=at, found="entries the journal does not have", expected=f"it to end with entry {entries[-1].n}")
+        for n, record in enumerate(records, first):
+            if n < len(kept) and kept[n] != record.entry.encode() and _is_entry(kept[n]):
+                raise Corrupt("log.fork", at=f"{at} entry {n}", found="another entry than in the journal", expected="the same")
+        for entry, record in zip(entries, records, strict=True):
+            if sha256(record.envelope.encode()) != entry.envelope:
+                raise Corrupt("log.journal", at=self._journal.file, found="another envelope", expected=f"that of entry {entry.n}")
+            if not self._stands(record):
+                self._write(self._place("documents", entry.digest, ".json"), record.envelope.encode(), "store.document")
+        whole = b"".join(line + b"\n" for line in (*kept[:first], *(r.entry.encode() for r in records)))
+        self._write(self._log, whole, "store.checkpoint")
+        self._write(self._checkpoint_file, records[-1].checkpoint.encode(), "store.checkpoint")
+
+    def _settle(self) -> None:
+        """Everything the journal holds is durable as files; it begins anew."""
+        try:
+            places = [self._where("documents", parse_entry(r.entry.encode()).digest, ".json") for r in self._journal.read()[1]]
+            folders = {os.path.dirname(p) for p in places} | {f"{self.home}/documents", f"{self.home}/log"}
+            for place in (*places, str(self._log), str(self._checkpoint_file), *sorted(folders)):
+                with suppress(FileNotFoundError):  # gone since: whoever asks for it is told
+                    _sync(place)
+            self._journal.begin()
+        except OSError as e:
+            raise _unavailable(e, self._log) from e
+        self._journal_size = self._journal.size()
 
     # The log
 
@@ -355,7 +471,7 @@ class FileStore:
         return self._known
 
     def _append(self, entry: Entry) -> None:
-        """The entry, durable. When that fails the log is as long as before."""
+        """The entry, in the file. When that fails the log is as long as before."""
         line = entry.line() + b"\n"
         before = self._stamp[2]
         try:
@@ -365,10 +481,9 @@ class FileStore:
                     os.write(fd, line[: len(line) // 2])
                     reach("store.entry-torn")
                 try:
-                    _write_all(fd, line)
-                    os.fdatasync(fd)
+                    write_all(fd, line)
                 except OSError:
-                    # Whether the line is on the disk is not known; without it the statement did not happen, and may be put again.
+                    # Without the line the statement did not happen, and may be put again.
                     with suppress(OSError):
                         os.ftruncate(fd, before)
                     raise
@@ -382,9 +497,7 @@ class FileStore:
         self._stamp = (s.st_dev, s.st_ino, s.st_size, s.st_mtime_ns)
 
     def _sign(self, index: Index) -> None:
-        raw = make_checkpoint(self.project, index.frontier.size, index.frontier.root(), self._sign_with())
-        self._write(self._checkpoint_file, raw, "store.checkpoint", sync_name=False)
-        self._known = raw, parse_checkpoint(raw)
+        self._place_checkpoint(make_checkpoint(self.project, index.frontier.size, index.frontier.root(), self._sign_with()))
 
     def _sign_with(self) -> Signer:
         if self._signer is None:
@@ -407,26 +520,27 @@ class FileStore:
     def _fresh(self) -> Path:
         return self.home / "tmp" / f"{os.getpid()}-{threading.get_ident()}-{next(_unnamed)}"
 
-    def _write(self, file: Path, data: bytes, point: str, *, sync_name: bool = True) -> None:
+    def _write(self, file: Path, data: bytes, point: str, *, durable: bool = True) -> None:
         """`file` with `data` as its content, the whole of it or none."""
         fresh = self._fresh()
         try:
-            _spill(iter((data,)), fresh)
+            _spill(iter((data,)), fresh, durable)
             reach(f"{point}-written")
-            self._name(fresh, file)
-            if sync_name:
-                _sync_folder(file.parent)
+            self._name(fresh, file, durable)
+            if durable:
+                _sync(file.parent)
         except OSError as e:
             with suppress(OSError):
                 fresh.unlink(missing_ok=True)
             raise _unavailable(e, file) from e
 
-    def _name(self, fresh: Path, file: Path) -> None:
+    def _name(self, fresh: Path, file: Path, durable: bool = True) -> None:
         try:
             fresh.rename(file)
         except FileNotFoundError:
             file.parent.mkdir(exist_ok=True)
-            _sync_folder(file.parent.parent)
+            if durable:
+                _sync(file.parent.parent)
             fresh.rename(file)
 
     def _acquire(self, wait_s: float) -> int:
@@ -468,7 +582,7 @@ def new_key(file: Path, kind: str = ED25519) -> None:
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
-            _write_all(fd, private)
+            write_all(fd, private)
             os.fsync(fd)
         finally:
             os.close(fd)
@@ -476,22 +590,23 @@ def new_key(file: Path, kind: str = ED25519) -> None:
             os.link(fresh, file)
             file.with_name(f"{file.name}.pub").write_text(public + "\n", encoding="ascii")
         fresh.unlink()
-        _sync_folder(file.parent)
+        _sync(file.parent)
     except OSError as e:
         with suppress(OSError):
             fresh.unlink(missing_ok=True)
         raise _unavailable(e, file) from e
 
 
-def _spill(chunks: Iterator[bytes], file: Path) -> str:
-    """Write `chunks` to a new file, durable. Returns their digest."""
+def _spill(chunks: Iterator[bytes], file: Path, durable: bool = True) -> str:
+    """Write `chunks` to a new file. Returns their digest."""
     h = hashlib.sha256()
     fd = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     try:
         for chunk in chunks:
             h.update(chunk)
-            _write_all(fd, chunk)
-        os.fsync(fd)
+            write_all(fd, chunk)
+        if durable:
+            os.fsync(fd)
     finally:
         os.close(fd)
     return "sha256:" + h.hexdigest()
@@ -530,18 +645,21 @@ def _chunks(source: Path) -> Iterator[bytes]:
             yield chunk
 
 
-def _write_all(fd: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]
-
-
-def _sync_folder(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+def _sync(place: Path | str) -> None:
+    """What was written to a file or folder, durable."""
+    fd = os.open(place, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def _is_entry(line: bytes) -> bool:
+    try:
+        parse_entry(line)
+    except Corrupt:
+        return False
+    return True
 
 
 def _stamp_of(s: os.stat_result) -> tuple[int, ...]:

@@ -71,6 +71,21 @@ def whole_lines(raw: bytes) -> int:
     return raw.rfind(b"\n") + 1
 
 
+def parse_entry(line: bytes, at: str = "log entry") -> Entry:
+    """The entry on one line, without its end; numbering and chain are not asked.
+
+    Raises:
+        Corrupt: `log.entry`.
+    """
+    try:
+        entry = _decoder.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError) as e:
+        raise Corrupt("log.entry", at=at, found=str(e), expected="an entry as canonical JSON") from e
+    if entry.line() != line:
+        raise Corrupt("log.entry", at=at, found="another spelling", expected="canonical JSON of the known fields")
+    return entry
+
+
 def parse_entries(raw: bytes, after: Entry | None = None) -> tuple[Entry, ...]:
     """The entries in `raw`, numbering and chain verified, following `after` when given.
 
@@ -86,12 +101,7 @@ def parse_entries(raw: bytes, after: Entry | None = None) -> tuple[Entry, ...]:
         raise Corrupt("log.entry", at="log", found=f"{first + len(lines)} entries", expected=f"at most {LOG_ENTRIES_MAX}")
     for due, line in enumerate(lines, first):
         where = f"log entry {due}"
-        try:
-            entry = _decoder.decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError) as e:
-            raise Corrupt("log.entry", at=where, found=str(e), expected="an entry as canonical JSON") from e
-        if entry.line() != line:
-            raise Corrupt("log.entry", at=where, found="another spelling", expected="canonical JSON of the known fields")
+        entry = parse_entry(line, where)
         if entry.n != due:
             code = "log.gap" if entry.n > due else "log.order"
             raise Corrupt(code, at=where, found=f"number {entry.n}", expected=f"number {due}")
@@ -130,6 +140,12 @@ class Frontier:
         self._roots: list[bytes] = []
         for leaf in leaves:
             self.append(leaf)
+
+    def copy(self) -> Frontier:
+        """Another that grows by itself."""
+        other = Frontier()
+        other.size, other._roots = self.size, list(self._roots)
+        return other
 
     def append(self, leaf: bytes) -> None:
         """One more leaf hash."""

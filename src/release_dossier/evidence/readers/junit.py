@@ -7,7 +7,7 @@ from typing import IO, Any
 from release_dossier.errors import shown
 from release_dossier.evidence.readers.given import Given, local, skips, test_facts, xml_events
 from release_dossier.evidence.readers.sniff import root
-from release_dossier.evidence.reading import Counterexample, Reading, example, first
+from release_dossier.evidence.reading import Counterexample, Fact, Reading, example, first
 
 NAME = "junit"
 _SUITES = ("testsuites", "testsuite")
@@ -18,7 +18,7 @@ _SAYS_FAILED = ("failed", "failure", "fail", "error")  # of attributes `status` 
 
 def recognises(head: bytes) -> bool:
     """XML whose root is a test suite, or several."""
-    return root(head)[0] in (*_SUITES, "testrun", "test-results")
+    return root(head)[0] in (*_SUITES, "testrun")
 
 
 def read(stream: IO[bytes], given: Given) -> Reading:
@@ -29,9 +29,9 @@ def read(stream: IO[bytes], given: Given) -> Reading:
     """
     tally = _Tally()
     _parse(stream, tally)
-    looked_at = tally.tests - len(tally.skipped)
+    looked_at = tally.tests - len(tally.skipped) - len(tally.disabled) - tally.said_skipped
     verdict, cause = _verdict(tally, looked_at, given.exit_status)
-    limits = skips(tally.skipped)
+    limits = skips(tally.skipped + tally.disabled)
     if tally.flaky:
         limits.append(f"{tally.flaky} tests passed only when tried again")
     if tally.twice:
@@ -45,7 +45,9 @@ def read(stream: IO[bytes], given: Given) -> Reading:
         cause=cause,
         counterexamples=first(tally.bad),
         counterexamples_total=len(tally.bad),
-        facts=test_facts(tally.tests, looked_at - tally.failed, tally.failed, len(tally.skipped)),
+        facts=test_facts(tally.tests, looked_at - tally.failed, tally.failed, len(tally.skipped) + tally.said_skipped)
+        | ({"disabled": Fact(len(tally.disabled), "tests")} if tally.disabled else {})
+        | ({"flaky": Fact(tally.flaky, "tests")} if tally.flaky else {}),
         limits=tuple(limits),
         observed_at=None,
     )
@@ -53,11 +55,12 @@ def read(stream: IO[bytes], given: Given) -> Reading:
 
 class _Tally:
     def __init__(self) -> None:
-        self.tests = self.failed = self.flaky = self.twice = 0
+        self.tests = self.failed = self.flaky = self.twice = self.said_skipped = 0
         self.names: set[int] = set()
         self.open: list[tuple[int, int]] = []  # tests and failures before each suite that has not ended
         self.bad: list[Counterexample] = []
         self.skipped: list[tuple[str, str]] = []
+        self.disabled: list[tuple[str, str]] = []
         self.promised = ""
 
 
@@ -92,12 +95,34 @@ def _element(element: Any, tally: _Tally) -> None:
             if local(child.tag) in _FAILED:
                 where = element.get("name") or "unnamed suite"
                 tally.bad.append(example(f"{where}: {child.get('message') or (child.text or '').strip().split(chr(10))[0]}", where))
+        if tally.tests == tests:
+            _summary(element, tally)
         tally.promised = tally.promised or _promise(element, tally.tests - tests, len(tally.bad) - bad)
+        element.clear()
+
+
+def _summary(suite: Any, tally: _Tally) -> None:
+    """A suite that counts its tests and shows none of them: its failures count, and the rest is not a pass."""
+    says = _says(suite)
+    failed = says.get("failures", 0) + says.get("errors", 0)
+    if says.get("tests", 0) <= 0:
+        return
+    name = shown(suite.get("name") or local(suite.tag), 80)
+    tally.tests += says["tests"]
+    tally.said_skipped += min(says.get("skipped", 0), says["tests"])
+    tally.failed += min(failed, says["tests"])
+    if failed:
+        tally.bad.append(example(f"{name}: {failed} failed, says its summary, and shows none of them", name))
+    tally.promised = tally.promised or f"{name!r} says {says['tests']} tests and shows none of them"
+
+
+def _says(suite: Any) -> dict[str, int]:
+    return {a: int(suite.get(a, "")[:15]) for a in ("tests", "failures", "errors", "skipped") if suite.get(a, "").isdecimal()}
 
 
 def _promise(suite: Any, held: int, bad: int) -> str:
     """What a suite's attributes say that it does not hold; empty when it holds it, or more."""
-    says = {a: int(suite.get(a, "")[:15]) for a in ("tests", "failures", "errors") if suite.get(a, "").isdecimal()}
+    says = _says(suite)
     name = shown(suite.get("name") or local(suite.tag), 80)
     if says.get("tests", 0) > held:
         return f"{name!r} says {says['tests']} tests and holds {held}"
@@ -120,7 +145,9 @@ def _case(element: Any, tally: _Tally) -> None:
         tally.failed += 1
         why = (bad.get("message") or (bad.text or "").strip().split("\n")[0]) if bad is not None else "its attributes say that it failed"
         tally.bad.append(example(f"{element.get('name') or name}: {why}", name))
-    elif "skipped" in found or says & {"notrun", "disabled", "skipped", "suppressed"}:
-        why = found["skipped"].get("message") or "" if "skipped" in found else ""
-        why = why or (found["skipped"].text or "" if "skipped" in found else "")
+    elif "skipped" in found or "skip" in found or says & {"skipped", "ignored"}:
+        element_ = found.get("skipped", found.get("skip"))
+        why = (element_.get("message") or element_.text or "") if element_ is not None else ""
         tally.skipped.append((element.get("name") or name, " ".join(why.split())[:120] or element.get("classname") or ""))
+    elif "disabled" in found or says & {"notrun", "disabled", "suppressed"}:
+        tally.disabled.append((element.get("name") or name, "disabled"))

@@ -18,6 +18,7 @@ CODES = {
         "The file is of a known format in a version whose words mean other things, or nobody has looked at.",
         "Have the tool write one of the versions named.",
     ),
+    "tap.no-result": ("No line is a result or a plan of the Test Anything Protocol.", "Write it with the tool's TAP reporter."),
     "xml.encoding": ("The XML says one encoding and is in another.", "Mend what wrote it, or convert the file."),
     "xml.entities": ("The XML declares entities or refers outside itself.", "Write it without a DOCTYPE."),
     "xml.syntax": ("The XML is not well formed, often because it was cut.", "Run the tool again and let it finish."),

@@ -117,7 +117,7 @@ def _too_deep(text: str) -> bool:
     return False
 
 
-_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
 
 
 def _lone_surrogate(value: Any) -> str | None:

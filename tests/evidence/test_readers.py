@@ -145,10 +145,10 @@ def test_numbers_that_are_none_are_no_facts() -> None:
         (b"  \n", "evidence.empty"),
         (b"\x00\x01\x02\x03noise", "evidence.unknown-format"),
         (b"hello", "evidence.unknown-format"),
-        (b"<testsuite><testcase name='a'/>", "junit.syntax"),
-        (b'<?xml version="1.0"?><!DOCTYPE t [<!ENTITY a "aaaa">]><testsuite><testcase name="&a;"/></testsuite>', "junit.entities"),
-        (b"<testsuite>" + b"<a>" * 300 + b"</a>" * 300 + b"</testsuite>", "junit.syntax"),
-        (b'<?xml version="1.0" encoding="no-such"?><testsuite/>', "junit.encoding"),
+        (b"<testsuite><testcase name='a'/>", "xml.syntax"),
+        (b'<?xml version="1.0"?><!DOCTYPE t [<!ENTITY a "aaaa">]><testsuite><testcase name="&a;"/></testsuite>', "xml.entities"),
+        (b"<testsuite>" + b"<a>" * 300 + b"</a>" * 300 + b"</testsuite>", "xml.too-deep"),
+        (b'<?xml version="1.0" encoding="no-such"?><testsuite/>', "xml.encoding"),
         (b'{"metrics": 3, "iterations": 1}', "k6.shape"),
         (b'{"numTotalTests": 1}', "vitest.shape"),
         (b'{"schemaVersion": "9", "loadGenerator": "k6"}', "load-dossier.version"),
@@ -161,10 +161,10 @@ def test_bad_input(raw: bytes, code: str) -> None:
 
 
 def test_files_that_are_not_opened(tmp_path: Path) -> None:
-    """A sparse gigabyte, a folder, a pipe, nothing: refused before a byte is read."""
+    """Three sparse gigabytes, a folder, a pipe, nothing: refused before a byte is read."""
     big = tmp_path / "big"
     with big.open("wb") as f:
-        f.truncate(1024**3)
+        f.truncate(3 * 1024**3)
     for path, code in ((big, "evidence.too-large"), (tmp_path, "evidence.not-a-file"), (tmp_path / "no", "evidence.no-file")):
         with pytest.raises(Refused) as e, open_evidence(path):
             pass

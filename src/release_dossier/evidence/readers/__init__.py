@@ -12,12 +12,43 @@ from typing import IO, Any
 import msgspec
 
 from release_dossier.errors import Refused
-from release_dossier.evidence.readers import fire_drill, go_test, junit, k6, load_dossier, promtool, replay, vitest
+from release_dossier.evidence.readers import (
+    ctrf,
+    dotnet,
+    fire_drill,
+    go_test,
+    go_vet,
+    junit,
+    k6,
+    load_dossier,
+    promtool,
+    pytest_json,
+    replay,
+    sarif,
+    tap,
+    vitest,
+)
 from release_dossier.evidence.readers.given import Given
+from release_dossier.evidence.readers.plain import plain
 from release_dossier.evidence.reading import Reading
 
 HEAD_BYTES = 64 * 1024  # what a format is recognised from
-READERS: tuple[ModuleType, ...] = (junit, go_test, vitest, k6, load_dossier, promtool, fire_drill, replay)
+READERS: tuple[ModuleType, ...] = (
+    junit,
+    go_test,
+    vitest,
+    k6,
+    load_dossier,
+    promtool,
+    fire_drill,
+    replay,
+    dotnet,
+    tap,
+    ctrf,
+    pytest_json,
+    sarif,
+    go_vet,
+)
 NAMES: tuple[str, ...] = tuple(r.NAME for r in READERS)
 
 
@@ -29,7 +60,7 @@ def read(
     asked: Mapping[str, Any] | None = None,
     expectations: Mapping[str, str] | None = None,
 ) -> Reading:
-    """What a file says. The stream must be seekable; it is read to its end.
+    """What a file says. The stream must be seekable; it is read to its end, unpacked where it is packed, see `plain`.
 
     Args:
         exit_status: of the tool that wrote it, where known: a format that can end anywhere proves nothing without.
@@ -39,6 +70,7 @@ def read(
     Raises:
         Refused: `evidence.*`, naming the place.
     """
+    stream = plain(stream)
     head = stream.read(HEAD_BYTES)
     stream.seek(0)
     if not head.strip():

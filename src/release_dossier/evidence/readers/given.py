@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import IO, Any
+from typing import IO, Any, NoReturn
 
 import msgspec
 
 from release_dossier.digest import parse_json
 from release_dossier.errors import Refused
 from release_dossier.evidence.reading import Fact
-from release_dossier.limits import DOCUMENT_BYTES_MAX, EVIDENCE_LINE_BYTES_MAX, LIMITS_MAX
+from release_dossier.limits import DOCUMENT_BYTES_MAX, EVIDENCE_LINE_BYTES_MAX, LIMITS_MAX, XML_DEPTH_MAX
 
 _EXACT_MAX = 2**53 - 1  # the largest number that canonical JSON (RFC 8785) still tells from its neighbours
 
@@ -56,6 +56,75 @@ def record(line: bytes) -> dict[str, Any] | None:
     except Refused:
         return None
     return value if isinstance(value, dict) else None
+
+
+def wrong_shape(at: str, found: Any, expected: str) -> NoReturn:
+    """Refuse a part of a file that is not what its format has there."""
+    words = found if isinstance(found, str) else "nothing" if found is None else type(found).__name__
+    raise Refused("evidence.shape", at=at, found=words, expected=expected)
+
+
+def wrong_version(at: str, found: Any, expected: str) -> NoReturn:
+    """Refuse a version of a format that this reader does not know the words of."""
+    raise Refused("evidence.version", at=at, found=str(found), expected=expected)
+
+
+def objects(value: Any, at: str) -> list[dict[str, Any]]:
+    """`value` when it is a list of JSON objects; an absent one is empty, anything else is refused with its place."""
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        wrong_shape(at, value, "a list of objects")
+    for i, each in enumerate(value):
+        if not isinstance(each, dict):
+            wrong_shape(f"{at}[{i}]", each, "an object")
+    return value
+
+
+def mapping(value: Any, at: str) -> dict[str, Any]:
+    """`value` when it is a JSON object; an absent one is empty, anything else is refused with its place."""
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        wrong_shape(at, value, "an object")
+    return value
+
+
+def word(value: Any) -> str:
+    """`value` when it is text, else empty."""
+    return value if isinstance(value, str) else ""
+
+
+def xml_events(stream: IO[bytes]) -> Iterator[tuple[str, Any]]:
+    """`("start" | "end", element)` in the order of the file, without entities, outside references or deep nesting. The encoding is the one
+    the file declares. Whoever reads clears elements it is done with (`element.clear()`), so that memory stays bounded.
+
+    Raises:
+        Refused: `xml.entities`, `xml.syntax`, `xml.encoding`, `xml.too-deep`.
+    """
+    import xml.etree.ElementTree as plain
+
+    from defusedxml import DefusedXmlException
+    from defusedxml.ElementTree import iterparse
+
+    depth = 0
+    try:
+        for event, element in iterparse(stream, events=("start", "end")):
+            depth += 1 if event == "start" else -1
+            if depth > XML_DEPTH_MAX:
+                raise Refused("xml.too-deep", at="XML", found=f"more than {XML_DEPTH_MAX} levels", expected=f"at most {XML_DEPTH_MAX}")
+            yield event, element
+    except DefusedXmlException as e:
+        raise Refused("xml.entities", at="XML", found=type(e).__name__, expected="XML without entities or outside references") from e
+    except plain.ParseError as e:
+        raise Refused("xml.syntax", at=f"line {e.position[0]} column {e.position[1]}", found=str(e), expected="well-formed XML") from e
+    except (UnicodeError, LookupError, ValueError) as e:
+        raise Refused("xml.encoding", at="XML", found=str(e), expected="the encoding it declares") from e
+
+
+def local(tag: Any) -> str:
+    """An element's name without its namespace; empty for comments and instructions."""
+    return tag.rsplit("}", 1)[-1] if isinstance(tag, str) else ""
 
 
 def numbers(pairs: dict[str, tuple[Any, str]]) -> dict[str, Fact]:

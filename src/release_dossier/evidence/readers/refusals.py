@@ -1,0 +1,26 @@
+"""Why readers refuse a file, and what to do about it: code → (cause, remedy). Most readers need no code of their own: `evidence.shape`
+and `evidence.version` say at which place of which file, and what stood there."""
+
+from __future__ import annotations
+
+CODES = {
+    "evidence.encoding": ("The file begins with a mark of UTF-16 or UTF-32 and is not in it.", "Have the tool write UTF-8."),
+    "evidence.packed": (
+        "The file is compressed, and cut, damaged or packed twice.",
+        "Compress it once, as gzip, xz or bzip2, and check that it unpacks.",
+    ),
+    "evidence.shape": (
+        "The file is of a known format and lacks what that format has at the place named, or has another thing there.",
+        "Mend what wrote it; if it is another format after all, name it: --format NAME.",
+    ),
+    "evidence.too-slow": ("Reading took longer than a file may take.", "Have the tool write a summary, or less detail."),
+    "evidence.version": (
+        "The file is of a known format in a version whose words mean other things, or nobody has looked at.",
+        "Have the tool write one of the versions named.",
+    ),
+    "tap.no-result": ("No line is a result or a plan of the Test Anything Protocol.", "Write it with the tool's TAP reporter."),
+    "xml.encoding": ("The XML says one encoding and is in another.", "Mend what wrote it, or convert the file."),
+    "xml.entities": ("The XML declares entities or refers outside itself.", "Write it without a DOCTYPE."),
+    "xml.syntax": ("The XML is not well formed, often because it was cut.", "Run the tool again and let it finish."),
+    "xml.too-deep": ("Elements nest deeper than in any real report.", "Mend what wrote it."),
+}

@@ -1,0 +1,131 @@
+"""SARIF and go vet: what is open, new, suppressed; what did not look; which versions are not guessed."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import Any
+
+import pytest
+
+from release_dossier.errors import Refused
+from release_dossier.evidence.readers import read
+from release_dossier.evidence.reading import Reading
+
+
+def says(raw: Any, **more: Any) -> Reading:
+    text = raw if isinstance(raw, str) else json.dumps(raw)
+    return read(io.BytesIO(text.encode()), **more)
+
+
+RULES = [{"id": "R1", "defaultConfiguration": {"level": "error"}, "messageStrings": {"m": {"text": "bad {0}"}}}, {"id": "R2"}]
+BROKE = {"executionSuccessful": True, "toolExecutionNotifications": [{"level": "error"}]}
+PLACE = [{"physicalLocation": {"artifactLocation": {"uri": "a.go"}, "region": {"startLine": 7}}}]
+
+
+def result(**more: Any) -> dict[str, Any]:
+    return {"ruleId": "R2", "message": {"text": "odd"}, "locations": PLACE} | more
+
+
+def sarif(*results: dict[str, Any], run: Any = None, version: str = "2.1.0") -> dict[str, Any]:
+    tool = {"driver": {"name": "lint", "semanticVersion": "1.2.3", "rules": RULES}}
+    one = {"tool": tool, "invocations": [{"executionSuccessful": True}], "results": list(results)} | (run or {})
+    return {"version": version, "runs": [{k: v for k, v in one.items() if v is not ...}]}
+
+
+@pytest.mark.parametrize(
+    ("raw", "more", "verdict"),
+    [
+        (sarif(), {}, "pass"),
+        (sarif(result()), {}, "fail"),
+        (sarif(result(level="note")), {}, "pass"),
+        (sarif(result(level="note")), {"expectations": {"fail_on": "note"}}, "fail"),
+        (sarif(result()), {"expectations": {"fail_on": "error"}}, "pass"),
+        (sarif(result(ruleId="R1")), {"expectations": {"fail_on": "error"}}, "fail"),
+        (sarif(result(ruleIndex=0)), {"expectations": {"fail_on": "error"}}, "fail"),
+        (sarif(result(kind="pass")), {}, "pass"),
+        (sarif(result(suppressions=[{"kind": "inSource"}])), {}, "pass"),
+        (sarif(result(suppressions=[{"kind": "external", "status": "rejected"}])), {}, "fail"),
+        (sarif(result(suppressions=[{"kind": "inSource"}, {"kind": "external", "status": "underReview"}])), {}, "fail"),
+        (sarif(result(suppressions=[])), {}, "fail"),
+        (sarif(result(baselineState="new")), {}, "fail"),
+        (sarif(result(baselineState="updated")), {}, "fail"),
+        (sarif(result(baselineState="unchanged")), {}, "pass"),
+        (sarif(result(baselineState="absent")), {}, "pass"),
+        (sarif(run={"results": ...}), {}, "missing"),
+        (sarif(run={"results": None}), {}, "missing"),
+        (sarif(run={"invocations": [{"executionSuccessful": False}]}), {}, "missing"),
+        (sarif(result(), run={"invocations": [{"executionSuccessful": False}]}), {}, "fail"),
+        (
+            sarif(run={"invocations": [{"executionSuccessful": True, "toolExecutionNotifications": [{"level": "error"}]}]}),
+            {},
+            "inconclusive",
+        ),
+        (sarif(run={"invocations": ...}), {}, "inconclusive"),
+        (sarif(run={"invocations": ...}), {"exit_status": 0}, "pass"),
+        (sarif(run={"invocations": [{"executionSuccessful": "yes"}]}), {}, "inconclusive"),
+        (sarif(run={"externalPropertyFileReferences": {"results": [{"location": {}}]}}), {}, "inconclusive"),
+        (sarif(), {"exit_status": 1}, "inconclusive"),
+        ({"version": "2.1.0", "runs": []}, {}, "missing"),
+        (sarif(result(ruleIndex=9)), {}, "inconclusive"),
+        (sarif(result(ruleIndex=9), result()), {}, "fail"),
+        (sarif(result(level="odd")), {}, "inconclusive"),
+        (sarif(result(baselineState="odd")), {}, "inconclusive"),
+        (sarif(result(message=3)), {}, "inconclusive"),
+    ],
+)
+def test_sarif(raw: dict[str, Any], more: dict[str, Any], verdict: str) -> None:
+    """What is open and bad enough fails; what did not look, or nobody can read, never passes; one bad result does not hide the others."""
+    r = says(raw, **more)
+    assert r.verdict == verdict
+    assert r.verdict in ("pass", "fail") or r.cause
+
+
+def test_several_runs_are_as_good_as_the_worst() -> None:
+    """A second run that did not look takes the pass from the first."""
+    both = sarif()
+    both["runs"] += sarif(run={"results": None})["runs"]
+    r = says(both)
+    assert (r.verdict, r.looked_at, r.of, r.tool, r.tool_version) == ("inconclusive", 1, 2, "lint", "1.2.3")
+
+
+def test_what_sarif_says_and_where() -> None:
+    """Worst first, the message put together from its rule, the place of its first location; figures of open results."""
+    r = says(sarif(result(), result(ruleId="R1", message={"id": "m", "arguments": ["x"]}), result(suppressions=[{}]), result(level="note")))
+    assert [(c.text, c.where) for c in r.counterexamples] == [("R1: bad x", "a.go:7"), ("R2: odd", "a.go:7")]
+    figures = {n: f.value for n, f in r.facts.items()}
+    assert figures == {"results": 4, "suppressed": 1, "errors": 1, "warnings": 1, "notes": 1, "rules": 2, "files": 1}
+
+
+@pytest.mark.parametrize("version", ["2.2", "2.0.0", "1.0.0", "2.0.0-csd.2.beta.2019-01-24"])
+def test_other_versions_are_not_guessed(version: str) -> None:
+    """Refused by name."""
+    with pytest.raises(Refused) as e:
+        says(sarif(version=version))
+    assert (e.value.code, e.value.found) == ("evidence.version", version)
+
+
+def vet(*packages: dict[str, Any]) -> str:
+    return "".join(f"# {next(iter(p), 'p')}\n{json.dumps(p, indent=1)}\n" for p in packages)
+
+
+FINDING = {"p": {"printf": [{"posn": "a.go:3:1", "message": "wrong verb"}]}}
+
+
+@pytest.mark.parametrize(
+    ("raw", "more", "verdict", "looked_at", "of"),
+    [
+        (vet({}, {}), {"exit_status": 0}, "pass", 2, 2),
+        (vet({}, {}), {}, "inconclusive", 2, None),
+        (vet({}, FINDING), {"exit_status": 0}, "fail", 2, 2),
+        (vet(FINDING, {}), {}, "fail", 2, None),
+        (vet({"p": {"printf": {"error": "no types"}}}, FINDING), {"exit_status": 0}, "fail", 2, 2),
+        (vet({}, {"p": {"printf": {"error": "no types"}}}), {"exit_status": 0}, "inconclusive", 2, 2),
+        ("{}\n{}\n", {"exit_status": 0}, "pass", 2, 2),
+    ],
+)
+def test_go_vet(raw: str, more: dict[str, Any], verdict: str, looked_at: int, of: int | None) -> None:
+    """Findings fail although vet ends with 0; an analyzer that could not look, or a stream that may be cut, is no pass."""
+    r = says(raw, **more, format="go-vet-json")
+    assert (r.verdict, r.looked_at, r.of) == (verdict, looked_at, of)
+    assert says(raw, **more).format == "go-vet-json"

@@ -66,7 +66,8 @@ def parse_issue(raw: bytes, at: str) -> ScopedIssue:
 
 def _from_github(value: Any, at: str) -> ScopedIssue:
     """GitHub's issue object, or a webhook event that holds one (`issue`, else `pull_request`)."""
-    thing = value.get("issue") or value.get("pull_request") or value
+    # An issue that is a pull request says so in a `pull_request` of its own, without the text.
+    thing = value if "title" in value else value.get("issue") or value.get("pull_request") or value
     body = thing.get("body")
     if not isinstance(thing, dict) or not isinstance(body, str) or not body.strip():
         raise Refused("issue.no-body", at=f"{at} body", found="nothing", expected="the issue's text")

@@ -5,9 +5,12 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import json
 import re
 import sys
 from pathlib import Path
+
+import msgspec
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src" / "release_dossier"
@@ -26,7 +29,64 @@ def pages() -> dict[Path, str]:
         ROOT / "docs" / "rules.md": packs.page(),
     }
     out |= {ROOT / "docs" / "evidence" / f"{k.name}.md": page(k) for k in KINDS}
+    out |= {SOURCE / "schemas" / f"{word}.v1.json": schema(word, kind) for word, kind in predicates().items()}
     return out
+
+
+def predicates() -> dict[str, type]:
+    """Word of a statement → the struct its predicate is read as."""
+    from release_dossier.approval import Approval, Rejection, Waiver, Withdrawal
+    from release_dossier.bundle import Contents
+    from release_dossier.change import Change
+    from release_dossier.dossier import Dossier
+    from release_dossier.evidence.statement import Evidence, Started
+    from release_dossier.gate import Decision
+    from release_dossier.posture import Deployment
+    from release_dossier.release import Release
+    from release_dossier.trust.document import TrustDocument
+
+    return {
+        "trust": TrustDocument,
+        "change": Change,
+        "started": Started,
+        "evidence": Evidence,
+        "dossier": Dossier,
+        "approval": Approval,
+        "rejection": Rejection,
+        "withdrawal": Withdrawal,
+        "waiver": Waiver,
+        "decision": Decision,
+        "release": Release,
+        "deployment": Deployment,
+        "bundle": Contents,
+    }
+
+
+def schema(word: str, kind: type) -> str:
+    """JSON Schema of the statement `word`: in-toto Statement v1 around its predicate."""
+    from release_dossier.trust.statement import PREDICATE_BASE, STATEMENT_TYPE
+
+    made = msgspec.json.schema(kind)
+    digests = {"type": "object", "minProperties": 1, "additionalProperties": {"type": "string"}}
+    subject = {"type": "object", "required": ["name", "digest"], "properties": {"name": {"type": "string"}, "digest": digests}}
+    project = {"type": "string", "pattern": "^sha256:[0-9a-f]{64}$", "description": "Digest of the project's first trust document."}
+    named = {"type": "object", "required": ["project"], "properties": {"project": project}}
+    whole = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"{PREDICATE_BASE}{word}/v1",
+        "title": f"The signed statement of a {word}",
+        "type": "object",
+        "required": ["_type", "subject", "predicateType", "predicate"],
+        "properties": {
+            "_type": {"const": STATEMENT_TYPE},
+            "predicateType": {"const": f"{PREDICATE_BASE}{word}/v1"},
+            "subject": {"type": "array", "minItems": 1, "items": subject},
+            "predicate": {"allOf": [{"$ref": made["$ref"]}, named]},
+        },
+        "additionalProperties": False,
+        "$defs": made["$defs"],
+    }
+    return json.dumps(whole, indent=1, ensure_ascii=False) + "\n"
 
 
 def raised() -> dict[str, set[int]]:

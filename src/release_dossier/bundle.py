@@ -244,10 +244,17 @@ def lay_out(
     return files
 
 
+class Contents(msgspec.Struct, frozen=True):
+    """What the manifest says beside its subjects, which are the files: the dossier's digest, and when it was packed (RFC 3339)."""
+
+    dossier: str
+    made_at: str
+
+
 def manifest(files: Mapping[str, bytes], project: str, dossier: str, made_at: str) -> Statement:
     """The statement over `files` (rule 2): sign it and put it in as `bundle.json`."""
     subjects = [Subject(name, {"sha256": hashlib.sha256(files[name]).hexdigest()}) for name in sorted(files) if name != MANIFEST]
-    return state("bundle", project, subjects, {"dossier": dossier, "made_at": made_at})
+    return state("bundle", project, subjects, msgspec.to_builtins(Contents(dossier, made_at)))
 
 
 def seal_bundle(files: Mapping[str, bytes], project: str, dossier: str, made_at: str, signer: Signer) -> bytes:

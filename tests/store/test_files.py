@@ -283,13 +283,6 @@ def test_an_artifact_on_a_full_disk(home: Path, monkeypatch: pytest.MonkeyPatch)
     assert store.put_artifact(b"content") == sha256(b"content")
 
 
-@pytest.fixture
-def no_writing() -> None:
-    """Where the tests run as root, folders are never read-only."""
-    if os.geteuid() == 0:
-        pytest.skip("needs a file system that says no: root may write everywhere; run as another user")
-
-
 def test_a_read_only_folder_is_typed(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Reading works; writing is unavailable and says why."""
     store = FileStore(home, PROJECT)

@@ -1,11 +1,13 @@
 """Cold commands as whole processes, and a gate over 100 signed pieces of evidence, cold and warm. Every figure beside its limit.
 
-A gate that does not verify is not measured: verifications are counted, and too few end the run. A process that decides again may remember
-what it verified; that is a figure of its own, without a limit, because no signature is verified in it.
+A gate that does not verify is not measured: verifications are counted, and too few end the run. Every warm decision is a new one: signed,
+stored and published. A process that decides again may remember what it verified; that is a figure of its own, without a limit, because
+nearly no signature is verified in it.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import platform
@@ -15,7 +17,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
+
+import msgspec
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -113,11 +118,14 @@ def main() -> None:
         world = open_world(Path(repo), there, town.now)  # type: ignore[attr-defined]
         digest = newest_dossier(world)
 
+        moments = itertools.count(1)
+
         def forget() -> None:
             world.verified.clear()
 
         def decide() -> None:
-            decide_dossier(world, digest)
+            """At a new moment each time: a new decision is signed, stored and published."""
+            decide_dossier(msgspec.structs.replace(world, now=world.now + timedelta(seconds=next(moments))), digest)
 
         forget()
         verified = counted(decide)

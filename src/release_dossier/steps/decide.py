@@ -69,7 +69,7 @@ def decision_statement(project: str, decision: Decision, dossier: Dossier) -> St
 
 def read_dossier(world: World, digest: str) -> Dossier:
     """The stored dossier with this digest, signed by a listed producer."""
-    return msgspec.convert(world.statement(digest, "dossier").predicate, Dossier)
+    return world.read(world.statement(digest, "dossier"), Dossier)
 
 
 def newest_dossier(world: World) -> str:
@@ -103,7 +103,7 @@ def check_evidence(world: World, dossier: Dossier) -> None:
     wanted = [(a.started, "started") for a in dossier.evidence] + [(str(a.digest), "evidence") for a in ended]
     signed = world.signed_all(wanted)[len(dossier.evidence) :]
     for attempt, (statement, keys) in zip(ended, signed, strict=True):
-        evidence = msgspec.convert(statement.predicate, Evidence)
+        evidence = world.read(statement, Evidence)
         if evidence.producer.key not in keys and world.trust.producer_of_key(evidence.producer.key) is not None:
             raise Corrupt(
                 "statement.unsigned",

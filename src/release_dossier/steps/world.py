@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -27,6 +28,7 @@ from release_dossier.trust.dsse import Envelope, reread_envelope, seal, valid_ke
 from release_dossier.trust.keys import Signer, load_signer
 from release_dossier.trust.statement import Statement, reread_statement
 
+T = TypeVar("T")
 LOG_REF = "refs/dossier/log"
 PROTECTED_BRANCH = "DOSSIER_PROTECTED_BRANCH"  # names the branch an unpinned clone begins at
 
@@ -54,14 +56,19 @@ class World(msgspec.Struct, frozen=True):
     # Envelope bytes → what is in them, and what verifying them under this trust gave: the same bytes under the same keys verify the same.
     parsed: dict[bytes, tuple[Envelope, Statement]] = msgspec.field(default_factory=dict)
     verified: dict[bytes, tuple[Statement, frozenset[str]]] = msgspec.field(default_factory=dict)
+    # (digest of a statement, struct) → its predicate as that struct: what has a digest does not change.
+    predicates: dict[tuple[str, type], Any] = msgspec.field(default_factory=dict)
+    signers: list[Signer] = msgspec.field(default_factory=list)
 
     def stamp(self) -> str:
         """`now` as documents write it: RFC 3339, UTC, milliseconds."""
         return rfc3339(self.now)
 
     def signer(self) -> Signer:
-        """The key this machine signs with as a producer."""
-        return load_signer(producer_key_path(self.home, self.environ))
+        """The key this machine signs with as a producer, read once."""
+        if not self.signers:
+            self.signers.append(load_signer(producer_key_path(self.home, self.environ)))
+        return self.signers[0]
 
     def record(self, statement: Statement, *, change: str, key: str = "", typed: tuple[tuple[str, str, str], ...] = ()) -> str:
         """Sign `statement` as this machine, store it and enter it in the log; the same statement twice is one entry. Returns its digest."""
@@ -99,6 +106,13 @@ class World(msgspec.Struct, frozen=True):
             out.append((statement, signers))
         return out
 
+    def read(self, statement: Statement, kind: type[T]) -> T:
+        """The predicate of a statement that came from here, as `kind`."""
+        known = self.predicates.get((statement.digest, kind))
+        if known is None:
+            known = self.predicates[statement.digest, kind] = msgspec.convert(statement.predicate, kind)
+        return known
+
     def _parsed(self, raw: bytes, digest: str) -> tuple[Envelope, Statement]:
         seen = self.parsed.get(raw)
         if seen is None:
@@ -135,7 +149,7 @@ class World(msgspec.Struct, frozen=True):
 
     def change(self, digest: str) -> Change:
         """The change with this digest."""
-        return msgspec.convert(self.statement(digest, "change").predicate, Change)
+        return self.read(self.statement(digest, "change"), Change)
 
 
 def rfc3339(t: datetime) -> str:

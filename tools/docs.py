@@ -9,6 +9,7 @@ import json
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -66,7 +67,7 @@ def schema(word: str, kind: type) -> str:
     """JSON Schema of the statement `word`: in-toto Statement v1 around its predicate."""
     from release_dossier.trust.statement import PREDICATE_BASE, STATEMENT_TYPE
 
-    made = msgspec.json.schema(kind)
+    made = dedented(msgspec.json.schema(kind))
     digests = {"type": "object", "minProperties": 1, "additionalProperties": {"type": "string"}}
     subject = {"type": "object", "required": ["name", "digest"], "properties": {"name": {"type": "string"}, "digest": digests}}
     project = {"type": "string", "pattern": "^sha256:[0-9a-f]{64}$", "description": "Digest of the project's first trust document."}
@@ -87,6 +88,13 @@ def schema(word: str, kind: type) -> str:
         "$defs": made["$defs"],
     }
     return json.dumps(whole, indent=1, ensure_ascii=False) + "\n"
+
+
+def dedented(made: Any) -> Any:
+    """A schema whose descriptions are the same whether the compiler strips the indent of docstrings (3.13) or not."""
+    if isinstance(made, dict):
+        return {k: inspect.cleandoc(v) if k == "description" and isinstance(v, str) else dedented(v) for k, v in made.items()}
+    return [dedented(v) for v in made] if isinstance(made, list) else made
 
 
 def raised() -> dict[str, set[int]]:

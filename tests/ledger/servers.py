@@ -1,4 +1,4 @@
-"""A real PostgreSQL for the ledger's tests: from a wheel, and Debian's where it is installed (or any one named in DOSSIER_TEST_POSTGRES)."""
+"""A real PostgreSQL for the ledger's tests: from a wheel, or the one DOSSIER_TEST_POSTGRES names, and Debian's where it is installed."""
 
 from __future__ import annotations
 

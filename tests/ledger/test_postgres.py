@@ -125,10 +125,8 @@ def test_it_cannot_write(address: str) -> None:
     """Whatever the role may do, the transaction may only read."""
     import psycopg
 
-    with pytest.raises(DossierError), snapshot(address, 60) as (db, _):
-        with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
-            db.execute("UPDATE users SET account_balance = 0")
-        db.execute("SELECT 1")  # an aborted transaction: refused in our words
+    with snapshot(address, 60) as (db, _), pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+        db.execute("UPDATE users SET account_balance = 0")
 
 
 def test_a_role_with_the_documented_grants_is_enough(postgres: Server, address: str, clean: Path) -> None:
@@ -215,7 +213,6 @@ def test_a_server_that_dies_midway(tmp_path: Path, clean: Path, monkeypatch: pyt
         copied(clean, address)
         ((data,),) = rows(address, "SHOW data_directory")
         postmaster = int((Path(data) / "postmaster.pid").read_text().split()[0])
-        ((backend,),) = rows(address, "SELECT 0")
 
         def dying(connection: Any, tables: Any, at: str) -> Any:
             read = real(connection, tables, at)

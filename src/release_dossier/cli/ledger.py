@@ -56,7 +56,7 @@ def verify(
     explain: str | None,
     as_json: bool,
 ) -> int:
-    """Check a ledger: postgresql://…, a .sqlite file or a folder of Parquet. Exit 0 only when it passes, 10 when it was looked at and did not."""
+    """Check a ledger: postgresql://…, a .sqlite file, a folder of Parquet. Exit 0 only when it passes, 10 when it does not."""
     from release_dossier.ledger.verify import statement_of_account
     from release_dossier.sources.ledgers import verify_ledger
 

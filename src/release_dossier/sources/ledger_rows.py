@@ -170,12 +170,17 @@ def _typed(table: str, row: dict[str, Any]) -> dict[str, Any]:
             out[name] = _time(value, at)
         elif name in ("is_resolved", "is_stale"):
             out[name] = bool(_whole(int(value) if isinstance(value, bool) else value, at, f"{table}.{name}"))
-        elif value is None or isinstance(value, int) or (isinstance(value, str) and value.isascii()) or (isinstance(value, str) and not any("\ud800" <= x <= "\udfff" for x in value)):
+        elif value is None or isinstance(value, int) or (isinstance(value, str) and _is_text(value)):
             out[name] = value
         else:
             found = "bytes that are no UTF-8" if isinstance(value, str) else f"{type(value).__name__} {value!r}"
             raise Refused("ledger.column-type", at=at, found=found, expected="text")
     return out
+
+
+def _is_text(value: str) -> bool:
+    """Bytes that were no UTF-8 come as lone surrogates."""
+    return value.isascii() or not any("\ud800" <= x <= "\udfff" for x in value)
 
 
 def _whole(value: Any, at: str, column: str) -> int | None:

@@ -11,7 +11,7 @@ import jinja2
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
 
-from release_dossier.errors import DossierError
+from release_dossier.errors import DossierError, Refused
 from release_dossier.web import views
 from release_dossier.web.board import FACETS, Query
 from release_dossier.web.place import Place
@@ -30,6 +30,17 @@ def releases(request: Request) -> Response:
     found = place.board(now).select(query)
     rows = [views.row(r, now) for r in found.rows]
     return page(request, "releases.html", now, title="Releases", rows=rows, found=found, query=query)
+
+
+@router.get("/releases/{service}/{version:path}")
+def release(request: Request, service: str, version: str) -> Response:
+    """One release."""
+    place: Place = request.app.state.place
+    now = place.clock()
+    row = next((views.row(r, now) for r in place.board(now).rows if (r.service, r.version) == (service, version)), None)
+    if row is None:
+        raise Refused("page.unknown", at=f"{service}@{version}", found="no such release", expected="one of the list", help="dossier list")
+    return page(request, "release.html", now, title=row["name"], row=row)
 
 
 def query_of(request: Request) -> Query:

@@ -12,6 +12,7 @@ EVIDENCE_BYTES_MAX = 2 * 1024 * 1024 * 1024  # bytes of one evidence file, and o
 EVIDENCE_SECONDS_MAX = 600  # seconds one evidence file may take to read; a gigabyte of test events takes about two minutes
 EVIDENCE_LINE_BYTES_MAX = 8 * 1024 * 1024  # bytes of one line of a line-based format
 ARTIFACT_BYTES_MAX = 512 * 1024 * 1024  # bytes of one stored artifact
+SECRETS_BYTES_MAX = 16 * 1024 * 1024  # bytes of one artifact that are searched for secrets; a third of a second
 COUNTEREXAMPLES_MAX = 20  # kept per reading, worst first; the count is always exact
 LIMITS_MAX = 20  # sentences a reading may say about itself
 TEXT_CHARS_MAX = 2_000  # characters of one text taken from an evidence file into a statement

@@ -267,6 +267,10 @@ CODES = {
         "The two sides of a comparison must be dossiers, or documents that name one.",
         "Name a dossier, a decision, a release or a tag.",
     ),
+    "passkey.syntax": (
+        "This is no passkey signature: not the browser's three values as canonical JSON, or too long.",
+        "Sign again on the project's page.",
+    ),
     "people.no-reason": ("A rejection, withdrawal or waiver needs its reason.", "--reason, in words the next reader understands."),
     "people.not-withdrawable": (
         "Documents of this kind are not taken back.",
@@ -406,8 +410,4 @@ CODES = {
     "waiver.never": ("This requirement can never be waived.", "Bring evidence that passes."),
     "waiver.past": ("The waiver would have ended before it began.", "--until a later moment."),
     "waiver.unknown": ("The service has no requirement of this name.", "dossier gate lists them."),
-    "webauthn.syntax": (
-        "This is no passkey signature: not the browser's three values as canonical JSON, or too long.",
-        "Sign again on the project's page.",
-    ),
 }

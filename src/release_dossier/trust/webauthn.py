@@ -75,7 +75,7 @@ def verify_assertion(text: str, message: bytes, public: PublicKey, at: str = "pa
     """Whether `text` is an assertion by `public` over `message` (1 to 3).
 
     Raises:
-        Refused: `webauthn.syntax` for what is no assertion, `json.*`.
+        Refused: `passkey.syntax` for what is no assertion, `json.*`.
     """
     if not public.site:
         return False
@@ -87,15 +87,15 @@ def verify_assertion(text: str, message: bytes, public: PublicKey, at: str = "pa
 
 def _parse(text: str, at: str) -> tuple[bytes, bytes, bytes]:
     if len(text) > ASSERTION_CHARS_MAX:
-        raise Refused("webauthn.syntax", at=at, found=f"{len(text)} characters", expected=f"at most {ASSERTION_CHARS_MAX}")
+        raise Refused("passkey.syntax", at=at, found=f"{len(text)} characters", expected=f"at most {ASSERTION_CHARS_MAX}")
     value = parse_json(text.encode("utf-8", "surrogatepass"), at)
     try:
         a = msgspec.convert(value, _Assertion)
     except msgspec.ValidationError as e:
-        raise Refused("webauthn.syntax", at=at, found=str(e), expected="authenticatorData, clientDataJSON, signature") from e
+        raise Refused("passkey.syntax", at=at, found=str(e), expected="authenticatorData, clientDataJSON, signature") from e
     out = [_bytes(x, at) for x in (a.authenticatorData, a.clientDataJSON, a.signature)]
     if canonical(value).decode() != text:
-        raise Refused("webauthn.syntax", at=at, found="another spelling", expected="canonical JSON")
+        raise Refused("passkey.syntax", at=at, found="another spelling", expected="canonical JSON")
     return out[0], out[1], out[2]
 
 
@@ -131,5 +131,5 @@ def _bytes(text: str, at: str) -> bytes:
     except ValueError:
         data = b""
     if not data or _text(data) != text:
-        raise Refused("webauthn.syntax", at=at, found=repr(text[:40]), expected="base64url without padding")
+        raise Refused("passkey.syntax", at=at, found=repr(text[:40]), expected="base64url without padding")
     return data

@@ -297,6 +297,10 @@ CODES = {
         "The two sides of a comparison must be dossiers, or documents that name one.",
         "Name a dossier, a decision, a release or a tag.",
     ),
+    "passkey.syntax": (
+        "This is no passkey signature: not the browser's three values as canonical JSON, or too long.",
+        "Sign again on the project's page.",
+    ),
     "people.no-reason": ("A rejection, withdrawal or waiver needs its reason.", "--reason, in words the next reader understands."),
     "people.not-withdrawable": (
         "Documents of this kind are not taken back.",
@@ -306,6 +310,10 @@ CODES = {
     "people.other-key": ("The key is not one of this person's.", "dossier trust show lists theirs."),
     "people.revoked-key": ("The key was revoked.", "Sign with one that stands."),
     "people.role": ("This person does not hold a role the act needs.", "dossier trust show lists roles; dossier trust propose gives one."),
+    "people.unsigned": (
+        "What was handed over is not this person's signature over these words.",
+        "Sign what is shown, with a key the trust document lists for you.",
+    ),
     "people.unknown": ("Nobody of the trust document has this name.", "Use a name listed, or propose them: dossier trust propose."),
     "project.none": ("This folder and those above it hold no project.", "dossier init"),
     "project.not-at-top": ("dossier.toml stands below the top of the repository.", "Move it to the top."),

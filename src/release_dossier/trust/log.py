@@ -159,12 +159,16 @@ class Frontier:
         out.size, out._roots = size, [kept[i : i + 32] for i in range(0, len(kept), 32)]
         return out
 
-    def append(self, leaf: bytes) -> None:
-        """One more leaf hash."""
-        n, node = self.size, leaf
+    def append(self, leaf: bytes, made: Callable[[int, int, bytes], None] | None = None) -> None:
+        """One more leaf hash. `made` hears of every perfect subtree it completes, the leaf first: (level, index on it, hash)."""
+        n, node, level = self.size, leaf, 0
         while n & 1:
+            if made:
+                made(level, n, node)
             node = node_hash(self._roots.pop(), node)
-            n >>= 1
+            n, level = n >> 1, level + 1
+        if made:
+            made(level, n, node)
         self._roots.append(node)
         self.size += 1
 
@@ -211,9 +215,13 @@ class Tree:
             return EMPTY_ROOT
         if n & (n - 1) == 0:
             level = n.bit_length() - 1
-            return self._levels[level][start >> level]
+            return self.perfect(level, start >> level)
         k = _split(n)
         return node_hash(self.root(start, start + k), self.root(start + k, end))
+
+    def perfect(self, level: int, index: int) -> bytes:
+        """The root of the perfect subtree number `index` of those over 2^level leaves. A tree kept elsewhere answers from there."""
+        return self._levels[level][index]
 
     def inclusion(self, index: int) -> tuple[bytes, ...]:
         """RFC 6962 §2.1.1: the path from leaf `index` to the root, nearest first."""

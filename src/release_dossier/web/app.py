@@ -16,6 +16,7 @@ from fastapi.responses import JSONResponse
 from starlette.staticfiles import StaticFiles
 
 from release_dossier.errors import Corrupt, DossierError, Misuse, Refused, Unavailable
+from release_dossier.web.paper import refused
 from release_dossier.web.place import Options, Place
 
 if TYPE_CHECKING:
@@ -71,9 +72,7 @@ async def _refusal(request: Request, error: Exception) -> Response:
     assert isinstance(error, DossierError)
     if request.url.path.startswith("/api/"):
         return JSONResponse(problem(error), status_of(error), media_type="application/problem+json")
-    from release_dossier.web import pages
-
-    return pages.refused(request, error, status_of(error))
+    return refused(request, error, status_of(error))
 
 
 class _Headers:

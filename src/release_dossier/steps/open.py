@@ -8,9 +8,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
-from pathlib import Path
 
 import msgspec
 
@@ -170,13 +168,9 @@ def _owner(world: World, owner: str) -> str:
 
 
 def _authors(world: World, base: str, head: str) -> tuple[Author, ...]:
-    with tempfile.TemporaryDirectory() as d:
-        signers = Path(d) / "allowed_signers"
-        keys = [
-            f'{p.id} namespaces="git" {k.public}\n' for p in world.trust.document.people for k in p.keys if not world.trust.revoked_at(k.id)
-        ]
-        signers.write_text("".join(keys))
-        commits = world.repo.commits(base, head, signers)
+    people = world.trust.document.people
+    keys = {k.id: k.public for p in people for k in p.keys if not world.trust.revoked_at(k.id)}
+    commits = world.repo.commits(base, head, keys)
     out: dict[tuple[str, str, str | None], int] = {}
     for c in commits:
         person = world.trust.person_of_key(c.key) if c.key else None

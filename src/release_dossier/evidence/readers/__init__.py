@@ -14,6 +14,8 @@ import msgspec
 from release_dossier.errors import Refused
 from release_dossier.evidence.readers import (
     ctrf,
+    cyclonedx,
+    cyclonedx_xml,
     dotnet,
     fire_drill,
     go_test,
@@ -25,6 +27,10 @@ from release_dossier.evidence.readers import (
     pytest_json,
     replay,
     sarif,
+    spdx,
+    spdx3,
+    spdx_tags,
+    syft,
     tap,
     vitest,
 )
@@ -35,6 +41,8 @@ from release_dossier.evidence.reading import Reading
 HEAD_BYTES = 64 * 1024  # what a format is recognised from
 READERS: tuple[ModuleType, ...] = (  # by the alphabet, so that two people add to it without meeting
     ctrf,
+    cyclonedx,
+    cyclonedx_xml,
     dotnet,
     fire_drill,
     go_test,
@@ -46,6 +54,10 @@ READERS: tuple[ModuleType, ...] = (  # by the alphabet, so that two people add t
     pytest_json,
     replay,
     sarif,
+    spdx,
+    spdx3,
+    spdx_tags,
+    syft,
     tap,
     vitest,
 )

@@ -16,7 +16,7 @@ import msgspec
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src" / "release_dossier"
 FAMILIES = {"Refused": 20, "Unavailable": 30, "Corrupt": 40, "Misuse": 2}
-FILE_ENDINGS = {"json", "toml", "pub", "xml"}
+FILE_ENDINGS = {"json", "toml", "pub", "xml", "html", "css", "js", "svg", "sqlite", "ndjson", "md", "txt", "sarif"}
 
 
 def pages() -> dict[Path, str]:

@@ -3,7 +3,8 @@
 1. A key is named as `ssh-keygen -l` prints it: `SHA256:` and the unpadded base64 of SHA-256 over its public wire form.
    The DSSE libraries of in-toto name keys the same way, so one name serves people, machines and their tools.
 2. A public key is one line, `type base64`, without comment. The type inside the wire form must be the type in front.
-3. Ed25519, ECDSA P-256 and P-384, RSA from 2,048 bits. Hardware keys (`sk-…`) are refused until their flags are judged.
+3. Ed25519, ECDSA P-256 and P-384, RSA from 2,048 bits. A passkey is OpenSSH's `sk-…` line whose application is the site it was made
+   for: it signs WebAuthn assertions (trust/webauthn.py) and nothing else. Hardware keys for SSH itself (`ssh:…`) are refused.
 4. Machines sign DSSE with Ed25519 unless they are given another key: one spelling of a signature, the same bytes every time, and
    the type C2SP checkpoints ask for. cosign from 2.6 checks such an envelope as it is (a test runs it).
 
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -30,6 +32,10 @@ P256 = "ecdsa-sha2-nistp256"
 P384 = "ecdsa-sha2-nistp384"
 RSA = "ssh-rsa"
 KEY_TYPES = (ED25519, P256, P384, RSA)
+SK_P256 = "sk-ecdsa-sha2-nistp256@openssh.com"
+SK_ED25519 = "sk-ssh-ed25519@openssh.com"
+PASSKEY_TYPES = (SK_P256, SK_ED25519)
+_SITE = re.compile(r"(?=.{1,253}\Z)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*\Z")
 RSA_BITS_MIN = 2048  # bits; what NIST SP 800-131A still accepts
 RSA_BITS_MAX = 16384  # bits; OpenSSH's own bound, above it verifying takes seconds
 PUBLIC_LINE_CHARS_MAX = 8192  # characters; an RSA key of 16,384 bits takes 2,800
@@ -37,11 +43,15 @@ PRIVATE_BYTES_MAX = 64 * 1024  # bytes of a private key file
 _OPENSSH = b"-----BEGIN OPENSSH PRIVATE KEY-----"
 
 
-class Key(msgspec.Struct, frozen=True):
-    """A public key. `id` is `SHA256:<base64>` as ssh-keygen prints it, `public` one `ssh-… AAAA…` line without comment."""
+class Key(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A public key. `id` is `SHA256:<base64>` as ssh-keygen prints it, `public` one `ssh-… AAAA…` line without comment.
+
+    `credential` is what a browser needs to find a passkey again (base64url), empty for other keys; it proves nothing.
+    """
 
     id: str
     public: str
+    credential: str = ""
 
 
 class Signer(msgspec.Struct, frozen=True):
@@ -57,11 +67,15 @@ class Signer(msgspec.Struct, frozen=True):
 
 
 class PublicKey(msgspec.Struct, frozen=True):
-    """A public key taken apart: its SSH type, its wire form, and the library's object (for Ed25519 the 32 bytes of the point)."""
+    """A public key taken apart: its SSH type, its wire form, and the library's object (for Ed25519 the 32 bytes of the point).
+
+    `site` is the WebAuthn relying party a passkey was made for, empty for other keys.
+    """
 
     type: str
     blob: bytes
     key: Any
+    site: str = ""
 
     @property
     def id(self) -> str:
@@ -78,7 +92,7 @@ class PublicKey(msgspec.Struct, frozen=True):
         from cryptography.hazmat.primitives import serialization
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-        key = Ed25519PublicKey.from_public_bytes(self.key) if self.type == ED25519 else self.key
+        key = Ed25519PublicKey.from_public_bytes(self.key) if isinstance(self.key, bytes) else self.key
         out: bytes = key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
         return out
 
@@ -86,8 +100,10 @@ class PublicKey(msgspec.Struct, frozen=True):
         """Whether `signature` is a DSSE signature of this key over `message`.
 
         Ed25519: 64 bytes. ECDSA: DER, or raw r||s as the DSSE specification's vector has it, with the curve's hash.
-        RSA: PSS with SHA-256, any salt length (in-toto takes the longest, others 32). Never raises.
+        RSA: PSS with SHA-256, any salt length (in-toto takes the longest, others 32). A passkey signs no DSSE. Never raises.
         """
+        if self.site:
+            return False
         if self.type == ED25519:
             return _ed25519_verifies(self.key, signature, message)
         from cryptography.exceptions import InvalidSignature
@@ -129,7 +145,7 @@ def parse_public(line: str, at: str) -> PublicKey:
     words = line.split(None, 2)
     if len(line) > PUBLIC_LINE_CHARS_MAX or len(words) < 2:
         raise Refused("key.public-syntax", at=at, found=repr(line[:60]), expected="an SSH public key: its type and its base64")
-    if words[0] not in KEY_TYPES:
+    if words[0] not in (*KEY_TYPES, *PASSKEY_TYPES):
         raise Refused("key.unsupported", at=at, found=words[0], expected=", ".join(KEY_TYPES), help="ssh-keygen -t ed25519")
     try:
         blob = base64.b64decode(words[1], validate=True)
@@ -150,21 +166,42 @@ def parse_blob(blob: bytes, at: str) -> PublicKey:
     """
     r = wire.Reader(blob, "key.public-syntax", at)
     kind = r.text().decode("ascii", "replace")
-    if kind not in KEY_TYPES:
+    if kind not in (*KEY_TYPES, *PASSKEY_TYPES):
         raise Refused("key.unsupported", at=at, found=kind, expected=", ".join(KEY_TYPES), help="ssh-keygen -t ed25519")
     try:
-        if kind == ED25519:
+        if kind in (ED25519, SK_ED25519):
             key: Any = r.text()
             if len(key) != 32:
                 raise ValueError(f"{len(key)} bytes of a point, not 32")
         elif kind == RSA:
             key = _rsa(r, at)
         else:
-            key = _point(r, kind, at)
+            key = _point(r, P256 if kind == SK_P256 else kind, at)
     except ValueError as e:
         raise Refused("key.public-syntax", at=at, found=str(e), expected=f"a {kind} key") from e
+    site = _site(r, at) if kind in PASSKEY_TYPES else ""
     r.end()
-    return PublicKey(kind, blob, key)
+    return PublicKey(kind, blob, key, site)
+
+
+def _site(r: wire.Reader, at: str) -> str:
+    site = r.text().decode("ascii", "replace")
+    if not _SITE.match(site):
+        raise Refused(
+            "key.unsupported", at=at, found=f"a hardware key for {site[:60]}", expected="a passkey: its application is a site's host name"
+        )
+    return site
+
+
+def passkey(kind: str, point: bytes, site: str, credential: str = "") -> Key:
+    """The key of a passkey made for `site`: `kind` of PASSKEY_TYPES, `point` its public point (uncompressed for P-256).
+
+    Raises:
+        Refused: `key.*`.
+    """
+    curve = wire.text(b"nistp256") if kind == SK_P256 else b""
+    public = parse_blob(wire.text(kind.encode()) + curve + wire.text(point) + wire.text(site.encode()), "passkey")
+    return Key(public.id, public.line, credential)
 
 
 def _rsa(r: wire.Reader, at: str) -> Any:
@@ -243,6 +280,19 @@ def _ecdsa_verifies(public: PublicKey, signature: bytes, message: bytes) -> bool
             continue
         return True
     return False
+
+
+def verifies_passkey(public: PublicKey, signature: bytes, signed: bytes) -> bool:
+    """Whether `signature` is a passkey's own over `signed`: Ed25519, or ECDSA with SHA-256 in DER (WebAuthn §6.5.5). Never raises."""
+    if public.type == SK_ED25519:
+        return _ed25519_verifies(public.key, signature, signed)
+    from cryptography.exceptions import InvalidSignature
+
+    try:
+        public.key.verify(signature, signed, ecdsa_with(P256))
+    except (InvalidSignature, ValueError):
+        return False
+    return True
 
 
 def ecdsa_with(kind: str, deterministic: bool = False) -> Any:

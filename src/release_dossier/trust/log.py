@@ -147,6 +147,18 @@ class Frontier:
         other.size, other._roots = self.size, list(self._roots)
         return other
 
+    def kept(self) -> bytes:
+        """The roots one behind the other: with the size, enough to go on later (`resumed`)."""
+        return b"".join(self._roots)
+
+    @classmethod
+    def resumed(cls, size: int, kept: bytes) -> Frontier:
+        """The frontier that `kept` came from."""
+        assert len(kept) == 32 * size.bit_count(), "not the roots of a tree of this size"
+        out = cls()
+        out.size, out._roots = size, [kept[i : i + 32] for i in range(0, len(kept), 32)]
+        return out
+
     def append(self, leaf: bytes) -> None:
         """One more leaf hash."""
         n, node = self.size, leaf

@@ -74,6 +74,8 @@ def _verifies(public: PublicKey, signature: bytes, signed: bytes, at: str) -> bo
     r = wire.Reader(signature, "sshsig.syntax", at)
     algorithm, blob = r.text().decode("ascii", "replace"), r.text()
     r.end()
+    if public.site:
+        raise Refused("key.unsupported", at=at, found="a passkey", expected="an SSH key: a passkey signs in the browser")
     if public.type == ED25519:
         return algorithm == ED25519 and public.verifies(blob, signed)
     from cryptography.exceptions import InvalidSignature

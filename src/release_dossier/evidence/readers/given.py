@@ -19,11 +19,13 @@ _EXACT_MAX = 2**53 - 1  # the largest number that canonical JSON (RFC 8785) stil
 
 
 class Given(msgspec.Struct, frozen=True):
-    """See the module."""
+    """See the module. `base` is the same file as the base release had it, `keys` the public keys of signers the project trusts, by name."""
 
     exit_status: int | None
     asked: dict[str, Any]
     expectations: dict[str, str]
+    base: bytes | None = None
+    keys: dict[str, str] = {}
 
     def declared(self, name: str) -> tuple[str, ...]:
         """A comma-separated expectation."""

@@ -22,6 +22,7 @@ FILE_ENDINGS = {"json", "toml", "pub", "xml", "html", "css", "js", "svg", "sqlit
 def pages() -> dict[Path, str]:
     """Every generated page, by file."""
     from release_dossier.evidence.kinds import KINDS, page
+    from release_dossier.evidence.kinds import schema as facts
     from release_dossier.rules import packs
 
     out = {
@@ -30,6 +31,7 @@ def pages() -> dict[Path, str]:
         ROOT / "docs" / "rules.md": packs.page(),
     }
     out |= {ROOT / "docs" / "evidence" / f"{k.name}.md": page(k) for k in KINDS}
+    out |= {SOURCE / "schemas" / "facts" / f"{k.name}.v1.json": json.dumps(facts(k), indent=1, ensure_ascii=False) + "\n" for k in KINDS}
     out |= {SOURCE / "schemas" / f"{word}.v1.json": schema(word, kind) for word, kind in predicates().items()}
     return out
 

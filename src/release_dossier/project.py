@@ -80,6 +80,12 @@ class Objective(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     failure_modes: tuple[str, ...] = ()
 
 
+class LogTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[log]`: who else keeps an eye on the transparency log"""
+
+    witnesses: tuple[str, ...] = ()  # address and verifier key of each: "https://witness.example NAME+HASH+KEY"
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole of `dossier.toml`."""
 
@@ -89,6 +95,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     feature: tuple[Feature, ...] = ()
     evidence: tuple[Plan, ...] = ()
     objective: tuple[Objective, ...] = ()
+    log: LogTable = LogTable()
     rules: dict[str, Any] = {}  # [rules] and [[rules.requirement]]: see docs/rules.md
 
     def service_named(self, name: str) -> Service | None:

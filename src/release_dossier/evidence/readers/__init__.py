@@ -15,6 +15,8 @@ from release_dossier.errors import Refused
 from release_dossier.evidence import secrets
 from release_dossier.evidence.readers import (
     ctrf,
+    cyclonedx,
+    cyclonedx_xml,
     dotnet,
     fire_drill,
     go_test,
@@ -26,6 +28,10 @@ from release_dossier.evidence.readers import (
     pytest_json,
     replay,
     sarif,
+    spdx,
+    spdx3,
+    spdx_tags,
+    syft,
     tap,
     vitest,
 )
@@ -36,6 +42,8 @@ from release_dossier.evidence.reading import Reading
 HEAD_BYTES = 64 * 1024  # what a format is recognised from
 READERS: tuple[ModuleType, ...] = (  # by the alphabet, so that two people add to it without meeting
     ctrf,
+    cyclonedx,
+    cyclonedx_xml,
     dotnet,
     fire_drill,
     go_test,
@@ -47,6 +55,10 @@ READERS: tuple[ModuleType, ...] = (  # by the alphabet, so that two people add t
     pytest_json,
     replay,
     sarif,
+    spdx,
+    spdx3,
+    spdx_tags,
+    syft,
     tap,
     vitest,
 )

@@ -12,6 +12,7 @@ EVIDENCE_BYTES_MAX = 2 * 1024 * 1024 * 1024  # bytes of one evidence file, and o
 EVIDENCE_SECONDS_MAX = 600  # seconds one evidence file may take to read; a gigabyte of test events takes about two minutes
 EVIDENCE_LINE_BYTES_MAX = 8 * 1024 * 1024  # bytes of one line of a line-based format
 ARTIFACT_BYTES_MAX = 512 * 1024 * 1024  # bytes of one stored artifact
+SECRETS_BYTES_MAX = 16 * 1024 * 1024  # bytes of one artifact that are searched for secrets; a third of a second
 COUNTEREXAMPLES_MAX = 20  # kept per reading, worst first; the count is always exact
 LIMITS_MAX = 20  # sentences a reading may say about itself
 TEXT_CHARS_MAX = 2_000  # characters of one text taken from an evidence file into a statement
@@ -20,12 +21,18 @@ COMMAND_SECONDS_MAX = 3_600  # seconds a planned command may take when its plan 
 GIT_SECONDS_MAX = 120  # seconds one git command may take
 CLOCK_SKEW_SECONDS_MAX = 300  # seconds evidence may lie in the future before it is an error: NTP keeps machines well within
 LEDGER_FILE_BYTES_MAX = 8 * 1024 * 1024 * 1024  # bytes of a ledger in SQLite; a prediction market of 10 million bets is about 1 GB
+LEDGER_CONNECT_SECONDS_MAX = 10  # seconds to reach a PostgreSQL; within a data centre it is milliseconds
+LEDGER_LOCK_SECONDS_MAX = 5  # seconds to wait for a change of the schema; longer would queue everybody's bets behind us
+LEDGER_STATEMENT_SECONDS_MAX = 600  # seconds one statement may take unless the call says more; 5 million bets are read in about 10
 LOG_ENTRIES_MAX = 10_000_000  # entries of one project's log
 BUNDLE_BYTES_MAX = 2 * 1024 * 1024 * 1024  # bytes of a bundle
 BUNDLE_FILES_MAX = 100_000  # members of a bundle
 LEDGER_EXAMPLES_MAX = 20  # examples per check, largest difference first: fixed by the contract
 JOURNAL_BYTES_MAX = 256 * 1024  # bytes of the store's journal before its files are synced together; read at every opening
 REMEMBERED_BYTES_MAX = 64 * 1024 * 1024  # bytes of documents a process keeps; 1,000 pieces of evidence are about 4 MB
+ANSWER_BYTES_MAX = 4 * 1024 * 1024  # bytes of one answer from outside; a page of 100 comments of GitHub stays below 1 MB
+OUTSIDE_SECONDS_MAX = 20.0  # seconds for one request and its answer, redirects included
+GITHUB_TEXT_CHARS_MAX = 65_535  # characters GitHub takes in a comment or the summary of a check
 DIGEST_PREFIX_MIN = 8  # hexadecimal digits: fixed by the contract
 
 assert DOCUMENT_BYTES_MAX <= EVIDENCE_BYTES_MAX <= BUNDLE_BYTES_MAX

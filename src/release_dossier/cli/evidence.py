@@ -9,7 +9,7 @@ import click
 
 from release_dossier.cli import edge
 from release_dossier.errors import EXIT_DENIED
-from release_dossier.limits import DOCUMENT_BYTES_MAX
+from release_dossier.limits import DOCUMENT_BYTES_MAX, SECRETS_BYTES_MAX
 
 
 @click.group()
@@ -40,7 +40,9 @@ def kinds(as_json: bool) -> None:
 def read(file: Path, format_: str | None, exit_status: int | None, asked: Path | None, as_json: bool) -> int:
     """Read a file and store nothing. Exit 0 when it says pass, else 10."""
     from release_dossier.digest import parse_json
+    from release_dossier.evidence import secrets
     from release_dossier.evidence.readers import read as read_evidence
+    from release_dossier.evidence.readers.plain import plain
     from release_dossier.sources.files import open_evidence
 
     wish: dict[str, Any] = {}
@@ -50,6 +52,7 @@ def read(file: Path, format_: str | None, exit_status: int | None, asked: Path |
     expectations = {k: str(v) for k, v in _object(wish.get("expectations", {}), "expectations").items()}
     with open_evidence(file) as stream:
         reading = read_evidence(stream, format=format_, exit_status=exit_status, asked=wish, expectations=expectations)
+        reading = secrets.reported(reading, plain(stream), SECRETS_BYTES_MAX)
     edge.emit(
         reading.as_json() | {"limits": list(reading.limits), "facts": reading.as_json().get("facts", {})}, as_json, lambda: _words(reading)
     )

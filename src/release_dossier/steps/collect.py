@@ -16,10 +16,12 @@ import msgspec
 
 from release_dossier.change import Change, ChangedService
 from release_dossier.errors import Corrupt, DossierError, Refused
-from release_dossier.evidence import kinds
+from release_dossier.evidence import kinds, secrets
 from release_dossier.evidence.readers import read
+from release_dossier.evidence.readers.plain import plain
 from release_dossier.evidence.reading import Reading
 from release_dossier.evidence.statement import Artifact, Evidence, Producer, Started
+from release_dossier.limits import SECRETS_BYTES_MAX
 from release_dossier.project import SETTINGS_FILE, Plan, Settings, seconds
 from release_dossier.sources.files import open_evidence
 from release_dossier.sources.runner import last_words, run_plan
@@ -232,13 +234,14 @@ def _read_run(plan: Plan, output: Path, exit_status: int | None) -> Reading:
     """A run's own file. One that cannot be read is a run that proved nothing, not a refused call: the attempt was made."""
     try:
         with open_evidence(output) as stream:
-            return read(
+            reading = read(
                 stream,
                 format=plan.format or None,
                 exit_status=exit_status,
                 asked={"command": " ".join(plan.run)},
                 expectations=dict(plan.options),
             )
+            return secrets.reported(reading, plain(stream), SECRETS_BYTES_MAX)
     except Refused as e:
         return _nothing(plan.kind, f"its output was refused: {e}")
 
@@ -265,6 +268,7 @@ def _import(world: World, plan: Plan, brought: Import) -> Outcome:
             # A plan's format is that of its own command; a file that is brought may be another tool's.
             named = plan.format if plan.format and not plan.run else None
             reading = read(stream, format=named, exit_status=brought.exit_status, asked=None, expectations=dict(plan.options))
+            reading = secrets.reported(reading, plain(stream), SECRETS_BYTES_MAX)
         artifacts = (_keep(world, file, file.name, "application/octet-stream"),)
     happened = instant(reading.observed_at, file.name) if reading.observed_at else brought.observed_at
     if happened is None:

@@ -12,8 +12,11 @@ from typing import IO, Any
 import msgspec
 
 from release_dossier.errors import Refused
+from release_dossier.evidence import secrets
 from release_dossier.evidence.readers import (
     ctrf,
+    cyclonedx,
+    cyclonedx_xml,
     dotnet,
     fire_drill,
     go_test,
@@ -25,6 +28,10 @@ from release_dossier.evidence.readers import (
     pytest_json,
     replay,
     sarif,
+    spdx,
+    spdx3,
+    spdx_tags,
+    syft,
     tap,
     vitest,
 )
@@ -33,21 +40,27 @@ from release_dossier.evidence.readers.plain import plain
 from release_dossier.evidence.reading import Reading
 
 HEAD_BYTES = 64 * 1024  # what a format is recognised from
-READERS: tuple[ModuleType, ...] = (
-    junit,
+READERS: tuple[ModuleType, ...] = (  # by the alphabet, so that two people add to it without meeting
+    ctrf,
+    cyclonedx,
+    cyclonedx_xml,
+    dotnet,
+    fire_drill,
     go_test,
-    vitest,
+    go_vet,
+    junit,
     k6,
     load_dossier,
     promtool,
-    fire_drill,
-    replay,
-    dotnet,
-    tap,
-    ctrf,
     pytest_json,
+    replay,
     sarif,
-    go_vet,
+    spdx,
+    spdx3,
+    spdx_tags,
+    syft,
+    tap,
+    vitest,
 )
 NAMES: tuple[str, ...] = tuple(r.NAME for r in READERS)
 
@@ -59,6 +72,8 @@ def read(
     exit_status: int | None = None,
     asked: Mapping[str, Any] | None = None,
     expectations: Mapping[str, str] | None = None,
+    base: bytes | None = None,
+    keys: Mapping[str, str] | None = None,
 ) -> Reading:
     """What a file says. The stream must be seekable; it is read to its end, unpacked where it is packed, see `plain`.
 
@@ -66,6 +81,10 @@ def read(
         exit_status: of the tool that wrote it, where known: a format that can end anywhere proves nothing without.
         asked: what the tool was asked to look at.
         expectations: what the project declares should be there, e.g. `alerts`.
+        base: the same file as the base release had it, for formats that are compared.
+        keys: name of a signer this project trusts → its public key, for formats that are signed.
+
+    No text of the reading shows a secret: what looks like one is withheld, and `limits` say so (see `secrets`).
 
     Raises:
         Refused: `evidence.*`, naming the place.
@@ -76,11 +95,22 @@ def read(
     if not head.strip():
         raise Refused("evidence.empty", at="file", found=f"{len(head)} bytes of nothing", expected="evidence")
     reader = _named(format) if format else _recognised(head)
-    reading: Reading = reader.read(stream, Given(exit_status, dict(asked or {}), dict(expectations or {})))
+    given = Given(exit_status, dict(asked or {}), dict(expectations or {}), base, dict(keys or {}))
+    reading: Reading = reader.read(stream, given)
+    reading = _without_secrets(reading, stream)
     if reading.verdict == "pass" and exit_status:  # whatever the file says: what wrote it says that it did not finish well
         cause = f"what is in it passed, and the tool ended with {exit_status}"
         return msgspec.structs.replace(reading, verdict="inconclusive", cause=cause)
     return reading
+
+
+def _without_secrets(reading: Reading, stream: IO[bytes]) -> Reading:
+    _, counts = secrets.of_reading(reading, b"")
+    if not counts:
+        return reading
+    clean, _ = secrets.of_reading(reading, secrets.key_of(stream))
+    words = ", ".join(f"{n} of sort {sort}" for sort, n in sorted(counts.items()))
+    return msgspec.structs.replace(clean, limits=(*clean.limits, f"withheld from these words: {words}"))
 
 
 def _named(name: str) -> ModuleType:

@@ -18,10 +18,17 @@ from release_dossier.cli import edge
 @click.option("--from", "source", metavar="FILE", help="bring this file instead of running a command")
 @click.option("--exit", "exit_status", type=int, metavar="N", help="the exit status of the tool that wrote the file")
 @click.option("--written-by", default="", metavar="VERSION|COMMIT", help="the build that wrote the data in the file")
+@click.option("--change", "named", metavar="BRANCH|DIGEST", help="the change; that of the branch checked out when not given")
 @click.option("--observed-at", metavar="RFC3339", help="when it was observed, where the file does not say")
 @edge.json_option
 def collect(
-    names: tuple[str, ...], source: str | None, exit_status: int | None, written_by: str, observed_at: str | None, as_json: bool
+    names: tuple[str, ...],
+    source: str | None,
+    exit_status: int | None,
+    written_by: str,
+    named: str | None,
+    observed_at: str | None,
+    as_json: bool,
 ) -> int:
     """Run the planned evidence in a fresh worktree at the head, or import a file; sign each result. Exit 0 when all asked is recorded."""
     from release_dossier.steps.collect import Import
@@ -29,7 +36,7 @@ def collect(
     from release_dossier.steps.decide import publish_checkpoint
 
     world = edge.open_world()
-    digest, change = world.open_change()
+    digest, change = world.open_change(named)
     brought = Import(Path(source), _who(), written_by, edge.moment(observed_at, "--observed-at"), exit_status) if source else None
     done = collect_evidence(world, digest, change, names, brought, edge.now, progress())
     publish_checkpoint(world)

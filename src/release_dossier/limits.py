@@ -6,6 +6,7 @@ A bound exists so that a hostile or broken file costs a refusal, not a machine. 
 JSON_DEPTH_MAX = 64  # levels; real documents here stay below 12, CPython's own recursion stops near 1,000
 DOCUMENT_BYTES_MAX = 32 * 1024 * 1024  # bytes of one signed document; a dossier of 1,000 evidence items is about 4 MB
 ISSUE_BYTES_MAX = 1024 * 1024  # bytes; GitHub cuts an issue's text at 65,536 characters
+YAML_NODES_MAX = 2_000_000  # values of one YAML file, aliases counted as what they stand for; a large OpenAPI document has 60,000
 CONFIG_BYTES_MAX = 1024 * 1024  # bytes of dossier.toml
 XML_DEPTH_MAX = 200  # levels of elements; nested test suites stay below 20
 EVIDENCE_BYTES_MAX = 2 * 1024 * 1024 * 1024  # bytes of one evidence file, and of what it unpacks to; readers of large formats stream

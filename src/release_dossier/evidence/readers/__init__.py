@@ -14,6 +14,9 @@ import msgspec
 from release_dossier.errors import Refused
 from release_dossier.evidence import secrets
 from release_dossier.evidence.readers import (
+    alert_history,
+    alertmanager_alerts,
+    alertmanager_config,
     ctrf,
     dotnet,
     fire_drill,
@@ -22,10 +25,19 @@ from release_dossier.evidence.readers import (
     junit,
     k6,
     load_dossier,
+    openslo,
+    prometheus_alerts,
+    prometheus_query,
+    prometheus_rules,
+    prometheus_rules_answer,
+    prometheus_targets,
+    prometheus_text,
     promtool,
+    pyrra,
     pytest_json,
     replay,
     sarif,
+    sloth,
     tap,
     vitest,
 )
@@ -35,6 +47,9 @@ from release_dossier.evidence.reading import Reading
 
 HEAD_BYTES = 64 * 1024  # what a format is recognised from
 READERS: tuple[ModuleType, ...] = (  # by the alphabet, so that two people add to it without meeting
+    alert_history,
+    alertmanager_alerts,
+    alertmanager_config,
     ctrf,
     dotnet,
     fire_drill,
@@ -43,10 +58,19 @@ READERS: tuple[ModuleType, ...] = (  # by the alphabet, so that two people add t
     junit,
     k6,
     load_dossier,
+    openslo,
+    prometheus_alerts,
+    prometheus_query,
+    prometheus_rules,
+    prometheus_rules_answer,
+    prometheus_targets,
+    prometheus_text,
     promtool,
+    pyrra,
     pytest_json,
     replay,
     sarif,
+    sloth,
     tap,
     vitest,
 )

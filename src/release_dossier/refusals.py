@@ -205,18 +205,48 @@ CODES = {
     "key.unreadable": ("The operating system did not let the key be read.", "Check its permissions and its owner."),
     "key.unsupported": ("The key is of a type, or a size, that is not accepted.", "ssh-keygen -t ed25519 makes one that is."),
     "kind.unknown": ("There is no kind of evidence of this name.", "dossier evidence kinds lists them."),
+    "ledger.address": (
+        "The address of the PostgreSQL server cannot be taken apart, so nothing of it is shown.",
+        "Encode @ : / ? # % of a password as %40 and so on, or leave it out and use PGPASSWORD, PGPASSFILE or ~/.pgpass.",
+    ),
+    "ledger.being-written": (
+        "The SQLite database has changes in its journal that are not in the file yet.",
+        "Close what has it open, or copy it with sqlite3's .backup.",
+    ),
     "ledger.column-type": (
         "A column holds a value of another type, such as text where credits belong.",
         "The message names column and row: find out what wrote it there.",
     ),
+    "ledger.duplicate": (
+        "Two rows have one key, so every credit of theirs would count twice.",
+        "A dump was loaded twice: load it into an empty database.",
+    ),
+    "ledger.half-restored": (
+        "The tables have rows and no keys: the restore was not finished.",
+        "Restore the dump whole, into an empty database.",
+    ),
+    "ledger.locked": ("Somebody is changing the schema, and reading would wait behind it.", "Try again when the migration is done."),
     "ledger.missing-column": ("A table lacks a column the checks need.", "Export the ledger whole, or check that it is SocialPredict's."),
     "ledger.missing-table": ("The ledger lacks a table the checks need.", "Export it whole, or check that it is SocialPredict's."),
-    "ledger.no-source": ("The ledger is not there.", "Name a .sqlite file or a folder of Parquet files."),
+    "ledger.no-permission": (
+        "The role may not read a table, or row-level security would hide rows of it.",
+        "GRANT SELECT as docs/ledger-checks.md shows; ALTER ROLE … BYPASSRLS where rows are guarded.",
+    ),
+    "ledger.no-source": ("The ledger is not there.", "Name a .sqlite file, a folder of Parquet files or postgresql://…"),
     "ledger.not-a-ledger": ("The file is no SQLite database and no folder of Parquet.", "Export the ledger as one of them."),
     "ledger.null-username": ("A user has no name, so no account can be told apart.", "The message names the row."),
     "ledger.ruleset": (
         "Rules of the market have an unknown key, or a number below its range.",
         "dossier ledger rulesets shows whole ones.",
+    ),
+    "ledger.server": (
+        "The PostgreSQL server could not be reached, or did not let this role in.",
+        "The message says which; a password belongs into PGPASSWORD, PGPASSFILE or ~/.pgpass.",
+    ),
+    "ledger.server-lost": ("The server went away while it was read.", "Try again: nothing was kept of what was read."),
+    "ledger.statement-timeout": (
+        "One statement took longer than it may.",
+        "--statement-timeout SECONDS allows more; read a replica when the server is busy.",
     ),
     "ledger.timeline": (
         "The timeline of rules is not a list of eras with from, until, version and rules.",
@@ -267,6 +297,10 @@ CODES = {
         "The two sides of a comparison must be dossiers, or documents that name one.",
         "Name a dossier, a decision, a release or a tag.",
     ),
+    "passkey.syntax": (
+        "This is no passkey signature: not the browser's three values as canonical JSON, or too long.",
+        "Sign again on the project's page.",
+    ),
     "people.no-reason": ("A rejection, withdrawal or waiver needs its reason.", "--reason, in words the next reader understands."),
     "people.not-withdrawable": (
         "Documents of this kind are not taken back.",
@@ -276,6 +310,10 @@ CODES = {
     "people.other-key": ("The key is not one of this person's.", "dossier trust show lists theirs."),
     "people.revoked-key": ("The key was revoked.", "Sign with one that stands."),
     "people.role": ("This person does not hold a role the act needs.", "dossier trust show lists roles; dossier trust propose gives one."),
+    "people.unsigned": (
+        "What was handed over is not this person's signature over these words.",
+        "Sign what is shown, with a key the trust document lists for you.",
+    ),
     "people.unknown": ("Nobody of the trust document has this name.", "Use a name listed, or propose them: dossier trust propose."),
     "project.none": ("This folder and those above it hold no project.", "dossier init"),
     "project.not-at-top": ("dossier.toml stands below the top of the repository.", "Move it to the top."),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -23,6 +24,20 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     done = subprocess.run(command, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     return done.stdout, place
+
+
+def test_git_and_python_are_enough(tmp_path: Path) -> None:
+    """On a machine without ssh-keygen the demo goes the same way to the same end."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name in ("git", "sh", "env"):
+        where = shutil.which(name)
+        assert where is not None
+        (programs / name).symlink_to(where)
+    command = [sys.executable, "-m", "release_dossier", "demo", "--keep", str(tmp_path / "d"), "--json"]
+    done = subprocess.run(command, env={"PATH": str(programs), "HOME": str(tmp_path)}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert json.loads(done.stdout)["decision"]["outcome"] == "ALLOW"
 
 
 def test_the_bug_is_denied_to_the_credit(played: tuple[str, Path]) -> None:

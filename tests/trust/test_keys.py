@@ -151,10 +151,24 @@ def test_missing_key_and_missing_program(tmp_path: Path, ssh_keygen: str) -> Non
     with pytest.raises(Refused) as e:
         load_signer(tmp_path / "none")
     assert e.value.code == "key.missing"
-    (tmp_path / "k").write_bytes(generate()[0])
+    (tmp_path / "k.pub").write_text(generate()[1])
     with pytest.raises(Unavailable) as u:
-        sign_with_ssh(tmp_path / "k", b"m", {"PATH": str(tmp_path)})
+        sign_with_ssh(tmp_path / "k.pub", b"m", {"PATH": str(tmp_path), "SSH_AUTH_SOCK": str(tmp_path / "agent")})
     assert u.value.code == "key.no-ssh-keygen"
+
+
+@pytest.mark.parametrize("kind", [ED25519, P256])
+def test_a_plain_key_signs_where_there_is_no_ssh_keygen(kind: str, ssh_keygen: str, tmp_path: Path) -> None:
+    """Git, Python and make are enough: a key without passphrase signs here, and ssh-keygen elsewhere accepts it."""
+    private, public = generate(kind)
+    (tmp_path / "k").touch(0o600)
+    (tmp_path / "k").write_bytes(private)
+    armored = sign_with_ssh(tmp_path / "k", b"m", {"PATH": str(tmp_path)})
+    (tmp_path / "m.sig").write_text(armored)
+    (tmp_path / "signers").write_text(f"ann {public}\n")
+    command = [ssh_keygen, "-Y", "verify", "-f", "signers", "-I", "ann", "-n", "release-dossier", "-s", "m.sig"]
+    assert subprocess.run(command, cwd=tmp_path, input=b"m", capture_output=True, check=False).returncode == 0
+    assert subprocess.run(command, cwd=tmp_path, input=b"n", capture_output=True, check=False).returncode != 0
 
 
 @pytest.mark.parametrize("kind", [ED25519, P256])

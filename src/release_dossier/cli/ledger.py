@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from release_dossier.cli import edge
 from release_dossier.errors import EXIT_DENIED
+from release_dossier.limits import LEDGER_STATEMENT_SECONDS_MAX
 
 if TYPE_CHECKING:
     from release_dossier.ledger.verify import Verified
 
-_source = click.argument("source", metavar="SOURCE", type=click.Path(path_type=Path))
+_source = click.argument("source", metavar="SOURCE", type=str)
 _ruleset = click.option("--ruleset", metavar="NAME|FILE", help="the rules: a release, e.g. v3.8, or a JSON file of their dimensions")
 _timeline = click.option("--timeline", metavar="FILE", help="which rules were in force when")
 
@@ -36,10 +36,11 @@ def ledger() -> None:
 @click.option("--only", default="", metavar="IDS", help="only these checks, e.g. S4,R6")
 @click.option("--engine", type=click.Choice(["auto", "python"]), default="auto", show_default=True)
 @click.option("--assume-schema", is_flag=True, help="judge a ledger of an unknown newer migration as the newest known one")
+@click.option("--statement-timeout", type=click.IntRange(1), metavar="SECONDS", help="of each statement in PostgreSQL; 600 unless said")
 @click.option("--explain", metavar="USER", help="this user's statement of account, line by line")
 @edge.json_option
 def verify(
-    source: Path,
+    source: str,
     ruleset: str | None,
     timeline: str | None,
     adapter: str,
@@ -51,10 +52,11 @@ def verify(
     only: str,
     engine: str,
     assume_schema: bool,
+    statement_timeout: int | None,
     explain: str | None,
     as_json: bool,
 ) -> int:
-    """Check a ledger (a .sqlite file or a folder of Parquet). Exit 0 only when it passes, 10 when it was looked at and did not."""
+    """Check a ledger: postgresql://…, a .sqlite file, a folder of Parquet. Exit 0 only when it passes, 10 when it does not."""
     from release_dossier.ledger.verify import statement_of_account
     from release_dossier.sources.ledgers import verify_ledger
 
@@ -69,6 +71,7 @@ def verify(
         require=_ids(require),
         only=_ids(only),
         assume_schema=assume_schema,
+        statement_seconds=statement_timeout or LEDGER_STATEMENT_SECONDS_MAX,
     )
     account = statement_of_account(found, explain) if explain else None
     value = found.as_json() | ({"statement": account} if account is not None else {})
@@ -80,7 +83,8 @@ def _ids(text: str) -> list[str]:
     return [i.strip() for i in text.split(",") if i.strip()]
 
 
-def _words(v: Verified, source: Path) -> str:
+def _words(v: Verified, source: str) -> str:
+    source = v.read["from"] if v.read else source  # never the address as given: it may hold a password
     size = f"{v.ledger['users']} users, {v.ledger['markets']} markets, {v.ledger['bets']} orders, {v.ledger['sales']} sales"
     lines = [f"{edge.state(v.verdict)}  {source} under the rules of {v.ruleset}: {size}"]
     lines += [f"  note: {n}" for n in v.notes]
@@ -117,7 +121,7 @@ def _account(user: str, lines: list[dict[str, str]]) -> str:
 @_timeline
 @click.option("--market", type=int, metavar="ID", help="only this market")
 @edge.json_option
-def settle(source: Path, ruleset: str | None, timeline: str | None, market: int | None, as_json: bool) -> None:
+def settle(source: str, ruleset: str | None, timeline: str | None, market: int | None, as_json: bool) -> None:
     """Positions and payouts of every market, computed independently of the server."""
     from release_dossier.ledger.settle import settle as compute
     from release_dossier.sources.ledgers import read_ledger, rules_for

@@ -43,6 +43,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "evidence": ("evidence", "evidence", "what a file says: kinds, read"),
     "ledger": ("ledger", "ledger", "money checks of a SocialPredict ledger"),
     "log": ("log", "log", "the transparency log: checkpoint, audit"),
+    "serve": ("serve", "serve", "pages and API over this project, on this machine"),
     "demo": ("demo", "demo", "the whole process on real captured data"),
 }
 

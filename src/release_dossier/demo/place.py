@@ -16,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from release_dossier.sources.ssh import git_signs_here, has_ssh_keygen
 from release_dossier.store.files import new_key
 from release_dossier.trust.keys import ED25519
 
@@ -88,6 +89,8 @@ def make_place(root: Path, path: str, at: datetime) -> Place:
         "tag.gpgsign": "false",
     }.items():
         place.git("config", key, value)
+    if not has_ssh_keygen(env):
+        place.git("config", "gpg.ssh.program", git_signs_here(place.keys))
     for name, text in FILES.items():
         place.write(name, text)
     place.commit("SocialPredict before the repair of sales\n\nStands for 0e84d07e of openpredictionmarkets/socialpredict.", at)

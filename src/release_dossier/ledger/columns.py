@@ -77,6 +77,7 @@ class Addition(msgspec.Struct, frozen=True):
     status: str
     proposed_by: str
     cost: int
+    reviewed_at: int | None = None
 
 
 class Stewardship(msgspec.Struct, frozen=True):
@@ -107,7 +108,8 @@ class Snapshot(msgspec.Struct, frozen=True):
 
 class Ledger(msgspec.Struct, frozen=True, kw_only=True):
     """Everything read. Optional tables are None where the schema has none. `schema` names the release family, `migration` the newest
-    one applied, `known` whether that migration is one we know."""
+    one applied, `known` whether all of it is known, `doubt` what is not, `lacks` the optional tables and columns it has not,
+    `applied` when each migration ran."""
 
     users: tuple[User, ...]
     bets: tuple[Bet, ...]
@@ -122,6 +124,9 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
     migration: str
     known: bool
     digest: str
+    doubt: str = ""
+    lacks: tuple[str, ...] = ()
+    applied: tuple[tuple[str, int | None], ...] = ()
 
     @property
     def live(self) -> tuple[Bet, ...]:

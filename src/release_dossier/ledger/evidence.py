@@ -102,6 +102,6 @@ def _verdict(v: Verified, checks: Sequence[Check]) -> tuple[Verdict, str]:
     if not v.source.users or not v.source.markets:
         return "missing", "the ledger holds no user or no market"
     if not v.source.known:
-        return "inconclusive", f"migration {v.ledger['migration']} is newer than any that is known"
+        return "inconclusive", v.source.doubt
     unsure = next((c for c in checks if c.state == "inconclusive"), None)
     return ("inconclusive", f"{unsure.id}: {unsure.why}") if unsure else ("pass", "")

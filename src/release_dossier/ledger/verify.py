@@ -14,6 +14,7 @@ from release_dossier.ledger.checks import Check, absent, all_checks, hypotheses,
 from release_dossier.ledger.columns import Ledger
 from release_dossier.ledger.receipts import Journal, match
 from release_dossier.ledger.rulesets import Eras
+from release_dossier.ledger.schema import NARROWS
 
 OPTIONAL = frozenset({"R7", "S8", "S15"})  # these only ever warn
 NEEDS_FILE = {"J1": "no --receipts given", "R8": "no --answers given"}
@@ -31,6 +32,7 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...]
     accounts: Accounts
     source: Ledger
+    read: dict[str, str] | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The object the contract fixes."""
@@ -43,7 +45,7 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
             "totals": self.totals,
             "hypotheses": list(self.hypotheses),
             "notes": list(self.notes),
-        }
+        } | ({"read": self.read} if self.read else {})
 
 
 def _plain(c: Check) -> dict[str, Any]:
@@ -61,6 +63,7 @@ def verify(
     require: Sequence[str] = (),
     only: Sequence[str] = (),
     notes: Sequence[str] = (),
+    read: dict[str, str] | None = None,
 ) -> Verified:
     """Judge a ledger under the rules of their time.
 
@@ -90,6 +93,7 @@ def verify(
         notes=tuple(notes),
         accounts=accounts,
         source=ledger,
+        read=read,
     )
 
 
@@ -119,6 +123,7 @@ def _counts(ledger: Ledger, accounts: Accounts, written_by: str) -> dict[str, An
         "digest": ledger.digest,
         "schema": ledger.schema,
         "migration": ledger.migration,
+        "narrowed": [{"lacks": x, "checks": list(NARROWS[x])} for x in ledger.lacks],
         "written_by": written_by or None,
         "written_by_how": "declared" if written_by else "unknown: the verdict is about this environment, not about a change",
     }

@@ -15,6 +15,7 @@ import msgspec
 from release_dossier.errors import Refused, Unavailable
 from release_dossier.fingerprint import TreeFile
 from release_dossier.limits import GIT_SECONDS_MAX
+from release_dossier.trust.sshsig import verify_armored
 
 _QUIET = (
     "-c",
@@ -175,22 +176,55 @@ class Repository(msgspec.Struct, frozen=True):
             writer.join()
         return tuple(out)
 
-    def commits(self, base: str, head: str, allowed_signers: Path) -> tuple[Commit, ...]:
-        """Commits of `base..head`, newest first, with the key each was really signed by, judged by our own allowed-signers file."""
-        raw = self.text(
-            "-c",
-            f"gpg.ssh.allowedSignersFile={allowed_signers}",
-            "log",
-            "--format=%H%x00%an%x00%ae%x00%G?%x00%GF%x01",
-            f"{base}..{head}",
-            "--",
-        )
-        out = []
-        for record in raw.split("\x01"):
-            if record.strip():
-                name, author, email, good, key = record.strip("\n").split("\0")
-                out.append(Commit(name, author, email, key if good == "G" and key.startswith("SHA256:") else None))
+    def commits(self, base: str, head: str, keys: Mapping[str, str]) -> tuple[Commit, ...]:
+        """Commits of `base..head`, newest first, each with the one of `keys` (id → public line) that really signed it.
+
+        Signatures are verified here, not by git: neither its configuration nor `ssh-keygen` has a say.
+        """
+        names = self.text("rev-list", f"{base}..{head}", "--").split()
+        raw = self.run("cat-file", "--batch", "--buffer", stdin="".join(n + "\n" for n in names).encode())
+        out, at = [], 0
+        for name in names:
+            end = raw.index(b"\n", at)
+            size = int(raw[at:end].split()[2])
+            at = end + 1
+            out.append(read_commit(name, raw[at : at + size], keys))
+            at += size + 1
         return tuple(out)
+
+
+def read_commit(name: str, raw: bytes, keys: Mapping[str, str]) -> Commit:
+    """A commit object taken apart: its author, and the key of `keys` whose SSH signature covers everything else in it."""
+    head, blank, message = raw.partition(b"\n\n")
+    kept: list[bytes] = []
+    author, encoding, signature, inside = b"", "utf-8", b"", b""
+    for line in head.split(b"\n"):
+        word, _, rest = line.partition(b" ")
+        if line.startswith(b" "):
+            word = inside
+        inside = word
+        if word == b"gpgsig":
+            signature += rest + b"\n"
+        if word in (b"gpgsig", b"gpgsig-sha256"):  # a commit signs itself without its signatures
+            continue
+        kept.append(line)
+        if word == b"author" and not author:
+            author = rest
+        elif word == b"encoding":
+            encoding = rest.decode("ascii", "replace")
+    who, _, mail = author.partition(b" <")
+    try:
+        key = verify_armored(signature.decode("ascii"), b"\n".join(kept) + blank + message, "git", keys, name) if signature else None
+    except (Refused, UnicodeDecodeError):  # OpenPGP, X.509, or an algorithm not accepted: nobody's here
+        key = None
+    return Commit(name, _decoded(who, encoding), _decoded(mail.partition(b">")[0], encoding), key)
+
+
+def _decoded(text: bytes, encoding: str) -> str:
+    try:
+        return text.decode(encoding, "replace")
+    except LookupError:
+        return text.decode("utf-8", "replace")
 
 
 def find_repository(start: Path, env: Mapping[str, str]) -> Repository:

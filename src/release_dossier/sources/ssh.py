@@ -1,19 +1,23 @@
-"""People's signatures, made by `ssh-keygen` with a key file or the agent. The private key never enters this process.
+"""People's signatures, made by `ssh-keygen` with a key file or the agent, so that the private key never enters this process.
 
 A file named `.pub` asks the agent. A private key under a passphrase also goes to the agent: nothing here asks for one.
+Where there is no `ssh-keygen`, a key without passphrase in OpenSSH's own format is used here, and git can be told to do the same
+(`gpg.ssh.program`, see `git_signs_here`). Agents and all other keys need `ssh-keygen`.
 """
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 from release_dossier.errors import Refused, Unavailable
-from release_dossier.trust.keys import PRIVATE_BYTES_MAX, is_locked, key_of_public, public_of_private
-from release_dossier.trust.sshsig import NAMESPACE
+from release_dossier.trust.keys import PRIVATE_BYTES_MAX, is_locked, key_of_public, parse_private, public_of_private
+from release_dossier.trust.sshsig import NAMESPACE, armor_signature
 
 SIGN_SECONDS_MAX = 60  # seconds; an agent may ask its user to confirm
 
@@ -31,6 +35,8 @@ def sign_with_ssh(key_file: Path, message: bytes, environ: Mapping[str, str], na
         return _through_agent(raw.decode("utf-8", "replace"), key_file, message, environ, namespace)
     if is_openssh(raw) and is_locked(raw, str(key_file)):
         return _through_agent(public_of_private(raw, str(key_file)).line, key_file, message, environ, namespace)
+    if is_openssh(raw) and not has_ssh_keygen(environ):
+        return armor_signature(parse_private(raw, str(key_file)), message, namespace)
     return _sign(key_file, key_file, message, environ, namespace)
 
 
@@ -94,6 +100,30 @@ def _sign(use: Path, named: Path, message: bytes, environ: Mapping[str, str], na
     raise Refused("key.refused", at=str(named), found=words, expected="a signature by ssh-keygen", help=f"chmod 600 {named}")
 
 
+def has_ssh_keygen(environ: Mapping[str, str]) -> bool:
+    """Whether `ssh-keygen` is on the PATH."""
+    return shutil.which("ssh-keygen", path=environ.get("PATH")) is not None
+
+
+def git_signs_here(folder: Path) -> str:
+    """A program in `folder` for git's `gpg.ssh.program`, for machines without `ssh-keygen`: it signs with this interpreter."""
+    program = folder / "ssh-sign"
+    program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m {__name__} "$@"\n', encoding="utf-8")
+    program.chmod(0o700)
+    return str(program)
+
+
+def _as_git_asks(arguments: list[str]) -> int:
+    """`-Y sign -n NAMESPACE -f KEY FILE` writes FILE.sig, as git asks `ssh-keygen` to; anything else is not for here."""
+    match arguments:
+        case ["-Y", "sign", "-n", namespace, "-f", key, file]:
+            signature = armor_signature(parse_private(_read(Path(key)), key), Path(file).read_bytes(), namespace)
+            Path(file + ".sig").write_text(signature, encoding="ascii")
+            return 0
+    print(f"only -Y sign -n NAMESPACE -f KEY FILE is known here, not {shlex.join(arguments)}", file=sys.stderr)
+    return 2
+
+
 def _run(arguments: list[str], stdin: bytes, environ: Mapping[str, str]) -> subprocess.CompletedProcess[bytes]:
     program = shutil.which("ssh-keygen", path=environ.get("PATH"))
     if program is None:
@@ -113,3 +143,7 @@ def _run(arguments: list[str], stdin: bytes, environ: Mapping[str, str]) -> subp
 def _words(done: subprocess.CompletedProcess[bytes]) -> str:
     lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
     return " ".join(x.strip() for x in lines if not x.startswith(("@", "Signing data"))) or f"exit {done.returncode}"
+
+
+if __name__ == "__main__":
+    sys.exit(_as_git_asks(sys.argv[1:]))

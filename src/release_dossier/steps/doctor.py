@@ -19,9 +19,10 @@ def examine(start: Path, environ: Mapping[str, str], now: datetime) -> list[dict
     def say(name: str, state: str, detail: str, help: str = "") -> None:
         out.append({"name": name, "state": state, "detail": detail, "help": help})
 
-    for tool, why in (("git", "reads the repository"), ("ssh-keygen", "makes people's signatures")):
+    tools = (("git", "fail", "reads the repository"), ("ssh-keygen", "warn", "signs with agents and keys under a passphrase"))
+    for tool, absent, why in tools:
         there = shutil.which(tool, path=environ.get("PATH"))
-        say(tool, "pass" if there else "fail", there or f"not installed; {why}", "" if there else f"install {tool}")
+        say(tool, "pass" if there else absent, there or f"not installed; {why}", "" if there else f"install {tool}")
     try:
         world = open_world(start, environ, now)
     except DossierError as e:
@@ -52,8 +53,9 @@ def _adoption(world: World, say: object) -> None:
         say(
             "protected branch",
             "fail",
-            f"dossier.toml is not on {world.pin.protected_branch}: bootstrap, nothing is allowed",
-            "commit dossier.toml and dossier.trust.json there",
+            f"dossier.toml is not on {world.protected_name()}: bootstrap, nothing is allowed",
+            "commit dossier.toml and dossier.trust.json there"
+            + (f": git push {world.pin.remote} {world.pin.protected_branch}" if world.pin.remote else ""),
         )
         return
     settings = found[0]

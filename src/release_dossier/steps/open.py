@@ -8,9 +8,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
-from pathlib import Path
 
 import msgspec
 
@@ -91,7 +89,7 @@ def open_change(
 def _record(world: World, change: Change) -> tuple[str, Change, tuple[str, ...]]:
     warnings = tuple(f"untracked: {p} is not part of the change" for p in world.repo.untracked()[:5])
     if not change.adopted:
-        warnings += (f"bootstrap: {SETTINGS_FILE} does not stand on the protected branch yet, so nothing is allowed",)
+        warnings += (f"bootstrap: {SETTINGS_FILE} does not stand on {world.protected_name()} yet, so nothing is allowed",)
     with world.store.lock():
         for entry in reversed(world.store.entries()):
             if entry.type == "change" and entry.key == change.branch:
@@ -170,13 +168,9 @@ def _owner(world: World, owner: str) -> str:
 
 
 def _authors(world: World, base: str, head: str) -> tuple[Author, ...]:
-    with tempfile.TemporaryDirectory() as d:
-        signers = Path(d) / "allowed_signers"
-        keys = [
-            f'{p.id} namespaces="git" {k.public}\n' for p in world.trust.document.people for k in p.keys if not world.trust.revoked_at(k.id)
-        ]
-        signers.write_text("".join(keys))
-        commits = world.repo.commits(base, head, signers)
+    people = world.trust.document.people
+    keys = {k.id: k.public for p in people for k in p.keys if not world.trust.revoked_at(k.id)}
+    commits = world.repo.commits(base, head, keys)
     out: dict[tuple[str, str, str | None], int] = {}
     for c in commits:
         person = world.trust.person_of_key(c.key) if c.key else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from release_dossier.errors import Refused
-from release_dossier.evidence.kind import Kind, page
+from release_dossier.evidence.kind import Kind, page, schema
 from release_dossier.evidence.kinds import (
     alert_coverage,
     latency,
@@ -11,6 +11,7 @@ from release_dossier.evidence.kinds import (
     observability,
     payouts,
     replay_protection,
+    sbom,
     static_analysis,
     tests,
 )
@@ -22,10 +23,11 @@ KINDS: tuple[Kind, ...] = (
     observability.KIND,
     payouts.KIND,
     replay_protection.KIND,
+    sbom.KIND,
     static_analysis.KIND,
     tests.KIND,
 )
-__all__ = ["KINDS", "Kind", "kind", "page"]
+__all__ = ["KINDS", "Kind", "kind", "page", "schema"]
 
 
 def kind(name: str) -> Kind:

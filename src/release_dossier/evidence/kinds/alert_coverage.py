@@ -27,6 +27,10 @@ KIND = Kind(
         ("services", "services", "declared"),
         ("services_covered", "services", "of them watched by an alert that can fire"),
         ("slos", "objectives", "in a file of objectives"),
+        ("firing", "alerts", "at the moment that was looked at, watchdogs among them"),
+        ("notifications", "notifications", "that Alertmanager sent"),
+        ("routes", "routes", "of Alertmanager"),
+        ("receivers_silent", "receivers", "of Alertmanager that reach nobody"),
     ),
     formats=(
         "alert-history",

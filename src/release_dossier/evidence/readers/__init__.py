@@ -18,6 +18,8 @@ from release_dossier.evidence.readers import (
     alertmanager_alerts,
     alertmanager_config,
     ctrf,
+    cyclonedx,
+    cyclonedx_xml,
     dotnet,
     fire_drill,
     go_test,
@@ -38,6 +40,10 @@ from release_dossier.evidence.readers import (
     replay,
     sarif,
     sloth,
+    spdx,
+    spdx3,
+    spdx_tags,
+    syft,
     tap,
     vitest,
 )
@@ -51,6 +57,8 @@ READERS: tuple[ModuleType, ...] = (  # by the alphabet, so that two people add t
     alertmanager_alerts,
     alertmanager_config,
     ctrf,
+    cyclonedx,
+    cyclonedx_xml,
     dotnet,
     fire_drill,
     go_test,
@@ -71,6 +79,10 @@ READERS: tuple[ModuleType, ...] = (  # by the alphabet, so that two people add t
     replay,
     sarif,
     sloth,
+    spdx,
+    spdx3,
+    spdx_tags,
+    syft,
     tap,
     vitest,
 )
@@ -117,10 +129,9 @@ def read(
 
 
 def _without_secrets(reading: Reading, stream: IO[bytes]) -> Reading:
-    _, counts = secrets.of_reading(reading, b"")
-    if not counts:
+    if not secrets.find("\n".join(secrets.texts(reading))):
         return reading
-    clean, _ = secrets.of_reading(reading, secrets.key_of(stream))
+    clean, counts = secrets.of_reading(reading, secrets.key_of(stream))
     words = ", ".join(f"{n} of sort {sort}" for sort, n in sorted(counts.items()))
     return msgspec.structs.replace(clean, limits=(*clean.limits, f"withheld from these words: {words}"))
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import IO, Any, NoReturn
 
 import msgspec
@@ -12,6 +14,7 @@ from release_dossier.errors import Refused
 from release_dossier.evidence.reading import Fact
 from release_dossier.limits import DOCUMENT_BYTES_MAX, EVIDENCE_LINE_BYTES_MAX, LIMITS_MAX, XML_DEPTH_MAX
 
+_LONG_FRACTION = re.compile(r"(\.\d{6})\d+")  # more digits of a second than Python reads
 _EXACT_MAX = 2**53 - 1  # the largest number that canonical JSON (RFC 8785) still tells from its neighbours
 
 
@@ -35,20 +38,41 @@ def whole_json(stream: IO[bytes]) -> Any:
 
 
 def lines(stream: IO[bytes]) -> Iterator[tuple[int, bytes]]:
-    """Numbered lines without their ends.
+    """Numbered lines without their ends, see `Lines`."""
+    return iter(Lines(stream))
+
+
+class Lines:
+    """Numbered lines that are not blank, without their ends. When they are read, `ended` says whether the last had its end: tools that
+    write lines end each of them, so a file that does not was cut.
 
     Raises:
-        Refused: `evidence.line-too-long`.
+        Refused: `evidence.line-too-long`, while reading.
     """
-    number = 0
-    while line := stream.readline(EVIDENCE_LINE_BYTES_MAX + 1):
-        number += 1
-        if len(line) > EVIDENCE_LINE_BYTES_MAX:
-            raise Refused(
-                "evidence.line-too-long", at=f"line {number}", found="a longer line", expected=f"at most {EVIDENCE_LINE_BYTES_MAX} bytes"
-            )
-        if line.strip():
-            yield number, line.rstrip(b"\r\n")
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self.stream, self.ended = stream, True
+
+    def __iter__(self) -> Iterator[tuple[int, bytes]]:
+        number = 0
+        while line := self.stream.readline(EVIDENCE_LINE_BYTES_MAX + 1):
+            number += 1
+            if len(line) > EVIDENCE_LINE_BYTES_MAX:
+                raise Refused(
+                    "evidence.line-too-long",
+                    at=f"line {number}",
+                    found="a longer line",
+                    expected=f"at most {EVIDENCE_LINE_BYTES_MAX} bytes",
+                )
+            self.ended = line.endswith((b"\n", b"\r"))
+            if line.strip():
+                yield number, line.rstrip(b"\r\n")
+
+    def doubt(self, exit_status: int | None) -> str:
+        """Why what was read may not be all there was; empty when nothing says so."""
+        if not self.ended:
+            return "its last line does not end: it was cut off"
+        return "the exit status did not come with it: it may have been cut off" if exit_status is None else ""
 
 
 def record(line: bytes) -> dict[str, Any] | None:
@@ -95,6 +119,17 @@ def mapping(value: Any, at: str) -> dict[str, Any]:
 def word(value: Any) -> str:
     """`value` when it is text, else empty."""
     return value if isinstance(value, str) else ""
+
+
+def moment(text: Any) -> str | None:
+    """RFC 3339 UTC with milliseconds of an ISO 8601 text; None when it is none, or does not say its offset."""
+    if not isinstance(text, str) or not 19 <= len(text) <= 40:
+        return None
+    try:
+        t = datetime.fromisoformat(_LONG_FRACTION.sub(r"\1", text))
+        return t.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z") if t.tzinfo else None
+    except (ValueError, OverflowError):
+        return None
 
 
 def xml_events(stream: IO[bytes]) -> Iterator[tuple[str, Any]]:

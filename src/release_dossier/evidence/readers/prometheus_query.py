@@ -54,6 +54,8 @@ def answer(every: tuple[Series, ...], error: str, asked: Window | None, wanted: 
     verdict: Any = "fail" if bad else "inconclusive" if error else "missing" if not full else "inconclusive" if words else "pass"
     last = max((s.last for s in full), default=0.0)
     of = asked.moments * len(every) if asked and not instant else (samples + strange if instant else None)
+    limits = [f"{strange} samples are NaN or infinite and count as none"] if strange else []
+    limits += [f"{of - samples - strange} of {of} moments have no sample"] if of is not None and of > samples + strange else []
     return Reading(
         kind="observability",
         format=NAME,
@@ -64,7 +66,7 @@ def answer(every: tuple[Series, ...], error: str, asked: Window | None, wanted: 
         counterexamples=first(bad),
         counterexamples_total=len(bad),
         facts=_facts(every, full, samples, strange, asked),
-        limits=(f"{strange} samples are NaN or infinite and count as none",) if strange else (),
+        limits=tuple(limits),
         tool="prometheus",
         observed_at=moment(last) or None if full else None,
     )

@@ -9,7 +9,7 @@ import re
 from math import isfinite
 from typing import IO, Any
 
-from release_dossier.evidence.readers.given import Given, lines
+from release_dossier.evidence.readers.given import Given, Lines
 from release_dossier.evidence.reading import Fact, Reading, example, first
 
 NAME = "prometheus-text"
@@ -31,7 +31,8 @@ def read(stream: IO[bytes], given: Given) -> Reading:
     samples = strange = types = 0
     whole = False
     bad = []
-    for number, line in lines(stream):
+    text = Lines(stream)
+    for number, line in text:
         if line.startswith(b"#"):
             whole = line.strip() == b"# EOF"
             meta = _META.match(line.rstrip())
@@ -56,8 +57,9 @@ def read(stream: IO[bytes], given: Given) -> Reading:
     wanted = given.declared("series")
     gone = [n for n in wanted if n not in names]
     bad += [example(f"series {n} is declared and not there", n) for n in gone]
-    verdict: Any = "fail" if bad else "missing" if not samples else "pass" if whole or given.exit_status is not None else "inconclusive"
-    cause = {"missing": "no sample", "inconclusive": "it can end anywhere, and no exit status came with it"}.get(verdict, "")
+    doubt = "" if whole else text.doubt(given.exit_status)
+    verdict: Any = "fail" if bad else "missing" if not samples else "inconclusive" if doubt else "pass"
+    cause = {"missing": "no sample", "inconclusive": doubt}.get(verdict, "")
     if verdict == "pass" and not wanted:
         verdict, cause = "inconclusive", "which series should be there is not declared"
     return Reading(
@@ -65,7 +67,7 @@ def read(stream: IO[bytes], given: Given) -> Reading:
         format=NAME,
         verdict=verdict,
         looked_at=len(wanted) - len(gone) if wanted else samples,
-        of=len(wanted) or None,
+        of=len(wanted) or None if not doubt or bad else None,
         cause=cause,
         counterexamples=first(bad),
         counterexamples_total=len(bad),

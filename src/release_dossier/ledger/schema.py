@@ -1,0 +1,87 @@
+"""Which releases a ledger's schema fits: told by its migration table and its columns, never guessed.
+
+The money rules changed between releases that share a schema, so a schema names a family of releases, not one.
+A migration that no release of SocialPredict has is said to be unknown: nothing is certain under it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import msgspec
+
+# release family → the migrations it added to those before it (backend/migration/migrations at each tag)
+FAMILIES: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("v2.0.0", ("20251013080000",)),
+    ("v2.1.0–v3.1.0", ("20251020140500",)),
+    (
+        "v3.2.0–v3.4.0",
+        (
+            "20251027090000", "20251103090000", "20251110090000", "20251117090000", "20251124090000", "20251201090000", "20251208090000",
+            "20251215090000", "20251222090000", "20251229090000", "20260105090000", "20260112090000", "20260119090000", "20260607090000",
+            "20260607091000", "20260607092000", "20260607093000", "20260607094000",
+        ),
+    ),
+    ("v3.5.0–v3.8.1", ("20260612090000", "20260614090000", "20260614100000", "20260616090000", "20260618090000")),
+)  # fmt: skip
+KNOWN = frozenset(m for _, added in FAMILIES for m in added)
+# the releases whose rules a family may have been written under, oldest first: names of `rulesets.NAMED`
+RELEASES = {
+    "v2.0.0": ("v2.0.0",),
+    "v2.1.0–v3.1.0": ("v2.1.0", "v3.0.0", "v3.0.1", "v3.1.0"),
+    "v3.2.0–v3.4.0": ("v3.2.0", "v3.3.0", "v3.4.0"),
+    "v3.5.0–v3.8.1": ("v3.5.0", "v3.5.1", "v3.5.2", "v3.6.0", "v3.7.0", "v3.7.1", "v3.8.0", "v3.8.1"),
+}
+# optional table → migration it came with
+SINCE = {
+    "moderator_role_audits": "20251027090000",
+    "market_stewardship_audits": "20251208090000",
+    "market_accounting_snapshots": "20260607090000",
+    "market_groups": "20260612090000",
+    "market_group_members": "20260612090000",
+    "market_group_answer_additions": "20260614090000",
+}
+# what an older or cut ledger lacks → checks that see less without it
+NARROWS: dict[str, tuple[str, ...]] = {
+    "markets.lifecycle_status": ("S5", "S6"),
+    "markets.proposal_cost": ("S10", "R6", "T"),
+    "markets.steward_username": ("R6", "T"),
+    "markets.rejected_at": ("S13", "R6", "T"),
+    "markets.deleted_at": ("S14",),
+    "users.deleted_at": ("S14",),
+    "bets.deleted_at": ("S14",),
+    "market_groups": ("S7", "S8"),
+    "market_group_members": ("S7", "S8", "S10"),
+    "market_group_answer_additions": ("S11",),
+    "market_stewardship_audits": ("R6", "T"),
+    "moderator_role_audits": ("S18",),
+    "market_accounting_snapshots": ("S16",),
+    "schema_migrations": (),
+}
+
+
+class Schema(msgspec.Struct, frozen=True):
+    """A family of releases, the newest migration applied (`none` without), and why nothing is certain; empty where all is known."""
+
+    family: str
+    newest: str
+    doubt: str
+
+
+def told(migrations: Collection[str] | None, lacks: Collection[str]) -> Schema:
+    """What a migration table (None: there is none) and missing columns say.
+
+    Builds between two releases have some migrations of the newer one: they count as the newer family.
+    """
+    if migrations is None:
+        newer = [column for column in ("markets.lifecycle_status", "markets.proposal_cost") if column not in lacks]
+        return Schema("before migrations were kept", "none", f"there is no migration table, yet {newer[0]} is there" if newer else "")
+    if not migrations:
+        return Schema("unknown", "none", "the migration table is empty: a restore was not finished, or another tool made these tables")
+    newest = max(migrations)
+    unknown = sorted(set(migrations) - KNOWN)
+    family = next((name for name, added in reversed(FAMILIES) if not set(added).isdisjoint(migrations)), "unknown")
+    if unknown:
+        return Schema(family, newest, f"no release has migration {', '.join(unknown[:3])}{' and more' if len(unknown) > 3 else ''}")
+    skipped = sorted(m for m in KNOWN - set(migrations) if m < newest)
+    return Schema(family, newest, f"migration {skipped[0]} was skipped" if skipped else "")

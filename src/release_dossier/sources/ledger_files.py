@@ -1,0 +1,90 @@
+"""Ledgers as files: a SQLite database, opened immutable, or a folder of Parquet. Reads only, and makes no file."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from release_dossier.errors import Refused
+from release_dossier.ledger import columns as c
+from release_dossier.limits import LEDGER_FILE_BYTES_MAX
+from release_dossier.sources.ledger_rows import Reader, Table, assemble, wanted
+
+
+def from_folder(folder: Path) -> c.Ledger:
+    """A folder with one Parquet file a table.
+
+    Raises:
+        Refused: as `assemble`; `ledger.unreadable` naming the file, `ledger.too-large`.
+    """
+    size = sum(f.stat().st_size for f in folder.glob("*.parquet"))
+    if size > LEDGER_FILE_BYTES_MAX:
+        raise Refused("ledger.too-large", at=folder.name, found=f"{size} bytes", expected=f"at most {LEDGER_FILE_BYTES_MAX}")
+    return assemble(_parquet(folder), folder.name, left_out_when_empty=True)
+
+
+def from_sqlite(file: Path) -> c.Ledger:
+    """A SQLite database, which nobody may be writing to: it is read as it lies, without its journal.
+
+    Raises:
+        Refused: as `assemble`; `ledger.no-source`, `ledger.too-large`, `ledger.not-a-ledger`, `ledger.unreadable`, `ledger.being-written`.
+    """
+    if not file.is_file():
+        raise Refused("ledger.no-source", at=str(file), found="no such file or folder", expected="a .sqlite file or a folder of Parquet")
+    if file.stat().st_size > LEDGER_FILE_BYTES_MAX:
+        raise Refused("ledger.too-large", at=file.name, found=f"{file.stat().st_size} bytes", expected=f"at most {LEDGER_FILE_BYTES_MAX}")
+    with file.open("rb") as f:
+        head = f.read(16)
+    if head != b"SQLite format 3\0":
+        raise Refused("ledger.not-a-ledger", at=file.name, found=repr(head), expected="a SQLite database or a folder of Parquet")
+    for suffix in ("-wal", "-journal"):
+        beside = file.with_name(file.name + suffix)
+        if beside.is_file() and beside.stat().st_size:
+            raise Refused(
+                "ledger.being-written",
+                at=beside.name,
+                found="changes that are not in the database yet",
+                expected="a database nobody has open",
+                help=f"sqlite3 {file.name} 'PRAGMA wal_checkpoint(TRUNCATE)' or .backup",
+            )
+    db = sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro&immutable=1", uri=True)
+    try:
+        return assemble(_sqlite(db, file.name), file.name)
+    except sqlite3.DatabaseError as e:
+        raise Refused("ledger.unreadable", at=file.name, found=str(e), expected="a whole SQLite database") from e
+    finally:
+        db.close()
+
+
+def _sqlite(db: sqlite3.Connection, at: str) -> Reader:
+    db.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
+    there = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type IN ('table', 'view')")}
+
+    def read(table: str, must: tuple[str, ...], may: tuple[str, ...]) -> Table:
+        if table not in there:
+            return None
+        columns = wanted(at, table, must, may, {row[1] for row in db.execute(f'PRAGMA table_info("{table}")')})
+        names = ", ".join(f'"{w}"' for w in columns)
+        rows = db.execute(f'SELECT rowid, {names} FROM "{table}"')
+        return [{"rowid": row[0], **dict(zip(columns, row[1:], strict=True))} for row in rows]
+
+    return read
+
+
+def _parquet(folder: Path) -> Reader:
+    import pyarrow
+    import pyarrow.parquet
+
+    def read(table: str, must: tuple[str, ...], may: tuple[str, ...]) -> Table:
+        file = folder / f"{table}.parquet"
+        if not file.is_file():
+            return None
+        try:
+            columns = wanted(folder.name, table, must, may, pyarrow.parquet.read_schema(file).names)
+            rows: list[dict[str, Any]] = pyarrow.parquet.read_table(file, columns=columns).to_pylist()
+        except (pyarrow.ArrowException, OSError) as e:
+            raise Refused("ledger.unreadable", at=file.name, found=str(e).splitlines()[0], expected="a whole Parquet file") from e
+        return [{"rowid": i, **row} for i, row in enumerate(rows, 1)]
+
+    return read

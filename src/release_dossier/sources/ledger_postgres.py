@@ -1,0 +1,222 @@
+"""A ledger in a running PostgreSQL (14 to 18), read in one transaction that can only read.
+
+* The transaction is READ ONLY and REPEATABLE READ: every table is seen as of one moment, named by its snapshot, whatever others write.
+* It takes ACCESS SHARE locks on the tables it reads and locks no row: nothing a bet, a sale or a resolution needs waits for it. What
+  would wait is a change of the schema, so every statement has a time limit, and waiting for such a change has a short one.
+* Row-level security is switched off, which makes the server refuse rather than hide rows from a role it applies to.
+* No message repeats the address as given: a password in it, or a piece of one that was not encoded, must not be shown.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from release_dossier.errors import DossierError, Refused, Unavailable
+from release_dossier.ledger import columns as c
+from release_dossier.limits import LEDGER_CONNECT_SECONDS_MAX, LEDGER_LOCK_SECONDS_MAX, LEDGER_STATEMENT_SECONDS_MAX
+from release_dossier.sources.ledger_rows import NEEDED, TABLES, Micros, Reader, Table, assemble, wanted
+
+if TYPE_CHECKING:
+    import psycopg
+
+SCHEMES = ("postgresql://", "postgres://")
+_ADDRESS = re.compile(r"postgres(?:ql)?://(?:[^@/?#\s]*@)?((?:[\w.%,-]|\[[0-9a-fA-F:.]+\])*(?::\d+)?(?:/[\w.%-]*)?)(?:\?[^@?\s]*)?")
+_FETCHED_ROWS = 5_000  # rows a round of reading brings: about 1 MB
+_EPOCH_2000 = 946_684_800_000_000  # PostgreSQL counts microseconds from the year 2000
+
+
+def is_address(source: str) -> bool:
+    """Whether a source is the address of a PostgreSQL database."""
+    return source.startswith(SCHEMES)
+
+
+def place(address: str) -> str:
+    """The address without user, password and parameters, fit to be shown.
+
+    Raises:
+        Refused: `ledger.address` where it cannot be taken apart with certainty; nothing of it is then shown.
+    """
+    found = _ADDRESS.fullmatch(address)
+    if found is None:
+        raise Refused(
+            "ledger.address",
+            at="SOURCE",
+            found="an address that cannot be taken apart (it is not shown: it may hold a password)",
+            expected="postgresql://USER@HOST:PORT/DATABASE with @ : / ? # % of a password as %40 %3A %2F %3F %23 %25",
+            help="better: leave the password out and use PGPASSWORD, PGPASSFILE or ~/.pgpass",
+        )
+    return f"postgresql://{found[1]}"
+
+
+def from_server(address: str, statement_seconds: int = LEDGER_STATEMENT_SECONDS_MAX) -> tuple[c.Ledger, dict[str, str]]:
+    """The ledger as of one moment, and which moment of which server that was.
+
+    Raises:
+        Refused: `ledger.address`, `ledger.no-permission`, `ledger.half-restored`, and as `assemble`.
+        Unavailable: `ledger.server`, `ledger.server-lost`, `ledger.statement-timeout`, `ledger.locked`.
+    """
+    with snapshot(address, statement_seconds) as (connection, facts):
+        tables = _tables(connection, place(address))
+        return assemble(_rows(connection, tables, place(address)), place(address)), facts
+
+
+@contextmanager
+def snapshot(address: str, statement_seconds: int) -> Iterator[tuple[psycopg.Connection[Any], dict[str, str]]]:
+    """A connection inside a transaction that only reads, and what names it. Rolled back and closed at the end, whatever happens."""
+    import psycopg
+
+    at = place(address)
+    try:
+        connection = psycopg.connect(
+            address, connect_timeout=LEDGER_CONNECT_SECONDS_MAX, application_name="dossier ledger", client_encoding="utf8"
+        )
+    except psycopg.Error as e:
+        raise _unreachable(e, at) from None  # libpq's own words may repeat a piece of the address
+    try:
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        connection.read_only = True
+        _limit(connection, statement_seconds)
+        yield connection, _facts(connection, at)
+    except psycopg.Error as e:
+        raise _failed(e, at) from None
+    except UnicodeDecodeError as e:
+        raise Refused("ledger.column-type", at=at, found="text that is no UTF-8", expected="text") from e
+    finally:
+        connection.close()
+
+
+def _limit(connection: psycopg.Connection[Any], statement_seconds: int) -> None:
+    for name, value in (
+        ("statement_timeout", f"{statement_seconds}s"),
+        ("lock_timeout", f"{LEDGER_LOCK_SECONDS_MAX}s"),
+        ("idle_in_transaction_session_timeout", f"{statement_seconds}s"),
+        ("TimeZone", "UTC"),
+        ("row_security", "off"),
+    ):
+        connection.execute("SELECT set_config(%s, %s, true)", (name, value))
+
+
+def _facts(connection: psycopg.Connection[Any], at: str) -> dict[str, str]:
+    row = connection.execute(
+        "SELECT pg_current_snapshot()::text, to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'),"
+        " current_setting('server_version'), current_setting('transaction_isolation'), current_setting('transaction_read_only'),"
+        " current_user"
+    ).fetchone()
+    assert row is not None
+    return {"from": at, "snapshot": row[0], "at": row[1], "server": row[2], "isolation": row[3], "read_only": row[4], "role": row[5]}
+
+
+def _tables(connection: psycopg.Connection[Any], at: str) -> dict[str, tuple[int, str]]:
+    """Table → (its oid, its schema), as the search path finds it.
+
+    Raises:
+        Refused: `ledger.half-restored` where a table that has a key in every release has none: a dump makes keys after all rows.
+    """
+    found = connection.execute(
+        "SELECT c.relname, c.oid, n.nspname, c.relkind IN ('r', 'p'),"
+        " EXISTS (SELECT 1 FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary)"
+        " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+        " WHERE c.relname = ANY(%s) AND pg_table_is_visible(c.oid) AND c.relkind IN ('r', 'p', 'v', 'm', 'f')",
+        (list(TABLES),),
+    ).fetchall()
+    keyless = sorted(name for name, _, _, real, key in found if real and not key and name in NEEDED)
+    if keyless:
+        raise Refused(
+            "ledger.half-restored", at=f"{at} {keyless[0]}", found="no primary key", expected="the keys a dump makes after its last row"
+        )
+    return {name: (oid, schema) for name, oid, schema, _, _ in found}
+
+
+def _rows(connection: psycopg.Connection[Any], tables: dict[str, tuple[int, str]], at: str) -> Reader:
+    import psycopg
+    from psycopg.adapt import Loader
+    from psycopg.pq import Format
+
+    class Moment(Loader):
+        """Eight bytes as microseconds since 1970; what Python's datetime cannot hold is still a number here."""
+
+        format = Format.BINARY
+
+        def load(self, data: Any) -> Micros:
+            (since_2000,) = struct.unpack("!q", bytes(data))
+            return Micros(since_2000 + _EPOCH_2000)
+
+    for kind in ("timestamptz", "timestamp"):
+        connection.adapters.register_loader(kind, Moment)
+    rows_a_round = _FETCHED_ROWS if psycopg.capabilities.has_stream_chunked() else 1
+
+    def read(table: str, must: tuple[str, ...], may: tuple[str, ...]) -> Table:
+        if table not in tables:
+            return None
+        oid, schema = tables[table]
+        have = connection.execute(
+            "SELECT attname FROM pg_attribute WHERE attrelid = %s AND attnum > 0 AND NOT attisdropped", (oid,)
+        ).fetchall()
+        columns = wanted(at, table, must, may, [name for (name,) in have])
+        names = psycopg.sql.SQL(", ").join(map(psycopg.sql.Identifier, columns))
+        statement = psycopg.sql.SQL("SELECT {} FROM {}").format(names, psycopg.sql.Identifier(schema, table))
+        out = []
+        try:
+            with connection.cursor() as cursor:
+                for number, row in enumerate(cursor.stream(statement, binary=True, size=rows_a_round), 1):
+                    record = dict(zip(columns, row, strict=True))
+                    out.append({"rowid": record.get("id", number), **record})
+        except psycopg.Error as e:
+            raise _failed(e, f"{at} {table}") from None
+        return out
+
+    return read
+
+
+def _unreachable(e: psycopg.Error, at: str) -> Unavailable:
+    """What libpq said, in our words: its own may repeat the address."""
+    said = str(e).lower()
+    for part, words in (
+        ("password authentication failed", "the password was not accepted"),
+        ("no password supplied", "a password is asked for, and none was given"),
+        ("no pg_hba.conf entry", "the server lets nobody in from here under this name"),
+        ("role", "the server knows no such role"),
+        ("does not exist", "the server has no such database"),
+        ("could not translate host name", "there is no such host"),
+        ("connection refused", "nothing answers there"),
+        ("timeout", f"no answer within {LEDGER_CONNECT_SECONDS_MAX} s"),
+        ("starting up", "the server is starting"),
+        ("shutting down", "the server is stopping"),
+        ("too many clients", "the server takes no more connections"),
+        ("no such file or directory", "no server runs on this socket"),
+        ("ssl", "the server and this machine do not agree about TLS"),
+    ):
+        if part in said:
+            return Unavailable("ledger.server", at=at, found=words, expected="a PostgreSQL that can be read", help="psql reaches it?")
+    return Unavailable("ledger.server", at=at, found=f"no connection ({type(e).__name__})", expected="a PostgreSQL that can be read")
+
+
+def _failed(e: psycopg.Error, at: str) -> DossierError:
+    """A statement that did not work: what the server's code says, never the text of a value."""
+    code = e.sqlstate or ""
+    if code == "57014":
+        return Unavailable(
+            "ledger.statement-timeout",
+            at=at,
+            found="the time limit passed",
+            expected="an answer in time",
+            help="--statement-timeout SECONDS",
+        )
+    if code in ("55P03", "40P01"):
+        return Unavailable("ledger.locked", at=at, found="somebody is changing the schema", expected="a schema at rest", help="try again")
+    if code == "42501":
+        return Refused(
+            "ledger.no-permission", at=at, found="the role may not read it, or not all its rows", expected="GRANT SELECT",
+            help="docs/ledger-checks.md has the grants",
+        )  # fmt: skip
+    if code in ("42P01", "42703"):
+        return Refused("ledger.missing-table", at=at, found="it went away", expected="a schema at rest")
+    if not code or code.startswith(("57P", "08", "25P03", "40001", "53")):
+        return Unavailable(
+            "ledger.server-lost", at=at, found=f"the server went away ({code or 'no answer'})", expected="all rows", help="try again"
+        )
+    return Refused("ledger.unreadable", at=at, found=f"SQLSTATE {code}", expected="rows that can be read")

@@ -1,0 +1,368 @@
+"""Ledgers in a running PostgreSQL: the same verdict as from files, one moment, nothing locked, no password shown, no half answer."""
+
+from __future__ import annotations
+
+import json
+import lzma
+import os
+import signal
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from release_dossier.digest import canonical
+from release_dossier.errors import DossierError, Refused, Unavailable
+from release_dossier.ledger.verify import Verified
+from release_dossier.sources import ledger_postgres
+from release_dossier.sources.ledger_postgres import place, snapshot
+from release_dossier.sources.ledgers import read_ledger, verify_ledger
+from tests.ledger.servers import Server, load, rows
+from tests.town import START, Town
+
+ROOT = Path(__file__).resolve().parents[2]
+SHARED = ROOT.parent / "shared/socialpredict/ledgers"
+DATA = ROOT / "src/release_dossier/demo/data"
+BOOLEANS = ("is_resolved", "is_stale")
+
+
+def copied(file: Path, address: str, *, keys: bool = True) -> None:
+    """A SQLite ledger as the tables SocialPredict makes in PostgreSQL."""
+    import psycopg
+
+    with closing(sqlite3.connect(file)) as lite, psycopg.connect(address) as db:
+        for (table,) in lite.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'").fetchall():
+            info = lite.execute(f'PRAGMA table_info("{table}")').fetchall()
+            names = [x[1] for x in info]
+            kinds = [
+                "timestamptz" if n.endswith(("_at", "_time")) else "boolean" if n in BOOLEANS else "bigint" if "INT" in t else "text"
+                for _, n, t, *_ in info
+            ]
+            columns = ", ".join(f'"{n}" {k}' for n, k in zip(names, kinds, strict=True))
+            key = ", PRIMARY KEY (id)" if keys and "id" in names else ""
+            db.execute(f'CREATE TABLE "{table}" ({columns}{key})')
+            with db.cursor().copy(f'COPY "{table}" FROM STDIN') as copy:
+                for row in lite.execute(f'SELECT * FROM "{table}"'):
+                    copy.write_row([bool(v) if k == "boolean" and v is not None else v for v, k in zip(row, kinds, strict=True)])
+
+
+@pytest.fixture(scope="module")
+def clean(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    to = tmp_path_factory.mktemp("pg") / "ledger.sqlite"
+    to.write_bytes(lzma.decompress((DATA / "v3.8.1" / "ledger.sqlite.xz").read_bytes()))
+    return to
+
+
+@pytest.fixture(scope="module")
+def template(postgres: Server, clean: Path) -> str:
+    """The name of a database to copy."""
+    address = postgres.new()
+    copied(clean, address)
+    return address.split("?")[0].rsplit("/", 1)[1]
+
+
+@pytest.fixture
+def address(postgres: Server, template: str) -> str:
+    return postgres.new(template)
+
+
+def result(v: Verified) -> bytes:
+    """Everything a result says but which moment of which server was read."""
+    return canonical({k: x for k, x in v.as_json().items() if k != "read"})
+
+
+def test_the_same_ledger_gives_the_same_bytes(clean: Path, address: str) -> None:
+    """Also the digest; and the moment that was read is named."""
+    here, there = verify_ledger(clean, ruleset="v3.8.1"), verify_ledger(address, ruleset="v3.8.1")
+    assert result(here) == result(there)
+    assert there.read is not None
+    assert (there.read["isolation"], there.read["read_only"]) == ("repeatable read", "on")
+    assert there.read["snapshot"].count(":") == 2
+    assert there.read["from"].endswith(address.split("?")[0].rsplit("/", 1)[1])
+
+
+def test_debian_reads_the_same(clean: Path, debian: Server) -> None:
+    """Another major version, the same bytes."""
+    address = debian.new()
+    copied(clean, address)
+    assert result(verify_ledger(clean, ruleset="v3.8.1")) == result(verify_ledger(address, ruleset="v3.8.1"))
+
+
+def test_the_snapshot_holds_while_others_write(address: str) -> None:
+    """Bets that commit while a ledger is read are not in it, in no table, though later tables are read after them."""
+    before = rows(address, "SELECT count(*), sum(amount) FROM bets")
+    with snapshot(address, 60) as (db, _):
+        assert db.execute("SELECT count(*) FROM users").fetchone() is not None
+        rows(address, "UPDATE users SET account_balance = account_balance - 7 WHERE username = 'alice'")
+        rows(address, "INSERT INTO bets (id, username, market_id, amount, placed_at, outcome) VALUES (9999, 'alice', 1, 7, now(), 'YES')")
+        assert db.execute("SELECT count(*), sum(amount) FROM bets").fetchall() == before
+
+
+def test_nothing_a_bet_needs_is_locked(address: str) -> None:
+    """In pg_locks our transaction has shared access to tables, no row lock, no lock that conflicts with a write; a bet goes through."""
+    held: list[tuple[str, str]] = []
+    with snapshot(address, 60) as (db, _):
+        for table in ("users", "bets", "markets"):
+            db.execute(f"SELECT count(*) FROM {table}").fetchone()  # type: ignore[arg-type]
+        held += rows(
+            address,
+            "SELECT c.relname, l.mode FROM pg_locks l JOIN pg_class c ON c.oid = l.relation JOIN pg_stat_activity a ON a.pid = l.pid"
+            " WHERE a.application_name = 'dossier ledger' AND c.relname IN ('users', 'bets', 'markets')",
+        )
+        rows(address, "SET lock_timeout = '1s'; SELECT 1 FROM users WHERE username = 'alice' FOR UPDATE")
+        rows(address, "SET lock_timeout = '1s'; UPDATE users SET account_balance = account_balance WHERE username = 'alice'")
+        waiting = rows(address, "SELECT count(*) FROM pg_locks WHERE NOT granted")
+    assert {m for _, m in held} == {"AccessShareLock"}
+    assert {t for t, _ in held} == {"users", "bets", "markets"}
+    assert waiting == [(0,)]
+
+
+def test_it_cannot_write(address: str) -> None:
+    """Whatever the role may do, the transaction may only read."""
+    import psycopg
+
+    with snapshot(address, 60) as (db, _), pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+        db.execute("UPDATE users SET account_balance = 0")
+
+
+def test_a_role_with_the_documented_grants_is_enough(postgres: Server, address: str, clean: Path) -> None:
+    """The grants of docs/ledger-checks.md, word for word, let a role read and nothing else; one table less is named."""
+    import psycopg
+
+    text = (ROOT / "docs/ledger-checks.md").read_text()
+    grants = (
+        text.split("```sql\n")[1]
+        .split("```")[0]
+        .replace("'…'", "'geheim'")
+        .replace("socialpredict", address.split("?")[0].rsplit("/", 1)[1])
+    )
+    for statement in filter(str.strip, grants.split(";")):
+        rows(address, statement)
+    name = address.split("?")[0].rsplit("/", 1)[1]
+    as_reader = postgres.address(name, "dossier_reader", "geheim")
+    try:
+        v = verify_ledger(as_reader, ruleset="v3.8.1")
+        assert result(v) == result(verify_ledger(clean, ruleset="v3.8.1"))
+        assert v.read is not None
+        assert v.read["role"] == "dossier_reader"
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            rows(as_reader, "SELECT password FROM users")
+        rows(address, "REVOKE SELECT ON bets FROM dossier_reader")
+        rows(address, "REVOKE SELECT (id) ON bets FROM dossier_reader")
+        e = refused(lambda: read_ledger(as_reader))
+        assert (e.code, e.at.split()[-1]) == ("ledger.no-permission", "bets")
+        assert "geheim" not in str(e.as_json())
+    finally:
+        rows(address, "DROP OWNED BY dossier_reader")
+        rows(address, "DROP ROLE dossier_reader")
+
+
+def refused(call: Callable[[], object], kind: type[DossierError] = Refused) -> DossierError:
+    with pytest.raises(kind) as e:
+        call()
+    return e.value
+
+
+ADDRESSES = [
+    "postgresql://u:geheim@127.0.0.1:1/db",
+    "postgresql://u:geh@eim@127.0.0.1:1/db",
+    "postgresql://u:geh/eim@127.0.0.1:1/db",
+    "postgresql://u:geh?eim@127.0.0.1:1/db",
+    "postgresql://u:geh#eim@127.0.0.1:1/db",
+    "postgresql://u:12?eim@127.0.0.1:1/db",
+    "postgresql://127.0.0.1:1/db?user=u&password=geheim",
+    "postgresql://127.0.0.1:1/db?password=geh@eim",
+    "postgresql://u:geheim@127.0.0.1:1/db?sslmode=geheim",
+    "postgresql://u:geheim@nowhere.invalid/db",
+    "postgresql://u:geheim@127.0.0.1:1/db?connect_timeout=geheim",
+]
+
+
+@pytest.mark.parametrize("given", ADDRESSES)
+def test_no_piece_of_a_password_is_shown(given: str, tmp_path: Path) -> None:
+    """However badly it was encoded: not in the text, not in the JSON, not on stderr."""
+    town = Town.__new__(Town)
+    town.repo, town.env, town.now = tmp_path, {"PATH": "/usr/bin:/bin"}, START
+    for words in ((), ("--json",)):
+        code, out, err = town.run("ledger", "verify", given, *words)
+        assert code in (20, 30)
+        for piece in ("geh", "eim", "u:12", ":12"):
+            assert piece not in out.replace("help", "") + err, (given, piece)
+
+
+def test_places_are_shown_without_what_is_secret() -> None:
+    """Host, port and database; nothing of user, password or parameters."""
+    assert place("postgresql://u:p%40ss@db.example:5432/sp?sslmode=require") == "postgresql://db.example:5432/sp"
+    assert place("postgres://[::1]:5432/sp") == "postgresql://[::1]:5432/sp"
+    assert place("postgresql:///sp?host=/run/postgresql") == "postgresql:///sp"
+
+
+def test_a_server_that_dies_midway(tmp_path: Path, clean: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed between two tables: said to be gone, exit 30, no half verdict."""
+    from tests.ledger.servers import from_wheel
+
+    folder = Path(os.environ.get("TMPDIR", "/tmp")) / f"dossier-pg-{os.getpid()}"
+    folder.mkdir(mode=0o755)
+    real = ledger_postgres._rows
+    with from_wheel(folder / "s") as server:
+        address = server.new()
+        copied(clean, address)
+        ((data,),) = rows(address, "SHOW data_directory")
+        postmaster = int((Path(data) / "postmaster.pid").read_text().split()[0])
+
+        def dying(connection: Any, tables: Any, at: str) -> Any:
+            read = real(connection, tables, at)
+
+            def once(table: str, must: tuple[str, ...], may: tuple[str, ...]) -> Any:
+                if table == "markets":
+                    os.kill(postmaster, signal.SIGQUIT)
+                    while True:
+                        connection.execute("SELECT 1")
+                return read(table, must, may)
+
+            return once
+
+        monkeypatch.setattr(ledger_postgres, "_rows", dying)
+        e = refused(lambda: read_ledger(address), Unavailable)
+        assert e.code == "ledger.server-lost"
+    folder.rmdir()
+
+
+def test_a_statement_that_takes_too_long(address: str) -> None:
+    """Ends at its limit, and says which option allows more."""
+
+    def slow() -> None:
+        with snapshot(address, 1) as (db, _):
+            db.execute("SELECT pg_sleep(60)")
+
+    e = refused(slow, Unavailable)
+    assert (e.code, e.help) == ("ledger.statement-timeout", "--statement-timeout SECONDS")
+
+
+def test_a_schema_being_changed_is_not_waited_for(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waiting behind ALTER TABLE would make every bet wait behind us."""
+    import psycopg
+
+    monkeypatch.setattr(ledger_postgres, "LEDGER_LOCK_SECONDS_MAX", 1)
+    with psycopg.connect(address) as other:
+        other.execute("LOCK TABLE bets IN ACCESS EXCLUSIVE MODE")
+        assert refused(lambda: read_ledger(address), Unavailable).code == "ledger.locked"
+
+
+@pytest.mark.parametrize(
+    ("sql", "code", "at"),
+    [
+        ("ALTER TABLE bets DROP CONSTRAINT bets_pkey", "ledger.half-restored", "bets"),
+        ("DELETE FROM schema_migrations", None, ""),
+        ("DROP TABLE markets", "ledger.missing-table", "markets"),
+        ("ALTER TABLE bets DROP COLUMN outcome", "ledger.missing-column", "bets.outcome"),
+        ("ALTER TABLE bets ALTER amount TYPE text", "ledger.column-type", "bets.amount rowid"),
+        ("ALTER TABLE bets ALTER amount TYPE numeric USING amount + 0.5", "ledger.column-type", "bets.amount rowid"),
+        ("UPDATE bets SET placed_at = 'infinity' WHERE id = 17", "ledger.column-type", "bets.placed_at rowid 17"),
+        ("UPDATE users SET username = NULL WHERE id = 2", "ledger.null-username", "users.username rowid 2"),
+        ('ALTER TABLE bets DISABLE TRIGGER ALL; ALTER TABLE bets RENAME TO "bets; DROP TABLE users"', "ledger.missing-table", "bets"),
+        ('CREATE TABLE "bets""; DROP TABLE users; --" (id int)', None, ""),
+    ],
+)
+def test_bad_databases_are_refused_by_name(sql: str, code: str | None, at: str, address: str) -> None:
+    """A half-restored dump, text where credits belong, a table named like SQL: typed, with its place; nothing is changed by reading."""
+    users = rows(address, "SELECT count(*) FROM users")
+    for statement in sql.split("; ALTER"):
+        rows(address, statement if statement.startswith(("ALTER", "DELETE", "DROP", "UPDATE", "CREATE")) else f"ALTER {statement}")
+    if code is None:
+        v = verify_ledger(address, ruleset="v3.8.1")
+        assert v.verdict == ("inconclusive" if "DELETE" in sql else "pass")
+    else:
+        e = refused(lambda: read_ledger(address))
+        assert e.code == code
+        assert at in e.at
+    assert rows(address, "SELECT count(*) FROM users") == users
+
+
+def test_times_without_zone_and_whole_numerics_are_read(address: str, clean: Path) -> None:
+    """The same ledger with other column types that hold the same values is the same ledger."""
+    rows(address, "ALTER TABLE bets ALTER placed_at TYPE timestamp USING placed_at AT TIME ZONE 'UTC'")
+    rows(address, "ALTER TABLE bets ALTER amount TYPE numeric")
+    rows(address, "ALTER TABLE users ALTER account_balance TYPE numeric")
+    assert read_ledger(address).digest == read_ledger(clean).digest
+
+
+def test_rows_hidden_from_a_role_are_never_overlooked(postgres: Server, address: str) -> None:
+    """Row-level security that would hide bets makes the server refuse instead of showing fewer."""
+    name = address.split("?")[0].rsplit("/", 1)[1]
+    rows(address, "CREATE ROLE half_blind LOGIN")
+    try:
+        rows(address, "GRANT SELECT ON ALL TABLES IN SCHEMA public TO half_blind")
+        rows(address, "ALTER TABLE bets ENABLE ROW LEVEL SECURITY")
+        rows(address, "CREATE POLICY half ON bets FOR SELECT TO half_blind USING (id < 50)")
+        e = refused(lambda: read_ledger(postgres.address(name, "half_blind", "x")))
+        assert e.code == "ledger.no-permission"
+    finally:
+        rows(address, "DROP OWNED BY half_blind")
+        rows(address, "DROP ROLE half_blind")
+
+
+def test_many_writers_while_a_ledger_is_read(address: str) -> None:
+    """Bets land all the while, each with its debit; what is read is whole at every moment: R6 accuses nobody."""
+    import psycopg
+
+    stop = threading.Event()
+    done: list[int] = []
+
+    def bets(first: int) -> None:
+        with psycopg.connect(address) as db:
+            number = first
+            while not stop.is_set():
+                db.execute("UPDATE users SET account_balance = account_balance - 1 WHERE username = 'bob'")
+                db.execute(
+                    "INSERT INTO bets (id, username, market_id, amount, placed_at, outcome) SELECT %s, 'bob', market_id, 1, now(), 'YES'"
+                    " FROM bets b JOIN markets m ON m.id = market_id WHERE b.username = 'bob' AND NOT is_resolved LIMIT 1",
+                    (number,),
+                )
+                db.commit()
+                number += 1
+            done.append(number - first)
+
+    writers = [threading.Thread(target=bets, args=(10_000 * (i + 1),)) for i in range(2)]
+    for w in writers:
+        w.start()
+    try:
+        found = [verify_ledger(address, ruleset="v3.8.1") for _ in range(5)]
+    finally:
+        stop.set()
+        for w in writers:
+            w.join()
+    for v in found:
+        assert [c.violations for c in v.checks if c.id in ("R6", "T")] == [0, 0]
+    assert all(n > 0 for n in done)
+    counts = [v.ledger["bets"] for v in found]
+    assert counts == sorted(counts)
+
+
+def dumps() -> Iterator[Path]:
+    if SHARED.exists():
+        for name in ("captured/v2.1.0-small", "captured/v3.2.0-small", "captured/v3.8.1-small", "captured/v3.8.1-degenerate-5",
+                     "known-bugs/01-over-cashout/buggy", "known-bugs/11-payout-before-save/buggy", "mutants/05-late-bets-accepted",
+                     "upgraded/upgraded-b"):  # fmt: skip
+            yield SHARED / name
+
+
+@pytest.mark.captured
+@pytest.mark.parametrize("case", [*dumps()] or [None], ids=lambda p: "/".join(p.parts[-2:]) if p else "none")
+def test_captured_dumps_three_ways(case: Path | None, postgres: Server) -> None:
+    """The dump of a real server restored, its SQLite copy and its Parquet copy: byte-identical results."""
+    if case is None:
+        pytest.skip("needs ../shared: ledgers real builds wrote")
+    address = postgres.new()
+    load(address, lzma.decompress((case / "ledger.sql.xz").read_bytes()).decode())
+    timeline = case / "timeline.json"
+    more: dict[str, Any] = {"timeline": str(timeline)} if timeline.exists() else {"ruleset": str(case / "rules.json")}
+    if (case / "journal.ndjson.xz").exists():
+        more["receipts"] = str(case / "journal.ndjson.xz")
+    ways = [verify_ledger(source, **more) for source in (address, case / "ledger.sqlite", case / "parquet")]
+    assert result(ways[0]) == result(ways[1]) == result(ways[2])
+    assert json.loads(result(ways[0]))["ledger"]["bets"] > 0

@@ -1,0 +1,115 @@
+"""Who signed a commit is judged here, over the commit object itself, by the keys that are listed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from release_dossier.sources.git import Repository, find_repository
+from release_dossier.sources.ssh import git_signs_here
+from release_dossier.store.files import new_key
+from release_dossier.trust.keys import ED25519, key_of_public
+
+ENV = {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1", "LC_ALL": "C"}
+
+
+class Place:
+    """A repository whose commits ann's key signs, by a program that needs no ssh-keygen."""
+
+    def __init__(self, root: Path, path: str) -> None:
+        self.root, self.env = root, {**ENV, "PATH": path, "HOME": str(root)}
+        new_key(root / "ann", ED25519)
+        self.public = key_of_public((root / "ann.pub").read_text())
+        self.git("init", "-q", "-b", "main")
+        for key, value in {"user.name": "Ann", "user.email": "ann@example.invalid", "gpg.format": "ssh"}.items():
+            self.git("config", key, value)
+        self.git("config", "user.signingkey", str(root / "ann"))
+        self.git("config", "gpg.ssh.program", git_signs_here(root))
+        self.git("commit", "-q", "--allow-empty", "-m", "unsigned")
+        self.base = self.git("rev-parse", "HEAD")
+        self.git("commit", "-q", "--allow-empty", "-S", "-m", "signed\n\n gpgsig in the text\n")
+        self.signed = self.git("rev-parse", "HEAD")
+
+    def git(self, *args: str, stdin: bytes | None = None) -> str:
+        done = subprocess.run(["git", *args], cwd=self.root, env=self.env, input=stdin, check=True, capture_output=True)
+        return done.stdout.decode().strip()
+
+    def rewritten(self, old: bytes, new: bytes) -> str:
+        """The signed commit with other bytes in it, as an object of its own."""
+        raw = subprocess.run(
+            ["git", "cat-file", "commit", self.signed], cwd=self.root, env=self.env, check=True, capture_output=True
+        ).stdout
+        assert old in raw
+        return self.git("hash-object", "-t", "commit", "-w", "--stdin", "--literally", stdin=raw.replace(old, new, 1))
+
+    def keys_of(self, head: str, keys: dict[str, str] | None = None) -> list[str | None]:
+        repo: Repository = find_repository(self.root, self.env)
+        return [c.key for c in repo.commits(self.base, head, {self.public.id: self.public.public} if keys is None else keys)]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    return Place(tmp_path_factory.mktemp("repo"), os.environ["PATH"])
+
+
+def test_a_commit_signed_with_a_listed_key_is_bound_to_it(place: Place) -> None:
+    """The signature covers everything in the commit but itself."""
+    assert place.keys_of(place.signed) == [place.public.id]
+    assert place.keys_of(place.signed, {}) == [None]
+
+
+@pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="needs ssh-keygen: apt install openssh-client")
+def test_git_itself_accepts_such_a_signature(place: Place) -> None:
+    """What signs without ssh-keygen makes what ssh-keygen verifies."""
+    (place.root / "signers").write_text(f'ann namespaces="git" {place.public.public}\n')
+    place.git(
+        "-c", "gpg.ssh.program=ssh-keygen", "-c", f"gpg.ssh.allowedSignersFile={place.root / 'signers'}", "verify-commit", place.signed
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"author Ann <", b"author Bob <"),
+        (b"signed\n", b"signee\n"),
+        (b"committer Ann", b"committer Eve"),
+        (b"author Ann", b"x-note y\nauthor Ann"),
+        (b"gpgsig -----BEGIN SSH SIGNATURE-----", b"gpgsig -----BEGIN PGP SIGNATURE-----"),
+        (b"gpgsig ", b"gpgsig-sha256 "),
+    ],
+)
+def test_a_changed_commit_is_nobody_s(place: Place, old: bytes, new: bytes) -> None:
+    """Author, committer, message, another header, another kind of signature, or none of this hash: bound to nobody, and no trace."""
+    assert place.keys_of(place.rewritten(old, new))[0] is None
+
+
+def test_git_s_own_configuration_has_no_say(place: Place, tmp_path: Path) -> None:
+    """A repository configured to call every signature good binds nobody."""
+    yes = tmp_path / "yes"
+    yes.write_text("#!/bin/sh\necho 'Good \"git\" signature for ann'\nexit 0\n")
+    yes.chmod(0o700)
+    place.git("config", "gpg.ssh.program", str(yes))
+    try:
+        assert place.keys_of(place.rewritten(b"author Ann <", b"author Bob <"))[0] is None
+    finally:
+        place.git("config", "gpg.ssh.program", git_signs_here(place.root))
+
+
+def test_an_author_in_another_encoding_is_read(place: Place) -> None:
+    """Latin-1 by its header; bytes of no encoding become signs, not errors."""
+    raw = subprocess.run(["git", "cat-file", "commit", place.base], cwd=place.root, env=place.env, check=True, capture_output=True).stdout
+    tree, rest = raw.split(b"\n", 1)
+    body = (
+        tree
+        + b"\nparent "
+        + place.base.encode()
+        + b"\n"
+        + rest.replace(b"author Ann", b"author J\xf6rg").replace(b"\n\n", b"\nencoding ISO-8859-1\n\n", 1)
+    )
+    head = place.git("hash-object", "-t", "commit", "-w", "--stdin", stdin=body)
+    repo = find_repository(place.root, place.env)
+    assert [c.name for c in repo.commits(place.base, head, {})] == ["J\u00f6rg"]

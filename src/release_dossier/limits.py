@@ -31,6 +31,9 @@ BUNDLE_FILES_MAX = 100_000  # members of a bundle
 LEDGER_EXAMPLES_MAX = 20  # examples per check, largest difference first: fixed by the contract
 JOURNAL_BYTES_MAX = 256 * 1024  # bytes of the store's journal before its files are synced together; read at every opening
 REMEMBERED_BYTES_MAX = 64 * 1024 * 1024  # bytes of documents a process keeps; 1,000 pieces of evidence are about 4 MB
+ANSWER_BYTES_MAX = 4 * 1024 * 1024  # bytes of one answer from outside; a page of 100 comments of GitHub stays below 1 MB
+OUTSIDE_SECONDS_MAX = 20.0  # seconds for one request and its answer, redirects included
+GITHUB_TEXT_CHARS_MAX = 65_535  # characters GitHub takes in a comment or the summary of a check
 DIGEST_PREFIX_MIN = 8  # hexadecimal digits: fixed by the contract
 
 assert DOCUMENT_BYTES_MAX <= EVIDENCE_BYTES_MAX <= BUNDLE_BYTES_MAX

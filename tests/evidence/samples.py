@@ -29,35 +29,17 @@ class Sample(NamedTuple):
         return (FOLDER / self.file).read_bytes()
 
 
-_FOUR = {"alerts": "SocialPredictDown,SocialPredictNotReady,SocialPredictErrorBudgetBurnFast,SocialPredictLedgerGap"}
-_WINDOW = {"start": "1795394668", "end": "1795395568", "step": "15"}
-
+HALF = {"minimum_percent": "40"}
 SAMPLES: tuple[Sample, ...] = (
-    Sample("alert-history", "alert-history.json", "alert-coverage", 4, (b"1795395163", b"1795395568"), expectations=_FOUR | _WINDOW),
-    Sample("alertmanager-alerts", "alertmanager-alerts.json", "alert-coverage", 3, None, expectations=_FOUR, verdict="inconclusive"),
-    Sample("alertmanager-config", "alertmanager-config.yml", "alert-coverage", 1, None, False, verdict="inconclusive"),
+    Sample("clover", "clover.xml", "coverage", 2, (b'coveredstatements="2"', b'coveredstatements="3"')),
+    Sample("cobertura", "cobertura.xml", "coverage", 2, (b'number="1" hits="3"', b'number="1" hits="0"'), expectations=HALF),
+    Sample("coverage-py", "coverage-py.json", "coverage", 4, (b'"num_statements": 6', b'"num_statements": 7')),
+    Sample("go-cover", "go-cover.out", "coverage", 38, (b" 1\n", b" x\n"), False, 0),
+    Sample("istanbul-summary", "istanbul-summary.json", "coverage", 6, (b'"covered": 6', b'"covered": 7')),
+    Sample("jacoco", "jacoco.xml", "coverage", 2, (b'ci="3"', b'ci="0"'), expectations=HALF),
+    Sample("lcov", "lcov.info", "coverage", 35, (b"LH:2", b"LH:3"), False, 0),
     Sample("cyclonedx", "cyclonedx.json", "sbom", 6, (b'"type": "library"', b'"type": "thing"')),
     Sample("cyclonedx-xml", "cyclonedx-xml.xml", "sbom", 4, (b'<component bom-ref="pkg', b'<component type="x" bom-ref="pkg')),
-    Sample("openslo", "openslo.yaml", "alert-coverage", 1, None, False, verdict="inconclusive"),
-    Sample("prometheus-alerts", "prometheus-alerts.json", "alert-coverage", 3, None, expectations=_FOUR, verdict="inconclusive"),
-    Sample(
-        "prometheus-query", "prometheus-query.json", "observability", 48, (b'[1795395568,"1"]', b'[1795395468,"1"]'), expectations=_WINDOW
-    ),
-    Sample("prometheus-rules", "prometheus-rules.yml", "alert-coverage", 4, None, False, expectations=_FOUR, verdict="inconclusive"),
-    Sample("prometheus-rules-answer", "prometheus-rules-answer.json", "alert-coverage", 6, None, verdict="inconclusive"),
-    Sample("prometheus-targets", "prometheus-targets.json", "observability", 5, (b'"health":"up"', b'"health":"down"')),
-    Sample(
-        "prometheus-text",
-        "prometheus-text.prom",
-        "observability",
-        1,
-        (b"\nsp_", b"\n%sp_"),
-        False,
-        0,
-        {"series": "sp_client_requests_total"},
-    ),
-    Sample("pyrra", "pyrra.yaml", "alert-coverage", 1, None, False, verdict="inconclusive"),
-    Sample("sloth", "sloth.yml", "alert-coverage", 1, None, False, verdict="inconclusive"),
     Sample("spdx", "spdx.json", "sbom", 6, (b'"downloadLocation"', b'"downloadPlace"')),
     Sample("spdx-tag-value", "spdx-tag-value.spdx", "sbom", 3, (b"PackageDownloadLocation", b"PackageDownloadPlace"), False, 0),
     Sample("spdx3", "spdx3.json", "sbom", 2, (b'"name": "github.com', b'"nome": "github.com')),

@@ -273,16 +273,25 @@ def _costs(book: _Book, ledger: Ledger, children: Mapping[int, int], eras: Eras)
             book.add(a.proposed_by, None, a.market_id or None, "adding an answer", -a.cost, -a.cost, f"answer {a.id} of group {a.group_id}")
 
 
-def steward_of(ledger: Ledger, market: Market, at: int | None) -> str:
-    """Who was steward of a market at a moment."""
-    later = sorted((s.at, s.before) for s in ledger.stewardships or () if s.market_id == market.id and at is not None and s.at > at)
-    return (later[0][1] if later else market.steward) or market.creator
+def stewards(ledger: Ledger) -> dict[int, list[tuple[int, str]]]:
+    """market → (moment of a change of steward, who it was before), in order of time."""
+    changes: dict[int, list[tuple[int, str]]] = {}
+    for s in ledger.stewardships or ():
+        changes.setdefault(s.market_id, []).append((s.at, s.before))
+    return {market: sorted(known) for market, known in changes.items()}
+
+
+def steward_of(market: Market, at: int | None, changes: Mapping[int, Sequence[tuple[int, str]]]) -> str:
+    """Who was steward of a market at a moment, given the `stewards` of its ledger."""
+    later = (before for when, before in changes.get(market.id, ()) if at is not None and when > at)
+    return next(later, market.steward) or market.creator
 
 
 def _work(book: _Book, ledger: Ledger, rows: Mapping[int, Sequence[Row]], children: Mapping[int, int], eras: Eras) -> None:
     """The steward's share: participation fees of a market resolved on its own, or of a whole group once."""
     groups = {g.id: g for g in ledger.groups or () if not g.deleted}
     done: dict[int, list[Market]] = {}
+    changes = stewards(ledger)
     for m in ledger.markets:
         if not m.resolved:
             continue
@@ -300,7 +309,7 @@ def _work(book: _Book, ledger: Ledger, rows: Mapping[int, Sequence[Row]], childr
                 else 0
             )
             book.add(
-                steward_of(ledger, m, m.resolved_at), m.resolved_at, m.id, "stewardship", pay, pay, f"{rules.work_profit}: fees of {fees}"
+                steward_of(m, m.resolved_at, changes), m.resolved_at, m.id, "stewardship", pay, pay, f"{rules.work_profit}: fees of {fees}"
             )
     for group_id, members in sorted(done.items()):
         at = max((m.resolved_at or 0 for m in members), default=0) or None

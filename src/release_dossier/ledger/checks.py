@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Literal
 
 import msgspec
@@ -150,11 +150,10 @@ def s6(g: Ledger) -> Check:
 
 def _groups(g: Ledger) -> list[tuple[int, str, list[bool]]]:
     resolved = {m.id: m.resolved for m in g.markets}
-    return [
-        (x.id, x.lifecycle, [resolved.get(m.market_id, False) for m in g.members if m.group_id == x.id])
-        for x in g.groups or ()
-        if not x.deleted
-    ]
+    done: dict[int, list[bool]] = {}
+    for m in g.members:
+        done.setdefault(m.group_id, []).append(resolved.get(m.market_id, False))
+    return [(x.id, x.lifecycle, done.get(x.id, [])) for x in g.groups or () if not x.deleted]
 
 
 def s7(g: Ledger) -> Check:
@@ -182,7 +181,7 @@ def s9(g: Ledger, a: Accounts) -> Check:
     for market, rows in a.rows.items():
         pool = sum(r.amount for r in rows)
         if pool < 0:
-            low = next(r for i, r in enumerate(rows) if sum(x.amount for x in rows[: i + 1]) < 0)
+            low = next(r for r, after in zip(rows, accumulate(x.amount for x in rows), strict=True) if after < 0)
             bad.append(
                 Example(
                     user=low.user,

@@ -6,6 +6,7 @@ from release_dossier.errors import Refused
 from release_dossier.evidence.kind import Kind, page, schema
 from release_dossier.evidence.kinds import (
     alert_coverage,
+    coverage,
     latency,
     ledger_invariants,
     observability,
@@ -18,6 +19,7 @@ from release_dossier.evidence.kinds import (
 
 KINDS: tuple[Kind, ...] = (
     alert_coverage.KIND,
+    coverage.KIND,
     latency.KIND,
     ledger_invariants.KIND,
     observability.KIND,

@@ -16,12 +16,13 @@ import msgspec
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src" / "release_dossier"
 FAMILIES = {"Refused": 20, "Unavailable": 30, "Corrupt": 40, "Misuse": 2}
-FILE_ENDINGS = {"json", "toml", "pub", "xml"}
+FILE_ENDINGS = {"json", "toml", "pub", "xml", "html", "css", "js", "svg", "sqlite", "ndjson", "md", "txt", "sarif"}
 
 
 def pages() -> dict[Path, str]:
     """Every generated page, by file."""
     from release_dossier.evidence.kinds import KINDS, page
+    from release_dossier.evidence.kinds import schema as facts
     from release_dossier.rules import packs
 
     out = {
@@ -30,6 +31,7 @@ def pages() -> dict[Path, str]:
         ROOT / "docs" / "rules.md": packs.page(),
     }
     out |= {ROOT / "docs" / "evidence" / f"{k.name}.md": page(k) for k in KINDS}
+    out |= {SOURCE / "schemas" / "facts" / f"{k.name}.v1.json": json.dumps(facts(k), indent=1, ensure_ascii=False) + "\n" for k in KINDS}
     out |= {SOURCE / "schemas" / f"{word}.v1.json": schema(word, kind) for word, kind in predicates().items()}
     return out
 
@@ -188,7 +190,7 @@ def settings() -> str:
         "Made from code by `make docs`. Unknown keys are refused. In force only as committed on the protected branch.",
         "",
     ]
-    for name in ("ProjectTable", "Service", "Feature", "Plan", "Objective"):
+    for name in ("ProjectTable", "Service", "Feature", "Plan", "Objective", "Destination"):
         struct = getattr(project, name)
         lines += [f"## {inspect.getdoc(struct)}", "", "| key | type | default | means |", "|---|---|---|---|"]
         for line in inspect.getsource(struct).splitlines():

@@ -21,7 +21,11 @@ INSTALL = {
     "needs ../shared": "the published and captured test material beside the checkout",
     "needs cosign": "go install github.com/sigstore/cosign/v2/cmd/cosign@v2.6.5",
     "needs unprivileged user namespaces": "sysctl kernel.unprivileged_userns_clone=1, and util-linux",
+    "needs ssh-keygen": "the package openssh-client",
     "needs ssh-agent": "the package openssh-client",
+    "needs postgresql": "the packages postgresql and postgresql-client",
+    "needs chromium": "the package chromium",
+    "needs go": "Go 1.24 or newer, from go.dev or the system's packages",
 }
 ALLOWED = ("needs cosign", "needs unprivileged user namespaces")
 

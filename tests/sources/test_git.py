@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from release_dossier.sources.git import Repository, find_repository
 from release_dossier.sources.ssh import git_signs_here
 from release_dossier.store.files import new_key
 from release_dossier.trust.keys import ED25519, key_of_public
+from tests import needs
 
 ENV = {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1", "LC_ALL": "C"}
 
@@ -51,8 +53,6 @@ class Place:
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
-    import os
-
     return Place(tmp_path_factory.mktemp("repo"), os.environ["PATH"])
 
 
@@ -62,6 +62,7 @@ def test_a_commit_signed_with_a_listed_key_is_bound_to_it(place: Place) -> None:
     assert place.keys_of(place.signed, {}) == [None]
 
 
+@needs.ssh_keygen
 def test_git_itself_accepts_such_a_signature(place: Place) -> None:
     """What signs without ssh-keygen makes what ssh-keygen verifies."""
     (place.root / "signers").write_text(f'ann namespaces="git" {place.public.public}\n')

@@ -57,7 +57,7 @@ def town() -> Town:
 def ssh_keygen() -> str:
     program = shutil.which("ssh-keygen")
     if program is None:
-        pytest.skip("no ssh-keygen: apt install openssh-client")
+        pytest.skip("needs ssh-keygen: apt install openssh-client")
     return program
 
 

@@ -9,7 +9,7 @@ import click
 
 from release_dossier.change import Change
 from release_dossier.cli import edge
-from release_dossier.errors import Misuse
+from release_dossier.errors import Misuse, counted
 
 
 @click.command("open")
@@ -76,7 +76,7 @@ def _words(digest: str, c: Change) -> str:
     lines = [
         f"opened  {c.issue.title or c.branch} · change {digest[:19]}…",
         f"  objective  {c.objective}",
-        f"  branch     {c.branch} at {c.head[:12]}, from {c.base[:12]}; {len(c.files)} files",
+        f"  branch     {c.branch} at {c.head[:12]}, from {c.base[:12]}; {counted(len(c.files), 'file')}",
         f"  owner      {c.owner}; authors: {authors}",
         f"  services   {services}",
         f"  scope      {len(c.scope.inside)} of {len(c.files)} files inside, {len(c.scope.outside)} outside, "

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from release_dossier.cli import edge
-from release_dossier.errors import EXIT_CORRUPT, EXIT_DENIED
+from release_dossier.errors import EXIT_CORRUPT, EXIT_DENIED, counted
 
 if TYPE_CHECKING:
     from release_dossier.dossier import Dossier
@@ -40,7 +40,7 @@ def _assembled(digest: str, d: Dossier) -> str:
     services = ", ".join(f"{s.name} {s.version}" for s in d.change.services)
     lines = [
         f"dossier {digest}",
-        f"  for {services}: {len(d.evidence)} attempts, {len(d.absent)} expected and absent, {len(d.risks)} risks",
+        f"  for {services}: {counted(len(d.evidence), 'attempt')}, {len(d.absent)} expected and absent, {counted(len(d.risks), 'risk')}",
     ]
     lines += [f"  ○ absent  {a.name} ({a.service}): {a.why}" for a in d.absent]
     compared = [x for x in d.drift if not x.comparable]

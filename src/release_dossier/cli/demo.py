@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import os
 import shlex
+import shutil
+import sys
 import tempfile
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -85,5 +87,11 @@ def _ending(rounds: list[tuple[str, str, str]], bundle: Path, repo: Path) -> str
     lines.append(f"{len(rounds)} decisions: {len(rounds) - len(allowed)} denied, {len(allowed)} allowed ({'; '.join(allowed)}).")
     lines.append(f"The dossier file:  {bundle}")
     lines.append(f"Look at it:        tar -tf {bundle}; the steps to check it by hand are in HOW-TO-CHECK.md inside")
-    lines.append(f"The project:       dossier -C {repo} list    (what is true today; its evidence is of 2026-11-23)")
+    lines.append(f"The project:       {_me()} -C {repo} list    (what is true today; its evidence is of 2026-11-23)")
     return "\n".join(lines)
+
+
+def _me() -> str:
+    """How this command was called, so that the next line can be pasted."""
+    called = Path(sys.argv[0])
+    return shlex.quote(sys.argv[0]) if called.name == "dossier" and shutil.which("dossier") != str(called.absolute()) else "dossier"

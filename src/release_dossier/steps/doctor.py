@@ -53,8 +53,9 @@ def _adoption(world: World, say: object) -> None:
         say(
             "protected branch",
             "fail",
-            f"dossier.toml is not on {world.pin.protected_branch}: bootstrap, nothing is allowed",
-            "commit dossier.toml and dossier.trust.json there",
+            f"dossier.toml is not on {world.protected_name()}: bootstrap, nothing is allowed",
+            "commit dossier.toml and dossier.trust.json there"
+            + (f": git push {world.pin.remote} {world.pin.protected_branch}" if world.pin.remote else ""),
         )
         return
     settings = found[0]

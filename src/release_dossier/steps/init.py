@@ -97,7 +97,8 @@ def init(start: Path, environ: Mapping[str, str], now: datetime, profile: str | 
         services=services,
         guessed=(*guessed, f"protected branch: {protected}", f"mode: {mode}"),
         next=(
-            f"git add {SETTINGS_FILE} {TRUST_FILE} && git commit -m 'release dossier project'",
+            f"git add {SETTINGS_FILE} {TRUST_FILE} && git commit -m 'release dossier project'"
+            + (f" && git push {remote} {protected}" if remote else ""),
             f"then work on a branch made from {protected} and: dossier open --issue FILE",
         ),
         project=statement.digest,

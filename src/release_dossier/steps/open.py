@@ -89,7 +89,7 @@ def open_change(
 def _record(world: World, change: Change) -> tuple[str, Change, tuple[str, ...]]:
     warnings = tuple(f"untracked: {p} is not part of the change" for p in world.repo.untracked()[:5])
     if not change.adopted:
-        warnings += (f"bootstrap: {SETTINGS_FILE} does not stand on the protected branch yet, so nothing is allowed",)
+        warnings += (f"bootstrap: {SETTINGS_FILE} does not stand on {world.protected_name()} yet, so nothing is allowed",)
     with world.store.lock():
         for entry in reversed(world.store.entries()):
             if entry.type == "change" and entry.key == change.branch:

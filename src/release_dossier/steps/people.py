@@ -1,8 +1,10 @@
-"""What people sign: approval, rejection, withdrawal, waiver. Each is their own SSH signature over the statement's bytes.
+"""What people sign: approval, rejection, withdrawal, waiver. Each is their own signature over the statement's bytes.
 
 1. The person is one of the newest trust document, and the key given is one of theirs: refused before anything is signed.
 2. The statement is signed by the person; this machine signs too, as the one that recorded it.
-3. The same words by the same person about the same thing are one statement: running a command again doubles nothing.
+3. Words and signature come apart: a draft is made here, signed with an SSH key here or with a passkey in a browser, and recorded when the
+   signature is that person's over those very words.
+4. The same words by the same person about the same thing are one statement: running a command again doubles nothing.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import msgspec
 
 from release_dossier.approval import Approval, Rejection, Waiver, Withdrawal
 from release_dossier.digest import digest_of
+from release_dossier.dossier import Dossier
 from release_dossier.errors import Refused
 from release_dossier.gate import results_of
 from release_dossier.rules.packs import thaw
@@ -23,11 +26,28 @@ from release_dossier.sources.ssh import public_of, sign_with_ssh
 from release_dossier.steps.decide import check_witness, decide_dossier, kept_checkpoint, publish_checkpoint, read_dossier
 from release_dossier.steps.world import World, rfc3339
 from release_dossier.trust.document import Person
-from release_dossier.trust.dsse import pae
+from release_dossier.trust.dsse import Envelope, pae, valid_keys
 from release_dossier.trust.keys import key_of_public
-from release_dossier.trust.statement import PAYLOAD_TYPE, Subject, state
+from release_dossier.trust.statement import PAYLOAD_TYPE, Statement, Subject, state
 
 MAY_WITHDRAW = ("trust-root", "risk-owner", "release-manager", "ops")  # evidence, dossiers, decisions and releases are nobody's own
+
+
+class Draft(msgspec.Struct, frozen=True):
+    """Words not yet signed. `recorded` is the digest of the statement that says the same already, empty where none does."""
+
+    word: str
+    target: str
+    change: str
+    key: str
+    record: Approval | Rejection | Withdrawal | Waiver
+    statement: Statement
+    recorded: str = ""
+
+    @property
+    def message(self) -> bytes:
+        """The bytes to sign: an SSH key signs them, a passkey their SHA-256 (trust/webauthn.py)."""
+        return pae(PAYLOAD_TYPE, self.statement.raw)
 
 
 def approve(world: World, digest: str, person: str, role: str, key: Path, comment: str, until: datetime) -> tuple[str, Approval]:
@@ -36,13 +56,21 @@ def approve(world: World, digest: str, person: str, role: str, key: Path, commen
     Raises:
         Refused: `people.*`, `key.*`. Nothing was recorded.
     """
-    who = _person(world, person, key)
-    if role not in who.roles:
-        raise Refused(
-            "people.role", at="--role", found=role, expected=f"a role {who.id} holds: {', '.join(who.roles)}", help="dossier trust show"
-        )
+    _own_key(world, _person(world, person), key)
+    return sign(world, draft_approval(world, digest, person, role, comment, until), key)  # type: ignore[return-value]
+
+
+def draft_approval(world: World, digest: str, person: str, role: str, comment: str, until: datetime) -> Draft:
+    """What `approve` signs, for a signature made elsewhere: hand it to `record_signed`.
+
+    Raises:
+        Refused: `people.*`.
+    """
+    who = _person(world, person)
     _, decision, dossier = decide_dossier(world, digest, world.now)
+    _may_sign_as(who, role, dossier)
     results = results_of(decision)
+    key = f"{role}/{who.id}"
     for before in _mine(world, "approval", digest, who.id):
         same = msgspec.convert(before[1], Approval)
         if (
@@ -51,7 +79,7 @@ def approve(world: World, digest: str, person: str, role: str, key: Path, commen
             and datetime.fromisoformat(same.expires_at) > world.now
             and not _withdrawn(world, before[0])
         ):
-            return before[0], same
+            return _draft(world, "approval", digest, dossier.change_digest, same, key, before[0])
     approval = Approval(
         dossier=digest,
         role=role,
@@ -62,24 +90,47 @@ def approve(world: World, digest: str, person: str, role: str, key: Path, commen
         signed_at=world.stamp(),
         expires_at=rfc3339(until),
     )
-    return _sign(world, "approval", digest, dossier.change_digest, approval, key, f"{role}/{who.id}"), approval
+    return _draft(world, "approval", digest, dossier.change_digest, approval, key)
+
+
+def _may_sign_as(who: Person, role: str, dossier: Dossier) -> None:
+    if role not in who.roles:
+        raise Refused(
+            "people.role", at="--role", found=role, expected=f"a role {who.id} holds: {', '.join(who.roles)}", help="dossier trust show"
+        )
 
 
 def reject(world: World, digest: str, person: str, key: Path, reason: str) -> tuple[str, Rejection]:
     """Say no to a dossier. It stands until it is withdrawn."""
-    who = _person(world, person, key)
+    _own_key(world, _person(world, person), key)
+    return sign(world, draft_rejection(world, digest, person, reason), key)  # type: ignore[return-value]
+
+
+def draft_rejection(world: World, digest: str, person: str, reason: str) -> Draft:
+    """What `reject` signs."""
+    who = _person(world, person)
     dossier = read_dossier(world, digest)
     for before, predicate in _mine(world, "rejection", digest, who.id):
         same = msgspec.convert(predicate, Rejection)
         if same.reason == reason and not _withdrawn(world, before):
-            return before, same
+            return _draft(world, "rejection", digest, dossier.change_digest, same, who.id, before)
     rejection = Rejection(dossier=digest, person=who.id, reason=_reason(reason), signed_at=world.stamp())
-    return _sign(world, "rejection", digest, dossier.change_digest, rejection, key, who.id), rejection
+    return _draft(world, "rejection", digest, dossier.change_digest, rejection, who.id)
 
 
 def withdraw(world: World, digest: str, person: str, key: Path, reason: str) -> tuple[str, Withdrawal]:
     """Take back a statement: one's own approval, rejection or waiver; as an owner also evidence, a dossier, a decision or a release."""
-    who = _person(world, person, key)
+    _own_key(world, _person(world, person), key)
+    return sign(world, draft_withdrawal(world, digest, person, reason), key)  # type: ignore[return-value]
+
+
+def draft_withdrawal(world: World, digest: str, person: str, reason: str) -> Draft:
+    """What `withdraw` signs.
+
+    Raises:
+        Refused: `people.not-yours`, `people.not-withdrawable`, `people.role`.
+    """
+    who = _person(world, person)
     entry = next(e for e in world.store.entries() if e.digest == digest)
     if entry.type in ("approval", "rejection", "waiver") and world.statement(digest, entry.type).predicate["person"] != who.id:
         raise Refused("people.not-yours", at="DIGEST", found=f"{entry.type} by another person", expected=f"one by {who.id}")
@@ -95,9 +146,9 @@ def withdraw(world: World, digest: str, person: str, key: Path, reason: str) -> 
             "people.role", at="--as", found=f"{who.id}: {', '.join(who.roles)}", expected=f"a person with {' or '.join(MAY_WITHDRAW)}"
         )
     for before, predicate in _mine(world, "withdrawal", digest, who.id, field="statement"):
-        return before, msgspec.convert(predicate, Withdrawal)
+        return _draft(world, "withdrawal", digest, entry.change, msgspec.convert(predicate, Withdrawal), who.id, before)
     withdrawal = Withdrawal(statement=digest, person=who.id, reason=_reason(reason), signed_at=world.stamp())
-    return _sign(world, "withdrawal", digest, entry.change, withdrawal, key, who.id), withdrawal
+    return _draft(world, "withdrawal", digest, entry.change, withdrawal, who.id)
 
 
 def waive(
@@ -108,7 +159,13 @@ def waive(
     Raises:
         Refused: `waiver.*`: unknown requirement, one that no waiver may touch, an end that is past.
     """
-    who = _person(world, person, key)
+    _own_key(world, _person(world, person), key)
+    return sign(world, draft_waiver(world, digest, requirement, service, person, reason, until), key)  # type: ignore[return-value]
+
+
+def draft_waiver(world: World, digest: str, requirement: str, service: str, person: str, reason: str, until: datetime) -> Draft:
+    """What `waive` signs."""
+    who = _person(world, person)
     dossier = read_dossier(world, digest)
     rule = next((r for r in thaw(dossier.rules).requirements if r.id == requirement and r.service == service), None)
     if rule is None:
@@ -120,12 +177,13 @@ def waive(
         )
     if until <= world.now:
         raise Refused("waiver.past", at="--until", found=rfc3339(until), expected=f"a moment after {world.stamp()}")
+    key = f"{requirement}/{service}"
     for before, predicate in _mine(world, "waiver", digest, who.id):
         same = msgspec.convert(predicate, Waiver)
         if (same.requirement, same.service, same.until, same.reason) == (requirement, service, rfc3339(until), reason) and not _withdrawn(
             world, before
         ):
-            return before, same
+            return _draft(world, "waiver", digest, dossier.change_digest, same, key, before)
     waiver = Waiver(
         dossier=digest,
         requirement=requirement,
@@ -135,10 +193,52 @@ def waive(
         until=rfc3339(until),
         signed_at=world.stamp(),
     )
-    return _sign(world, "waiver", digest, dossier.change_digest, waiver, key, f"{requirement}/{service}"), waiver
+    return _draft(world, "waiver", digest, dossier.change_digest, waiver, key)
 
 
-def _person(world: World, person: str, key: Path) -> Person:
+def _draft(
+    world: World, word: str, target: str, change: str, record: Approval | Rejection | Withdrawal | Waiver, key: str, recorded: str = ""
+) -> Draft:
+    subject = [Subject(word, {"sha256": target.removeprefix("sha256:")})]
+    statement = state(word, world.trust.project, subject, msgspec.to_builtins(record))
+    return Draft(word, target, change, key, record, statement, recorded)
+
+
+def sign(world: World, draft: Draft, key: Path) -> tuple[str, Approval | Rejection | Withdrawal | Waiver]:
+    """Sign a draft with the person's SSH key and record it.
+
+    Raises:
+        Refused: `people.other-key`, `people.revoked-key`, `key.*`.
+    """
+    if draft.recorded:
+        return draft.recorded, draft.record
+    key_id = _own_key(world, _person(world, draft.record.person), key)
+    return record_signed(world, draft, ("sshsig", key_id, sign_with_ssh(key, draft.message, world.environ)))
+
+
+def record_signed(world: World, draft: Draft, signature: tuple[str, str, str]) -> tuple[str, Approval | Rejection | Withdrawal | Waiver]:
+    """Record a draft with its person's signature, made here or in a browser: (`sshsig` or `webauthn`, key id, text).
+
+    Raises:
+        Refused: `people.unsigned`: it is not this person's signature over these words; `people.revoked-key`. Nothing was recorded.
+    """
+    if draft.recorded:
+        return draft.recorded, draft.record
+    who = _person(world, draft.record.person)
+    bare = Envelope(draft.statement.raw, PAYLOAD_TYPE, (), (signature,), b"")
+    valid = valid_keys(bare, {k.id: k.public for k in who.keys}, f"{draft.word} by {who.id}")
+    if not valid:
+        found = f"a {signature[0]} signature by {signature[1]} that does not verify"
+        raise Refused("people.unsigned", at="signature", found=found, expected=f"one by a key of {who.id} over these very words")
+    _stands(world, signature[1])
+    check_witness(world, kept_checkpoint(world))
+    with world.store.lock():
+        digest = world.record(draft.statement, change=draft.change, key=draft.key, typed=(signature,))
+    publish_checkpoint(world)
+    return digest, draft.record
+
+
+def _person(world: World, person: str) -> Person:
     who = world.trust.person(person.lstrip("@"))
     if who is None:
         raise Refused(
@@ -148,6 +248,11 @@ def _person(world: World, person: str, key: Path) -> Person:
             expected=", ".join(sorted(p.id for p in world.trust.document.people)),
             help="dossier trust propose",
         )
+    return who
+
+
+def _own_key(world: World, who: Person, key: Path) -> str:
+    """The id of a key file, which is one of this person's and stands."""
     mine = key_of_public(public_of(key, world.environ))
     if not any(k.id == mine.id for k in who.keys):
         raise Refused(
@@ -157,11 +262,14 @@ def _person(world: World, person: str, key: Path) -> Person:
             expected=f"a key of {who.id}: {', '.join(k.id for k in who.keys)}",
             help="dossier trust show",
         )
-    if world.trust.revoked_at(mine.id):
-        raise Refused(
-            "people.revoked-key", at="--key", found=f"{mine.id}, revoked {world.trust.revoked_at(mine.id)}", expected="a key that stands"
-        )
-    return who
+    _stands(world, mine.id)
+    return mine.id
+
+
+def _stands(world: World, key: str) -> None:
+    revoked = world.trust.revoked_at(key)
+    if revoked:
+        raise Refused("people.revoked-key", at="--key", found=f"{key}, revoked {revoked}", expected="a key that stands")
 
 
 def _reason(reason: str) -> str:
@@ -184,14 +292,3 @@ def _withdrawn(world: World, digest: str) -> bool:
     return any(
         world.statement(e.digest, "withdrawal").predicate["statement"] == digest for e in world.store.entries() if e.type == "withdrawal"
     )
-
-
-def _sign(world: World, word: str, target: str, change: str, record: msgspec.Struct, key: Path, log_key: str) -> str:
-    check_witness(world, kept_checkpoint(world))
-    statement = state(word, world.trust.project, [Subject(word, {"sha256": target.removeprefix("sha256:")})], msgspec.to_builtins(record))
-    signature = sign_with_ssh(key, pae(PAYLOAD_TYPE, statement.raw), world.environ)
-    key_id = key_of_public(public_of(key, world.environ)).id
-    with world.store.lock():
-        digest = world.record(statement, change=change, key=log_key, typed=(("sshsig", key_id, signature),))
-    publish_checkpoint(world)
-    return digest

@@ -128,6 +128,10 @@ class World(msgspec.Struct, frozen=True):
         """The ref the protected branch is read from: the remote's when there is one, else the local branch."""
         return protected_ref(self.repo, self.pin)
 
+    def protected_name(self) -> str:
+        """The protected branch as people call it, `origin/main` where the remote's counts."""
+        return self.protected_ref().removeprefix("refs/heads/").removeprefix("refs/remotes/")
+
     def settings_at(self, commit: str) -> tuple[Settings, bytes] | None:
         """Settings as they stand at `commit`, and their bytes; None where there are none."""
         raw = self.repo.file_at(commit, SETTINGS_FILE)

@@ -1,8 +1,8 @@
 """DSSE 1.0.2 envelopes: bytes, what they are, and who signed them.
 
 1. What is signed is the pre-authentication encoding of type and payload, never the JSON around it.
-2. Machines sign in `signatures`, which any DSSE verifier reads. People sign the same bytes with their SSH keys; those stand
-   in `typedSignatures` beside it, because an SSH signature signs its own framing and would confuse a DSSE verifier.
+2. Machines sign in `signatures`, which any DSSE verifier reads. People sign the same bytes with their SSH keys (`sshsig`) or passkeys
+   (`webauthn`); those stand in `typedSignatures` beside it, because each signs its own framing and would confuse a DSSE verifier.
 3. The verified bytes are the parsed bytes: `payload` is decoded once, and both signature and parser get that object.
 4. One base64 layer, one spelling: padding and unused bits are checked, so no bit of the text is free.
 """
@@ -22,8 +22,20 @@ from release_dossier.limits import DOCUMENT_BYTES_MAX
 from release_dossier.trust.keys import PublicKey, Signer, parse_public
 from release_dossier.trust.sshsig import NAMESPACE, verify_armored
 from release_dossier.trust.statement import PAYLOAD_TYPE, Statement
+from release_dossier.trust.webauthn import verify_assertion
 
-__all__ = ["NAMESPACE", "PAYLOAD_TYPE", "Envelope", "envelope_of", "pae", "parse_envelope", "seal", "valid_keys"]
+__all__ = [
+    "NAMESPACE",
+    "PAYLOAD_TYPE",
+    "Envelope",
+    "envelope_of",
+    "pae",
+    "parse_envelope",
+    "seal",
+    "signature_by",
+    "signers_of",
+    "valid_keys",
+]
 SIGNATURES_MAX = 100  # of either sort on one envelope; a statement of ours has one or two, verifying each takes about 0.1 ms
 
 
@@ -124,15 +136,39 @@ def valid_keys(envelope: Envelope, public_keys: Mapping[str, str], at: str) -> f
         tried = [hint] if hint in public_keys else [] if hint else list(public_keys)
         valid |= {k for k in tried if k not in valid and _verifies(k, public_keys[k], signature, message)}
     for kind, hint, text in envelope.typed_signatures:
-        if kind != "sshsig" or hint not in public_keys:
-            continue
-        try:
-            signer = verify_armored(text, message, NAMESPACE, public_keys, at)
-        except Refused:
-            continue
-        if signer == hint:
+        if hint not in valid and hint in public_keys and _verifies_typed(kind, hint, text, message, public_keys, at):
             valid.add(hint)
     return frozenset(valid)
+
+
+def signature_by(envelope: Envelope, i: int, keys: Sequence[PublicKey]) -> PublicKey | None:
+    """Which of `keys` made signature `i` of an envelope, whatever its key id says; None when none of them did.
+
+    For envelopes of other tools, whose key ids follow other customs. Never raises.
+    """
+    message = pae(envelope.payload_type, envelope.payload)
+    return next((k for k in keys if k.verifies(envelope.signatures[i][1], message)), None)
+
+
+def signers_of(envelope: Envelope, keys: Sequence[PublicKey]) -> frozenset[str]:
+    """Ids of those of `keys` that signed an envelope, each once however often it did: DSSE counts a threshold in these."""
+    found = (signature_by(envelope, i, keys) for i in range(len(envelope.signatures)))
+    return frozenset(k.id for k in found if k is not None)
+
+
+def _verifies_typed(kind: str, hint: str, text: str, message: bytes, public_keys: Mapping[str, str], at: str) -> bool:
+    known = _known(public_keys[hint])
+    if known is None or known[0] != hint:
+        return False
+    try:
+        match kind:
+            case "sshsig":
+                return verify_armored(text, message, NAMESPACE, public_keys, at) == hint
+            case "webauthn":
+                return verify_assertion(text, message, known[1], at)
+    except Refused:
+        return False
+    return False
 
 
 def _verifies(key_id: str, line: str, signature: bytes, message: bytes) -> bool:

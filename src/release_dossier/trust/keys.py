@@ -3,7 +3,8 @@
 1. A key is named as `ssh-keygen -l` prints it: `SHA256:` and the unpadded base64 of SHA-256 over its public wire form.
    The DSSE libraries of in-toto name keys the same way, so one name serves people, machines and their tools.
 2. A public key is one line, `type base64`, without comment. The type inside the wire form must be the type in front.
-3. Ed25519, ECDSA P-256 and P-384, RSA from 2,048 bits. Hardware keys (`sk-…`) are refused until their flags are judged.
+3. Ed25519, ECDSA P-256 and P-384, RSA from 2,048 bits. A passkey is OpenSSH's `sk-…` line whose application is the site it was made
+   for: it signs WebAuthn assertions (trust/webauthn.py) and nothing else. Hardware keys for SSH itself (`ssh:…`) are refused.
 4. Machines sign DSSE with Ed25519 unless they are given another key: one spelling of a signature, the same bytes every time, and
    the type C2SP checkpoints ask for. cosign from 2.6 checks such an envelope as it is (a test runs it).
 
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -30,18 +32,28 @@ P256 = "ecdsa-sha2-nistp256"
 P384 = "ecdsa-sha2-nistp384"
 RSA = "ssh-rsa"
 KEY_TYPES = (ED25519, P256, P384, RSA)
+SK_P256 = "sk-ecdsa-sha2-nistp256@openssh.com"
+SK_ED25519 = "sk-ssh-ed25519@openssh.com"
+PASSKEY_TYPES = (SK_P256, SK_ED25519)
+_SITE = re.compile(r"(?=.{1,253}\Z)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*\Z")
 RSA_BITS_MIN = 2048  # bits; what NIST SP 800-131A still accepts
 RSA_BITS_MAX = 16384  # bits; OpenSSH's own bound, above it verifying takes seconds
 PUBLIC_LINE_CHARS_MAX = 8192  # characters; an RSA key of 16,384 bits takes 2,800
 PRIVATE_BYTES_MAX = 64 * 1024  # bytes of a private key file
+_ED25519_SPKI = bytes.fromhex("302a300506032b6570032100")  # RFC 8410 §4: the DER in front of the 32 bytes of a point
 _OPENSSH = b"-----BEGIN OPENSSH PRIVATE KEY-----"
+_PEM = re.compile(rb"-----BEGIN (PUBLIC KEY|CERTIFICATE)-----([A-Za-z0-9+/=\s]+)-----END \1-----")
 
 
-class Key(msgspec.Struct, frozen=True):
-    """A public key. `id` is `SHA256:<base64>` as ssh-keygen prints it, `public` one `ssh-… AAAA…` line without comment."""
+class Key(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A public key. `id` is `SHA256:<base64>` as ssh-keygen prints it, `public` one `ssh-… AAAA…` line without comment.
+
+    `credential` is what a browser needs to find a passkey again (base64url), empty for other keys; it proves nothing.
+    """
 
     id: str
     public: str
+    credential: str = ""
 
 
 class Signer(msgspec.Struct, frozen=True):
@@ -57,11 +69,15 @@ class Signer(msgspec.Struct, frozen=True):
 
 
 class PublicKey(msgspec.Struct, frozen=True):
-    """A public key taken apart: its SSH type, its wire form, and the library's object (for Ed25519 the 32 bytes of the point)."""
+    """A public key taken apart: its SSH type, its wire form, and the library's object (for Ed25519 the 32 bytes of the point).
+
+    `site` is the WebAuthn relying party a passkey was made for, empty for other keys.
+    """
 
     type: str
     blob: bytes
     key: Any
+    site: str = ""
 
     @property
     def id(self) -> str:
@@ -73,36 +89,36 @@ class PublicKey(msgspec.Struct, frozen=True):
         """`type base64`"""
         return f"{self.type} {base64.b64encode(self.blob).decode()}"
 
+    def spki(self) -> bytes:
+        """SubjectPublicKeyInfo in DER."""
+        if isinstance(self.key, bytes):
+            return _ED25519_SPKI + self.key
+        from cryptography.hazmat.primitives import serialization
+
+        out: bytes = self.key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+        return out
+
     def pem(self) -> bytes:
         """SubjectPublicKeyInfo in PEM, as openssl and cosign read it."""
-        from cryptography.hazmat.primitives import serialization
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
-        key = Ed25519PublicKey.from_public_bytes(self.key) if self.type == ED25519 else self.key
-        out: bytes = key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-        return out
+        text = base64.b64encode(self.spki()).decode()
+        lines = [text[i : i + 64] for i in range(0, len(text), 64)]
+        return "\n".join(["-----BEGIN PUBLIC KEY-----", *lines, "-----END PUBLIC KEY-----", ""]).encode()
 
     def verifies(self, signature: bytes, message: bytes) -> bool:
         """Whether `signature` is a DSSE signature of this key over `message`.
 
         Ed25519: 64 bytes. ECDSA: DER, or raw r||s as the DSSE specification's vector has it, with the curve's hash.
-        RSA: PSS with SHA-256, any salt length (in-toto takes the longest, others 32). Never raises.
+        RSA: PSS with SHA-256 and a salt of 32 bytes, or the longest there is room for, which is in-toto's.
+        A passkey signs no DSSE. Never raises.
         """
+        if self.site:
+            return False
         if self.type == ED25519:
             return _ed25519_verifies(self.key, signature, message)
-        from cryptography.exceptions import InvalidSignature
-
-        try:
-            if self.type == RSA:
-                from cryptography.hazmat.primitives import hashes
-                from cryptography.hazmat.primitives.asymmetric import padding
-
-                self.key.verify(signature, message, padding.PSS(padding.MGF1(hashes.SHA256()), padding.PSS.AUTO), hashes.SHA256())
-            else:
-                return _ecdsa_verifies(self, signature, message)
-        except (InvalidSignature, ValueError):
-            return False
-        return True
+        if self.type != RSA:
+            return _ecdsa_verifies(self, signature, message)
+        longest = (self.key.key_size + 6) // 8 - 34  # RFC 8017 §9.1.1: what the hash and two bytes leave of the number of bits but one
+        return any(pss_verifies(self, signature, message, salt_bytes) for salt_bytes in (32, longest))
 
 
 def key_id_of_blob(blob: bytes) -> str:
@@ -129,7 +145,7 @@ def parse_public(line: str, at: str) -> PublicKey:
     words = line.split(None, 2)
     if len(line) > PUBLIC_LINE_CHARS_MAX or len(words) < 2:
         raise Refused("key.public-syntax", at=at, found=repr(line[:60]), expected="an SSH public key: its type and its base64")
-    if words[0] not in KEY_TYPES:
+    if words[0] not in (*KEY_TYPES, *PASSKEY_TYPES):
         raise Refused("key.unsupported", at=at, found=words[0], expected=", ".join(KEY_TYPES), help="ssh-keygen -t ed25519")
     try:
         blob = base64.b64decode(words[1], validate=True)
@@ -150,21 +166,120 @@ def parse_blob(blob: bytes, at: str) -> PublicKey:
     """
     r = wire.Reader(blob, "key.public-syntax", at)
     kind = r.text().decode("ascii", "replace")
-    if kind not in KEY_TYPES:
+    if kind not in (*KEY_TYPES, *PASSKEY_TYPES):
         raise Refused("key.unsupported", at=at, found=kind, expected=", ".join(KEY_TYPES), help="ssh-keygen -t ed25519")
     try:
-        if kind == ED25519:
+        if kind in (ED25519, SK_ED25519):
             key: Any = r.text()
             if len(key) != 32:
                 raise ValueError(f"{len(key)} bytes of a point, not 32")
         elif kind == RSA:
             key = _rsa(r, at)
         else:
-            key = _point(r, kind, at)
+            key = _point(r, P256 if kind == SK_P256 else kind, at)
     except ValueError as e:
         raise Refused("key.public-syntax", at=at, found=str(e), expected=f"a {kind} key") from e
+    site = _site(r, at) if kind in PASSKEY_TYPES else ""
     r.end()
-    return PublicKey(kind, blob, key)
+    return PublicKey(kind, blob, key, site)
+
+
+def _site(r: wire.Reader, at: str) -> str:
+    site = r.text().decode("ascii", "replace")
+    if not _SITE.match(site):
+        raise Refused(
+            "key.unsupported", at=at, found=f"a hardware key for {site[:60]}", expected="a passkey: its application is a site's host name"
+        )
+    return site
+
+
+def passkey(kind: str, point: bytes, site: str, credential: str = "") -> Key:
+    """The key of a passkey made for `site`: `kind` of PASSKEY_TYPES, `point` its public point (uncompressed for P-256).
+
+    Raises:
+        Refused: `key.*`.
+    """
+    curve = wire.text(b"nistp256") if kind == SK_P256 else b""
+    public = parse_blob(wire.text(kind.encode()) + curve + wire.text(point) + wire.text(site.encode()), "passkey")
+    return Key(public.id, public.line, credential)
+
+
+def public_of_point(point: bytes) -> PublicKey:
+    """The Ed25519 key with these 32 bytes."""
+    return parse_blob(wire.text(ED25519.encode()) + wire.text(point), "a point")
+
+
+def parse_spki(der: bytes, at: str) -> PublicKey:
+    """A public key from SubjectPublicKeyInfo in DER: the form other tools' envelopes, notes and certificates bring.
+
+    Raises:
+        Refused: `key.public-syntax`, `key.unsupported`.
+    """
+    if der.startswith(_ED25519_SPKI) and len(der) == len(_ED25519_SPKI) + 32:
+        return public_of_point(der[-32:])
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+    try:
+        key = load_der_public_key(der)
+    except (ValueError, TypeError) as e:
+        raise Refused("key.public-syntax", at=at, found=f"{len(der)} bytes that are no key", expected="SubjectPublicKeyInfo") from e
+    except UnsupportedAlgorithm as e:
+        raise Refused("key.unsupported", at=at, found="a key of another sort", expected=", ".join(KEY_TYPES)) from e
+    return _public_of(key, at)
+
+
+def parse_pem(raw: bytes, at: str) -> PublicKey:
+    """A public key from PEM: `PUBLIC KEY`, or the key of a `CERTIFICATE`, whose validity is not judged here.
+
+    Raises:
+        Refused: `key.public-syntax`, `key.unsupported`.
+    """
+    found = _PEM.search(raw)
+    if len(raw) > PRIVATE_BYTES_MAX or found is None:
+        raise Refused("key.public-syntax", at=at, found=repr(raw[:40]), expected="a public key or a certificate in PEM")
+    try:
+        der = base64.b64decode(re.sub(rb"\s", b"", found[2]), validate=True)
+    except ValueError as e:
+        raise Refused("key.public-syntax", at=at, found="text that is not base64", expected="PEM") from e
+    return parse_certificate(der, at) if found[1] == b"CERTIFICATE" else parse_spki(der, at)
+
+
+def parse_certificate(der: bytes, at: str) -> PublicKey:
+    """The key an X.509 certificate is about. Nothing else of it is judged here.
+
+    Raises:
+        Refused: `key.public-syntax`, `key.unsupported`.
+    """
+    from cryptography import x509
+    from cryptography.exceptions import UnsupportedAlgorithm
+
+    try:
+        key = x509.load_der_x509_certificate(der).public_key()
+    except ValueError as e:
+        raise Refused("key.public-syntax", at=at, found=str(e), expected="an X.509 certificate") from e
+    except UnsupportedAlgorithm as e:
+        raise Refused("key.unsupported", at=at, found="a key of another sort", expected=", ".join(KEY_TYPES)) from e
+    return _public_of(key, at)
+
+
+def _public_of(key: Any, at: str) -> PublicKey:
+    """The library's public key as ours, through the one wire form that names it."""
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+
+    if isinstance(key, rsa.RSAPublicKey):
+        numbers = key.public_numbers()
+        return parse_blob(wire.text(RSA.encode()) + wire.integer(numbers.e) + wire.integer(numbers.n), at)
+    raw, point = serialization.Encoding.Raw, serialization.Encoding.X962
+    if isinstance(key, ed25519.Ed25519PublicKey):
+        return public_of_point(key.public_bytes(raw, serialization.PublicFormat.Raw))
+    curve = key.curve.name if isinstance(key, ec.EllipticCurvePublicKey) else type(key).__name__
+    kind = {"secp256r1": P256, "secp384r1": P384}.get(curve)
+    if kind is None:
+        raise Refused("key.unsupported", at=at, found=curve, expected=", ".join(KEY_TYPES))
+    body = key.public_bytes(point, serialization.PublicFormat.UncompressedPoint)
+    return parse_blob(wire.text(kind.encode()) + wire.text(kind.removeprefix("ecdsa-sha2-").encode()) + wire.text(body), at)
 
 
 def _rsa(r: wire.Reader, at: str) -> Any:
@@ -227,6 +342,19 @@ def _ed25519_pair(seed: bytes) -> tuple[bytes, bytes]:
     return bytes(ffi.buffer(point)), bytes(ffi.buffer(private))
 
 
+def pss_verifies(public: PublicKey, signature: bytes, message: bytes, salt_bytes: int) -> bool:
+    """Whether `signature` is RSA-PSS with SHA-256 and a salt of exactly so many bytes. Never raises."""
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import padding
+
+    try:
+        public.key.verify(signature, message, padding.PSS(padding.MGF1(hashes.SHA256()), salt_bytes), hashes.SHA256())
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
 def _ecdsa_verifies(public: PublicKey, signature: bytes, message: bytes) -> bool:
     """DER or r||s. Where the length allows both, both are tried: a raw pair that happens to parse as DER is still a raw pair."""
     from cryptography.exceptions import InvalidSignature
@@ -243,6 +371,19 @@ def _ecdsa_verifies(public: PublicKey, signature: bytes, message: bytes) -> bool
             continue
         return True
     return False
+
+
+def verifies_passkey(public: PublicKey, signature: bytes, signed: bytes) -> bool:
+    """Whether `signature` is a passkey's own over `signed`: Ed25519, or ECDSA with SHA-256 in DER (WebAuthn §6.5.5). Never raises."""
+    if public.type == SK_ED25519:
+        return _ed25519_verifies(public.key, signature, signed)
+    from cryptography.exceptions import InvalidSignature
+
+    try:
+        public.key.verify(signature, signed, ecdsa_with(P256))
+    except (InvalidSignature, ValueError):
+        return False
+    return True
 
 
 def ecdsa_with(kind: str, deterministic: bool = False) -> Any:

@@ -41,7 +41,7 @@ def verify_armored(armored: str, message: bytes, namespace: str, public_keys: Ma
     known = public_keys.get(public.id)
     if known is None or parse_public(known, at).blob != public.blob or said != namespace.encode():
         return None
-    return public.id if _verifies(public, signature, _signed_bytes(namespace, hash_name, message), at) else None
+    return public.id if blob_verifies(public, signature, _signed_bytes(namespace, hash_name, message), at) else None
 
 
 def _signed_bytes(namespace: str, hash_name: str, message: bytes) -> bytes:
@@ -69,11 +69,18 @@ def _parse(armored: str, at: str) -> tuple[PublicKey, bytes, str, bytes]:
     return parse_blob(blob, at), namespace, hash_name, signature
 
 
-def _verifies(public: PublicKey, signature: bytes, signed: bytes, at: str) -> bool:
-    """The signature's own algorithm must be one of its key's: `ssh-rsa` with SHA-1 is none."""
+def blob_verifies(public: PublicKey, signature: bytes, signed: bytes, at: str) -> bool:
+    """Whether a signature in SSH's wire form, its algorithm in front, is `public`'s over `signed`. The algorithm must be one of the key's:
+    `ssh-rsa` with SHA-1 is none.
+
+    Raises:
+        Refused: `sshsig.syntax`, `key.unsupported`.
+    """
     r = wire.Reader(signature, "sshsig.syntax", at)
     algorithm, blob = r.text().decode("ascii", "replace"), r.text()
     r.end()
+    if public.site:
+        raise Refused("key.unsupported", at=at, found="a passkey", expected="an SSH key: a passkey signs in the browser")
     if public.type == ED25519:
         return algorithm == ED25519 and public.verifies(blob, signed)
     from cryptography.exceptions import InvalidSignature

@@ -1,0 +1,98 @@
+"""The server: one application over one place. Pages, API and static files are routers; what every answer carries is set here.
+
+1. Nothing a page needs comes from elsewhere, and no script or style stands inside a page: the content policy says so to the browser.
+2. A failure has the same four things as on the command line, as a page for people and as RFC 9457 for machines.
+3. Bound to loopback there is no login; the command refuses another address without one.
+"""
+
+from __future__ import annotations
+
+from importlib import metadata, resources
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+from starlette.staticfiles import StaticFiles
+
+from release_dossier.errors import Corrupt, DossierError, Misuse, Refused, Unavailable
+from release_dossier.web.place import Options, Place
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; font-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS = (
+    (b"content-security-policy", POLICY.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"same-origin"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (
+        b"permissions-policy",
+        b"camera=(), microphone=(), geolocation=(), publickey-credentials-get=(self), publickey-credentials-create=(self)",
+    ),
+)
+VERSION = metadata.version("release-dossier")
+
+
+def make_app(place: Place, options: Options | None = None) -> FastAPI:
+    """The application over `place`. Routers find it as `request.app.state.place`, and `options` beside it."""
+    from release_dossier.web import pages
+
+    app = FastAPI(title="Release Dossier", version=VERSION, docs_url=None, redoc_url=None, openapi_url="/api/v1/openapi.json")
+    app.state.place = place
+    app.state.options = options or Options()
+    app.add_exception_handler(DossierError, _refusal)
+    app.add_middleware(_Headers)
+    static = resources.files("release_dossier.web") / "static"
+    app.mount("/static", StaticFiles(directory=Path(str(static))), name="static")
+    app.include_router(pages.router)
+    return app
+
+
+def status_of(error: DossierError) -> int:
+    """The HTTP status of a refusal."""
+    if error.code in ("digest.unknown", "page.unknown"):
+        return 404
+    families = ((Refused, 422), (Misuse, 400), (Unavailable, 503), (Corrupt, 500))
+    return next((status for family, status in families if isinstance(error, family)), 500)
+
+
+def problem(error: DossierError) -> dict[str, object]:
+    """RFC 9457, with the four things a refusal says."""
+    said = error.as_json()["error"]
+    return {"type": f"/refusals#{error.code}", "title": error.code, "status": status_of(error), "detail": str(error), **said}
+
+
+async def _refusal(request: Request, error: Exception) -> Response:
+    assert isinstance(error, DossierError)
+    if request.url.path.startswith("/api/"):
+        return JSONResponse(problem(error), status_of(error), media_type="application/problem+json")
+    from release_dossier.web import pages
+
+    return pages.refused(request, error, status_of(error))
+
+
+class _Headers:
+    """Sets `HEADERS` on every answer, whoever gives it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        fixed = scope["path"].startswith("/static/")
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                there = {name for name, _ in message["headers"]}
+                own = [*HEADERS, (b"cache-control", b"public, max-age=3600" if fixed else b"no-cache")]
+                message["headers"] = [*message["headers"], *(h for h in own if h[0] not in there)]
+            await send(message)
+
+        await self.app(scope, receive, sending)

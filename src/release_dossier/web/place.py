@@ -1,0 +1,89 @@
+"""The place a server works on: one project, opened once, whose people, settings and log are looked at again as they change.
+
+`world()` opens the project as a command would and is what every write goes through; `catalog` and `read` are what pages and lists use.
+The protected branch is asked again at most every few seconds: a trust document that was merged is in force then.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from release_dossier.project import Settings
+from release_dossier.steps.world import World, open_world
+from release_dossier.store.tail import Tail
+from release_dossier.web.board import Board
+from release_dossier.web.catalog import Catalog, Read
+
+GROUND_SECONDS = 5.0  # seconds people and settings are believed before the protected branch is asked again: three git commands
+
+
+class Ground(msgspec.Struct, frozen=True):
+    """What a page stands on: the project opened for reading, and its settings on the protected branch."""
+
+    world: World
+    settings: Settings | None
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """How a server was started. `address` is what it is bound to; `login` whether somebody must say who they are."""
+
+    address: str = "127.0.0.1"
+    port: int = 8722
+    base_url: str = ""  # how the outside reaches it; empty: http://address:port
+    login: bool = False
+
+
+class Place:
+    """One project being served. `clock` is read once a request, `ticks` are seconds that only run forwards."""
+
+    def __init__(self, root: Path, environ: Mapping[str, str], clock: Callable[[], datetime], ticks: Callable[[], float]) -> None:
+        self.root, self.environ, self.clock, self._ticks = root, dict(environ), clock, ticks
+        self._turn = threading.Lock()
+        world = open_world(root, self.environ, clock())
+        self.home, self.project = world.home, world.trust.project
+        self.name = self.root.name
+        self._ground, self._looked = _ground(world), ticks()
+        self._keys = world.trust.public_keys()
+        self.tail = Tail(self.home, self.project)
+        self.catalog = Catalog(self.tail, self.home / "index.sqlite", lambda: self._keys)
+        self.catalog.refresh()
+        self._board, self._edition, self._made = Board((), clock()), -1, clock()
+
+    def world(self) -> World:
+        """The project opened anew, as a command would: for writing, and for whatever must not be a moment old."""
+        return open_world(self.root, self.environ, self.clock())
+
+    def ground(self) -> Ground:
+        """People and settings, at most `GROUND_SECONDS` old, with the time of now."""
+        if self._ticks() - self._looked > GROUND_SECONDS and self._turn.acquire(blocking=False):
+            try:
+                fresh = _ground(self.world())
+                if fresh.world.trust.digest != self._ground.world.trust.digest:
+                    self._keys = fresh.world.trust.public_keys()
+                self._ground, self._looked = fresh, self._ticks()
+            finally:
+                self._turn.release()
+        g = self._ground
+        return Ground(msgspec.structs.replace(g.world, now=self.clock()), g.settings)
+
+    def board(self, now: datetime) -> Board:
+        """The list of releases at `now`; made again when the log grew or a release changed by age."""
+        self.catalog.refresh()
+        if self._edition != self.catalog.edition or not self._made <= now < self._board.until:
+            edition = self.catalog.edition
+            self._board, self._edition, self._made = Board(tuple(self.catalog.rounds.values()), now), edition, now
+        return self._board
+
+    def read(self, digest: str) -> Read:
+        """A statement by its whole digest."""
+        return self.catalog.read(self.catalog.entry(digest))
+
+
+def _ground(world: World) -> Ground:
+    found = world.settings_at(world.protected_ref()) or world.settings_at("HEAD")
+    return Ground(world, found[0] if found else None)

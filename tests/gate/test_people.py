@@ -279,7 +279,7 @@ def test_which_waiver_does_not_count_is_said() -> None:
 
 
 def test_bootstrap_rules_and_witness() -> None:
-    """A project that is not adopted, what is looked at after the fact, or rules that are not its change's allow nothing; no witness is said."""
+    """A project that is not adopted, what is looked at after the fact, or other rules than its change allow nothing; no witness is said."""
     assert ruled(one(attempt(), more={"adopted": False}), yes()).outcome == "DENY"
     assert ruled(one(attempt(), more={"mode": "team"}), yes()).outcome == "ALLOW"
     later = ruled(one(attempt(), more={"mode": "retrospective"}), yes())

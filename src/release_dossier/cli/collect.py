@@ -6,11 +6,14 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from release_dossier.cli import edge
+
+if TYPE_CHECKING:
+    from release_dossier.steps.world import World
 
 
 @click.command()
@@ -37,7 +40,7 @@ def collect(
 
     world = edge.open_world()
     digest, change = world.open_change(named)
-    brought = Import(Path(source), _who(), written_by, edge.moment(observed_at, "--observed-at"), exit_status) if source else None
+    brought = Import(Path(source), _who(world), written_by, edge.moment(observed_at, "--observed-at"), exit_status) if source else None
     done = collect_evidence(world, digest, change, names, brought, edge.now, progress())
     publish_checkpoint(world)
     for words in done.notes:
@@ -50,8 +53,14 @@ def collect(
     return max((e.exit_code for _, e in done.refused), default=0)
 
 
-def _who() -> str:
-    return os.environ.get("GITHUB_ACTOR") or os.environ.get("USER") or os.environ.get("LOGNAME") or "unknown"
+def _who(world: World) -> str:
+    """Who brings a file, by the machine's own word: the platform's actor, else git's user, by their id where it is one."""
+    from release_dossier.steps.init import person_id
+
+    actor = os.environ.get("GITHUB_ACTOR")
+    name = world.repo.result("config", "--get", "user.name", ok=(0, 1)).stdout.decode("utf-8", "replace").strip()
+    person = person_id(name)
+    return actor or (person if world.trust.person(person) else name) or os.environ.get("USER") or os.environ.get("LOGNAME") or "unknown"
 
 
 def progress() -> Callable[[str, float], None]:

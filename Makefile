@@ -41,3 +41,7 @@ bench: dev ## figures, each beside its limit, into bench/results/
 .PHONY: readers
 readers: dev ## every reader over every file there is, into docs/readers.md; DIR=folder with a MANIFEST.tsv: only that
 	@$(RUN)/python tools/readers.py $(DIR)
+
+.PHONY: conformance
+conformance: dev ## published suites, into docs/conformance.md; DIR=folder of the same layout: scored as one JSON object
+	@$(RUN)/python tools/conformance.py $(DIR)

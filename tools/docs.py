@@ -22,6 +22,7 @@ FILE_ENDINGS = {"json", "toml", "pub", "xml", "html", "css", "js", "svg", "sqlit
 def pages() -> dict[Path, str]:
     """Every generated page, by file."""
     from release_dossier.evidence.kinds import KINDS, page
+    from release_dossier.evidence.kinds import schema as facts
     from release_dossier.rules import packs
 
     out = {
@@ -30,6 +31,7 @@ def pages() -> dict[Path, str]:
         ROOT / "docs" / "rules.md": packs.page(),
     }
     out |= {ROOT / "docs" / "evidence" / f"{k.name}.md": page(k) for k in KINDS}
+    out |= {SOURCE / "schemas" / "facts" / f"{k.name}.v1.json": json.dumps(facts(k), indent=1, ensure_ascii=False) + "\n" for k in KINDS}
     out |= {SOURCE / "schemas" / f"{word}.v1.json": schema(word, kind) for word, kind in predicates().items()}
     return out
 
@@ -188,7 +190,7 @@ def settings() -> str:
         "Made from code by `make docs`. Unknown keys are refused. In force only as committed on the protected branch.",
         "",
     ]
-    for name in ("ProjectTable", "Service", "Feature", "Plan", "Objective"):
+    for name in ("ProjectTable", "Service", "Feature", "Plan", "Objective", "Destination"):
         struct = getattr(project, name)
         lines += [f"## {inspect.getdoc(struct)}", "", "| key | type | default | means |", "|---|---|---|---|"]
         for line in inspect.getsource(struct).splitlines():

@@ -70,6 +70,11 @@ class Misuse(DossierError):
 _TERMINAL = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")  # colours and cursor movements of a terminal
 
 
+def counted(n: int, thing: str) -> str:
+    """`1 file`, `2 files`: how many of a thing whose plural is an s."""
+    return f"{n} {thing}" if n == 1 else f"{n} {thing}s"
+
+
 def shown(text: str, most: int = 200) -> str:
     """`text` fit for a terminal or a page: colours gone, control characters replaced, at most `most` characters and how many more."""
     text = _TERMINAL.sub("", text)

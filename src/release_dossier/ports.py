@@ -17,6 +17,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
+from release_dossier.delivery import Began, Delivery, Ended, State
 from release_dossier.trust.log import Entry
 
 LOCK_SECONDS_MAX = 30.0  # seconds to wait for another process; no command holds the lock while it runs planned commands
@@ -103,4 +104,32 @@ class Store(Protocol):
 
     def checkpoint(self) -> bytes:
         """The newest signed checkpoint, of the same moment as `entries`."""
+        ...
+
+
+class Outbox(Protocol):
+    """What is to be sent. Nothing leaves that is not durable here before; nothing that was entered is ever forgotten."""
+
+    def queue(self, delivery: Delivery) -> State:
+        """Enter a delivery; durable when it returns. One that is there already is returned with all its tries.
+
+        Raises:
+            Unavailable: `outbox.file-system`. Corrupt: `outbox.journal`.
+        """
+        ...
+
+    def states(self) -> dict[str, State]:
+        """Every delivery by id, in the order they were entered."""
+        ...
+
+    def begin(self, id: str, at: str) -> Began:
+        """Announce the next try; durable when it returns, before anything leaves."""
+        ...
+
+    def end(self, ended: Ended) -> None:
+        """Write down how a try ended; durable when it returns."""
+        ...
+
+    def trying(self, id: str) -> AbstractContextManager[bool]:
+        """The right to try this delivery, as True, or False where another process has it. Given up by the system when the process dies."""
         ...

@@ -80,6 +80,28 @@ class Objective(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     failure_modes: tuple[str, ...] = ()
 
 
+class Destination(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[[destination]]`: where a payload may be sent"""
+
+    name: str  # what `dossier send --to` asks for
+    kind: Literal[
+        "webhook", "github-comment", "github-check"
+    ]  # a CloudEvent by POST; a comment on the change's issue; a check run on its head
+    audience: str  # what it may see: auditor, customer, github, webhook or raw
+    url: str = ""  # webhook: https address
+    secret_env: str = ""  # webhook: variable that holds its whsec_ secret
+    repository: str = ""  # GitHub: owner/name; empty: that of the project's remote
+    token_env: str = "GITHUB_TOKEN"  # GitHub: variable that holds a token
+    private: bool = False  # whether its address may lie in a private range, and be http
+    condition: str = ""  # CEL that must hold before anything leaves, over facts.outcome, unmet, waived, missing_approvals, withheld, bytes
+
+
+class LogTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[log]`: who else keeps an eye on the transparency log"""
+
+    witnesses: tuple[str, ...] = ()  # address and verifier key of each: "https://witness.example NAME+HASH+KEY"
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole of `dossier.toml`."""
 
@@ -89,6 +111,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     feature: tuple[Feature, ...] = ()
     evidence: tuple[Plan, ...] = ()
     objective: tuple[Objective, ...] = ()
+    destination: tuple[Destination, ...] = ()
+    log: LogTable = LogTable()
     rules: dict[str, Any] = {}  # [rules] and [[rules.requirement]]: see docs/rules.md
 
     def service_named(self, name: str) -> Service | None:
@@ -137,6 +161,7 @@ def _check(s: Settings, at: str) -> None:
         ("service", [x.name for x in s.service]),
         ("feature", [x.name for x in s.feature]),
         ("evidence", [x.name for x in s.evidence]),
+        ("destination", [x.name for x in s.destination]),
     ):
         twice = next((n for i, n in enumerate(names) if n in names[:i]), None)
         if twice is not None:

@@ -84,6 +84,7 @@ CODES = {
     ),
     "crash.unknown-point": ("A test asked to stop at a commit point there is not.", "Use one of those listed."),
     "demo.exists": ("The folder the demo would make is there already.", "Name another with --keep, or remove it."),
+    "demo.history": ("git does not take the captured history.", "Update git; what it said stands above."),
     "demo.other-outcome": (
         "A step of the demo was decided otherwise than its story says.",
         "The program or its data is not as shipped: install again, and report it if it stays.",
@@ -118,6 +119,21 @@ CODES = {
     ),
     "envelope.shape": ("This is no DSSE envelope.", "Give the signed document, not its content."),
     "envelope.signatures": ("A signed document has no signature, too many, or one key twice.", "Have it signed, once by each key."),
+    "event.data": (
+        "A CloudEvent has both data and data_base64, or data_base64 that is no base64.",
+        "Send one of the two, as the JSON format of CloudEvents says.",
+    ),
+    "event.missing": ("A CloudEvent lacks id, source, specversion or type.", "Add the attribute: CloudEvents 1.0.2, section 3.1."),
+    "event.name": ("The name of a CloudEvent's attribute is not made of lower-case letters and digits.", "Rename the extension."),
+    "event.shape": (
+        "What should be a CloudEvent is no JSON object, or a batch no array.",
+        "Send it in the JSON format of CloudEvents 1.0.2.",
+    ),
+    "event.specversion": ("A CloudEvent is of another version of the specification.", "Send specversion 1.0."),
+    "event.value": (
+        "A CloudEvent's attribute has a value the specification does not allow.",
+        "See the place named, and CloudEvents 1.0.2, section 2.2 and 3.1.",
+    ),
     "evidence.ambiguous-format": ("The file could be read in more than one way.", "Say which: --format NAME."),
     "evidence.empty": ("The file has no content.", "Find out why the tool wrote nothing; an empty report proves nothing."),
     "evidence.line-too-long": ("A line is longer than a record may be.", "Check that the file is what its tool wrote, one record a line."),
@@ -297,9 +313,46 @@ CODES = {
         "The two sides of a comparison must be dossiers, or documents that name one.",
         "Name a dossier, a decision, a release or a tag.",
     ),
+    "outbox.file-system": (
+        "The folder of what is to be sent cannot be read or written.",
+        "Check free space and rights of .dossier/outbox; nothing left that was not written down before.",
+    ),
+    "outbox.journal": (
+        "The journal of what is to be sent was altered.",
+        "Restore .dossier/outbox from a copy. Sent payloads keep their id, so a receiver counts none twice.",
+    ),
+    "outside.address": (
+        "An address is none that may be asked: not https, with credentials in it, or malformed.",
+        "Give an https address; secrets belong into a variable the destination names.",
+    ),
+    "outside.private": (
+        "A name outside leads to a private, loopback or reserved address: this is how a server is made to attack its own network.",
+        "Where it is meant, private = true in its [[destination]] on the protected branch.",
+    ),
+    "outside.redirects": ("An address redirects again and again.", "Name the address it ends at."),
+    "outside.too-large": ("An answer from outside is larger than one may be.", "Check that the address is the right one."),
+    "outside.unreachable": (
+        "A name outside has no address, or nobody answered in time.",
+        "Try again; a delivery stays in the outbox: dossier send --due.",
+    ),
     "passkey.syntax": (
         "This is no passkey signature: not the browser's three values as canonical JSON, or too long.",
         "Sign again on the project's page.",
+    ),
+    "payload.audience": ("There is no such audience.", "One of: auditor, customer, github, webhook, raw."),
+    "payload.no-place": ("A pointer names no place of the payload.", "Use a path the payload's list of withheld places names."),
+    "payload.not-withheld": (
+        "That place is not withheld from this audience, or not there.",
+        "dossier payload DIGEST --audience A --json lists withheld places.",
+    ),
+    "payload.other-opening": (
+        "An opening does not belong to this payload: another place, another value or another salt.",
+        "Ask the sender for the opening of this very payload; do not trust the value.",
+    ),
+    "payload.shape": ("A file is no payload or opening.", "Take it as `dossier payload` wrote it."),
+    "payload.words": (
+        "The call lacks a digest and an audience, or one half of a check.",
+        "dossier payload DIGEST --audience A, or dossier payload --check FILE --opening FILE.",
     ),
     "people.no-reason": ("A rejection, withdrawal or waiver needs its reason.", "--reason, in words the next reader understands."),
     "people.not-withdrawable": (
@@ -348,6 +401,32 @@ CODES = {
     ),
     "replay.shape": ("The file is no list of replay scenarios.", "docs/evidence/replay-protection.md shows one."),
     "run.moved": ("The branch has commits the open change does not know.", "dossier run --issue FILE opens it again."),
+    "send.address": ("A webhook has no address.", "Add url to its [[destination]] on the protected branch."),
+    "send.condition": (
+        "The destination's own condition does not hold for this payload, or cannot be asked of it.",
+        "See what was found; nothing was sent. The condition stands in dossier.toml.",
+    ),
+    "send.destination": (
+        "The protected branch names no such destination.",
+        "Add a [[destination]] to dossier.toml there: docs/dossier-toml.md.",
+    ),
+    "send.moved": (
+        "A destination's address was changed while a delivery to it was pending.",
+        "Send it anew: the new address gets a delivery of its own once the old one is settled.",
+    ),
+    "send.no-issue": (
+        "A comment is to be sent for a change that no GitHub issue stands behind.",
+        "Open the change with --issue NUMBER, or send a check run.",
+    ),
+    "send.no-secret": ("The variable with the secret of a webhook is not set.", "Set it to whsec_ and base64, the same at both ends."),
+    "send.no-token": (
+        "The variable with a GitHub token is not set.",
+        "Set it to a token that may write issues or checks of the repository.",
+    ),
+    "send.words": (
+        "The call lacks a digest and a destination, or says --wait in other words than seconds.",
+        "dossier send DIGEST --to NAME, dossier send --due, or dossier send --list.",
+    ),
     "settings.age": ("An age is not written as a number and m, h or d.", "Write 24h or 7d."),
     "settings.key": ("dossier.toml has a key that is not known, or a value of another type.", "docs/dossier-toml.md lists keys and types."),
     "settings.name": ("A name has characters a name may not have, or is too long.", "Use at most 64 letters, digits and . _ -"),
@@ -430,6 +509,10 @@ CODES = {
         "Take the newest file: it holds every version.",
     ),
     "usage": ("The words of the call are not a command.", "dossier --help, or dossier COMMAND --help."),
+    "usage.open": (
+        "A change is opened from an issue, or a tag is looked at after the fact: not both, and not neither.",
+        "dossier open --issue FILE, or dossier open --retrospective TAG --owner WHO.",
+    ),
     "usage.service": ("--service is not NAME=VERSION.", "Write it as --service backend=3.8.2."),
     "verify.no-trust": (
         "Nobody said whose signatures count.",
@@ -440,4 +523,5 @@ CODES = {
     "waiver.never": ("This requirement can never be waived.", "Bring evidence that passes."),
     "waiver.past": ("The waiver would have ended before it began.", "--until a later moment."),
     "waiver.unknown": ("The service has no requirement of this name.", "dossier gate lists them."),
+    "webhook.secret": ("The secret of a webhook is empty or no base64.", "Make one: whsec_ and 24 to 64 random bytes in base64."),
 }

@@ -26,18 +26,24 @@ class GitHub:
         self.answers: dict[str, tuple[int, dict[str, str], bytes]] = {}
         self.asked: list[tuple[str, str, dict[str, str]]] = []
         self.faults: list[str] = []
+        self.bodies: list[bytes] = []
         server = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                server.asked.append(("GET", self.path, {k.lower(): v for k, v in self.headers.items()}))
-                server.check("get", self.path, {k.lower(): v for k, v in self.headers.items()})
+                server.asked.append((self.command, self.path, {k.lower(): v for k, v in self.headers.items()}))
+                server.check(self.command.lower(), self.path, {k.lower(): v for k, v in self.headers.items()})
+                if self.command == "POST":
+                    server.bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
+                    server.check_body(self.path, server.bodies[-1])
                 status, headers, body = server.answers.get(self.path, (404, {}, b'{"message":"Not Found"}'))
                 self.send_response(status)
                 for name, value in {"Content-Type": "application/json", "Content-Length": str(len(body)), **headers}.items():
                     self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(body)
+
+            do_POST = do_GET
 
             def log_message(self, *args: object) -> None:
                 pass
@@ -73,6 +79,14 @@ class GitHub:
                     self.faults.append(f"{p['name']}={value} is not {p['schema']}")
         if not headers.get("accept", "").startswith("application/vnd.github") or not headers.get("user-agent"):
             self.faults.append(f"headers {headers}")
+
+    def check_body(self, path: str, body: bytes) -> None:
+        """What is posted against the schema of its operation."""
+        found = self.operation("post", path)
+        if found is not None:
+            schema = found[0]["requestBody"]["content"]["application/json"]["schema"]
+            whole = {**schema, "components": self.description["components"]}
+            self.faults += [str(e) for e in jsonschema_rs.iter_errors(whole, json.loads(body))]
 
     def resolved(self, value: dict[str, Any]) -> dict[str, Any]:
         while "$ref" in value:

@@ -19,6 +19,7 @@ BYTES_MAX = 150 * 1024
 
 def addresses(place: Place) -> Iterator[str]:
     """Every page of the demo: each list, each release on each tab, each round, each document, each piece of evidence."""
+    yield from ("/compare", "/posture", "/rules", "/rules?service=trading", "/log", "/log/0", "/log/17", "/log?type=decision")
     yield from ("/", "/?q=trading&status=blocked", "/?q=nothing-like-it", "/?sort=ending")
     for r in place.catalog.rounds.values():
         yield from (f"/releases/{r.service}/{r.version}?tab={tab}" for tab, _ in TABS)
@@ -191,9 +192,10 @@ def test_an_artifact_is_shown_as_what_it_is(name: str, format: str, raw: bytes, 
 def test_a_theme_is_kept_and_leads_back_here_only(client: TestClient) -> None:
     """Chosen without JavaScript; a link from outside cannot send a reader elsewhere."""
     answer = client.get("/theme?to=dark&back=/log", follow_redirects=False)
+    client.cookies.clear()
     assert answer.headers["location"] == "/log"
-    assert 'data-theme="dark"' in client.get("/", cookies={"theme": "dark"}).text
-    assert 'data-theme="x' not in client.get("/", cookies={"theme": "x"}).text
+    assert 'data-theme="dark"' in client.get("/", headers={"cookie": "theme=dark"}).text
+    assert 'data-theme="x' not in client.get("/", headers={"cookie": "theme=x"}).text
     for back in ("https://example.org", "//example.org", "/\\example.org"):
         assert client.get("/theme", params={"to": "dark", "back": back}, follow_redirects=False).headers["location"] == "/"
     client.cookies.clear()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from release_dossier.cli import edge
-from release_dossier.errors import EXIT_CORRUPT, EXIT_DENIED
+from release_dossier.errors import EXIT_CORRUPT, EXIT_DENIED, counted
 
 if TYPE_CHECKING:
     from release_dossier.dossier import Dossier
@@ -15,14 +15,15 @@ if TYPE_CHECKING:
 
 
 @click.command()
+@click.option("--change", metavar="BRANCH|DIGEST", help="the change; that of the branch checked out when not given")
 @edge.json_option
-def assemble(as_json: bool) -> None:
+def assemble(change: str | None, as_json: bool) -> None:
     """Close the set: scope, every attempt, what is absent, drift, risks, owners, rules. Its digest is what people sign."""
     from release_dossier.steps.assemble import assemble as assemble_dossier
     from release_dossier.steps.decide import publish_checkpoint
 
     world = edge.open_world()
-    digest, dossier = assemble_dossier(world, *world.open_change())
+    digest, dossier = assemble_dossier(world, *world.open_change(change))
     publish_checkpoint(world)
     edge.emit({"dossier": dossier_json(digest, dossier)}, as_json, lambda: _assembled(digest, dossier))
 
@@ -40,7 +41,7 @@ def _assembled(digest: str, d: Dossier) -> str:
     services = ", ".join(f"{s.name} {s.version}" for s in d.change.services)
     lines = [
         f"dossier {digest}",
-        f"  for {services}: {len(d.evidence)} attempts, {len(d.absent)} expected and absent, {len(d.risks)} risks",
+        f"  for {services}: {counted(len(d.evidence), 'attempt')}, {len(d.absent)} expected and absent, {counted(len(d.risks), 'risk')}",
     ]
     lines += [f"  ○ absent  {a.name} ({a.service}): {a.why}" for a in d.absent]
     compared = [x for x in d.drift if not x.comparable]

@@ -39,6 +39,8 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "compare": ("look", "compare", "two dossiers or releases side by side"),
     "export": ("bundle", "export", "one file another reviewer checks offline"),
     "verify": ("bundle", "verify", "check such a file, or a stored dossier"),
+    "payload": ("send", "payload", "what leaves the house for an audience, and what is withheld"),
+    "send": ("send", "send", "that, to a destination; what is to be sent and what came of it"),
     "replay": ("decide", "replay", "recompute a stored decision, bit for bit"),
     "evidence": ("evidence", "evidence", "what a file says: kinds, read"),
     "ledger": ("ledger", "ledger", "money checks of a SocialPredict ledger"),

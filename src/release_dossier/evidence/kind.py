@@ -6,7 +6,9 @@ the code, because then the fingerprint says so anyway. Each kind is one file in 
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
+from typing import Any
 
 import msgspec
 
@@ -15,7 +17,8 @@ DAY = timedelta(days=1)
 
 class Kind(msgspec.Struct, frozen=True, kw_only=True):
     """A type of evidence. `about_data`: it looks at data some build wrote, so it speaks of a change only when that build is known.
-    `facts` are those readers of this kind give, with their units; `formats` the readers."""
+    `facts` are those readers of this kind give, with their units; `formats` the readers. A part of a fact's name in angle brackets stands
+    for what the file names, as in `flat.<function>`."""
 
     name: str
     unit: str
@@ -39,3 +42,44 @@ def page(k: Kind) -> str:
     lines += ["| fact | unit | meaning |", "|---|---|---|", *(f"| `{n}` | {u} | {m} |" for n, u, m in k.facts), ""]
     lines += [f"Read from: {', '.join(f'`{f}`' for f in k.formats)}.", ""]
     return "\n".join(lines)
+
+
+def schema(k: Kind) -> dict[str, Any]:
+    """JSON Schema of the facts of a kind: `{name: {value, unit, samples?}}`, each with its unit. A reader may give more than these."""
+    named = {n: _fact(u, m) for n, u, m in k.facts if "<" not in n}
+    patterns = {f"^{re.sub('<[^>]*>', '.+', re.escape(n))}$": _fact(u, m) for n, u, m in k.facts if "<" in n}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"https://w3id.org/release-dossier/facts/{k.name}/v1",
+        "title": f"Facts of kind {k.name}",
+        "description": f"It proves {k.proves}. It does not prove {k.does_not_prove}.",
+        "type": "object",
+        "properties": named,
+        **({"patternProperties": patterns} if patterns else {}),
+        "additionalProperties": _fact("", ""),
+    }
+
+
+_TEXT_UNITS = ("words", "name", "credits")
+
+
+def _fact(unit: str, meaning: str) -> dict[str, Any]:
+    if not unit:
+        value: dict[str, Any] = {"type": ["number", "boolean", "string"]}
+    elif unit == "flag":
+        value = {"type": "boolean"}
+    elif unit in _TEXT_UNITS:
+        value = {"type": "string"} if unit != "credits" else {"type": "string", "pattern": "^-?[0-9]+$"}
+    else:
+        value = {"type": "number", "minimum": 0, "maximum": 1} if unit == "ratio" else {"type": "number"}
+    return {
+        "type": "object",
+        **({"description": meaning} if meaning else {}),
+        "required": ["value", "unit"],
+        "properties": {
+            "value": value,
+            "unit": {"const": unit} if unit else {"type": "string"},
+            "samples": {"type": "integer", "minimum": 0},
+        },
+        "additionalProperties": False,
+    }

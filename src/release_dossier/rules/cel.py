@@ -24,6 +24,13 @@ EXACT = 2**53  # whole numbers up to here are the same as float
 _UNREADABLE = re.compile(r"""[\\\x00-\x1f\x7f]|//|\'{3}|"{3}""")
 _TEXT = re.compile(r"""[rRbB]{0,2}(?:'[^']*'|"[^"]*")""")
 _HIDES = re.compile(r"\|\||!(?!=)|\?|\b(?:has|all|exists|exists_one|existsOne|none|map|filter|matches|dyn|type)\s*\(")
+# What the two engines of tests/rules/test_cel_engines.py answer differently about, or only one of them knows: everything but comparisons,
+# arithmetic, `in` over a list written out, and these functions.
+_FUNCTIONS = ("contains", "startsWith", "endsWith", "double", "int")
+_TYPE_NAME = r"(?<![.\w])(?:int|uint|double|string|bytes|list|map|bool|null_type|null)\b(?!\s*\()"
+_DIFFERS = re.compile(rf"\b(?!(?:in|{'|'.join(_FUNCTIONS)})\b)[A-Za-z_]\w*\s*\(|[{{`\[]|\b\d+[uU]\b|\b0[xX]|{_TYPE_NAME}")
+_IN_LIST = re.compile(r"\bin\s*\[")
+_DIVIDES = re.compile(r"/.*!=|!=.*/")
 _FACT = re.compile(r"\bfacts\s*\.\s*([A-Za-z_][A-Za-z0-9_]*)")
 _INDEX = re.compile(r"\bfacts\b(?!\s*\.\s*[A-Za-z_])")
 
@@ -54,6 +61,21 @@ def lint(condition: str, needs: Sequence[str], at: str) -> None:
         )
     if _INDEX.search(bare):
         raise Refused("rules.condition-index", at=at, found="facts without a name", expected="facts.NAME")
+    differs = _DIFFERS.search(_IN_LIST.sub("in ", bare))
+    if differs:
+        raise Refused(
+            "rules.condition-differs",
+            at=at,
+            found=differs.group().strip(),
+            expected=f"comparisons, arithmetic, in [...] and {', '.join(_FUNCTIONS)}: engines answer differently about the rest",
+        )
+    if _DIVIDES.search(bare):
+        raise Refused(
+            "rules.condition-hides",
+            at=at,
+            found="/ and !=",
+            expected="no != beside a division: 0.0 / 0.0 is unlike everything",
+        )
     loose = sorted(set(_FACT.findall(bare)) - set(needs))
     if loose:
         raise Refused(

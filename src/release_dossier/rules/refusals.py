@@ -4,8 +4,12 @@ from __future__ import annotations
 
 CODES = {
     "gate.naive-time": ("A decision was asked for a time without its offset.", "Give the time as UTC: 2026-11-24T13:40:00Z."),
+    "rules.condition-differs": (
+        "A condition uses what CEL engines answer differently about, or only some know: a decision must be the same on all.",
+        "Use comparisons joined by &&, arithmetic, `in [...]`, contains, startsWith, endsWith, double and int.",
+    ),
     "rules.condition-hides": (
-        "A condition uses `||`, `!`, `?:`, `has` or a list macro: with them absence looks like a pass.",
+        "A condition uses `||`, `!`, `?:`, `has`, a list macro, or `!=` beside a division: with them absence looks like a pass.",
         "Write comparisons joined by &&. What must be absent is a requirement of its own.",
     ),
     "rules.condition-index": (

@@ -1,27 +1,35 @@
-"""GitHub over HTTPS, as little as the thread needs: one issue by its number. The token, if any, is GITHUB_TOKEN."""
+"""GitHub over HTTPS, as little as the thread needs: one issue by its number, a comment on it, a check run on a commit.
+
+Every request goes through `sources.outside`. GITHUB_API_URL names another GitHub, which may lie in a private network: whoever sets a
+variable of this process may say so. A token goes to that host and nowhere else.
+"""
 
 from __future__ import annotations
 
+import json
 import re
-import urllib.error
-import urllib.parse
-import urllib.request
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
 
 from release_dossier.errors import Refused, Unavailable
 from release_dossier.limits import ISSUE_BYTES_MAX
 from release_dossier.sources.git import Repository
+from release_dossier.sources.outside import REDIRECTS_MAX, Answer, request
 
+API = "https://api.github.com"
 _REMOTE = re.compile(r"github\.com[:/](?P<owner>[A-Za-z0-9-]+)/(?P<name>[A-Za-z0-9._-]+?)(?:\.git)?/?\Z")
-_SECONDS = 20
+_PAGE = 100  # what GitHub gives at most at once
+_PAGES_MAX = 10  # pages looked through for a mark of ours: the newest thousand
 
 
-def fetch_issue(number: int, repo: Repository, remote: str, environ: Mapping[str, str]) -> bytes:
-    """The JSON of issue `number` of the remote's repository (`GET /repos/{owner}/{repo}/issues/{number}`).
+def github_repository(repo: Repository, remote: str) -> str:
+    """owner/name of the remote's repository.
 
     Raises:
-        Refused: `github.no-remote`, `github.issue`. Unavailable: `github.unreachable`.
+        Refused: `github.no-remote`.
     """
     r = repo.result("remote", "get-url", remote, ok=(0, 2, 128))
     m = _REMOTE.search(r.stdout.decode().strip())
@@ -33,42 +41,115 @@ def fetch_issue(number: int, repo: Repository, remote: str, environ: Mapping[str
             expected="a GitHub repository",
             help="dossier open --issue FILE",
         )
-    api = environ.get("GITHUB_API_URL", "https://api.github.com")
-    url = f"{api}/repos/{m['owner']}/{m['name']}/issues/{number}"
-    headers = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28", "User-Agent": "release-dossier"}
-    if environ.get("GITHUB_TOKEN"):
-        headers["Authorization"] = f"Bearer {environ['GITHUB_TOKEN']}"
-    try:
-        with _opener.open(urllib.request.Request(url, headers=headers), timeout=_SECONDS) as answer:
-            return bytes(answer.read(ISSUE_BYTES_MAX + 1))
-    except urllib.error.HTTPError as e:
-        with e:
-            raise _refusal(e, url) from e
-    except OSError as e:
-        raise Unavailable(
-            "github.unreachable", at=url, found=str(getattr(e, "reason", e)), expected="an answer", help="dossier open --issue FILE"
-        ) from e
+    return f"{m['owner']}/{m['name']}"
 
 
-class _SameHost(urllib.request.HTTPRedirectHandler):
-    """A renamed repository answers with another address on the same host; a token goes nowhere else."""
+def fetch_issue(number: int, repo: Repository, remote: str, environ: Mapping[str, str]) -> bytes:
+    """The JSON of issue `number` of the remote's repository (`GET /repos/{owner}/{repo}/issues/{number}`).
 
-    def redirect_request(self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
-        there = urllib.parse.urlsplit(newurl)
-        if (there.scheme, there.netloc) != (urllib.parse.urlsplit(req.full_url).scheme, req.host):
-            raise Refused("github.issue", at=req.full_url, found=f"a redirect to {there.netloc}", expected="the same host")
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
+    Raises:
+        Refused: `github.no-remote`, `github.issue`. Unavailable: `github.unreachable`.
+    """
+    github = GitHub.of(environ, environ.get("GITHUB_TOKEN", ""), github_repository(repo, remote))
+    url = f"{github.api}/repos/{github.repository}/issues/{number}"
+    answer = github.get(url)
+    if answer.status != 200:
+        raise _refusal(answer, url)
+    return answer.body
 
 
-_opener = urllib.request.build_opener(_SameHost)
+class GitHub(msgspec.Struct, frozen=True, kw_only=True):
+    """One repository at one GitHub, and the token that may write to it, empty for none."""
+
+    api: str
+    private: bool
+    token: str
+    repository: str
+
+    @classmethod
+    def of(cls, environ: Mapping[str, str], token: str, repository: str) -> GitHub:
+        """As the environment says where GitHub is."""
+        own = environ.get("GITHUB_API_URL", "")
+        return cls(api=(own or API).rstrip("/"), private=bool(own), token=token, repository=repository)
+
+    def comment(self, issue: int, mark: str, body: bytes, *, look_first: bool) -> Answer:
+        """A comment on an issue. `mark` stands in `body`; with `look_first` a comment that has it is the one to be made.
+
+        Raises:
+            Refused: `outside.*`, `github.issue`. Unavailable: `outside.unreachable`, `github.unreachable`.
+        """
+        url = f"{self.api}/repos/{self.repository}/issues/{issue}/comments"
+        if look_first:
+            for page in range(1, _PAGES_MAX + 1):
+                found, answer = self._page(f"{url}?per_page={_PAGE}&page={page}")
+                if any(mark in str(c.get("body", "")) for c in found):
+                    return msgspec.structs.replace(answer, status=200)
+                if len(found) < _PAGE:
+                    break
+        return self._post(url, body)
+
+    def check_run(self, head: str, mark: str, body: bytes, *, look_first: bool) -> Answer:
+        """A check run on a commit, `mark` as its external id.
+
+        Raises:
+            As `comment`.
+        """
+        if look_first:
+            for page in range(1, _PAGES_MAX + 1):
+                url = f"{self.api}/repos/{self.repository}/commits/{head}/check-runs?filter=all&per_page={_PAGE}&page={page}"
+                found, answer = self._page(url)
+                if any(c.get("external_id") == mark for c in found):
+                    return msgspec.structs.replace(answer, status=200)
+                if len(found) < _PAGE:
+                    break
+        return self._post(f"{self.api}/repos/{self.repository}/check-runs", body)
+
+    def get(self, url: str) -> Answer:
+        """A renamed repository answers with another address on the same host; nothing is asked anywhere else."""
+        start = url
+        for _ in range(REDIRECTS_MAX + 1):
+            answer = self._ask("GET", url, None)
+            if answer.status not in (301, 302, 303, 307, 308):
+                return answer
+            there = urlsplit(answer.headers.get("location", ""))
+            if (there.scheme, there.netloc) != urlsplit(start)[:2]:
+                raise Refused("github.issue", at=start, found=f"a redirect to {there.netloc}", expected="the same host")
+            url = there.geturl()
+        raise Refused("github.issue", at=start, found=f"more than {REDIRECTS_MAX} redirects", expected="an answer")
+
+    def _page(self, url: str) -> tuple[list[dict[str, Any]], Answer]:
+        answer = self.get(url)
+        if answer.status != 200:
+            raise _refusal(answer, url)
+        try:
+            value = json.loads(answer.body)
+        except ValueError as e:
+            raise Unavailable("github.unreachable", at=url, found=str(e), expected="JSON") from e
+        items = value.get("check_runs") if isinstance(value, dict) else value
+        return [x for x in items if isinstance(x, dict)] if isinstance(items, list) else [], answer
+
+    def _post(self, url: str, body: bytes) -> Answer:
+        return self._ask("POST", url, body)
+
+    def _ask(self, method: str, url: str, body: bytes | None) -> Answer:
+        headers = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        if self.token:
+            headers["Authorization"] = f"Bearer {self.token}"
+        try:
+            return request(method, url, headers, body, private=self.private, follow=False, bytes_max=ISSUE_BYTES_MAX * 4)
+        except Unavailable as e:
+            raise Unavailable("github.unreachable", at=url, found=e.found, expected="an answer", help="dossier open --issue FILE") from e
 
 
-def _refusal(e: urllib.error.HTTPError, url: str) -> Refused | Unavailable:
+def _refusal(answer: Answer, url: str) -> Refused | Unavailable:
     """Asked too often, or the service is ill: try again later. Else the question was wrong."""
-    if e.code >= 500 or e.code == 429 or e.headers.get("x-ratelimit-remaining") == "0":
-        why = "asked too often" if e.code < 500 else "the service's own error"
+    status = answer.status
+    if status >= 500 or status == 429 or answer.headers.get("x-ratelimit-remaining") == "0":
+        why = "asked too often" if status < 500 else "the service's own error"
         return Unavailable(
-            "github.unreachable", at=url, found=f"HTTP {e.code}, {why}", expected="an answer", help="dossier open --issue FILE"
+            "github.unreachable", at=url, found=f"HTTP {status}, {why}", expected="an answer", help="dossier open --issue FILE"
         )
     help = "check the number, and GITHUB_TOKEN for a private repository"
-    return Refused("github.issue", at=url, found=f"HTTP {e.code}", expected="the issue", help=help)
+    return Refused("github.issue", at=url, found=f"HTTP {status}", expected="the issue", help=help)

@@ -8,7 +8,7 @@ from datetime import datetime
 import msgspec
 
 from release_dossier.dossier import Dossier
-from release_dossier.errors import Refused
+from release_dossier.errors import Refused, counted
 from release_dossier.gate import Decision
 from release_dossier.issue import ScopedIssue
 from release_dossier.steps.assemble import assemble
@@ -45,7 +45,7 @@ def run(
 
     if issue is not None:
         digest, change, warnings = open_change(world, issue, base=None, head=None, owner=owner, versions=versions)
-        stage("open", "; ".join([f"change {digest[:19]}… with {len(change.files)} files", *warnings]))
+        stage("open", "; ".join([f"change {digest[:19]}… with {counted(len(change.files), 'file')}", *warnings]))
     else:
         digest, change = world.open_change()
         if change.head != world.repo.resolve("HEAD"):
@@ -67,7 +67,7 @@ def run(
     else:
         stage("collect", "nothing planned with a command is missing, stale or changed")
     dossier_digest, dossier = assemble(world, digest, change)
-    stage("assemble", f"dossier {dossier_digest[:19]}… with {len(dossier.evidence)} attempts, {len(dossier.absent)} absent")
+    stage("assemble", f"dossier {dossier_digest[:19]}… with {counted(len(dossier.evidence), 'attempt')}, {len(dossier.absent)} absent")
     decision_digest, decision, dossier = decide_dossier(world, dossier_digest)
     stage("gate", decision.outcome)
     return Run(decision_digest, decision, dossier, tuple(stages))

@@ -27,6 +27,9 @@ POINTS = (
     "release.tag-object",
     "release.tagged",
     "release.recorded",
+    "outbox.queued",
+    "outbox.began",  # a try is announced; nothing left
+    "outbox.sent",  # the receiver answered; it is not written down
 )
 _armed = ""
 

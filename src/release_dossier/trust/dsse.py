@@ -24,7 +24,18 @@ from release_dossier.trust.sshsig import NAMESPACE, verify_armored
 from release_dossier.trust.statement import PAYLOAD_TYPE, Statement
 from release_dossier.trust.webauthn import verify_assertion
 
-__all__ = ["NAMESPACE", "PAYLOAD_TYPE", "Envelope", "envelope_of", "pae", "parse_envelope", "seal", "valid_keys"]
+__all__ = [
+    "NAMESPACE",
+    "PAYLOAD_TYPE",
+    "Envelope",
+    "envelope_of",
+    "pae",
+    "parse_envelope",
+    "seal",
+    "signature_by",
+    "signers_of",
+    "valid_keys",
+]
 SIGNATURES_MAX = 100  # of either sort on one envelope; a statement of ours has one or two, verifying each takes about 0.1 ms
 
 
@@ -128,6 +139,21 @@ def valid_keys(envelope: Envelope, public_keys: Mapping[str, str], at: str) -> f
         if hint not in valid and hint in public_keys and _verifies_typed(kind, hint, text, message, public_keys, at):
             valid.add(hint)
     return frozenset(valid)
+
+
+def signature_by(envelope: Envelope, i: int, keys: Sequence[PublicKey]) -> PublicKey | None:
+    """Which of `keys` made signature `i` of an envelope, whatever its key id says; None when none of them did.
+
+    For envelopes of other tools, whose key ids follow other customs. Never raises.
+    """
+    message = pae(envelope.payload_type, envelope.payload)
+    return next((k for k in keys if k.verifies(envelope.signatures[i][1], message)), None)
+
+
+def signers_of(envelope: Envelope, keys: Sequence[PublicKey]) -> frozenset[str]:
+    """Ids of those of `keys` that signed an envelope, each once however often it did: DSSE counts a threshold in these."""
+    found = (signature_by(envelope, i, keys) for i in range(len(envelope.signatures)))
+    return frozenset(k.id for k in found if k is not None)
 
 
 def _verifies_typed(kind: str, hint: str, text: str, message: bytes, public_keys: Mapping[str, str], at: str) -> bool:

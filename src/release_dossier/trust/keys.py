@@ -40,7 +40,9 @@ RSA_BITS_MIN = 2048  # bits; what NIST SP 800-131A still accepts
 RSA_BITS_MAX = 16384  # bits; OpenSSH's own bound, above it verifying takes seconds
 PUBLIC_LINE_CHARS_MAX = 8192  # characters; an RSA key of 16,384 bits takes 2,800
 PRIVATE_BYTES_MAX = 64 * 1024  # bytes of a private key file
+_ED25519_SPKI = bytes.fromhex("302a300506032b6570032100")  # RFC 8410 §4: the DER in front of the 32 bytes of a point
 _OPENSSH = b"-----BEGIN OPENSSH PRIVATE KEY-----"
+_PEM = re.compile(rb"-----BEGIN (PUBLIC KEY|CERTIFICATE)-----([A-Za-z0-9+/=\s]+)-----END \1-----")
 
 
 class Key(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -87,38 +89,36 @@ class PublicKey(msgspec.Struct, frozen=True):
         """`type base64`"""
         return f"{self.type} {base64.b64encode(self.blob).decode()}"
 
+    def spki(self) -> bytes:
+        """SubjectPublicKeyInfo in DER."""
+        if isinstance(self.key, bytes):
+            return _ED25519_SPKI + self.key
+        from cryptography.hazmat.primitives import serialization
+
+        out: bytes = self.key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+        return out
+
     def pem(self) -> bytes:
         """SubjectPublicKeyInfo in PEM, as openssl and cosign read it."""
-        from cryptography.hazmat.primitives import serialization
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
-        key = Ed25519PublicKey.from_public_bytes(self.key) if isinstance(self.key, bytes) else self.key
-        out: bytes = key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-        return out
+        text = base64.b64encode(self.spki()).decode()
+        lines = [text[i : i + 64] for i in range(0, len(text), 64)]
+        return "\n".join(["-----BEGIN PUBLIC KEY-----", *lines, "-----END PUBLIC KEY-----", ""]).encode()
 
     def verifies(self, signature: bytes, message: bytes) -> bool:
         """Whether `signature` is a DSSE signature of this key over `message`.
 
         Ed25519: 64 bytes. ECDSA: DER, or raw r||s as the DSSE specification's vector has it, with the curve's hash.
-        RSA: PSS with SHA-256, any salt length (in-toto takes the longest, others 32). A passkey signs no DSSE. Never raises.
+        RSA: PSS with SHA-256 and a salt of 32 bytes, or the longest there is room for, which is in-toto's.
+        A passkey signs no DSSE. Never raises.
         """
         if self.site:
             return False
         if self.type == ED25519:
             return _ed25519_verifies(self.key, signature, message)
-        from cryptography.exceptions import InvalidSignature
-
-        try:
-            if self.type == RSA:
-                from cryptography.hazmat.primitives import hashes
-                from cryptography.hazmat.primitives.asymmetric import padding
-
-                self.key.verify(signature, message, padding.PSS(padding.MGF1(hashes.SHA256()), padding.PSS.AUTO), hashes.SHA256())
-            else:
-                return _ecdsa_verifies(self, signature, message)
-        except (InvalidSignature, ValueError):
-            return False
-        return True
+        if self.type != RSA:
+            return _ecdsa_verifies(self, signature, message)
+        longest = (self.key.key_size + 6) // 8 - 34  # RFC 8017 §9.1.1: what the hash and two bytes leave of the number of bits but one
+        return any(pss_verifies(self, signature, message, salt_bytes) for salt_bytes in (32, longest))
 
 
 def key_id_of_blob(blob: bytes) -> str:
@@ -204,6 +204,84 @@ def passkey(kind: str, point: bytes, site: str, credential: str = "") -> Key:
     return Key(public.id, public.line, credential)
 
 
+def public_of_point(point: bytes) -> PublicKey:
+    """The Ed25519 key with these 32 bytes."""
+    return parse_blob(wire.text(ED25519.encode()) + wire.text(point), "a point")
+
+
+def parse_spki(der: bytes, at: str) -> PublicKey:
+    """A public key from SubjectPublicKeyInfo in DER: the form other tools' envelopes, notes and certificates bring.
+
+    Raises:
+        Refused: `key.public-syntax`, `key.unsupported`.
+    """
+    if der.startswith(_ED25519_SPKI) and len(der) == len(_ED25519_SPKI) + 32:
+        return public_of_point(der[-32:])
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+    try:
+        key = load_der_public_key(der)
+    except (ValueError, TypeError) as e:
+        raise Refused("key.public-syntax", at=at, found=f"{len(der)} bytes that are no key", expected="SubjectPublicKeyInfo") from e
+    except UnsupportedAlgorithm as e:
+        raise Refused("key.unsupported", at=at, found="a key of another sort", expected=", ".join(KEY_TYPES)) from e
+    return _public_of(key, at)
+
+
+def parse_pem(raw: bytes, at: str) -> PublicKey:
+    """A public key from PEM: `PUBLIC KEY`, or the key of a `CERTIFICATE`, whose validity is not judged here.
+
+    Raises:
+        Refused: `key.public-syntax`, `key.unsupported`.
+    """
+    found = _PEM.search(raw)
+    if len(raw) > PRIVATE_BYTES_MAX or found is None:
+        raise Refused("key.public-syntax", at=at, found=repr(raw[:40]), expected="a public key or a certificate in PEM")
+    try:
+        der = base64.b64decode(re.sub(rb"\s", b"", found[2]), validate=True)
+    except ValueError as e:
+        raise Refused("key.public-syntax", at=at, found="text that is not base64", expected="PEM") from e
+    return parse_certificate(der, at) if found[1] == b"CERTIFICATE" else parse_spki(der, at)
+
+
+def parse_certificate(der: bytes, at: str) -> PublicKey:
+    """The key an X.509 certificate is about. Nothing else of it is judged here.
+
+    Raises:
+        Refused: `key.public-syntax`, `key.unsupported`.
+    """
+    from cryptography import x509
+    from cryptography.exceptions import UnsupportedAlgorithm
+
+    try:
+        key = x509.load_der_x509_certificate(der).public_key()
+    except ValueError as e:
+        raise Refused("key.public-syntax", at=at, found=str(e), expected="an X.509 certificate") from e
+    except UnsupportedAlgorithm as e:
+        raise Refused("key.unsupported", at=at, found="a key of another sort", expected=", ".join(KEY_TYPES)) from e
+    return _public_of(key, at)
+
+
+def _public_of(key: Any, at: str) -> PublicKey:
+    """The library's public key as ours, through the one wire form that names it."""
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+
+    if isinstance(key, rsa.RSAPublicKey):
+        numbers = key.public_numbers()
+        return parse_blob(wire.text(RSA.encode()) + wire.integer(numbers.e) + wire.integer(numbers.n), at)
+    raw, point = serialization.Encoding.Raw, serialization.Encoding.X962
+    if isinstance(key, ed25519.Ed25519PublicKey):
+        return public_of_point(key.public_bytes(raw, serialization.PublicFormat.Raw))
+    curve = key.curve.name if isinstance(key, ec.EllipticCurvePublicKey) else type(key).__name__
+    kind = {"secp256r1": P256, "secp384r1": P384}.get(curve)
+    if kind is None:
+        raise Refused("key.unsupported", at=at, found=curve, expected=", ".join(KEY_TYPES))
+    body = key.public_bytes(point, serialization.PublicFormat.UncompressedPoint)
+    return parse_blob(wire.text(kind.encode()) + wire.text(kind.removeprefix("ecdsa-sha2-").encode()) + wire.text(body), at)
+
+
 def _rsa(r: wire.Reader, at: str) -> Any:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers
 
@@ -262,6 +340,19 @@ def _ed25519_pair(seed: bytes) -> tuple[bytes, bytes]:
     if lib.crypto_sign_seed_keypair(point, private, seed) != 0:
         raise RuntimeError("libsodium makes no key")
     return bytes(ffi.buffer(point)), bytes(ffi.buffer(private))
+
+
+def pss_verifies(public: PublicKey, signature: bytes, message: bytes, salt_bytes: int) -> bool:
+    """Whether `signature` is RSA-PSS with SHA-256 and a salt of exactly so many bytes. Never raises."""
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import padding
+
+    try:
+        public.key.verify(signature, message, padding.PSS(padding.MGF1(hashes.SHA256()), salt_bytes), hashes.SHA256())
+    except (InvalidSignature, ValueError):
+        return False
+    return True
 
 
 def _ecdsa_verifies(public: PublicKey, signature: bytes, message: bytes) -> bool:

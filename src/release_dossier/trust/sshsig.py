@@ -41,7 +41,7 @@ def verify_armored(armored: str, message: bytes, namespace: str, public_keys: Ma
     known = public_keys.get(public.id)
     if known is None or parse_public(known, at).blob != public.blob or said != namespace.encode():
         return None
-    return public.id if _verifies(public, signature, _signed_bytes(namespace, hash_name, message), at) else None
+    return public.id if blob_verifies(public, signature, _signed_bytes(namespace, hash_name, message), at) else None
 
 
 def _signed_bytes(namespace: str, hash_name: str, message: bytes) -> bytes:
@@ -69,8 +69,13 @@ def _parse(armored: str, at: str) -> tuple[PublicKey, bytes, str, bytes]:
     return parse_blob(blob, at), namespace, hash_name, signature
 
 
-def _verifies(public: PublicKey, signature: bytes, signed: bytes, at: str) -> bool:
-    """The signature's own algorithm must be one of its key's: `ssh-rsa` with SHA-1 is none."""
+def blob_verifies(public: PublicKey, signature: bytes, signed: bytes, at: str) -> bool:
+    """Whether a signature in SSH's wire form, its algorithm in front, is `public`'s over `signed`. The algorithm must be one of the key's:
+    `ssh-rsa` with SHA-1 is none.
+
+    Raises:
+        Refused: `sshsig.syntax`, `key.unsupported`.
+    """
     r = wire.Reader(signature, "sshsig.syntax", at)
     algorithm, blob = r.text().decode("ascii", "replace"), r.text()
     r.end()

@@ -110,6 +110,66 @@ def _statement(value: Any, raw: bytes, at: str) -> Statement:
     return Statement(named[1], body.predicate["project"], body.subject, body.predicate, raw, sha256(raw))
 
 
+class Descriptor(msgspec.Struct, frozen=True):
+    """in-toto ResourceDescriptor v1, as far as it is read here. One of `uri`, `digest` and `content` says what it is."""
+
+    name: str = ""
+    uri: str = ""
+    digest: dict[str, str] = {}
+    content: str = ""
+
+
+class Foreign(msgspec.Struct, frozen=True):
+    """A statement of somebody else's: what it is about, what kind of claim, and the claim as plain data."""
+
+    predicate_type: str
+    subject: tuple[Descriptor, ...]
+    predicate: dict[str, Any]
+
+
+def parse_intoto(raw: bytes, at: str) -> Foreign:
+    """`raw` as an in-toto Statement, v1 or v0.1, of any predicate type: at least one subject, each with a digest, all digests hexadecimal
+    words by algorithm. What the predicate says is not judged.
+
+    Raises:
+        Refused: `json.*`, `statement.type`, `statement.shape`.
+    """
+    value = parse_json(raw, at)
+    if not isinstance(value, dict) or value.get("_type") not in (STATEMENT_TYPE, "https://in-toto.io/Statement/v0.1"):
+        found = str(value.get("_type")) if isinstance(value, dict) else type(value).__name__
+        raise Refused("statement.type", at=f"{at} _type", found=found, expected=STATEMENT_TYPE)
+    try:
+        body = msgspec.convert(value, _ForeignBody)
+    except msgspec.ValidationError as e:
+        raise Refused("statement.shape", at=at, found=str(e), expected="an in-toto Statement") from e
+    return Foreign(body.predicateType, tuple(body.subject), body.predicate)
+
+
+def parse_descriptor(value: Any, at: str) -> Descriptor:
+    """A ResourceDescriptor from JSON that is parsed already.
+
+    Raises:
+        Refused: `statement.shape`.
+    """
+    try:
+        found = msgspec.convert(value, Descriptor)
+    except msgspec.ValidationError as e:
+        raise Refused("statement.shape", at=at, found=str(e), expected="an in-toto ResourceDescriptor") from e
+    if not (found.uri or found.digest or found.content):
+        raise Refused("statement.shape", at=at, found="no uri, digest or content", expected="one of them")
+    return found
+
+
+class _ForeignBody(msgspec.Struct):
+    predicateType: str
+    subject: list[Descriptor]
+    predicate: dict[str, Any] = {}
+
+    def __post_init__(self) -> None:
+        if not self.predicateType or not self.subject or not all(s.digest for s in self.subject):
+            raise ValueError("a predicate type, and at least one subject, each with a digest")
+
+
 class _Body(msgspec.Struct):
     subject: tuple[Subject, ...]
     predicate: dict[str, Any]

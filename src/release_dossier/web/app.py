@@ -47,6 +47,7 @@ def make_app(place: Place, options: Options | None = None) -> FastAPI:
     app.state.place = place
     app.state.options = options or Options()
     app.add_exception_handler(DossierError, _refusal)
+    app.add_exception_handler(404, _nowhere)
     app.add_middleware(_Headers)
     static = resources.files("release_dossier.web") / "static"
     app.mount("/static", StaticFiles(directory=Path(str(static))), name="static")
@@ -66,6 +67,12 @@ def problem(error: DossierError) -> dict[str, object]:
     """RFC 9457, with the four things a refusal says."""
     said = error.as_json()["error"]
     return {"type": f"/refusals#{error.code}", "title": error.code, "status": status_of(error), "detail": str(error), **said}
+
+
+async def _nowhere(request: Request, _: Exception) -> Response:
+    """An address nothing answers to."""
+    expected = "a page, or a path of /api/v1/openapi.json"
+    return await _refusal(request, Refused("page.unknown", at=request.url.path, found="nothing", expected=expected, help="dossier serve"))
 
 
 async def _refusal(request: Request, error: Exception) -> Response:

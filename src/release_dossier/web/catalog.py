@@ -26,7 +26,8 @@ from release_dossier.errors import Corrupt, DossierError, Refused
 from release_dossier.limits import DIGEST_PREFIX_MIN
 from release_dossier.store.tail import Tail
 from release_dossier.trust.dsse import Envelope, reread_envelope, valid_keys
-from release_dossier.trust.log import Checkpoint, Entry, Frontier, Tree, leaf_hash
+from release_dossier.trust.log import Checkpoint, Entry, Frontier, leaf_of
+from release_dossier.trust.merkle import Tree
 from release_dossier.trust.statement import Statement, reread_statement
 from release_dossier.web import rounds as fold
 from release_dossier.web.rounds import Round
@@ -38,7 +39,7 @@ _TABLES = """
 create table if not exists position(one integer primary key check (one = 1), shape text, project text, size integer, offset integer,
   frontier blob, last blob);
 create table if not exists entries(n integer primary key, at text, type text, digest blob, envelope blob, change blob, key text,
-  prev blob);
+  prev blob, salt text);
 create table if not exists nodes(level integer, i integer, hash blob, primary key(level, i)) without rowid;
 create unique index if not exists entries_digest on entries(digest);
 create index if not exists entries_change on entries(change, n);
@@ -117,7 +118,7 @@ class Catalog:
             nodes: list[tuple[int, int, bytes]] = []
             for entry in entries:
                 line = entry.line()
-                frontier.append(leaf_hash(line), lambda *node: nodes.append(node))
+                frontier.append(leaf_of(line), lambda *node: nodes.append(node))
                 offset += len(line) + 1
             if frontier.size == checkpoint.size:
                 _hold(checkpoint, frontier)  # before anything is folded from it
@@ -135,8 +136,8 @@ class Catalog:
     def enter(self, e: Entry) -> None:
         """The row of a log entry."""
         self._db.execute(
-            "insert into entries values (?, ?, ?, ?, ?, ?, ?, ?)",
-            (e.n, e.at, e.type, raw(e.digest), raw(e.envelope), raw(e.change), e.key, raw(e.prev)),
+            "insert into entries values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (e.n, e.at, e.type, raw(e.digest), raw(e.envelope), raw(e.change), e.key, raw(e.prev), e.salt),
         )
 
     def _fold(self, entry: Entry) -> None:
@@ -246,7 +247,10 @@ class Catalog:
         """Log entries by a condition over the columns of `entries`, written here in this program and never by a caller outside."""
         with self._turn:
             found = self._db.execute(f"select * from entries where {where} limit ?", (*values, most)).fetchall()
-        return [Entry(at, word(c), word(digest), word(env), key, n, word(prev), kind) for n, at, kind, digest, env, c, key, prev in found]
+        return [
+            Entry(at=at, change=word(c), digest=word(d), envelope=word(env), key=key, n=n, prev=word(prev), salt=salt, type=kind)
+            for n, at, kind, d, env, c, key, prev, salt in found
+        ]
 
     def rows(self, sql: str, values: Iterable[Any] = ()) -> list[tuple[Any, ...]]:
         """Rows of a query over the tables above."""
@@ -311,10 +315,10 @@ class _KeptTree(Tree):
     def __init__(self, catalog: Catalog, size: int) -> None:
         self.size, self._catalog = size, catalog
 
-    def perfect(self, level: int, index: int) -> bytes:
-        found = self._catalog.rows("select hash from nodes where level = ? and i = ?", (level, index))
+    def node(self, height: int, n: int) -> bytes:
+        found = self._catalog.rows("select hash from nodes where level = ? and i = ?", (height, n))
         if not found:
-            gap = f"no subtree {index} of level {level}"
+            gap = f"no subtree {n} of height {height}"
             raise Corrupt("log.gap", at="index.sqlite", found=gap, expected="one for every stretch of the log")
         return bytes(found[0][0])
 

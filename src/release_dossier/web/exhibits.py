@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from release_dossier.digest import parse_json
 from release_dossier.errors import DossierError, shown
 from release_dossier.evidence.readers.given import local, xml_events
 
@@ -113,7 +114,7 @@ def _go_test(raw: bytes) -> Exhibit:
 
 
 def _k6(raw: bytes) -> Exhibit:
-    metrics = json.loads(raw)["metrics"]
+    metrics = _json(raw)["metrics"]
     took = metrics["http_req_duration"]
     took = took.get("values", took)
     wanted = ("min", "med", "avg", "p(90)", "p(95)", "p(99)", "max")
@@ -132,7 +133,7 @@ def _k6(raw: bytes) -> Exhibit:
 
 def _sarif(raw: bytes) -> Exhibit:
     rows = []
-    for run in json.loads(raw).get("runs", ()):
+    for run in _json(raw).get("runs", ()):
         for r in run.get("results", ()):
             place = (r.get("locations") or [{}])[0].get("physicalLocation", {})
             file = str(place.get("artifactLocation", {}).get("uri", "no file"))
@@ -145,11 +146,16 @@ def _sarif(raw: bytes) -> Exhibit:
 
 def _scenarios(raw: bytes) -> Exhibit:
     rows = []
-    for s in json.loads(raw):
+    for s in _json(raw):
         moved = ", ".join(f"{k} {v}" for k, v in (s.get("balance_changes") or {}).items())
         statuses = ", ".join(f"{n} × {code}" for code, n in (s.get("statuses") or {}).items())
         rows.append(("", str(s["scenario"]), str(s.get("what", "")), f"{statuses}; {moved}" if moved else statuses))
     return _table("Scenarios", ("", "Scenario", "What was sent", "Answers, and what moved"), rows)
+
+
+def _json(raw: bytes) -> Any:
+    """Read strictly and bounded, as everything from outside."""
+    return parse_json(raw, "artifact", VIEW_BYTES_MAX)
 
 
 def _text(raw: bytes, name: str) -> Exhibit:
@@ -160,8 +166,8 @@ def _text(raw: bytes, name: str) -> Exhibit:
         return Exhibit(form="bytes", title=f"{len(raw)} bytes that are no text")
     title = "Text"
     if name.endswith((".json", ".sarif")) and len(raw) <= TEXT_BYTES_MAX * 4:
-        with suppress(ValueError):
-            text, title = json.dumps(json.loads(raw), indent=2, ensure_ascii=False)[:TEXT_BYTES_MAX], "JSON"
+        with suppress(DossierError):
+            text, title = json.dumps(_json(raw), indent=2, ensure_ascii=False)[:TEXT_BYTES_MAX], "JSON"
     clean = "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in text)
     return Exhibit(form="text", title=title, text=clean, cut=len(raw) > TEXT_BYTES_MAX)
 

@@ -433,3 +433,8 @@ def event(kind: str, key: str, at: str, digest: str, detail: str, state: str) ->
     words, sign = _EVENTS.get(kind, (kind, "·"))
     line = {"kind": kind, "words": words, "sign": sign, "key": key, "at": at, "digest": digest}
     return {**line, "detail": detail, "state": state}
+
+
+def rule_words(rule: Any) -> str:
+    """`limit_words` of a requirement as a value."""
+    return limit_words(msgspec.to_builtins(rule))

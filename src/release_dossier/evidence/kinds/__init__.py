@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 from release_dossier.errors import Refused
-from release_dossier.evidence.kind import Kind, page
+from release_dossier.evidence.kind import Kind, page, schema
 from release_dossier.evidence.kinds import (
     alert_coverage,
+    coverage,
     latency,
     ledger_invariants,
+    observability,
     payouts,
     replay_protection,
+    sbom,
     static_analysis,
     tests,
 )
 
 KINDS: tuple[Kind, ...] = (
     alert_coverage.KIND,
+    coverage.KIND,
     latency.KIND,
     ledger_invariants.KIND,
+    observability.KIND,
     payouts.KIND,
     replay_protection.KIND,
+    sbom.KIND,
     static_analysis.KIND,
     tests.KIND,
 )
-__all__ = ["KINDS", "Kind", "kind", "page"]
+__all__ = ["KINDS", "Kind", "kind", "page", "schema"]
 
 
 def kind(name: str) -> Kind:

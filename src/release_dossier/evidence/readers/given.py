@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import IO, Any, NoReturn
 
 import msgspec
@@ -12,6 +14,7 @@ from release_dossier.errors import Refused
 from release_dossier.evidence.reading import Fact
 from release_dossier.limits import DOCUMENT_BYTES_MAX, EVIDENCE_LINE_BYTES_MAX, LIMITS_MAX, XML_DEPTH_MAX
 
+_LONG_FRACTION = re.compile(r"(\.\d{6})\d+")  # more digits of a second than Python reads
 _EXACT_MAX = 2**53 - 1  # the largest number that canonical JSON (RFC 8785) still tells from its neighbours
 
 
@@ -35,20 +38,41 @@ def whole_json(stream: IO[bytes]) -> Any:
 
 
 def lines(stream: IO[bytes]) -> Iterator[tuple[int, bytes]]:
-    """Numbered lines without their ends.
+    """Numbered lines without their ends, see `Lines`."""
+    return iter(Lines(stream))
+
+
+class Lines:
+    """Numbered lines that are not blank, without their ends. When they are read, `ended` says whether the last had its end: tools that
+    write lines end each of them, so a file that does not was cut.
 
     Raises:
-        Refused: `evidence.line-too-long`.
+        Refused: `evidence.line-too-long`, while reading.
     """
-    number = 0
-    while line := stream.readline(EVIDENCE_LINE_BYTES_MAX + 1):
-        number += 1
-        if len(line) > EVIDENCE_LINE_BYTES_MAX:
-            raise Refused(
-                "evidence.line-too-long", at=f"line {number}", found="a longer line", expected=f"at most {EVIDENCE_LINE_BYTES_MAX} bytes"
-            )
-        if line.strip():
-            yield number, line.rstrip(b"\r\n")
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self.stream, self.ended = stream, True
+
+    def __iter__(self) -> Iterator[tuple[int, bytes]]:
+        number = 0
+        while line := self.stream.readline(EVIDENCE_LINE_BYTES_MAX + 1):
+            number += 1
+            if len(line) > EVIDENCE_LINE_BYTES_MAX:
+                raise Refused(
+                    "evidence.line-too-long",
+                    at=f"line {number}",
+                    found="a longer line",
+                    expected=f"at most {EVIDENCE_LINE_BYTES_MAX} bytes",
+                )
+            self.ended = line.endswith((b"\n", b"\r"))
+            if line.strip():
+                yield number, line.rstrip(b"\r\n")
+
+    def doubt(self, exit_status: int | None) -> str:
+        """Why what was read may not be all there was; empty when nothing says so."""
+        if not self.ended:
+            return "its last line does not end: it was cut off"
+        return "the exit status did not come with it: it may have been cut off" if exit_status is None else ""
 
 
 def record(line: bytes) -> dict[str, Any] | None:
@@ -95,6 +119,50 @@ def mapping(value: Any, at: str) -> dict[str, Any]:
 def word(value: Any) -> str:
     """`value` when it is text, else empty."""
     return value if isinstance(value, str) else ""
+
+
+def moment(text: Any) -> str | None:
+    """RFC 3339 UTC with milliseconds of an ISO 8601 text; None when it is none, or does not say its offset."""
+    if not isinstance(text, str) or not 19 <= len(text) <= 40:
+        return None
+    try:
+        t = datetime.fromisoformat(_LONG_FRACTION.sub(r"\1", text))
+        return t.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z") if t.tzinfo else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def epoch(number: Any) -> str | None:
+    """RFC 3339 UTC of seconds or milliseconds since 1970, text or number; None when it lies outside of 2001 to 2100."""
+    try:
+        value = float(number)
+    except (TypeError, ValueError):
+        return None
+    seconds = value / 1000 if value > 1e11 else value
+    if not 978_307_200 <= seconds <= 4_102_444_800:
+        return None
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def whole(text: Any) -> int | None:
+    """A whole number from 0, of at most 15 digits, as text or as number; None when it is none."""
+    if isinstance(text, int) and not isinstance(text, bool):
+        return text if 0 <= text < 10**15 else None
+    if isinstance(text, (str, bytes)) and 0 < len(text) <= 15 and text.isdigit() and text.isascii():
+        return int(text)
+    return None
+
+
+def share(text: Any, at: str) -> int:
+    """Percent as an expectation asks for them: a whole number from 0 to 100.
+
+    Raises:
+        Refused: `evidence.shape`.
+    """
+    found = whole(str(text).removesuffix("%").strip())
+    if found is None or found > 100:
+        wrong_shape(f"expectations.{at}", str(text), "whole percent, from 0 to 100")
+    return found
 
 
 def xml_events(stream: IO[bytes]) -> Iterator[tuple[str, Any]]:

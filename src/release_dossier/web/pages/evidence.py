@@ -12,7 +12,7 @@ from fastapi.responses import FileResponse, Response
 from release_dossier.digest import sha256
 from release_dossier.errors import Corrupt, DossierError, Refused
 from release_dossier.evidence.kinds import KINDS
-from release_dossier.trust.log import leaf_hash, verify_inclusion
+from release_dossier.trust.log import leaf_of, verify_inclusion
 from release_dossier.web import pictures, views
 from release_dossier.web.catalog import Read, raw
 from release_dossier.web.exhibits import VIEW_BYTES_MAX, Exhibit, exhibit
@@ -86,7 +86,7 @@ def checks(place: Place, read: Read) -> list[dict[str, str]]:
     catalog, entry = place.catalog, read.entry
     path = catalog.proof(entry)
     root = catalog.checkpoint.root if catalog.checkpoint else b""
-    there = verify_inclusion(leaf_hash(entry.line()), entry.n, catalog.size, path, root)
+    there = verify_inclusion(leaf_of(entry.line()), entry.n, catalog.size, path, root)
     leads = f"leads over {len(path)} hashes to the root {root.hex()[:12]}…" if there else "does not lead to the signed root"
     found = (
         ("bytes", True, f"its envelope has the digest log entry {entry.n} names, and holds the statement {entry.digest[:19]}…"),

@@ -1,0 +1,104 @@
+"""A delivery: one payload on its way to one destination, its tries, and what an answer means.
+
+1. The id is made from project, destination and bytes: the same payload for the same destination is one delivery, at every call and retry.
+2. An answer of 2xx is delivered. 408, 425, 429, 5xx and silence are worth another try; everything else is the receiver's no.
+3. Tries are spread as Standard Webhooks proposes, over three days, then it has failed for good. A receiver's Retry-After is heeded within
+   those bounds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from release_dossier.digest import digest_of
+
+BACKOFF_SECONDS = (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)  # after try 1, 2, …: the specification's own schedule
+RETRY_AFTER_SECONDS_MAX = 86_400
+
+
+class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+    """Something to send. `body` is the artifact with the exact bytes; `about` what the destination needs beside it."""
+
+    id: str
+    destination: str
+    kind: str
+    audience: str
+    dossier: str
+    body: str
+    about: dict[str, str]
+    queued_at: str
+
+
+class Began(msgspec.Struct, frozen=True, kw_only=True):
+    """Try `n` of a delivery is about to leave."""
+
+    id: str
+    n: int
+    at: str
+
+
+class Ended(msgspec.Struct, frozen=True, kw_only=True):
+    """How try `n` ended: `delivered`, `refused` (the receiver's last word) or `failed` (again at `next_at`)."""
+
+    id: str
+    n: int
+    at: str
+    outcome: str
+    status: int
+    detail: str
+    next_at: str = ""
+
+
+class State(msgspec.Struct, frozen=True, kw_only=True):
+    """A delivery and all its tries. A try without an end was killed."""
+
+    delivery: Delivery
+    began: tuple[Began, ...] = ()
+    ended: tuple[Ended, ...] = ()
+
+    @property
+    def outcome(self) -> str:
+        """`queued`, `interrupted`, or how the last try ended."""
+        if not self.began:
+            return "queued"
+        last = self.ended[-1] if self.ended else None
+        return last.outcome if last is not None and last.n == self.began[-1].n else "interrupted"
+
+    @property
+    def pending(self) -> bool:
+        """Whether it is still to be sent."""
+        return self.outcome in ("queued", "interrupted", "failed")
+
+    @property
+    def next_at(self) -> str:
+        """Not before this moment; empty for at once."""
+        return self.ended[-1].next_at if self.outcome == "failed" else ""
+
+
+def delivery_id(project: str, destination: str, payload: str) -> str:
+    """`msg_…`: the idempotency key a receiver sees."""
+    return "msg_" + digest_of([project, destination, payload])[7:39]
+
+
+def ended(began: Began, at: datetime, status: int, detail: str, headers: Mapping[str, str]) -> Ended:
+    """How a try ended. `status` is 0 where nobody answered."""
+    moment = _stamp(at)
+    if 200 <= status < 300:
+        return Ended(id=began.id, n=began.n, at=moment, outcome="delivered", status=status, detail=detail)
+    again = status in (0, 408, 425, 429) or status >= 500
+    if not again or began.n > len(BACKOFF_SECONDS):
+        why = detail if not again else f"{detail}; given up after {began.n} tries"
+        return Ended(id=began.id, n=began.n, at=moment, outcome="refused", status=status, detail=why)
+    wait = BACKOFF_SECONDS[began.n - 1]
+    asked = headers.get("retry-after", "")
+    if asked.isascii() and asked.isdecimal() and len(asked) < 10:
+        wait = max(wait, min(int(asked), RETRY_AFTER_SECONDS_MAX))
+    next_at = _stamp(at + timedelta(seconds=wait))
+    return Ended(id=began.id, n=began.n, at=moment, outcome="failed", status=status, detail=detail, next_at=next_at)
+
+
+def _stamp(t: datetime) -> str:
+    return t.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

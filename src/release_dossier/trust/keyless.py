@@ -1,0 +1,204 @@
+"""Sigstore bundles other tools made, verified offline with a trusted root that was given.
+
+1. With a certificate: Sigstore's own library (extra `keyless`) judges chain, time, SCT, log entry and identity. Nothing is signed so here.
+2. With a key that is managed: checked here. The signature is the key's; the entry in the log says the same signature, key and content; the
+   entry is in the tree of a checkpoint that a log of the trusted root signed, and a promise that came with it is that log's too.
+3. What is verified is a file or, for an in-toto statement, a file that is one of its subjects.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from typing import Any
+
+import msgspec
+
+from release_dossier.digest import canonical, parse_json
+from release_dossier.errors import Corrupt, DossierError, Refused, Unavailable
+from release_dossier.trust.dsse import envelope_of, signature_by
+from release_dossier.trust.keys import ED25519, PublicKey, parse_pem, parse_spki
+from release_dossier.trust.merkle import leaf_hash, verify_inclusion
+from release_dossier.trust.note import PLAIN_ECDSA, PLAIN_ED25519, NoteKey, parse_note, signed_by
+from release_dossier.trust.statement import parse_intoto
+
+BUNDLE_BYTES_MAX = 16 * 1024 * 1024  # bytes; with a large statement inside they take some hundred kilobytes
+MEDIA_TYPES = (
+    "application/vnd.dev.sigstore.bundle+json;version=0.1",
+    "application/vnd.dev.sigstore.bundle+json;version=0.2",
+    "application/vnd.dev.sigstore.bundle+json;version=0.3",
+    "application/vnd.dev.sigstore.bundle.v0.3+json",
+)
+
+
+def verify_keyless(bundle: bytes, root: bytes, artifact: bytes, *, identity: str, issuer: str, at: str = "Sigstore bundle") -> None:
+    """`artifact` was signed, as `bundle` says, by `identity` of `issuer`; judged with the trusted root `root` and nothing from outside.
+
+    Raises:
+        Refused: `json.*`, `sigstore.bundle`, `sigstore.root`: it is no such file. Unavailable: `sigstore.not-installed`.
+        Corrupt: `sigstore.verification`: it is one, and does not hold.
+    """
+    _bundle(bundle, at)
+    try:
+        from sigstore.errors import Error
+        from sigstore.models import Bundle, TrustedRoot
+        from sigstore.verify import Verifier, policy
+        from sigstore_models.trustroot import v1 as trustroot_v1
+    except ImportError as e:
+        raise Unavailable(
+            "sigstore.not-installed", at="extra keyless", found=str(e), expected="sigstore", help="pip install 'release-dossier[keyless]'"
+        ) from e
+    try:
+        verifier = Verifier(trusted_root=TrustedRoot(trustroot_v1.TrustedRoot.from_json(root)))
+    except (Error, ValueError, AttributeError) as e:
+        raise Refused("sigstore.root", at="trusted root", found=_first_line(e), expected="a Sigstore trusted root") from e
+    who = policy.Identity(identity=identity, issuer=issuer)
+    try:
+        parsed = Bundle.from_json(bundle)
+        if "dsseEnvelope" in parse_json(bundle, at, BUNDLE_BYTES_MAX):
+            _, payload = verifier.verify_dsse(parsed, who)
+            _is_subject(payload, artifact, at)
+        else:
+            verifier.verify_artifact(artifact, parsed, who)
+    except DossierError:
+        raise
+    except Exception as e:  # whatever the library throws at a hostile file, the bundle does not hold
+        raise Corrupt("sigstore.verification", at=at, found=_first_line(e), expected=f"a bundle signed by {identity}") from e
+
+
+def verify_keyed(bundle: bytes, root: bytes, artifact: bytes, key: PublicKey, at: str = "Sigstore bundle") -> None:
+    """`artifact` was signed, as `bundle` says, by `key`, and a log of the trusted root `root` holds that (rule 2).
+
+    Raises:
+        Refused: `json.*`, `sigstore.bundle`, `sigstore.root`. Corrupt: `sigstore.verification`.
+    """
+    value = _bundle(bundle, at)
+    logs = _log_keys(root)
+    try:
+        entry = _entry(value, at)
+        signature = _signature(value, artifact, key, at)
+        _entry_says(entry, signature, artifact, value, key, at)
+        _entry_in_log(entry, logs, at)
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as e:
+        raise Refused("sigstore.bundle", at=at, found=f"{type(e).__name__} {e}", expected="a Sigstore bundle") from e
+
+
+def _bundle(raw: bytes, at: str) -> dict[str, Any]:
+    value = parse_json(raw, at, BUNDLE_BYTES_MAX)
+    if not isinstance(value, dict) or value.get("mediaType") not in MEDIA_TYPES:
+        found = str(value.get("mediaType")) if isinstance(value, dict) else type(value).__name__
+        raise Refused("sigstore.bundle", at=f"{at} mediaType", found=found, expected=MEDIA_TYPES[-1])
+    envelope = value.get("dsseEnvelope")
+    if envelope is not None and (not isinstance(envelope, dict) or len(envelope.get("signatures") or ()) != 1):
+        raise Refused("sigstore.bundle", at=f"{at} dsseEnvelope", found="not one signature", expected="exactly one (bundle format)")
+    return value
+
+
+class _Log(msgspec.Struct, frozen=True):
+    id: bytes
+    public: PublicKey
+
+
+def _log_keys(root: bytes) -> tuple[_Log, ...]:
+    value = parse_json(root, "trusted root", BUNDLE_BYTES_MAX)
+    out = []
+    try:
+        for log in value["tlogs"]:
+            key = parse_spki(base64.b64decode(log["publicKey"]["rawBytes"], validate=True), "trusted root")
+            out.append(_Log(base64.b64decode(log["logId"]["keyId"], validate=True), key))
+    except (KeyError, TypeError, ValueError) as e:
+        raise Refused("sigstore.root", at="trusted root", found=f"{type(e).__name__} {e}", expected="a Sigstore trusted root") from e
+    return tuple(out)
+
+
+def _entry(value: dict[str, Any], at: str) -> dict[str, Any]:
+    entries = value["verificationMaterial"]["tlogEntries"]
+    if "publicKey" not in value["verificationMaterial"] or len(entries) != 1:
+        raise Refused("sigstore.bundle", at=at, found=f"{len(entries)} log entries", expected="a public key and one log entry")
+    entry: dict[str, Any] = entries[0]
+    return entry
+
+
+def _signature(value: dict[str, Any], artifact: bytes, key: PublicKey, at: str) -> bytes:
+    """The signature in the bundle, which is `key`'s, over `artifact` or over a statement about it."""
+    if "dsseEnvelope" in value:
+        envelope = envelope_of(value["dsseEnvelope"], b"", at, str(value["dsseEnvelope"].get("payloadType")))
+        if signature_by(envelope, 0, (key,)) is None:
+            raise _no(at, "the envelope's signature does not verify")
+        _is_subject(envelope.payload, artifact, at)
+        return envelope.signatures[0][1]
+    signature = base64.b64decode(value["messageSignature"]["signature"], validate=True)
+    if not key.verifies(signature, artifact):
+        raise _no(at, "the signature does not verify")
+    return signature
+
+
+def _is_subject(payload: bytes, artifact: bytes, at: str) -> None:
+    """`artifact` is one of the subjects of the statement in `payload`."""
+    digests = {"sha256": hashlib.sha256(artifact).hexdigest(), "sha512": hashlib.sha512(artifact).hexdigest()}
+    subjects = parse_intoto(payload, at).subject
+    if not any(s.digest.get(name) == digest for s in subjects for name, digest in digests.items()):
+        raise _no(at, f"the statement is about {len(subjects)} subjects, none of which is this file")
+
+
+def _entry_says(entry: dict[str, Any], signature: bytes, artifact: bytes, value: dict[str, Any], key: PublicKey, at: str) -> None:
+    """What the log holds is this signature by this key over this content."""
+    body = parse_json(base64.b64decode(entry["canonicalizedBody"], validate=True), f"{at} log entry")
+    kind = f"{body['kind']} {body['apiVersion']}"
+    if kind == "hashedrekord 0.0.1":
+        spec = body["spec"]
+        said = base64.b64decode(spec["signature"]["content"]), spec["data"]["hash"]["value"]
+        held = parse_pem(base64.b64decode(spec["signature"]["publicKey"]["content"]), at)
+    elif kind == "hashedrekord 0.0.2":
+        spec = body["spec"]["hashedRekordV002"]
+        said = base64.b64decode(spec["signature"]["content"]), base64.b64decode(spec["data"]["digest"]).hex()
+        held = parse_spki(base64.b64decode(spec["signature"]["verifier"]["publicKey"]["rawBytes"]), at)
+    elif kind == "dsse 0.0.1":
+        spec = body["spec"]
+        (only,) = spec["signatures"]
+        said = base64.b64decode(only["signature"]), spec["payloadHash"]["value"]
+        held = parse_pem(base64.b64decode(only["verifier"]), at)
+        artifact = base64.b64decode(value["dsseEnvelope"]["payload"])
+    else:
+        raise _no(at, f"a log entry of kind {kind}")
+    if said != (signature, hashlib.sha256(artifact).hexdigest()) or held.id != key.id:
+        raise _no(at, "the log holds another signature, key or content")
+
+
+def _entry_in_log(entry: dict[str, Any], logs: tuple[_Log, ...], at: str) -> None:
+    """The entry is under a checkpoint of a known log, and a promise of inclusion is that log's."""
+    proof = entry["inclusionProof"]
+    text, signatures = parse_note(proof["checkpoint"]["envelope"].encode(), f"{at} checkpoint")
+    lines = text.split(b"\n")
+    size, root = int(proof["treeSize"]), base64.b64decode(proof["rootHash"], validate=True)
+    if len(lines) < 4 or lines[1] != b"%d" % size or lines[2] != base64.b64encode(root):
+        raise _no(at, "the checkpoint is of another tree than the proof")
+    body = base64.b64decode(entry["canonicalizedBody"], validate=True)
+    path = [base64.b64decode(h, validate=True) for h in proof["hashes"]]
+    if not verify_inclusion(leaf_hash(body), int(proof["logIndex"]), size, path, root):
+        raise _no(at, "the entry is not in the tree of the checkpoint")
+    log_id = base64.b64decode(entry["logId"]["keyId"], validate=True)
+    log = next((log for log in logs if log.id == log_id), None)
+    if log is None:
+        raise _no(at, "a log the trusted root does not know")
+    kind = PLAIN_ED25519 if log.public.type == ED25519 else PLAIN_ECDSA
+    if not any(signed_by(text, signatures, NoteKey(name, kind, log.public)) for name, _, _ in signatures):
+        raise _no(at, "the checkpoint is not signed by the log")
+    promise = (entry.get("inclusionPromise") or {}).get("signedEntryTimestamp")
+    if promise is not None:
+        said = {
+            "body": entry["canonicalizedBody"],
+            "integratedTime": int(entry["integratedTime"]),
+            "logID": log_id.hex(),
+            "logIndex": int(entry["logIndex"]),
+        }
+        if not log.public.verifies(base64.b64decode(promise, validate=True), canonical(said)):
+            raise _no(at, "the promise of inclusion is not signed by the log")
+
+
+def _no(at: str, found: str) -> Corrupt:
+    return Corrupt("sigstore.verification", at=at, found=found, expected="a bundle that holds")
+
+
+def _first_line(e: Exception) -> str:
+    return (str(e).strip().splitlines() or [type(e).__name__])[0]

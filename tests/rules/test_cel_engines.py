@@ -1,0 +1,140 @@
+"""Two engines: what rules may say is what both answer alike; the published cases say which of them is right."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import cel
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from release_dossier.errors import Refused
+from release_dossier.rules.cel import ask, lint
+
+ROOT = Path(__file__).resolve().parents[2]
+SUITE = ROOT.parent / "shared" / "conformance" / "06-policy"
+# The one published case that contradicts itself: its value holds a backslash its expression does not.
+KNOWN = {"parse/bytes_literals/triple_double_quoted_unescaped_punctuation"}
+needs_suite = pytest.mark.skipif(not SUITE.is_dir(), reason="needs ../shared/conformance")
+
+
+def _tool() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("cel_suite", ROOT / "tools" / "cel_suite.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules["cel_suite"] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+tool = _tool()
+
+
+@pytest.mark.conformance
+@needs_suite
+def test_the_published_cases() -> None:
+    """Every published case a condition could be is answered as published, but for one that contradicts itself; none crashes."""
+    said = tool.score(SUITE)
+    assert {f.split(":")[0] for f in said["failures"]} <= KNOWN
+    assert said["total"] > 800
+    assert said["passed"] + len(said["failures"]) == said["total"]
+
+
+def test_a_wrong_answer_is_a_failure(tmp_path: Path) -> None:
+    """The scorer has teeth: another value, another type, a value where an error is due and a crash all count."""
+    full = '"full": {"expr": "1 + 1", "name": "t", "value": {"int64_value": "2"}}, "matcher": "value", "needs_proto_types": false'
+    rest = '"section": "s", "test": "t", "file": "basic", "expr": "1 + 1", "disable_check": false, "check_only": false'
+    (tmp_path / "a.jsonl").write_text("{" + full + ", " + rest + "}\n")
+    assert tool.score(tmp_path)["passed"] == 1
+    for answer in (("value", ("int", 3)), ("value", ("double", 2.0)), ("value", ("uint", 2)), ("error", "no"), ("crash", "panic")):
+        said = tool.score(tmp_path, lambda _, a=answer: a)
+        assert (said["passed"], said["total"], len(said["failures"])) == (0, 1, 1)
+    (tmp_path / "a.jsonl").write_text(("{" + full + ", " + rest + "}\n").replace('"value": {"int64_value": "2"}', '"eval_error": {}'))
+    assert tool.score(tmp_path)["passed"] == 0
+
+
+@pytest.mark.conformance
+@needs_suite
+def test_what_engines_differ_about_is_refused() -> None:
+    """Each published case the two engines answer differently is something no condition may say."""
+    differing = tool.differing(SUITE)
+    assert len(differing) > 100
+    for d in differing:
+        with pytest.raises(Refused, match=r"rules\.condition-"):
+            lint(f"facts.x == ({d['expr']})", ("x",), "rule")
+
+
+VALUES: dict[str, st.SearchStrategy[Any]] = {
+    "i": st.integers(-(2**63), 2**63 - 1) | st.integers(-3, 3),
+    "f": st.floats(allow_nan=False, allow_infinity=False) | st.sampled_from((0.0, -0.0, 1.0, 5e-324, 1e308)),
+    "s": st.text(max_size=4),
+    "b": st.booleans(),
+}
+
+
+@st.composite
+def numbers(draw: st.DrawFn, kind: str, depth: int = 0) -> str:
+    if depth > 1 or draw(st.booleans()):
+        literal = str(draw(st.integers(0, 9))) if kind == "i" else f"{draw(st.integers(0, 9))}.{draw(st.integers(0, 9))}"
+        return draw(st.sampled_from((f"facts.{kind}", literal)))
+    other = draw(st.sampled_from((kind, kind, "i", "f")))
+    return f"({draw(numbers(kind, depth + 1))} {draw(st.sampled_from('+-*/'))} {draw(numbers(other, depth + 1))})"
+
+
+@st.composite
+def conditions(draw: st.DrawFn) -> str:
+    sign = draw(st.sampled_from(("<", "<=", ">", ">=", "==", "!=")))
+    match draw(st.integers(0, 5)):
+        case 0 | 1 | 2:
+            return f"{draw(numbers(draw(st.sampled_from('if'))))} {sign} {draw(numbers(draw(st.sampled_from('if'))))} && facts.b"
+        case 3:
+            return f"facts.s {sign} '{draw(st.sampled_from(('', 'a', 'b')))}'"
+        case 4:
+            return f"facts.s.{draw(st.sampled_from(('startsWith', 'endsWith', 'contains')))}('{draw(st.sampled_from(('', 'a')))}')"
+    return draw(st.sampled_from(("facts.s in ['a', '']", "double(facts.i) <= facts.f", "int(facts.f) <= facts.i", "facts.i in [0, 1]")))
+
+
+@settings(max_examples=1500, deadline=None)
+@given(conditions(), st.fixed_dictionaries(VALUES))
+def test_a_pass_is_a_pass_on_both(condition: str, facts: dict[str, Any]) -> None:
+    """Whatever a linted condition says of whatever facts: where the engine in use says true, the second one does."""
+    try:
+        lint(condition, tuple(facts), "rule")
+    except Refused:
+        return
+    if ask(condition, facts, 3, 4, "pass")[0] == "pass":
+        assert cel.evaluate(condition, {"facts": facts, "looked_at": 3, "of": 4, "verdict": "pass"}) is True
+
+
+DIFFERS = {
+    "length of text": "size(facts.s) > 1",
+    "a whole number without sign": "facts.i == 1u",
+    "a map": "{'a': 1} == facts.s",
+    "an index": "facts.s[0] == 1",
+    "a list alone": "[1] == [1.0]",
+    "a moment": "timestamp(facts.s) > timestamp(0)",
+    "a flag from text": "bool(facts.s)",
+    "a library": "math.greatest(facts.i, 1) > 1",
+    "hexadecimal": "facts.i == 0x1F",
+}
+
+
+@pytest.mark.parametrize("name", DIFFERS)
+def test_differing_constructs_have_their_refusal(name: str) -> None:
+    """Each construct engines differ about is refused by name."""
+    with pytest.raises(Refused) as e:
+        lint(DIFFERS[name] + " && facts.b", ("i", "f", "s", "b"), "rule")
+    assert e.value.code == "rules.condition-differs"
+
+
+def test_nothing_by_nothing_is_unlike_everything() -> None:
+    """0.0 / 0.0 != x is true for every x: a division beside != is refused."""
+    assert ask("facts.x / facts.y != 1.0", {"x": 0.0, "y": 0.0}, 1, 1, "pass")[0] == "pass"
+    with pytest.raises(Refused, match=r"rules\.condition-hides"):
+        lint("facts.x / facts.y != 1.0", ("x", "y"), "rule")
+    lint("facts.x / facts.y <= 1.0 && facts.x in [1.0, 2.0]", ("x", "y"), "rule")

@@ -157,6 +157,15 @@ def reported(reading: Reading, stream: IO[bytes], bytes_max: int) -> Reading:
     return msgspec.structs.replace(reading, limits=(*reading.limits, said)) if said else reading
 
 
+def texts(reading: Reading) -> Iterator[str]:
+    """Every text of a reading that comes from the file."""
+    yield reading.cause
+    for c in reading.counterexamples:
+        yield from (c.text, c.where, *c.detail.values())
+    yield from (f.value for f in reading.facts.values() if isinstance(f.value, str))
+    yield from reading.limits
+
+
 def of_reading(reading: Reading, key: bytes) -> tuple[Reading, dict[str, int]]:
     """A reading without secrets in its texts, and how many of each sort were withheld."""
     counts: dict[str, int] = {}

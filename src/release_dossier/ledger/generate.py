@@ -19,6 +19,7 @@ from release_dossier.ledger.fast import kernel as k
 from release_dossier.ledger.fast.market import rules_row
 from release_dossier.ledger.fast.play import Game, Orders, play
 from release_dossier.ledger.rulesets import Ruleset
+from release_dossier.ledger.schema import FAMILIES
 
 COHORT_BETS = 1 << 20
 EPOCH = 1_767_225_600_000_000  # 2026-01-01 in microseconds: the first market opens then
@@ -32,7 +33,7 @@ GROUP_SIZES = (2, 3, 4, 5)
 
 
 class Spec(msgspec.Struct, frozen=True, kw_only=True):
-    """What is asked for. `sales` of 100 orders try to be sales. `release` names the schema: that of the rules."""
+    """What is asked for. `sales` of 100 orders try to be sales. The schema is the one of the rules' release."""
 
     seed: int
     bets: int
@@ -224,11 +225,9 @@ def _endings(world: World) -> None:
     done = ends != k.OPEN
     world.result[:] = ends
     world.lifecycle[done] = RESOLVED
-    last = np.concatenate((np.flatnonzero(first)[1:], [spec.markets])) - 1
     group_start = world.created[np.maximum.accumulate(np.where(first, every, 0))]
     world.created = np.where(grouped, group_start, world.created)
     world.closes = world.created + 30 * 86_400_000_000
-    del last
     world.resolved_at[done] = (world.created + OPEN_TIME * 2 + 86_400_000_000 + place % 1000)[done]
 
 
@@ -261,7 +260,9 @@ def _found_groups(world: World) -> None:
         if draw % 3 == 0:
             world.additions.append(c.Addition(answer, g + 1, int(mine[-1]) + 1, "approved", proposer, spec.rules.add_answer_cost))
         elif draw % 3 == 1:
-            world.additions.append(c.Addition(answer, g + 1, 0, "rejected" if draw % 2 else "pending", proposer, spec.rules.add_answer_cost))
+            world.additions.append(
+                c.Addition(answer, g + 1, 0, "rejected" if draw % 2 else "pending", proposer, spec.rules.add_answer_cost)
+            )
     rejected = len(world.groups) + 1
     who = int(world.moderators[0])
     world.groups.append(
@@ -320,7 +321,7 @@ def _cohorts(world: World) -> Iterator[Bets]:
     spec = world.spec
     through = np.concatenate(([0], np.cumsum(world.size)))
     first = 0
-    group_buyers: set[tuple[int, int]] | None = set()
+    group_buyers: set[tuple[int, int]] = set()
     payable = _groups_to_pay(world)
     while first < spec.markets:
         last = int(np.searchsorted(through, through[first] + COHORT_BETS, "left"))
@@ -328,12 +329,11 @@ def _cohorts(world: World) -> Iterator[Bets]:
         while last < spec.markets and world.group[last] >= 0 and world.group[last] == world.group[last - 1]:
             last += 1
         bets = _play(world, first, last, int(through[first]))
-        assert group_buyers is not None
         _collect_buyers(world, bets, payable, group_buyers)
         _summaries(world, bets, first, last)
         yield bets
         first = last
-    _work(world, payable, group_buyers or set())
+    _work(world, payable, group_buyers)
 
 
 def _play(world: World, first: int, last: int, before: int) -> Bets:
@@ -424,12 +424,13 @@ def _summaries(world: World, bets: Bets, first: int, last: int) -> None:
     np.maximum.at(newest, here, bets.id)
     draw = mix(world.spec.seed, 16, np.arange(first, last)) % 10
     for i in np.flatnonzero((draw < 6) & (count > 0)).tolist():
-        stale = draw[i] == 0
-        world.snapshots.append(c.Snapshot(first + i + 1, int(volume[i]) - 5 * stale, int(count[i]) - stale, int(newest[i]), bool(stale)))
+        stale = bool(draw[i] == 0)
+        world.snapshots.append(c.Snapshot(first + i + 1, int(volume[i]) - 5 * stale, int(count[i]) - stale, int(newest[i]), stale))
 
 
-FAMILIES = ("v2.1.0–v3.1.0", "v3.2.0–v3.4.0", "v3.5.0–v3.8.1")
-NEWEST = ("20251020140500", "20260607094000", "20260618090000")
+def migrations(family: int) -> list[str]:
+    """The migrations a database of this family ran."""
+    return [m for _, added in FAMILIES[: family + 2] for m in added]
 
 
 def as_ledger(world: World, bets: Bets) -> c.Ledger:
@@ -453,7 +454,8 @@ def as_ledger(world: World, bets: Bets) -> c.Ledger:
         stewardships=tuple(world.stewardships) if family else None,
         standings=tuple(world.standings) if family else None,
         snapshots=tuple(world.snapshots) if family else None,
-        schema=FAMILIES[family], migration=NEWEST[family], known=True, digest="",
+        schema=FAMILIES[family + 1][0], migration=migrations(family)[-1], known=True, digest="",
+        applied=tuple((m, EPOCH - 3_600_000_000) for m in migrations(family)),
     )  # fmt: skip
 
 

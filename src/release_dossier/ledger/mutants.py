@@ -310,8 +310,7 @@ def beyond(how: str, made: Made) -> int:
     places = 0
     for m in made.open():
         rows = made.rows(m)
-        for row in {(r.user, r.yes) for r in rows}:
-            user, yes = row
+        for user, yes in sorted({(r.user, r.yes) for r in rows}):
             q = quote(rows, user, yes, made.rules)
             shares = {"over-cashout": q.owned, "sale-of-nothing": q.owned + 5}[how]
             if shares <= 0 or not may_sell(rows, user, yes, shares, made.rules)[1] or shares >= volume(rows):
@@ -358,8 +357,8 @@ def bankers(made: Made) -> int:
         return 0
     w.lifecycle[m], w.result[m], w.resolved_at[m], w.buyers[m] = RESOLVED, k.YES, w.created[m] + 60_000_000, 2
     fee = made.rules.initial_bet_fee
-    for user, amount, yes, first in ((0, 3, True, fee), (1, 12, True, fee), (1, 15, False, 0)):
-        made.order(m, user, amount, yes, -amount - first - made.rules.buy_fee)
+    for number, amount, yes, first in ((0, 3, True, fee), (1, 12, True, fee), (1, 15, False, 0)):
+        made.order(m, number, amount, yes, -amount - first - made.rules.buy_fee)
     rows = made.rows(m)
     made.pay(steward_then(w, m), _work(made, m))
     wrong, right = payouts(rows, made.rules, "YES", "bankers-rounding"), payouts(rows, made.rules, "YES")
@@ -440,10 +439,9 @@ def a_market(how: str, made: Made) -> int:
         own = np.flatnonzero((w.group < 0) & (w.rejected_at == NEVER))
         return made.pay(int(w.creator[own[0]]), int(w.cost[own[0]]) or rules.create_market_cost) if len(own) else 0
     if how == "state-contradicts-result":
-        m = next((m for m in made.ended(k.OTHER)), next(made.ended(k.YES, k.NO), None))
-        if m is not None:
-            w.result[m] = k.OPEN
-        return int(m is not None)
+        ended = [*made.ended(k.OTHER), *made.ended(k.YES, k.NO)][:1]
+        w.result[ended] = k.OPEN
+        return len(ended)
     children = np.flatnonzero(w.group >= 0)
     if how == "answer-with-a-cost":
         w.cost[children[:1]] = rules.create_market_cost
@@ -483,7 +481,7 @@ def a_user(how: str, made: Made) -> int:
     if how == "one-credit":
         return made.pay(who, 1)
     if how == "debt-beyond-limit":
-        by = int(w.balance[who]) + made.rules.max_debt + 100
+        by = int(w.balance[who]) + made.rules.max_debt + 1_000_000
         w.balance[who] -= by
         w.initial[who] -= by
         return 1
@@ -566,7 +564,9 @@ MUTANTS: dict[str, Mutant] = {
     "dust-not-taken": Mutant("R6", partial(sold, _dust_kept), "a sale credits its dust too (before #740)"),
     "dust-uncapped": Mutant("R6", partial(sold, _dust_uncapped), "dust above the cap is taken (before #736)"),
     "sold-twice": Mutant("R6", partial(sold, _sold_twice), "a sale is credited twice (before #684)"),
-    "sale-at-one-credit": Mutant("R6", partial(sold, _shares_for_credits), "a share is sold for a credit, whatever it is worth (before #436)"),
+    "sale-at-one-credit": Mutant(
+        "R6", partial(sold, _shares_for_credits), "a share is sold for a credit, whatever it is worth (before #436)"
+    ),
     "sale-other-valuation": Mutant("R6", partial(sold, _other_valuation), "a sale is priced by the other valuation (before #773)"),
     "over-cashout": Mutant("R1", partial(beyond, "over-cashout"), "everything owned is sold, unlocked or not (before #770)"),
     "sale-of-nothing": Mutant("R1", partial(beyond, "sale-of-nothing"), "more is sold than is owned"),

@@ -84,6 +84,7 @@ CODES = {
     ),
     "crash.unknown-point": ("A test asked to stop at a commit point there is not.", "Use one of those listed."),
     "demo.exists": ("The folder the demo would make is there already.", "Name another with --keep, or remove it."),
+    "demo.history": ("git does not take the captured history.", "Update git; what it said stands above."),
     "demo.other-outcome": (
         "A step of the demo was decided otherwise than its story says.",
         "The program or its data is not as shipped: install again, and report it if it stays.",
@@ -247,6 +248,13 @@ CODES = {
         "The role may not read a table, or row-level security would hide rows of it.",
         "GRANT SELECT as docs/ledger-checks.md shows; ALTER ROLE … BYPASSRLS where rows are guarded.",
     ),
+    "ledger.destination": (
+        "The generated ledger cannot go there.",
+        "Name a folder or .sqlite file that is not there yet, or an empty schema.",
+    ),
+    "ledger.generate": ("Nothing can be generated of these sizes.", "The message names the option and its range."),
+    "ledger.nothing-to-mutate": ("The generated ledger has no place for this defect.", "More bets, another seed, or other rules."),
+    "ledger.unknown-mutant": ("No mutation has this name.", "dossier ledger generate --help lists them."),
     "ledger.no-source": ("The ledger is not there.", "Name a .sqlite file, a folder of Parquet files or postgresql://…"),
     "ledger.not-a-ledger": ("The file is no SQLite database and no folder of Parquet.", "Export the ledger as one of them."),
     "ledger.null-username": ("A user has no name, so no account can be told apart.", "The message names the row."),
@@ -508,6 +516,10 @@ CODES = {
         "Take the newest file: it holds every version.",
     ),
     "usage": ("The words of the call are not a command.", "dossier --help, or dossier COMMAND --help."),
+    "usage.open": (
+        "A change is opened from an issue, or a tag is looked at after the fact: not both, and not neither.",
+        "dossier open --issue FILE, or dossier open --retrospective TAG --owner WHO.",
+    ),
     "usage.service": ("--service is not NAME=VERSION.", "Write it as --service backend=3.8.2."),
     "verify.no-trust": (
         "Nobody said whose signatures count.",

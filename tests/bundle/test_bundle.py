@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from release_dossier.bundle import is_name, pack, unpack_bytes
 from release_dossier.errors import Corrupt, DossierError, Refused
+from tests import needs
 from tests.thread.test_gate import allowed
 from tests.town import Town
 
@@ -113,6 +114,7 @@ def run(command: str, room: Path, town: Town) -> int:
     return subprocess.run(["bash", "-c", f"set -o pipefail; {command}"], cwd=room, env=env, capture_output=True).returncode
 
 
+@needs.ssh_keygen
 def test_how_to_check_works_step_by_step(released: tuple[Town, Path]) -> None:
     """Every command in it but cosign's ends well with sha256sum, ssh-keygen and git alone."""
     town, room = released
@@ -131,6 +133,7 @@ def test_how_to_check_with_cosign(released: tuple[Town, Path]) -> None:
     assert run(command, room, town) == 0
 
 
+@needs.ssh_keygen
 def test_how_to_check_finds_a_changed_file(released: tuple[Town, Path], tmp_path: Path) -> None:
     """One byte in one file: the sums fail. One byte in what a person signed: ssh-keygen fails."""
     town, room = released

@@ -29,7 +29,15 @@ class Sample(NamedTuple):
         return (FOLDER / self.file).read_bytes()
 
 
+HALF = {"minimum_percent": "40"}
 SAMPLES: tuple[Sample, ...] = (
+    Sample("clover", "clover.xml", "coverage", 2, (b'coveredstatements="2"', b'coveredstatements="3"')),
+    Sample("cobertura", "cobertura.xml", "coverage", 2, (b'number="1" hits="3"', b'number="1" hits="0"'), expectations=HALF),
+    Sample("coverage-py", "coverage-py.json", "coverage", 4, (b'"num_statements": 6', b'"num_statements": 7')),
+    Sample("go-cover", "go-cover.out", "coverage", 38, (b" 1\n", b" x\n"), False, 0),
+    Sample("istanbul-summary", "istanbul-summary.json", "coverage", 6, (b'"covered": 6', b'"covered": 7')),
+    Sample("jacoco", "jacoco.xml", "coverage", 2, (b'ci="3"', b'ci="0"'), expectations=HALF),
+    Sample("lcov", "lcov.info", "coverage", 35, (b"LH:2", b"LH:3"), False, 0),
     Sample("cyclonedx", "cyclonedx.json", "sbom", 6, (b'"type": "library"', b'"type": "thing"')),
     Sample("cyclonedx-xml", "cyclonedx-xml.xml", "sbom", 4, (b'<component bom-ref="pkg', b'<component type="x" bom-ref="pkg')),
     Sample("spdx", "spdx.json", "sbom", 6, (b'"downloadLocation"', b'"downloadPlace"')),

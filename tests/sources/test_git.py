@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from release_dossier.sources.git import Repository, find_repository
 from release_dossier.sources.ssh import git_signs_here
 from release_dossier.store.files import new_key
 from release_dossier.trust.keys import ED25519, key_of_public
+from tests import needs
 
 ENV = {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1", "LC_ALL": "C"}
 
@@ -62,7 +62,7 @@ def test_a_commit_signed_with_a_listed_key_is_bound_to_it(place: Place) -> None:
     assert place.keys_of(place.signed, {}) == [None]
 
 
-@pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="needs ssh-keygen: apt install openssh-client")
+@needs.ssh_keygen
 def test_git_itself_accepts_such_a_signature(place: Place) -> None:
     """What signs without ssh-keygen makes what ssh-keygen verifies."""
     (place.root / "signers").write_text(f'ann namespaces="git" {place.public.public}\n')

@@ -11,7 +11,8 @@ import pytest
 
 from release_dossier.project import Plan
 from release_dossier.sources.git import Repository
-from release_dossier.sources.runner import Ran, isolation_here, run_plan
+from release_dossier.sources.runner import Ran, run_plan
+from tests import needs
 
 ENVIRON = {"PATH": os.environ["PATH"], "HOME": "/nonexistent"}
 
@@ -64,9 +65,7 @@ def test_environment_is_clean(repo: Repository) -> None:
     assert "HIDE=" not in text
 
 
-@pytest.mark.skipif(
-    isolation_here(dict(os.environ)) != "namespace", reason="needs unprivileged user namespaces: sysctl kernel.unprivileged_userns_clone=1"
-)
+@needs.namespaces
 def test_a_planned_test_that_tries_to_read_the_key_finds_nothing(repo: Repository) -> None:
     """By absolute path, by taking the mount off, by another process's root, by git's own pointers: the key is not there."""
     key = repo.root / ".dossier" / "keys" / "producer"

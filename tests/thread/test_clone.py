@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from release_dossier.sources.runner import isolation_here
+from tests import needs
 from tests.town import TESTS, Town
 
 MINE = 'protected_branch = "fix/rounding"'
@@ -119,10 +119,7 @@ def test_before_adoption_nothing_is_pinned(tmp_path: Path) -> None:
     assert (decision["outcome"], "bootstrap" in json.dumps(decision)) == ("DENY", True)
 
 
-NEEDS = "needs unprivileged user namespaces: sysctl kernel.unprivileged_userns_clone=1"
-
-
-@pytest.mark.skipif(isolation_here({"PATH": "/usr/bin:/bin:/usr/sbin:/sbin"}) != "namespace", reason=NEEDS)
+@needs.namespaces
 @pytest.mark.parametrize("place", ["keys", "a place with spaces", "linked"])
 def test_attack_a_planned_test_reads_the_key_the_pipeline_named(tmp_path: Path, place: str) -> None:
     """DOSSIER_PRODUCER_KEY, git's own configuration and the state are hidden wherever they lie, links and blanks in their names or not."""

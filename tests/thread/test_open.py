@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import needs
 from tests.town import ISSUE, TESTS, Town
 
 
@@ -41,6 +42,7 @@ def test_version_follows_the_tag_train(town: Town) -> None:
     assert town.open("--service", "shop=2.0.0")["services"][0]["version"] == "2.0.0"
 
 
+@needs.ssh_keygen
 def test_signed_commits_bind_their_author(town: Town) -> None:
     """Git's names are free text: only a commit signed with a listed key is bound to a person."""
     assert [a["person"] for a in town.open()["authors"]] == [None]

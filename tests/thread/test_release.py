@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from release_dossier.store.crash import POINTS
+from tests import needs
 from tests.thread.test_gate import allowed
 from tests.town import Town
 
@@ -34,6 +35,7 @@ def test_release_once(town: Town) -> None:
     assert town.dossier("log", "checkpoint")["size"] == size + 1  # the second decision, no second release
 
 
+@needs.ssh_keygen
 def test_tag_verifies_with_git(town: Town) -> None:
     """git itself accepts the tag's signature against the keys of the trust document."""
     allowed(town)

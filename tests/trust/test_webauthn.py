@@ -20,6 +20,7 @@ from release_dossier.trust.dsse import PAYLOAD_TYPE, pae, parse_envelope, seal, 
 from release_dossier.trust.keys import generate, parse_private, parse_public
 from release_dossier.trust.statement import Subject, state
 from release_dossier.trust.webauthn import assertion_text, challenge, key_of_credential, verify_assertion
+from tests import needs
 
 SITE = "dossier.example"
 MESSAGE = pae(PAYLOAD_TYPE, b'{"it": "is this"}')
@@ -207,6 +208,7 @@ def test_a_key_for_no_site_is_refused(site: str) -> None:
         key_of_credential(Authenticator().cose, site, b"c")
 
 
+@needs.ssh_keygen
 def test_a_passkey_is_a_line_openssh_reads(tmp_path: Any) -> None:
     """The key's line and name are OpenSSH's own for such a key."""
     import subprocess

@@ -6,8 +6,10 @@ from release_dossier.errors import Refused
 from release_dossier.evidence.kind import Kind, page, schema
 from release_dossier.evidence.kinds import (
     alert_coverage,
+    coverage,
     latency,
     ledger_invariants,
+    observability,
     payouts,
     replay_protection,
     sbom,
@@ -17,8 +19,10 @@ from release_dossier.evidence.kinds import (
 
 KINDS: tuple[Kind, ...] = (
     alert_coverage.KIND,
+    coverage.KIND,
     latency.KIND,
     ledger_invariants.KIND,
+    observability.KIND,
     payouts.KIND,
     replay_protection.KIND,
     sbom.KIND,

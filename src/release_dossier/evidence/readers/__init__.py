@@ -14,20 +14,39 @@ import msgspec
 from release_dossier.errors import Refused
 from release_dossier.evidence import secrets
 from release_dossier.evidence.readers import (
+    alert_history,
+    alertmanager_alerts,
+    alertmanager_config,
+    clover,
+    cobertura,
+    coverage_py,
     ctrf,
     cyclonedx,
     cyclonedx_xml,
     dotnet,
     fire_drill,
+    go_cover,
     go_test,
     go_vet,
+    istanbul,
+    jacoco,
     junit,
     k6,
+    lcov,
     load_dossier,
+    openslo,
+    prometheus_alerts,
+    prometheus_query,
+    prometheus_rules,
+    prometheus_rules_answer,
+    prometheus_targets,
+    prometheus_text,
     promtool,
+    pyrra,
     pytest_json,
     replay,
     sarif,
+    sloth,
     spdx,
     spdx3,
     spdx_tags,
@@ -41,20 +60,39 @@ from release_dossier.evidence.reading import Reading
 
 HEAD_BYTES = 64 * 1024  # what a format is recognised from
 READERS: tuple[ModuleType, ...] = (  # by the alphabet, so that two people add to it without meeting
+    alert_history,
+    alertmanager_alerts,
+    alertmanager_config,
+    clover,
+    cobertura,
+    coverage_py,
     ctrf,
     cyclonedx,
     cyclonedx_xml,
     dotnet,
     fire_drill,
+    go_cover,
     go_test,
     go_vet,
+    istanbul,
+    jacoco,
     junit,
     k6,
+    lcov,
     load_dossier,
+    openslo,
+    prometheus_alerts,
+    prometheus_query,
+    prometheus_rules,
+    prometheus_rules_answer,
+    prometheus_targets,
+    prometheus_text,
     promtool,
+    pyrra,
     pytest_json,
     replay,
     sarif,
+    sloth,
     spdx,
     spdx3,
     spdx_tags,
@@ -105,10 +143,9 @@ def read(
 
 
 def _without_secrets(reading: Reading, stream: IO[bytes]) -> Reading:
-    _, counts = secrets.of_reading(reading, b"")
-    if not counts:
+    if not secrets.find("\n".join(secrets.texts(reading))):
         return reading
-    clean, _ = secrets.of_reading(reading, secrets.key_of(stream))
+    clean, counts = secrets.of_reading(reading, secrets.key_of(stream))
     words = ", ".join(f"{n} of sort {sort}" for sort, n in sorted(counts.items()))
     return msgspec.structs.replace(clean, limits=(*clean.limits, f"withheld from these words: {words}"))
 

@@ -132,6 +132,39 @@ def moment(text: Any) -> str | None:
         return None
 
 
+def epoch(number: Any) -> str | None:
+    """RFC 3339 UTC of seconds or milliseconds since 1970, text or number; None when it lies outside of 2001 to 2100."""
+    try:
+        value = float(number)
+    except (TypeError, ValueError):
+        return None
+    seconds = value / 1000 if value > 1e11 else value
+    if not 978_307_200 <= seconds <= 4_102_444_800:
+        return None
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def whole(text: Any) -> int | None:
+    """A whole number from 0, of at most 15 digits, as text or as number; None when it is none."""
+    if isinstance(text, int) and not isinstance(text, bool):
+        return text if 0 <= text < 10**15 else None
+    if isinstance(text, (str, bytes)) and 0 < len(text) <= 15 and text.isdigit() and text.isascii():
+        return int(text)
+    return None
+
+
+def share(text: Any, at: str) -> int:
+    """Percent as an expectation asks for them: a whole number from 0 to 100.
+
+    Raises:
+        Refused: `evidence.shape`.
+    """
+    found = whole(str(text).removesuffix("%").strip())
+    if found is None or found > 100:
+        wrong_shape(f"expectations.{at}", str(text), "whole percent, from 0 to 100")
+    return found
+
+
 def xml_events(stream: IO[bytes]) -> Iterator[tuple[str, Any]]:
     """`("start" | "end", element)` in the order of the file, without entities, outside references or deep nesting. The encoding is the one
     the file declares. Whoever reads clears elements it is done with (`element.clear()`), so that memory stays bounded.

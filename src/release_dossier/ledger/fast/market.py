@@ -1,0 +1,309 @@
+"""Replaying many markets over columns: every sale priced on the history before it, every settlement, and what both do to each user.
+
+Rows lie market by market in order of settlement. A market is replayed whole or, where a number is not safe in 64 bits, handed over whole:
+then nothing of it is in the sums, and its `state` says so.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from release_dossier.ledger.fast import kernel as k
+from release_dossier.ledger.fast import lanes
+from release_dossier.ledger.fast.compiled import compiled
+from release_dossier.ledger.rulesets import Ruleset
+
+ALLOWED, TOO_MANY, GUARDED = range(3)  # whether a sale was within the rules; the reference says why not
+UNKNOWN = -1  # what a sale asked for, without a receipt
+
+
+class Rows(NamedTuple):
+    """Orders: market i has those from start[i] to start[i + 1]. `user` numbers all users, `mine` those of the market, `rule` the rules in
+    force, `asked` what a sale's request asked for."""
+
+    start: Any
+    user: Any
+    mine: Any
+    yes: Any
+    amount: Any
+    rule: Any
+    asked: Any
+
+
+class Markets(NamedTuple):
+    """One entry a market. Given: `result`, `rule` at resolution. Found: the rest; `first_sale` counts users whose first order is a sale."""
+
+    result: Any
+    rule: Any
+    users: Any
+    buyers: Any
+    volume: Any
+    paid: Any
+    first_sale: Any
+    state: Any
+
+
+class Sales(NamedTuple):
+    """One entry a sale, in order of rows: market i has those from start[i] to start[i + 1]. `beyond` is by how much a user's sales in the
+    market exceed the most his position was worth, at his first sale."""
+
+    start: Any
+    row: Any
+    sellable: Any
+    price: Any
+    low: Any
+    high: Any
+    against: Any
+    beyond: Any
+    state: Any
+
+
+class Flows(NamedTuple):
+    """What the rules add to each user's balance, at least and at most."""
+
+    low: Any
+    high: Any
+
+
+def rules_row(rules: Ruleset) -> Any:
+    """A ruleset as the kernel reads it."""
+    return np.array(
+        [
+            rules.settlement_weight, int(rules.valuation == "shares"), k.SELLS.index(rules.sell), int(rules.sale_credit == "net"),
+            max(0, rules.max_dust), rules.initial_bet_fee, rules.buy_fee,
+        ],
+        dtype=np.int64,
+    )  # fmt: skip
+
+
+@compiled
+def number_users(first: int, last: int, rows: Rows, markets: Markets, slot: Any) -> None:
+    """Number the users of each market by their first orders. `slot` has an entry a user, all -1 before and after."""
+    for m in range(first, last):
+        count = 0
+        for i in range(rows.start[m], rows.start[m + 1]):
+            u = rows.user[i]
+            if slot[u] < 0:
+                slot[u] = count
+                count += 1
+            rows.mine[i] = slot[u]
+        for i in range(rows.start[m], rows.start[m + 1]):
+            slot[rows.user[i]] = -1
+        markets.users[m] = count
+
+
+@compiled
+def price_sales(m: int, first: int, last: int, rows: Rows, users: int, sales: Sales, rules: Any, p: Any, weight: int) -> None:
+    """Price the sales first..last of market m that fall under rules of `weight`, whose probabilities are `p`."""
+    begin = rows.start[m]
+    n = rows.start[m + 1] - begin
+    amount = rows.amount[begin : begin + n]
+    yes = rows.yes[begin : begin + n]
+    user = rows.mine[begin : begin + n]
+    d = lanes.desk(n, users, amount, user)
+    x = np.empty(n + 1, np.int64)
+    shares_yes = np.empty(users, np.int64)
+    shares_no = np.empty(users, np.int64)
+    at = np.empty(lanes.LANES, np.int64)
+    sums = np.empty((2, lanes.LANES), np.int64)
+    out = np.empty((4, lanes.LANES), np.int64)
+    v = 0
+    y = 0
+    i = 0
+    seen = 0
+    s = first
+    while s < last:
+        count = 0
+        while s + count < last and count < lanes.LANES:
+            at[count] = sales.row[s + count] - begin
+            while i < at[count]:
+                v += amount[i]
+                y += amount[i] if yes[i] == 1 else 0
+                seen = max(seen, user[i] + 1)
+                i += 1
+            sums[0, count] = v
+            sums[1, count] = y
+            count += 1
+        at[count:] = at[count - 1]
+        under = rules[rows.rule[begin + at]]
+        if at[0] > 0 and user[at[count - 1]] < seen:
+            lanes.price_eight(count, at, sums[0], sums[1], under, seen, p, amount, yes, user, d, out)
+        else:
+            out[0, :] = k.HANDED
+        for j in range(count):
+            rule = under[j]
+            if rule[k.WEIGHT] == weight:
+                here = (at[j], users, sums[0, j], sums[1, j], rule, user[at[j]], yes[at[j]], p, amount, yes, user, x, shares_yes, shares_no)
+                decide(s + j, here, out[0, j], out[1, j], out[2, j], d.lots, sales)
+                credited(s + j, -amount[at[j]], rule, rows.asked[begin + at[j]], sales)
+        s += count
+
+
+@compiled
+def decide(s: int, here: Any, state: int, sellable: int, price: int, lots: Any, sales: Sales) -> None:
+    """Enter what a sale might have been: as its lane has it, or priced alone where that says nothing or the guard of #770 must look."""
+    at, users, v, y, rule, who, side, p, amount, yes, user, x, shares_yes, shares_no = here
+    shares = -amount[at]
+    guarded = rule[k.SELL] == k.PROJECTION or rule[k.SELL] == k.LOTS_PROJECTION
+    owned = 0
+    other = 0
+    value = 0
+    if state == k.HANDED or guarded or rule[k.SELL] == k.ONE_TO_ONE:
+        state, owned, other, value, sellable, price = k.quoted(
+            at, users, v, y, rule, who, side, p, amount, yes, user, x, shares_yes, shares_no, lots
+        )
+    against = TOO_MANY if shares > sellable else ALLOWED
+    if guarded and state == k.DONE and against == ALLOWED:
+        state, good = k.projected(
+            at, users, v, y, rule, who, side, shares, owned, other, value, price, p, amount, yes, user, x, shares_yes, shares_no
+        )
+        if good == 0:
+            against = GUARDED
+    sales.state[s] = state
+    sales.sellable[s] = sellable
+    sales.price[s] = price
+    sales.against[s] = against
+
+
+@compiled
+def credited(s: int, shares: int, rule: Any, asked: int, sales: Sales) -> None:
+    """What a sale credits, at least and at most: dust is known from the request, else short of everything below a share's price."""
+    gross = shares * sales.price[s]
+    least = 0
+    most = 0
+    if sales.against[s] != ALLOWED:
+        gross = 0
+    elif rule[k.NET] == 1:
+        cap = rule[k.DUST]
+        if asked >= 0:
+            over = asked - gross
+            over = over if over > 0 else 0
+            least = over if over < cap else cap
+            most = least
+        else:
+            below = sales.price[s] - 1
+            most = below if shares < sales.sellable[s] and below < cap else cap
+    sales.low[s] = gross - most if gross > most else 0
+    sales.high[s] = gross - least if gross > least else 0
+
+
+@compiled
+def replay(first: int, last: int, rows: Rows, markets: Markets, sales: Sales, rules: Any, flows: Flows, price: bool) -> None:
+    """Replay markets first..last, whose users are numbered; with `price` their sales are priced here, else they have been."""
+    most = 0
+    users = 0
+    for m in range(first, last):
+        most = max(most, rows.start[m + 1] - rows.start[m])
+        users = max(users, markets.users[m])
+    p = np.empty(most + 2, np.float64)
+    x = np.empty(most + 1, np.int64)
+    held = np.empty((8, users + 1), np.int64)
+    for m in range(first, last):
+        begin = rows.start[m]
+        end = rows.start[m + 1]
+        n = end - begin
+        if price:
+            for weight in weights(begin, end, rows, rules):
+                if weight > 0:
+                    if k.chances(n, weight, rows.amount[begin:end], rows.yes[begin:end], p) == k.DONE:
+                        price_sales(m, sales.start[m], sales.start[m + 1], rows, markets.users[m], sales, rules, p, weight)
+                    else:
+                        markets.state[m] = k.HANDED
+        settle(m, rows, markets, sales, rules, p, x, held)
+        if markets.state[m] == k.DONE:
+            for i in range(begin, end):
+                u = rows.mine[i]
+                if held[6, u] != 0 or held[7, u] != 0:
+                    flows.low[rows.user[i]] += held[6, u]
+                    flows.high[rows.user[i]] += held[7, u]
+                    held[6, u] = 0
+                    held[7, u] = 0
+
+
+@compiled
+def weights(begin: int, end: int, rows: Rows, rules: Any) -> tuple[int, int]:
+    """The weights under which sales of these rows are priced: at most two were ever in force, 0 for none."""
+    one = 0
+    two = 0
+    for i in range(begin, end):
+        if rows.amount[i] < 0:
+            weight = rules[rows.rule[i], k.WEIGHT]
+            if one == 0 or weight == one:
+                one = weight
+            else:
+                two = weight
+    return one, two
+
+
+@compiled
+def settle(m: int, rows: Rows, markets: Markets, sales: Sales, rules: Any, p: Any, x: Any, held: Any) -> None:
+    """Add up market m into held[6] and held[7], per user of the market; with state HANDED they mean nothing."""
+    begin = rows.start[m]
+    end = rows.start[m + 1]
+    n = end - begin
+    users = markets.users[m]
+    amount = rows.amount[begin:end]
+    yes = rows.yes[begin:end]
+    user = rows.mine[begin:end]
+    held[:, :users] = 0  # 0, 1 shares · 2 order · 3 value · 4 taken by sales · 5 most his position was worth · 6, 7 low and high
+    v = 0
+    y = 0
+    seen = 0
+    s = sales.start[m]
+    result = markets.result[m]
+    for i in range(n):
+        u = user[i]
+        rule = rules[rows.rule[begin + i]]
+        v += amount[i]
+        if yes[i] == 1:
+            y += amount[i]
+        low = amount[i] if result == k.OTHER else 0
+        high = low
+        if u == seen:
+            seen += 1
+            low -= rule[k.FIRST_FEE]
+            high -= rule[k.FIRST_FEE]
+            if amount[i] < 0:
+                markets.first_sale[m] += 1
+        if amount[i] > 0:
+            low -= amount[i] + rule[k.BUY_FEE]
+            high -= amount[i] + rule[k.BUY_FEE]
+            held[2, u] = 1
+        elif amount[i] < 0:
+            if sales.state[s] == k.HANDED:
+                markets.state[m] = k.HANDED
+                return
+            low += sales.low[s]
+            high += sales.high[s]
+            if sales.against[s] == ALLOWED:
+                held[4, u] += sales.high[s]
+                held[5, u] = max(held[5, u], sales.sellable[s] * sales.price[s])
+            s += 1
+        held[6, u] += low
+        held[7, u] += high
+    for u in range(users):
+        markets.buyers[m] += held[2, u]
+    markets.volume[m] = v
+    for s in range(sales.start[m], sales.start[m + 1]):
+        u = user[sales.row[s] - begin]
+        sales.beyond[s] = max(0, held[4, u] - held[5, u])
+        held[4, u] = 0
+    if result == k.YES or result == k.NO:
+        weight = rules[markets.rule[m], k.WEIGHT]
+        state = k.chances(n, weight, amount, yes, p)
+        if state == k.DONE:
+            state = k.settled(n, users, v, y, result, p, amount, yes, user, x, held[0], held[1], held[2], held[3])
+        if state == k.HANDED:
+            markets.state[m] = k.HANDED
+            return
+        for u in range(users):
+            if held[3, u] > 0:
+                held[6, u] += held[3, u]
+                held[7, u] += held[3, u]
+                markets.paid[m] += held[3, u]
+    elif result == k.OTHER:
+        markets.paid[m] = v
+    elif k.chances(n, rules[markets.rule[m], k.WEIGHT], amount, yes, p) == k.HANDED:
+        markets.state[m] = k.HANDED

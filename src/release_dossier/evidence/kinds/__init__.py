@@ -6,6 +6,7 @@ from release_dossier.errors import Refused
 from release_dossier.evidence.kind import Kind, page, schema
 from release_dossier.evidence.kinds import (
     alert_coverage,
+    api_contract,
     coverage,
     latency,
     ledger_invariants,
@@ -19,6 +20,7 @@ from release_dossier.evidence.kinds import (
 
 KINDS: tuple[Kind, ...] = (
     alert_coverage.KIND,
+    api_contract.KIND,
     coverage.KIND,
     latency.KIND,
     ledger_invariants.KIND,

@@ -252,13 +252,22 @@ def _scalars(x: dict[str, Any], y: dict[str, Any], at: str) -> Iterator[tuple[st
         for value in more or ():
             yield at, f"value {value!r} is not among the others"
     for key, sign in _BOUNDS:
-        bound, own = y.get(key), x.get(key)
-        if isinstance(bound, (int, float)) and _number(bound) and "enum" not in x and (not _number(own) or sign * (own - bound) < 0):  # type: ignore[operator]
+        bound = y.get(key)
+        if not _number(bound):
+            continue
+        own = _of_values(x["enum"], key, sign) if "enum" in x else x.get(key)
+        if not isinstance(own, (int, float)) or sign * (own - float(bound or 0)) < 0:
             yield at, f"{key} {bound} against {own if _number(own) else 'none'}"
-    if y.get("pattern") and x.get("pattern") != y["pattern"] and "enum" not in x:
+    if y.get("pattern") and x.get("pattern") != y["pattern"]:
         yield at, f"pattern {y['pattern']} against {x.get('pattern') or 'none'}"
     if y.get("format") and x.get("format") != y["format"] and (x.get("format"), y["format"]) not in _NARROWER:
         yield at, f"format {y['format']} against {x.get('format') or 'none'}"
+
+
+def _of_values(values: list[Any], key: str, sign: int) -> float | None:
+    """The bound that listed values keep by themselves; None where they have none of that sort."""
+    sizes = [len(v) for v in values if isinstance(v, str)] if "Length" in key else [v for v in values if _number(v)]
+    return float(min(sizes) if sign > 0 else max(sizes)) if sizes else None
 
 
 def _properties(

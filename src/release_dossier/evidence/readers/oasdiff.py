@@ -58,6 +58,7 @@ def read(stream: IO[bytes], given: Given) -> Reading:
             "risky": Fact(len(warnings), "changes"),
             "rules": Fact(len({e.get("id") for e in entries if isinstance(e.get("id"), str)}), "rules"),
             "operations_changed": Fact(len(operations), "operations"),
+            "places": Fact(len({_operation(e) for e in entries}), "places"),  # operations, and the components as one
             "operations_broken": Fact(len({_operation(e) for e in errors}), "operations"),
         },
         limits=(*limits, "operations without a change are not in the list"),

@@ -11,7 +11,7 @@
  6. A project that does not stand on its protected branch is in bootstrap: nothing is allowed. Nor is what shipped before it was judged.
  7. A requirement of severity warn is judged and shown, and denies nothing; a service with warnings alone is an empty gate.
  8. Criteria that the branch changes, or that moved since the change was first opened, need the rule owner's own signature.
- 9. Rules frozen under an earlier edition are judged by it: what was decided then comes out bit for bit (docs/adr/0011).
+ 9. Rules frozen under an earlier edition are judged by it: what was decided then comes out bit for bit (docs/adr/0012).
 10. No input is beyond it: what cannot be read is an error of that requirement, or a statement that counts for nothing and a note.
 """
 

@@ -216,6 +216,8 @@ def _criteria(world: World, change: Change, service: str, entries: Sequence[Entr
 
     Rules are those of the merge-base, so whoever wants the newest merges the protected branch and opens again: then the first shows it.
     """
+    if change.mode == "retrospective":  # its rules are later than it by its nature, and nothing of it is allowed
+        return ()
     mine = thaw(change.rules)
     first_opened = _first_opened(world, change, entries)
     moved = [d for d in differences(thaw(first_opened.rules), mine) if d.service in ("", service) and d.direction in (LOOSER, OTHER)]

@@ -136,7 +136,9 @@ def open_retrospective(
         files=files,
         scope=bind_scope(issue, settings, files),
         risks=(),
-        rules=freeze(settings.rules, [(s.name, s.criticality, s.owners) for s in settings.service if s.name in versions]),
+        rules=freeze(
+            settings.rules, [(s.name, s.asked, s.owners) for s in settings.service if s.name in versions], lambda f: repo.file_at(head, f)
+        ),
         rule_changes=(),
         opened_at=world.stamp(),
     )

@@ -14,6 +14,7 @@ import msgspec
 from release_dossier.errors import Refused
 from release_dossier.evidence import secrets
 from release_dossier.evidence.readers import (
+    capacity_report,
     clover,
     cobertura,
     coverage_py,
@@ -22,15 +23,22 @@ from release_dossier.evidence.readers import (
     cyclonedx_xml,
     dotnet,
     fire_drill,
+    gatling,
+    gatling_log,
     go_cover,
     go_test,
     go_vet,
+    hey,
     istanbul,
     jacoco,
+    jmeter,
+    jmeter_xml,
     junit,
     k6,
+    k6_stream,
     lcov,
     load_dossier,
+    locust,
     promtool,
     pytest_json,
     replay,
@@ -40,7 +48,9 @@ from release_dossier.evidence.readers import (
     spdx_tags,
     syft,
     tap,
+    vegeta,
     vitest,
+    wrk,
 )
 from release_dossier.evidence.readers.given import Given
 from release_dossier.evidence.readers.plain import plain
@@ -48,6 +58,7 @@ from release_dossier.evidence.reading import Reading
 
 HEAD_BYTES = 64 * 1024  # what a format is recognised from
 READERS: tuple[ModuleType, ...] = (  # by the alphabet, so that two people add to it without meeting
+    capacity_report,
     clover,
     cobertura,
     coverage_py,
@@ -56,15 +67,22 @@ READERS: tuple[ModuleType, ...] = (  # by the alphabet, so that two people add t
     cyclonedx_xml,
     dotnet,
     fire_drill,
+    gatling,
+    gatling_log,
     go_cover,
     go_test,
     go_vet,
+    hey,
     istanbul,
     jacoco,
+    jmeter,
+    jmeter_xml,
     junit,
     k6,
+    k6_stream,
     lcov,
     load_dossier,
+    locust,
     promtool,
     pytest_json,
     replay,
@@ -74,7 +92,9 @@ READERS: tuple[ModuleType, ...] = (  # by the alphabet, so that two people add t
     spdx_tags,
     syft,
     tap,
+    vegeta,
     vitest,
+    wrk,
 )
 NAMES: tuple[str, ...] = tuple(r.NAME for r in READERS)
 

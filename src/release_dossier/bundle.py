@@ -28,7 +28,7 @@ from release_dossier.limits import ARTIFACT_BYTES_MAX, BUNDLE_BYTES_MAX, BUNDLE_
 from release_dossier.trust.document import Trust, parse_chain
 from release_dossier.trust.dsse import PAYLOAD_TYPE, Envelope, pae, parse_envelope, seal, valid_keys
 from release_dossier.trust.keys import Signer, parse_public
-from release_dossier.trust.log import Entry, Tree, checkpoint_signers, leaf_hash, leaves_of, parse_checkpoint, verify_inclusion
+from release_dossier.trust.log import Entry, Tree, checkpoint_signers, leaf_of, leaves_of, parse_checkpoint, verify_inclusion
 from release_dossier.trust.statement import PREDICATE_BASE, Statement, Subject, parse_statement, state
 
 MANIFEST, SUMS, HOW_TO = "bundle.json", "SHA256SUMS", "HOW-TO-CHECK.md"
@@ -445,7 +445,7 @@ def _log_fault(files: Mapping[str, bytes], statements: Mapping[str, Statement], 
         for p in proofs.entries:
             line, path = p.line.encode(), [base64.b64decode(x, validate=True) for x in p.proof]
             entry = msgspec.json.decode(line, type=Entry)
-            if entry.n != p.n or not verify_inclusion(leaf_hash(line), p.n, checkpoint.size, path, checkpoint.root):
+            if entry.n != p.n or not verify_inclusion(leaf_of(line), p.n, checkpoint.size, path, checkpoint.root):
                 return f"{PROOFS}: entry {p.n} is not in the log"
             proven.add((entry.digest, entry.envelope, entry.type))
     except DossierError as e:

@@ -64,7 +64,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     project_name: str
-    mode: str  # solo or team
+    mode: str  # solo, team, or retrospective: put together after it shipped, under criteria that came later
     adopted: bool  # whether the project's settings stand on its protected branch; if not, nothing is ever allowed
     issue: Issue
     branch: str

@@ -8,7 +8,7 @@
  4. Attempts: a gap in their numbers is an error. An attempt that fails, by its own word or by the condition, counts against the failures
     a rule tolerates, whatever came after; attempts that came to nothing have a budget of their own.
  5. Taking evidence back never helps: a withdrawn pass is no pass, anything else withdrawn still says what it said.
- 6. A project that does not stand on its protected branch is in bootstrap: nothing is allowed.
+ 6. A project that does not stand on its protected branch is in bootstrap: nothing is allowed. Nor is what shipped before it was judged.
  7. No input is beyond it: what cannot be read is an error of that requirement, or a statement that counts for nothing and a note.
 """
 
@@ -407,6 +407,8 @@ def _notes(
     notes = []
     if not dossier.change.adopted:
         notes.append("bootstrap: the project does not stand on its protected branch, so nothing is allowed")
+    if dossier.change.mode == "retrospective":
+        notes.append("retrospective: it shipped before anybody asked, and the criteria came later, so nothing is allowed")
     if dossier.rules != dossier.change.rules:
         notes.append("the rules in the dossier are not those frozen into its change, so nothing is allowed")
     notes += [f"rejected by {person}: {reason}" for person, reason in standing_rejections(digest, voices, trust)]

@@ -6,6 +6,7 @@ A bound exists so that a hostile or broken file costs a refusal, not a machine. 
 JSON_DEPTH_MAX = 64  # levels; real documents here stay below 12, CPython's own recursion stops near 1,000
 DOCUMENT_BYTES_MAX = 32 * 1024 * 1024  # bytes of one signed document; a dossier of 1,000 evidence items is about 4 MB
 ISSUE_BYTES_MAX = 1024 * 1024  # bytes; GitHub cuts an issue's text at 65,536 characters
+YAML_NODES_MAX = 2_000_000  # values of one YAML file, aliases counted as what they stand for; a large OpenAPI document has 60,000
 CONFIG_BYTES_MAX = 1024 * 1024  # bytes of dossier.toml
 XML_DEPTH_MAX = 200  # levels of elements; nested test suites stay below 20
 EVIDENCE_BYTES_MAX = 2 * 1024 * 1024 * 1024  # bytes of one evidence file, and of what it unpacks to; readers of large formats stream
@@ -23,6 +24,7 @@ CLOCK_SKEW_SECONDS_MAX = 300  # seconds evidence may lie in the future before it
 LEDGER_FILE_BYTES_MAX = 8 * 1024 * 1024 * 1024  # bytes of a ledger in SQLite; a prediction market of 10 million bets is about 1 GB
 LEDGER_CONNECT_SECONDS_MAX = 10  # seconds to reach a PostgreSQL; within a data centre it is milliseconds
 LEDGER_LOCK_SECONDS_MAX = 5  # seconds to wait for a change of the schema; longer would queue everybody's bets behind us
+LEDGER_ORDERS_MAX = 120  # orders tried of simultaneous rows of one market: five in one microsecond; real ledgers have two, rarely
 LEDGER_STATEMENT_SECONDS_MAX = 600  # seconds one statement may take unless the call says more; 5 million bets are read in about 10
 LOG_ENTRIES_MAX = 10_000_000  # entries of one project's log
 BUNDLE_BYTES_MAX = 2 * 1024 * 1024 * 1024  # bytes of a bundle

@@ -96,6 +96,12 @@ class Destination(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     condition: str = ""  # CEL that must hold before anything leaves, over facts.outcome, unmet, waived, missing_approvals, withheld, bytes
 
 
+class LogTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[log]`: who else keeps an eye on the transparency log"""
+
+    witnesses: tuple[str, ...] = ()  # address and verifier key of each: "https://witness.example NAME+HASH+KEY"
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole of `dossier.toml`."""
 
@@ -106,6 +112,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     evidence: tuple[Plan, ...] = ()
     objective: tuple[Objective, ...] = ()
     destination: tuple[Destination, ...] = ()
+    log: LogTable = LogTable()
     rules: dict[str, Any] = {}  # [rules] and [[rules.requirement]]: see docs/rules.md
 
     def service_named(self, name: str) -> Service | None:

@@ -84,6 +84,7 @@ CODES = {
     ),
     "crash.unknown-point": ("A test asked to stop at a commit point there is not.", "Use one of those listed."),
     "demo.exists": ("The folder the demo would make is there already.", "Name another with --keep, or remove it."),
+    "demo.history": ("git does not take the captured history.", "Update git; what it said stands above."),
     "demo.other-outcome": (
         "A step of the demo was decided otherwise than its story says.",
         "The program or its data is not as shipped: install again, and report it if it stays.",
@@ -508,6 +509,10 @@ CODES = {
         "Take the newest file: it holds every version.",
     ),
     "usage": ("The words of the call are not a command.", "dossier --help, or dossier COMMAND --help."),
+    "usage.open": (
+        "A change is opened from an issue, or a tag is looked at after the fact: not both, and not neither.",
+        "dossier open --issue FILE, or dossier open --retrospective TAG --owner WHO.",
+    ),
     "usage.service": ("--service is not NAME=VERSION.", "Write it as --service backend=3.8.2."),
     "verify.no-trust": (
         "Nobody said whose signatures count.",

@@ -15,6 +15,7 @@ from release_dossier.errors import DossierError, Refused
 from release_dossier.evidence.kinds import kind, schema
 from release_dossier.evidence.readers import read
 from release_dossier.evidence.reading import Reading
+from tests.evidence.more_samples import MORE_SAMPLES
 from tests.evidence.samples import SAMPLES, Sample
 
 CUTS = 60  # places a sample is cut at, besides each of its last bytes
@@ -33,7 +34,8 @@ def verdict(s: Sample, raw: bytes, **more: Any) -> str:
         return "refused"
 
 
-each = pytest.mark.parametrize("s", SAMPLES, ids=[s.format for s in SAMPLES])
+EVERY = (*SAMPLES, *MORE_SAMPLES)
+each = pytest.mark.parametrize("s", EVERY, ids=[s.format for s in EVERY])
 
 
 @each

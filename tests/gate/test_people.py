@@ -279,8 +279,12 @@ def test_which_waiver_does_not_count_is_said() -> None:
 
 
 def test_bootstrap_rules_and_witness() -> None:
-    """A project that is not adopted, or a dossier whose rules are not its change's, allows nothing; no witness is said."""
+    """A project that is not adopted, what is looked at after the fact, or other rules than its change allow nothing; no witness is said."""
     assert ruled(one(attempt(), more={"adopted": False}), yes()).outcome == "DENY"
+    assert ruled(one(attempt(), more={"mode": "team"}), yes()).outcome == "ALLOW"
+    later = ruled(one(attempt(), more={"mode": "retrospective"}), yes())
+    assert (later.outcome, later.notes[0].split(":")[0]) == ("DENY", "retrospective")
+    assert [x.state for x in later.requirements] == ["pass"]
     weaker = msgspec.structs.replace(GOOD, rules=rules(rule(minimum_count=0)))
     assert ruled(weaker, yes()).outcome == "DENY"
     assert "the rules in the dossier are not those frozen into its change, so nothing is allowed" in ruled(weaker).notes

@@ -14,7 +14,7 @@ from release_dossier.ledger.rulesets import NAMED, Ruleset
 from release_dossier.ledger.settlement import Degenerate, Row, go_round, may_sell, payouts, positions, probabilities, quote, volume
 
 GOLDEN = Path(__file__).resolve().parents[3] / "shared/socialpredict/kernel/golden-go-v3.8.1.ndjson.xz"
-NOW = NAMED["v3.8"][0]
+NOW = NAMED["v3.8.1"][0]
 
 
 def rows(history: str) -> list[Row]:

@@ -55,8 +55,26 @@ def test_import_says_who_brought_it(town: Town) -> None:
     file = town.root / "brought.xml"
     file.write_text(FAILING)
     (e,) = town.dossier("collect", "brought", "--from", str(file), "--observed-at", town.moment(hours=-1))["evidence"]
-    assert (e["verdict"], e["isolation"], e["producer"]["imported_by"] is not None) == ("fail", "none", True)
+    assert (e["verdict"], e["isolation"], e["producer"]["imported_by"]) == ("fail", "none", "ann")
     assert "2 is not 3" in e["counterexamples"][0]["text"]
+
+
+def test_show_says_what_evidence_says_before_how_it_is_written(town: Town) -> None:
+    """For people: the verdict with its counterexample, facts with units, who brought it, until when; never raw JSON."""
+    town.open()
+    file = town.root / "brought.xml"
+    file.write_text(FAILING)
+    (e,) = town.dossier("collect", "brought", "--from", str(file), "--observed-at", town.moment(hours=-1))["evidence"]
+    _, out, _ = town.run("show", e["digest"])
+    assert "✗ fail  brought · shop · attempt 1 · 1 of 1 looked at\n    " in out
+    assert "2 is not 3" in out
+    assert "brought by ann" in out
+    assert '"predicate"' not in out
+    assert town.dossier("show", e["digest"])["predicate"]["verdict"] == "fail"
+    digest = town.dossier("assemble")["dossier"]["digest"]
+    assert "\nundecided\n" in town.run("show", digest)[1]
+    town.gate()
+    assert "\nDENY  shop" in town.run("show", digest)[1]
 
 
 def test_unknown_name_and_missing_file(town: Town) -> None:

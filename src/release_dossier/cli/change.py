@@ -13,19 +13,36 @@ from release_dossier.errors import Misuse, counted
 
 
 @click.command("open")
-@click.option("--issue", required=True, metavar="FILE|NUMBER", help="the scoped issue: Markdown, GitHub's JSON, or a number on GitHub")
+@click.option("--issue", metavar="FILE|NUMBER", help="the scoped issue: Markdown, GitHub's JSON, or a number on GitHub")
 @click.option("--base", metavar="REF", help="must agree with where the branch left the protected branch")
 @click.option("--head", metavar="BRANCH", help="the branch to open; the one checked out when not given")
 @click.option("--owner", metavar="WHO", help="who answers for the change, when the issue does not say")
+@click.option("--retrospective", "tag", metavar="TAG", help="what a tag shipped, after the fact: marked so, and never allowed")
 @click.option("--service", "services", multiple=True, metavar="S=VERSION", help="the version a service is to become")
 @edge.json_option
-def open_(issue: str, base: str | None, head: str | None, owner: str | None, services: tuple[str, ...], as_json: bool) -> None:
+def open_(
+    issue: str | None,
+    base: str | None,
+    head: str | None,
+    owner: str | None,
+    tag: str | None,
+    services: tuple[str, ...],
+    as_json: bool,
+) -> None:
     """Open the change of a branch: what it is for, what is in and out of scope, who made it, which services it touches."""
-    from release_dossier.steps.open import open_change
+    from release_dossier.steps.open import open_change, open_retrospective
 
-    scoped = read_issue(issue)
-    world = edge.open_world()
-    digest, change, warnings = open_change(world, scoped, base=base, head=head, owner=owner, versions=versions_of(services))
+    if (issue is None) == (tag is None) or (tag is not None and head is not None):
+        raise Misuse(
+            "usage.open", at="command line", found="these options together", expected="--issue, or --retrospective TAG without --head"
+        )
+    if tag is not None:
+        world, versions = edge.open_world(), versions_of(services)
+        digest, change, warnings = open_retrospective(world, tag, since=base, owner=owner or "", versions=versions)
+    else:
+        scoped = read_issue(issue or "")
+        world = edge.open_world()
+        digest, change, warnings = open_change(world, scoped, base=base, head=head, owner=owner, versions=versions_of(services))
     for words in warnings:
         edge.note(f"warning: {words}")
     edge.emit({"change": change_json(digest, change)}, as_json, lambda: _words(digest, change))

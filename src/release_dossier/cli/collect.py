@@ -6,11 +6,14 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from release_dossier.cli import edge
+
+if TYPE_CHECKING:
+    from release_dossier.steps.world import World
 
 
 @click.command()
@@ -18,10 +21,17 @@ from release_dossier.cli import edge
 @click.option("--from", "source", metavar="FILE", help="bring this file instead of running a command")
 @click.option("--exit", "exit_status", type=int, metavar="N", help="the exit status of the tool that wrote the file")
 @click.option("--written-by", default="", metavar="VERSION|COMMIT", help="the build that wrote the data in the file")
+@click.option("--change", "named", metavar="BRANCH|DIGEST", help="the change; that of the branch checked out when not given")
 @click.option("--observed-at", metavar="RFC3339", help="when it was observed, where the file does not say")
 @edge.json_option
 def collect(
-    names: tuple[str, ...], source: str | None, exit_status: int | None, written_by: str, observed_at: str | None, as_json: bool
+    names: tuple[str, ...],
+    source: str | None,
+    exit_status: int | None,
+    written_by: str,
+    named: str | None,
+    observed_at: str | None,
+    as_json: bool,
 ) -> int:
     """Run the planned evidence in a fresh worktree at the head, or import a file; sign each result. Exit 0 when all asked is recorded."""
     from release_dossier.steps.collect import Import
@@ -29,8 +39,8 @@ def collect(
     from release_dossier.steps.decide import publish_checkpoint
 
     world = edge.open_world()
-    digest, change = world.open_change()
-    brought = Import(Path(source), _who(), written_by, edge.moment(observed_at, "--observed-at"), exit_status) if source else None
+    digest, change = world.open_change(named)
+    brought = Import(Path(source), _who(world), written_by, edge.moment(observed_at, "--observed-at"), exit_status) if source else None
     done = collect_evidence(world, digest, change, names, brought, edge.now, progress())
     publish_checkpoint(world)
     for words in done.notes:
@@ -43,8 +53,14 @@ def collect(
     return max((e.exit_code for _, e in done.refused), default=0)
 
 
-def _who() -> str:
-    return os.environ.get("GITHUB_ACTOR") or os.environ.get("USER") or os.environ.get("LOGNAME") or "unknown"
+def _who(world: World) -> str:
+    """Who brings a file, by the machine's own word: the platform's actor, else git's user, by their id where it is one."""
+    from release_dossier.steps.init import person_id
+
+    actor = os.environ.get("GITHUB_ACTOR")
+    name = world.repo.result("config", "--get", "user.name", ok=(0, 1)).stdout.decode("utf-8", "replace").strip()
+    person = person_id(name)
+    return actor or (person if world.trust.person(person) else name) or os.environ.get("USER") or os.environ.get("LOGNAME") or "unknown"
 
 
 def progress() -> Callable[[str, float], None]:

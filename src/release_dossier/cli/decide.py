@@ -15,14 +15,15 @@ if TYPE_CHECKING:
 
 
 @click.command()
+@click.option("--change", metavar="BRANCH|DIGEST", help="the change; that of the branch checked out when not given")
 @edge.json_option
-def assemble(as_json: bool) -> None:
+def assemble(change: str | None, as_json: bool) -> None:
     """Close the set: scope, every attempt, what is absent, drift, risks, owners, rules. Its digest is what people sign."""
     from release_dossier.steps.assemble import assemble as assemble_dossier
     from release_dossier.steps.decide import publish_checkpoint
 
     world = edge.open_world()
-    digest, dossier = assemble_dossier(world, *world.open_change())
+    digest, dossier = assemble_dossier(world, *world.open_change(change))
     publish_checkpoint(world)
     edge.emit({"dossier": dossier_json(digest, dossier)}, as_json, lambda: _assembled(digest, dossier))
 

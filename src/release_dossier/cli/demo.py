@@ -8,7 +8,8 @@ import shlex
 import shutil
 import sys
 import tempfile
-from contextlib import redirect_stdout
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -20,39 +21,83 @@ from release_dossier.errors import Misuse, Unavailable
 
 @click.command()
 @click.option("--keep", type=click.Path(path_type=Path), metavar="DIR", help="play in this new folder; a temporary one when not given")
+@click.option("--history", is_flag=True, help="instead: a project with a retrospective dossier for each of SocialPredict's 27 tags")
+@click.option("--open", "open_", is_flag=True, help="serve the project afterwards and open it in the browser")
 @edge.json_option
-def demo(keep: Path | None, as_json: bool) -> None:
+def demo(keep: Path | None, history: bool, open_: bool, as_json: bool) -> None:
     """Play a real release of SocialPredict through the whole process: denied to the credit, reworked, released, checked again."""
     from release_dossier.demo import story
-    from release_dossier.demo.place import make_place
+    from release_dossier.demo.place import HISTORY, make_ground, make_place
 
     root = (keep or Path(tempfile.mkdtemp(prefix="dossier-demo-")) / "demo").absolute()
     if root.exists():
         raise Misuse("demo.exists", at="--keep", found=f"{root} exists", expected="a folder to make")
-    place = make_place(root, os.environ.get("PATH", os.defpath), story.START)
-    stage = story.Stage(
-        place=place, run=lambda args: _play(args, as_json), say=_quiet if as_json else click.echo, now=story.START, rounds=[]
-    )
+    path = os.environ.get("PATH", os.defpath)
+    place = make_ground(root, path, HISTORY) if history else make_place(root, path, story.START)
+    quiet = as_json or history
+    stage = story.Stage(place=place, run=lambda args: _play(args, quiet), say=_quiet if quiet else click.echo, now=story.START, rounds=[])
+    with _inside(stage):
+        value, ending = _history(stage) if history else _story(stage)
+    edge.emit(value, as_json, ending)
+    if open_:
+        from release_dossier.cli.serve import run_server
+
+        run_server(place.repo, 0, True)
+
+
+def _story(stage: Any) -> tuple[dict[str, Any], Callable[[], str]]:
+    from release_dossier.demo import story
+
+    story.prologue(stage)
+    story.act_one(stage)
+    story.act_two(stage)
+    digest = story.act_three(stage)
+    bundle = story.epilogue(stage, digest)
+    _, answer = _play(["gate", digest], True)
+    repo = stage.place.repo
+    stages = [{"name": what, "detail": outcome, "unmet": unmet} for what, outcome, unmet in stage.rounds]
+    value = {**answer, "stages": stages, "bundle": str(bundle), "project": str(repo)}
+    return value, lambda: _ending(stage.rounds, bundle, repo)
+
+
+def _history(stage: Any) -> tuple[dict[str, Any], Callable[[], str]]:
+    import msgspec
+
+    from release_dossier.demo import story
+    from release_dossier.demo.history import look_back, write_history
+
+    write_history(stage.place)
+    story.prologue(stage)
+    looked = []
+    for x in look_back(stage):
+        looked.append(x)
+        words = ", ".join(x.evidence) or "no evidence was captured"
+        edge.note(f"{x.tag:11} {x.outcome}, retrospective: {words}; {', '.join(f'{n} {s}' for s, n in x.states.items())}")
+    repo = stage.place.repo
+    value = {"history": [msgspec.to_builtins(x) for x in looked], "project": str(repo)}
+    lines = [
+        f"{len(looked)} tags, each with a dossier marked retrospective. None is allowed: the criteria came later. None is a baseline.",
+        "What was never captured for a tag is missing in it, not invented.",
+        f"The project:  {_me()} -C {repo} serve",
+    ]
+    return value, lambda: "\n".join(lines)
+
+
+@contextmanager
+def _inside(stage: Any) -> Iterator[None]:
+    """This process as somebody in the demo's repository would have it: folder, environment, clock."""
     before, wall, folder = dict(os.environ), edge.clock, Path.cwd()
     os.environ.clear()
-    os.environ.update({**place.env, **({"NO_COLOR": "1"} if before.get("NO_COLOR") else {})})
+    os.environ.update({**stage.place.env, **({"NO_COLOR": "1"} if before.get("NO_COLOR") else {})})
     edge.clock = stage.clock
-    os.chdir(place.repo)
+    os.chdir(stage.place.repo)
     try:
-        story.prologue(stage)
-        story.act_one(stage)
-        story.act_two(stage)
-        digest = story.act_three(stage)
-        bundle = story.epilogue(stage, digest)
-        _, answer = _play(["gate", digest], True)
+        yield
     finally:
         edge.clock = wall
         os.chdir(folder)
         os.environ.clear()
         os.environ.update(before)
-    stages = [{"name": what, "detail": outcome, "unmet": unmet} for what, outcome, unmet in stage.rounds]
-    value = {**answer, "stages": stages, "bundle": str(bundle), "project": str(place.repo)}
-    edge.emit(value, as_json, lambda: _ending(stage.rounds, bundle, place.repo))
 
 
 def _quiet(_: str) -> None:
@@ -67,7 +112,8 @@ def _play(args: list[str], quiet: bool) -> tuple[int, Any]:
     before, edge.heard = edge.heard, values.append
     try:
         if quiet:
-            with redirect_stdout(io.TextIOWrapper(io.BytesIO(), encoding="utf-8")):
+            silent = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+            with redirect_stdout(silent), redirect_stderr(silent):
                 code = main.run(args)
         else:
             click.echo(edge.colour(f"\n$ dossier {shlex.join(args)}", "cyan"))

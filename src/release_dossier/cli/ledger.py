@@ -30,7 +30,7 @@ def ledger() -> None:
 @click.option("--adapter", type=click.Choice(["socialpredict"]), default="socialpredict", show_default=True)
 @click.option("--receipts", metavar="FILE", help="journal of requests (NDJSON, plain or xz): makes every sale exact")
 @click.option("--answers", metavar="FILE", help="answers of the server (NDJSON, plain or xz): each held against the ledger of its moment")
-@click.option("--economics", metavar="FILE", help="JSON of ruleset keys that differ, e.g. initial_bet_fee")
+@click.option("--economics", metavar="FILE", help="SocialPredict's setup.yaml, or JSON of ruleset keys that differ")
 @click.option("--written-by", default="", metavar="VERSION|COMMIT", help="the build that wrote the ledger")
 @click.option("--require", default="", metavar="IDS", help="checks that must have looked, e.g. J1,R8")
 @click.option("--only", default="", metavar="IDS", help="only these checks, e.g. S4,R6")
@@ -123,10 +123,11 @@ def _account(user: str, lines: list[dict[str, str]]) -> str:
 @edge.json_option
 def settle(source: str, ruleset: str | None, timeline: str | None, market: int | None, as_json: bool) -> None:
     """Positions and payouts of every market, computed independently of the server."""
+    from release_dossier.ledger.rulesets import named
     from release_dossier.ledger.settle import settle as compute
     from release_dossier.sources.ledgers import read_ledger, rules_for
 
-    eras, _ = rules_for(ruleset, timeline, "", None)
+    eras = rules_for(ruleset, timeline) or named("v3.8.1")
     markets = compute(read_ledger(source), eras, market)
 
     def words() -> str:
@@ -143,22 +144,49 @@ def settle(source: str, ruleset: str | None, timeline: str | None, market: int |
 
 
 @ledger.command()
+@click.argument("which", nargs=-1, metavar="[NAME|FILE]…")
 @edge.json_option
-def rulesets(as_json: bool) -> None:
-    """The rules of each release side by side, with the commit each was read from."""
+def rulesets(which: tuple[str, ...], as_json: bool) -> None:
+    """The rules of each release side by side, with the commit each was checked against; with names or files, only those."""
     import msgspec
 
-    from release_dossier.ledger.rulesets import NAMED
+    from release_dossier.ledger.rulesets import NAMED, Ruleset, release
+    from release_dossier.sources.ledgers import rules_for
 
-    table = {name: {**msgspec.to_builtins(rules), "commit": commit} for name, (rules, commit) in NAMED.items()}
+    chosen: dict[str, tuple[Ruleset, str]] = dict(NAMED)
+    if which:
+        chosen = {}
+        for name in which:
+            eras = rules_for(name, None)
+            assert eras is not None
+            chosen[eras.name] = (eras.eras[-1].rules, NAMED[found][1] if (found := release(name)) else "")
+    table = {name: {**msgspec.to_builtins(rules), "commit": commit} for name, (rules, commit) in chosen.items()}
+    edge.emit({"rulesets": table}, as_json, lambda: _side_by_side(table))
 
-    def words() -> str:
-        keys = list(next(iter(table.values())))
-        wide = {name: max(len(name), *(len(str(v)) for v in rules.values())) for name, rules in table.items()}
-        head = " " * 22 + "  ".join(f"{n:{wide[n]}}" for n in table)
-        return "\n".join([head, *(f"{k:22}" + "  ".join(f"{_show(table[n][k]):{wide[n]}}" for n in table) for k in keys)])
 
-    edge.emit({"rulesets": table}, as_json, words)
+def _side_by_side(table: dict[str, dict[str, Any]]) -> str:
+    """Releases with the same rules share a column; what differs comes first."""
+    columns: list[tuple[list[str], dict[str, Any]]] = []
+    for name, rules in table.items():
+        same = {k: v for k, v in rules.items() if k != "commit"}
+        if columns and columns[-1][1] == same:
+            columns[-1][0].append(name)
+        else:
+            columns.append(([name], same))
+    heads = [names[0] if len(names) == 1 else f"{names[0]}–{names[-1]}" for names, _ in columns]
+    keys = list(columns[0][1])
+    differs = [k for k in keys if len({str(rules[k]) for _, rules in columns}) > 1]
+    wide = [max(len(h), *(len(_show(rules[k])) for k in keys)) for h, (_, rules) in zip(heads, columns, strict=True)]
+
+    def row(word: str, cells: list[str]) -> str:
+        return f"{word:24}" + "  ".join(f"{c:{w}}" for c, w in zip(cells, wide, strict=True)).rstrip()
+
+    lines = [row("", heads)]
+    lines += [row(k, [_show(rules[k]) for _, rules in columns]) for k in differs]
+    lines.append("the same in all:" if differs else "no difference:")
+    lines += [f"  {k:22}{_show(columns[0][1][k])}" for k in keys if k not in differs]
+    lines += [f"{name:8} checked against the code at {rules['commit']}" for name, rules in table.items() if rules["commit"]]
+    return "\n".join(lines)
 
 
 def _show(value: Any) -> str:

@@ -20,6 +20,7 @@ from release_dossier.sources.ssh import git_signs_here, has_ssh_keygen
 from release_dossier.store.files import new_key
 from release_dossier.trust.keys import ED25519
 
+HISTORY = "history"  # the folder of `data` that only `demo --history` unpacks
 PEOPLE = {"ann": "Ann", "bo": "Bo", "cy": "Cy", "dee": "Dee"}
 FILES = {
     "backend/internal/domain/bets/bet_sell.go": "// Selling shares: what a position may be sold for.\npackage bets\n",
@@ -71,6 +72,16 @@ class Place(msgspec.Struct, frozen=True):
 
 def make_place(root: Path, path: str, at: datetime) -> Place:
     """Keys, captures and a repository with one signed commit and the tag v3.5.2, under `root`, which is made new."""
+    place = make_ground(root, path)
+    for name, text in FILES.items():
+        place.write(name, text)
+    place.commit("SocialPredict before the repair of sales\n\nStands for 0e84d07e of openpredictionmarkets/socialpredict.", at)
+    place.git("tag", "v3.5.2")
+    return place
+
+
+def make_ground(root: Path, path: str, *within: str) -> Place:
+    """Keys, captures and an empty repository under `root`, which is made new."""
     home = root / "home"
     home.mkdir(parents=True)
     env = {"PATH": path, "HOME": str(home), "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1", "LC_ALL": "C"}
@@ -78,6 +89,8 @@ def make_place(root: Path, path: str, at: datetime) -> Place:
     for name in PEOPLE:
         new_key(place.keys / name, ED25519)
     _unpack(place.captures)
+    if within:
+        _unpack(place.captures, *within)
     place.repo.mkdir()
     place.git("init", "-q", "-b", "main")
     for key, value in {
@@ -91,17 +104,14 @@ def make_place(root: Path, path: str, at: datetime) -> Place:
         place.git("config", key, value)
     if not has_ssh_keygen(env):
         place.git("config", "gpg.ssh.program", git_signs_here(place.keys))
-    for name, text in FILES.items():
-        place.write(name, text)
-    place.commit("SocialPredict before the repair of sales\n\nStands for 0e84d07e of openpredictionmarkets/socialpredict.", at)
-    place.git("tag", "v3.5.2")
     return place
 
 
-def _unpack(target: Path) -> None:
-    source = resources.files("release_dossier.demo") / "data"
+def _unpack(target: Path, *within: str) -> None:
+    """Every capture of `data` (or of a folder in it), each into a folder of its name."""
+    source = (resources.files("release_dossier.demo") / "data").joinpath(*within)
     for folder in source.iterdir():
-        if not folder.is_dir():
+        if not folder.is_dir() or folder.name == HISTORY:
             continue
         out = target / folder.name
         out.mkdir(parents=True)

@@ -157,6 +157,15 @@ def reported(reading: Reading, stream: IO[bytes], bytes_max: int) -> Reading:
     return msgspec.structs.replace(reading, limits=(*reading.limits, said)) if said else reading
 
 
+def texts(reading: Reading) -> Iterator[str]:
+    """Every text of a reading that comes from the file."""
+    yield reading.cause
+    for c in reading.counterexamples:
+        yield from (c.text, c.where, *c.detail.values())
+    yield from (f.value for f in reading.facts.values() if isinstance(f.value, str))
+    yield from reading.limits
+
+
 def of_reading(reading: Reading, key: bytes) -> tuple[Reading, dict[str, int]]:
     """A reading without secrets in its texts, and how many of each sort were withheld."""
     counts: dict[str, int] = {}
@@ -190,10 +199,14 @@ def opens(mark: Withheld, secret: str, artifact: IO[bytes]) -> bool:
 
 def _by_form(text: str, low: str) -> Iterator[Secret]:
     for sort, anchors, pattern in _COMPILED:
+        begun = ended = -1
         for at in _places(low, anchors):
+            if begun <= at < ended:  # inside what was found already: a text of nothing but anchors is read once
+                continue
             found = pattern.match(text, at, at + WINDOW_CHARS)
             if found:
-                yield Secret(sort, found.start(1), found.end(1))
+                begun, ended = found.span(1)
+                yield Secret(sort, begun, ended)
 
 
 def _by_word(text: str, low: str) -> Iterator[Secret]:

@@ -4,23 +4,28 @@
 * A sale is priced on the history before it. What dust was taken off is known where the request is (receipts), else an interval.
 * A sale the rules forbid counts nothing, so that its whole credit shows as a difference.
 * A market resolved YES or NO pays each positive value; resolved otherwise, each order's signed amount goes back, fees stay.
-* Where two rules may have been in force, or two orders share a microsecond and their order matters, both outcomes stand.
+* Where several rules may have been in force, or orders share a microsecond and their order matters, every outcome stands.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from itertools import groupby, pairwise, permutations, product
+from math import factorial, prod
 
 import msgspec
 
 from release_dossier.ledger.columns import Ledger, Market
 from release_dossier.ledger.rulesets import Eras, Ruleset
-from release_dossier.ledger.settlement import Degenerate, Row, may_sell, positions, probabilities, volume
+from release_dossier.ledger.settlement import Degenerate, Quote, Row, may_sell, positions, probabilities, volume
+from release_dossier.limits import LEDGER_ORDERS_MAX
 
 
 class Line(msgspec.Struct, frozen=True):
-    """One debit or credit of a user: between `low` and `high` credits, equal where nothing is unknown."""
+    """One debit or credit of a user: between `low` and `high` credits, equal where nothing is unknown.
+
+    `outcomes` are the credits each ruleset or order of rows that may have held gives, where they differ.
+    """
 
     at: int | None
     market: int | None
@@ -28,6 +33,7 @@ class Line(msgspec.Struct, frozen=True):
     low: int
     high: int
     formula: str
+    outcomes: tuple[int, ...] = ()
 
 
 class Sale(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +49,7 @@ class Sale(msgspec.Struct, frozen=True, kw_only=True):
     low: int
     high: int
     against: str
+    outcomes: tuple[int, ...] = ()  # gross credits under each ruleset or order of rows that may have held, where they differ
 
     @property
     def minted(self) -> int:
@@ -77,8 +84,9 @@ class Accounts(msgspec.Struct, frozen=True):
     settled: tuple[Settled, ...]
     stuck: tuple[Stuck, ...]
     rows: dict[int, tuple[Row, ...]]
-    tied: frozenset[str]  # users whose payout depends on the order of simultaneous orders
+    tied: frozenset[str]  # users whose account depends on the order of simultaneous orders, or on which of several rules held
     unjudged: frozenset[str]  # users of markets that have no answer
+    countless: frozenset[int]  # markets with more possible orders of rows than were tried
 
     def expected(self, user: str) -> tuple[int, int]:
         """What a user's balance must lie between."""
@@ -121,7 +129,10 @@ def replay(ledger: Ledger, eras: Eras, asked: Mapping[int, int]) -> Accounts:
     for lines in book.lines.values():
         lines.sort(key=lambda x: (x.at is not None, x.at or 0))
     unjudged = frozenset(u for s in book.stuck for u in s.users)
-    return Accounts(book.lines, tuple(book.sales), tuple(book.settled), tuple(book.stuck), rows, frozenset(book.tied), unjudged)
+    return Accounts(
+        lines=book.lines, sales=tuple(book.sales), settled=tuple(book.settled), stuck=tuple(book.stuck), rows=rows,
+        tied=frozenset(book.tied), unjudged=unjudged, countless=frozenset(book.countless),
+    )  # fmt: skip
 
 
 class _Book:
@@ -133,33 +144,69 @@ class _Book:
         self.settled: list[Settled] = []
         self.stuck: list[Stuck] = []
         self.tied: set[str] = set()
+        self.countless: set[int] = set()
 
     def add(self, user: str, at: int | None, market: int | None, what: str, low: int, high: int, formula: str) -> None:
         if low or high or what == "sale":
-            self.lines.setdefault(user, []).append(Line(at, market, what, min(low, high), max(low, high), formula))
+            self.lines.setdefault(user, []).append(Line(at, market, what, low, high, formula))
+
+    def either(self, user: str, at: int | None, market: int | None, what: str, outcomes: Sequence[int], formula: str) -> None:
+        """One of several amounts, each of which may be the right one."""
+        distinct = tuple(dict.fromkeys(outcomes))
+        if len(distinct) > 1:
+            self.tied.add(user)
+            self.lines.setdefault(user, []).append(Line(at, market, what, min(distinct), max(distinct), formula, distinct))
+        else:
+            self.add(user, at, market, what, distinct[0], distinct[0], formula)
+
+
+def possible_orders(history: Sequence[Row]) -> tuple[list[tuple[Row, ...]], bool]:
+    """The orders rows may have had: by time, and simultaneous ones each way round; the first is by id. False: there are more than these.
+
+    Two rows of one user, side and amount are the same row twice: their order changes nothing.
+    """
+    if not any(a.placed_at == b.placed_at for a, b in pairwise(history)):
+        return [tuple(history)], True
+    ties = [list(rows) for _, rows in groupby(history, key=lambda r: r.placed_at)]
+    if prod(factorial(len(t)) for t in ties) > LEDGER_ORDERS_MAX:
+        turned = sorted(history, key=lambda r: (r.placed_at, -r.id))
+        return [tuple(history), tuple(turned)], False
+    out: dict[tuple[tuple[str, bool, int], ...], tuple[Row, ...]] = {}
+    for choice in product(*(permutations(t) for t in ties)):
+        rows = tuple(r for t in choice for r in t)
+        out.setdefault(tuple((r.user, r.yes, r.amount) for r in rows), rows)
+    return list(out.values()), True
 
 
 def _orders(book: _Book, market: int, history: Sequence[Row], eras: Eras, asked: Mapping[int, int]) -> None:
     seen: set[str] = set()
+    orders, all_of_them = possible_orders(history)
+    if not all_of_them:
+        book.countless.add(market)
+        book.tied |= {r.user for r in history}
     for i, row in enumerate(history):
-        rules = eras.one(row.placed_at)
+        rules = eras.at(row.placed_at)
         if row.user not in seen:
             seen.add(row.user)
-            fee = -rules.initial_bet_fee
-            book.add(row.user, row.placed_at, market, "participation fee", fee, fee, "first order in this market")
+            fees = [-r.initial_bet_fee for r in rules]
+            book.either(row.user, row.placed_at, market, "participation fee", fees, "first order in this market")
         side = "YES" if row.yes else "NO"
         if row.amount > 0:
             book.add(row.user, row.placed_at, market, "buy", -row.amount, -row.amount, f"{row.amount} credits on {side}")
-            book.add(row.user, row.placed_at, market, "buy fee", -rules.buy_fee, -rules.buy_fee, "each buy")
+            book.either(row.user, row.placed_at, market, "buy fee", [-r.buy_fee for r in rules], "each buy")
         elif row.amount < 0:
+            before = [history[:i]] if len(orders) == 1 else [o[: o.index(row)] for o in orders]
             try:
-                sale = _sale(market, history[:i], row, eras, asked.get(row.id))
+                sale = _sale(market, before, row, eras, asked.get(row.id))
             except Degenerate as e:
                 _stick(book, market, history, e)
                 return
             book.sales.append(sale)
+            if sale.outcomes:
+                book.tied.add(row.user)
             formula = f"forbidden: {sale.against}" if sale.against else _sale_words(sale, side, row.id in asked)
-            book.add(row.user, row.placed_at, market, "sale", sale.low, sale.high, formula)
+            line = Line(row.placed_at, market, "sale", sale.low, sale.high, formula, sale.outcomes)
+            book.lines.setdefault(row.user, []).append(line)
 
 
 def _sale_words(sale: Sale, side: str, known: bool) -> str:
@@ -168,18 +215,33 @@ def _sale_words(sale: Sale, side: str, known: bool) -> str:
     return f"{sale.shares} {side} shares × {sale.price}{taken}"
 
 
-def _sale(market: int, before: Sequence[Row], row: Row, eras: Eras, asked: int | None) -> Sale:
-    """A sale under every ruleset that may have been in force; the interval covers them all."""
-    outcomes = [_sale_under(market, before, row, rules, asked) for rules in eras.at(row.placed_at)]
-    first = outcomes[-1]
-    low, high = min(o.low for o in outcomes), max(o.high for o in outcomes)
-    against = first.against if all(o.against for o in outcomes) else ""
-    return msgspec.structs.replace(first, low=low, high=high, against=against)
+def _sale(market: int, befores: Sequence[Sequence[Row]], row: Row, eras: Eras, asked: int | None) -> Sale:
+    """A sale under every ruleset that may have been in force and on every history that may have been before it.
+
+    The sale happened: where one of them allows it and another does not, one that allows it held. The interval covers all that may have.
+    """
+    priced: dict[tuple[int, object], tuple[Quote, str]] = {}
+    outcomes = []
+    for i, before in enumerate(_distinct(befores)):
+        for rules in reversed(eras.at(row.placed_at)):
+            key = (i, (rules.settlement_weight, rules.valuation, rules.sell))
+            if key not in priced:
+                priced[key] = may_sell(before, row.user, row.yes, -row.amount, rules)
+            outcomes.append(_sale_under(market, row, rules, asked, *priced[key]))
+    allowed = [o for o in outcomes if not o.against] or outcomes
+    gross = tuple(dict.fromkeys(0 if o.against else o.shares * o.price for o in outcomes))
+    nets = {(o.low, o.high) for o in outcomes}
+    return msgspec.structs.replace(
+        allowed[0], low=min(o.low for o in allowed), high=max(o.high for o in allowed), outcomes=gross if len(nets) > 1 else ()
+    )
 
 
-def _sale_under(market: int, before: Sequence[Row], row: Row, rules: Ruleset, asked: int | None) -> Sale:
+def _distinct(histories: Sequence[Sequence[Row]]) -> Sequence[Sequence[Row]]:
+    return histories if len(histories) == 1 else list(dict.fromkeys(map(tuple, histories)))
+
+
+def _sale_under(market: int, row: Row, rules: Ruleset, asked: int | None, q: Quote, against: str) -> Sale:
     shares = -row.amount
-    q, against = may_sell(before, row.user, row.yes, shares, rules)
     gross = shares * q.price
     if against:
         low = high = 0
@@ -226,51 +288,56 @@ def _settle(book: _Book, market: Market, history: Sequence[Row], eras: Eras) -> 
         return
     last = paid[0]
     for user in sorted({u for p in paid for u in p}):
-        amounts = [p.get(user, 0) for p in paid]
-        if min(amounts) != max(amounts):
-            book.tied.add(user)
         formula = f"resolved {market.result}: value of his {market.result} shares"
-        book.add(user, market.resolved_at, market.id, "payout", min(amounts), max(amounts), formula)
+        book.either(user, market.resolved_at, market.id, "payout", [p.get(user, 0) for p in paid], formula)
     winners = tuple(sorted(last.items(), key=lambda x: (-x[1], x[0])))
     book.settled.append(Settled(market.id, market.result, volume(history), sum(last.values()), winners))
 
 
 def _paid(history: Sequence[Row], market: Market, eras: Eras) -> list[dict[str, int]]:
-    """Payouts under every ruleset that may have been in force, and with simultaneous orders the other way round."""
-    orders = [history]
-    if any(a.placed_at == b.placed_at for a, b in pairwise(history)):
-        orders.append(sorted(history, key=lambda r: (r.placed_at, -r.id)))
+    """Payouts under every ruleset that may have been in force and in every order simultaneous rows may have had; the likeliest first."""
     out = []
     for rules in reversed(eras.at(market.resolved_at)):
-        for rows in orders:
+        for rows in possible_orders(history)[0]:
             held = positions(rows, rules, market.result)
             out.append({u: p.value for u, p in held.items() if p.value > 0})
     return out
 
 
 def _costs(book: _Book, ledger: Ledger, children: Mapping[int, int], eras: Eras) -> None:
-    """What making markets, groups and answers costs, and what a rejection gives back."""
+    """What making markets, groups and answers costs, and what a rejection gives back: the stored cost, else the cost of that time.
+
+    A part of a group costs nothing. Rejected with its group it gives nothing back; rejected alone, the server gives the cost of that time.
+    """
+    groups = {g.id: g for g in ledger.groups or ()}
     for m in ledger.markets:
-        if m.id in children or m.deleted:
+        if m.deleted:
             continue
-        rules = eras.one(m.created_at)
-        stored = m.cost is not None if rules.create_cost_stored is None else rules.create_cost_stored and m.cost is not None
-        cost = m.cost if stored and m.cost is not None else rules.create_market_cost
-        book.add(
-            m.creator, m.created_at, m.id, "creating a market", -cost, -cost, "its proposal cost" if stored else "the cost of its time"
-        )
-        if m.rejected_at is not None:
-            back = (m.cost or 0) or eras.one(m.rejected_at).create_market_cost
-            book.add(m.creator, m.rejected_at, m.id, "rejected: cost back", back, back, "the stored cost, else the cost of that time")
+        group = groups.get(children.get(m.id, -1))
+        if m.id not in children:
+            costs = [-(m.cost if m.cost is not None and _stored(r, m) else r.create_market_cost) for r in eras.at(m.created_at)]
+            stored = m.cost is not None and _stored(eras.one(m.created_at), m)
+            formula = "its proposal cost" if stored else "the cost of its time"
+            book.either(m.creator, m.created_at, m.id, "creating a market", costs, formula)
+        alone = m.id not in children or group is None or group.rejected_at != m.rejected_at
+        if m.rejected_at is not None and alone:
+            back = [m.cost or r.create_market_cost for r in eras.at(m.rejected_at)]
+            book.either(m.creator, m.rejected_at, m.id, "rejected: cost back", back, "the stored cost, else the cost of that time")
     for g in ledger.groups or ():
         if not g.deleted:
             book.add(g.creator, g.created_at, None, "creating a group", -g.cost, -g.cost, f"group {g.id}")
             if g.rejected_at is not None:
-                back = g.cost or eras.one(g.rejected_at).create_market_cost
-                book.add(g.creator, g.rejected_at, None, "rejected: cost back", back, back, f"group {g.id}")
+                back = [g.cost or r.create_market_cost for r in eras.at(g.rejected_at)]
+                book.either(g.creator, g.rejected_at, None, "rejected: cost back", back, f"group {g.id}")
     for a in ledger.additions or ():
         if a.status == "approved":
-            book.add(a.proposed_by, None, a.market_id or None, "adding an answer", -a.cost, -a.cost, f"answer {a.id} of group {a.group_id}")
+            formula = f"answer {a.id} of group {a.group_id}"
+            book.add(a.proposed_by, a.reviewed_at, a.market_id or None, "adding an answer", -a.cost, -a.cost, formula)
+
+
+def _stored(rules: Ruleset, market: Market) -> bool:
+    """Whether the row says what making it cost: a migration left 0 where the release that made it stored nothing."""
+    return market.cost is not None if rules.create_cost_stored is None else rules.create_cost_stored
 
 
 def stewards(ledger: Ledger) -> dict[int, list[tuple[int, str]]]:
@@ -299,34 +366,33 @@ def _work(book: _Book, ledger: Ledger, rows: Mapping[int, Sequence[Row]], childr
         if group is not None and group.lifecycle == "resolved":
             done.setdefault(group.id, []).append(m)
         elif m.result in ("YES", "NO"):
-            rules = eras.one(m.resolved_at)
-            fees = rules.initial_bet_fee * len(_buyers(rows.get(m.id, ())))
-            pay = (
-                fees
-                if rules.work_profit == "full"
-                else max(0, fees - (m.cost or rules.create_market_cost))
-                if rules.work_profit == "threshold"
-                else 0
-            )
-            book.add(
-                steward_of(m, m.resolved_at, changes), m.resolved_at, m.id, "stewardship", pay, pay, f"{rules.work_profit}: fees of {fees}"
-            )
+            buyers = len(_buyers(rows.get(m.id, ())))
+            steward = steward_of(m, m.resolved_at, changes)
+            _profit(book, steward, m.resolved_at, m.id, buyers, m.cost or 0, eras.at(m.resolved_at))
     for group_id, members in sorted(done.items()):
         at = max((m.resolved_at or 0 for m in members), default=0) or None
-        rules = eras.one(at)
-        if all(m.result not in ("YES", "NO") for m in members) and not rules.group_na_work_profit:
+        rules = eras.at(at)
+        if all(m.result not in ("YES", "NO") for m in members):
+            rules = tuple(r for r in rules if r.group_na_work_profit)
+        if not rules:
             continue
-        buyers = set().union(*(_buyers(rows.get(m.id, ())) for m in members))
-        fees = rules.initial_bet_fee * len(buyers)
+        buyers = len(set().union(*(_buyers(rows.get(m.id, ())) for m in members)))
         group = groups[group_id]
-        pay = (
-            fees
-            if rules.work_profit == "full"
-            else max(0, fees - (group.cost or rules.create_market_cost))
-            if rules.work_profit == "threshold"
-            else 0
-        )
-        book.add(group.steward or group.creator, at, None, "stewardship", pay, pay, f"group {group_id}: fees of {fees}")
+        _profit(book, group.steward or group.creator, at, None, buyers, group.cost, rules, f"group {group_id}: ")
+
+
+def _profit(
+    book: _Book, steward: str, at: int | None, market: int | None, buyers: int, cost: int, rules: Sequence[Ruleset], where: str = ""
+) -> None:
+    """Nothing, all participation fees, or what they exceed the cost of the market by."""
+    pays = []
+    for r in rules:
+        fees = r.initial_bet_fee * buyers
+        left = max(0, fees - (cost or r.create_market_cost))
+        pays.append(fees if r.work_profit == "full" else left if r.work_profit == "threshold" else 0)
+    likeliest = rules[-1]
+    words = f"{where}{likeliest.work_profit}: fees of {likeliest.initial_bet_fee} from each of {buyers} buyers"
+    book.either(steward, at, market, "stewardship", list(reversed(pays)), words)
 
 
 def _buyers(rows: Sequence[Row]) -> set[str]:

@@ -45,6 +45,7 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     violations: int = 0
     examples: tuple[Example, ...] = ()
     why: str = ""
+    undecided: tuple[Example, ...] = ()  # what the rows cannot decide, with every outcome
 
 
 def conclude(
@@ -232,7 +233,7 @@ def s11(g: Ledger) -> Check:
 
 
 def s12(g: Ledger, a: Accounts, eras: Eras) -> Check:
-    floor = -max(e.rules.max_debt for e in eras.eras)
+    floor = -max(rules.max_debt for e in eras.eras for rules in e.possible)
     bad, explained = [], 0
     for u in g.users:
         if u.balance >= floor:
@@ -424,24 +425,38 @@ def r5(a: Accounts) -> Check:
 
 def r6(g: Ledger, a: Accounts) -> Check:
     judged = [u for u in g.users if not u.deleted]
-    bad, unsure = [], []
+    beyond = a.unjudged | {r.user for m in a.countless for r in a.rows[m]}
+    bad, unsure, open_ = [], [], 0
     for u in judged:
         low, high = a.expected(u.username)
         off = u.balance - high if u.balance > high else u.balance - low if u.balance < low else 0
-        if off and u.username in a.unjudged:
-            unsure.append(u.username)
-        elif off:
+        open_ += low != high
+        if off and u.username not in beyond:
             bad.append(_account(u.username, u.balance, low, high, off))
-        elif low != high and u.username in a.tied:
-            unsure.append(u.username)
-    check = conclude("R6", "Every user has exactly the credits the rules give", len(judged), bad, looked_at=len(judged) - len(unsure))
-    if unsure and not bad:
-        return msgspec.structs.replace(
-            check, state="inconclusive", why=f"{', '.join(unsure[:5])}: what the rules give cannot be decided from the rows"
-        )
-    open_ = sum(a.expected(u.username)[0] != a.expected(u.username)[1] for u in judged)
+        elif off or u.username in a.tied:
+            unsure.append(_undecided(u.username, u.balance, low, high, a))
     words = f"{open_} users are known to an interval only; --receipts would make them exact" if open_ else ""
-    return msgspec.structs.replace(check, why=words)
+    if unsure:
+        words = f"{len(unsure)} users cannot be decided from the rows: {', '.join(str(e.user) for e in unsure[:5])}"
+    check = conclude("R6", "Every user has exactly the credits the rules give", len(judged), bad, looked_at=len(judged) - len(unsure))
+    return msgspec.structs.replace(
+        check,
+        state="inconclusive" if unsure and not bad else check.state,
+        why=words,
+        undecided=tuple(unsure[:LEDGER_EXAMPLES_MAX]),
+    )
+
+
+def _undecided(user: str, balance: int, low: int, high: int, a: Accounts) -> Example:
+    """Both outcomes, and which line of his account has them."""
+    parts = []
+    for x in [x for x in a.lines.get(user, ()) if x.outcomes][:3]:
+        where = "" if x.market is None else f" in market {x.market}"
+        parts.append(f"{x.what}{where} is {' or '.join(map(str, x.outcomes))}")
+    if user in a.unjudged:
+        parts.append("a market of his has no answer any more")
+    words = f"{user} has {balance}; his statement of account comes to {low} to {high}: {'; '.join(parts) or 'its orders have no one order'}"
+    return Example(user=user, expected_low=str(low), expected_high=str(high), found=str(balance), why=words)
 
 
 def _account(user: str, balance: int, low: int, high: int, off: int) -> Example:
@@ -510,7 +525,6 @@ def j1(matched: Matched, orders: int, unreadable: int) -> Check:
         Example(
             user=o.user,
             market=str(o.market),
-            found=None,
             expected=str(o.asked),
             difference=str(o.asked),
             why=f"{'a sale' if o.sale else 'an order'} of {o.user} over {o.asked} credits in market {o.market} was accepted"
@@ -518,10 +532,24 @@ def j1(matched: Matched, orders: int, unreadable: int) -> Check:
         )
         for o in matched.without_row
     ]
+    for o, row in matched.misstated:
+        told = o.shares if o.sale and o.shares is not None else o.asked
+        words = f"request {o.number} of {o.user} in market {o.market} was accepted over {told} {'shares' if o.sale else 'credits'}"
+        bad.append(
+            Example(
+                user=o.user,
+                market=str(o.market),
+                expected=str(told),
+                found=str(abs(row.amount)),
+                difference=str(abs(row.amount) - told),
+                why=f"{words}; its row {row.id} says {abs(row.amount)}",
+            )
+        )
     words = f"{matched.rows_without} rows have no request in this journal" if matched.rows_without else ""
     check = conclude("J1", "Every accepted request has its row", orders, bad, why=words)
-    if unreadable and check.state == "pass":
-        return msgspec.structs.replace(check, state="inconclusive", why=f"{unreadable} lines of the journal could not be read")
+    if unreadable and check.state in ("pass", "missing"):
+        words = f"{unreadable} lines of the journal could not be read"
+        return msgspec.structs.replace(check, state="inconclusive", of=orders + unreadable, looked_at=orders, why=words)
     return check
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 import msgspec
 
@@ -25,21 +25,27 @@ class Order(msgspec.Struct, frozen=True):
 
 
 class Journal(msgspec.Struct, frozen=True):
-    """Accepted orders in the order of the journal, how many requests were read, and how many lines could not be."""
+    """Accepted orders in the order of the journal, how many requests were read, how many lines could not be, and which servers answered:
+    (version, first request, end of the last), where the journal says."""
 
     orders: tuple[Order, ...]
     requests: int
     unreadable: int
+    versions: tuple[tuple[str, int, int], ...] = ()
 
 
 def read_journal(records: Iterable[Any]) -> Journal:
     """Orders the server accepted, from records `started_at, actor, method, path, body, status, reply`. A bad record hides no other."""
     orders, requests, unreadable = [], 0, 0
+    spans: list[tuple[int, int, str]] = []
     for number, r in enumerate(records):
         if not isinstance(r, Mapping):
             unreadable += 1
             continue
         requests += 1
+        span = _span(r)
+        if span is not None:
+            spans.append(span)
         path, body, status = r.get("path"), r.get("body"), r.get("status")
         if path not in ("/v0/bet", "/v0/sell") or r.get("method") != "POST" or not isinstance(status, int) or not 200 <= status < 300:
             continue
@@ -48,58 +54,85 @@ def read_journal(records: Iterable[Any]) -> Journal:
             unreadable += 1
         else:
             orders.append(order)
-    return Journal(tuple(orders), requests, unreadable)
+    return Journal(tuple(orders), requests, unreadable, _versions(spans))
+
+
+def _span(r: Mapping[str, Any]) -> tuple[int, int, str] | None:
+    """(start, end, version) of a request that says which server answered it."""
+    version, start, end = r.get("version"), r.get("started_at"), r.get("ended_at")
+    first = microseconds(start) if isinstance(start, str) else None
+    if not isinstance(version, str) or not version or first is None:
+        return None
+    last = microseconds(end) if isinstance(end, str) else None
+    return first, first if last is None else last, version
+
+
+def _versions(spans: list[tuple[int, int, str]]) -> tuple[tuple[str, int, int], ...]:
+    runs: list[tuple[str, int, int]] = []
+    for first, last, version in sorted(spans):
+        if runs and runs[-1][0] == version:
+            runs[-1] = (version, runs[-1][1], max(runs[-1][2], last))
+        else:
+            runs.append((version, first, last))
+    return tuple(runs)
 
 
 def _order(number: int, r: Mapping[str, Any], body: Any, sale: bool) -> Order | None:
     if not isinstance(body, Mapping) or not isinstance(r.get("actor"), str):
         return None
     market, amount, outcome = body.get("marketId"), body.get("amount"), body.get("outcome")
-    if not isinstance(market, int) or not isinstance(amount, int) or outcome not in ("YES", "NO"):
+    if not _whole(market) or not _whole(amount) or outcome not in ("YES", "NO"):
         return None
     reply = r.get("reply")
     result = reply.get("result", reply) if isinstance(reply, Mapping) else {}
     result = result if isinstance(result, Mapping) else {}
     shares = result.get("sharesSold")
+    if shares is not None and (not _whole(shares) or shares < 0):
+        return None
     when = result.get("transactionAt") or result.get("placedAt")
-    return Order(
-        number, r["actor"], market, outcome == "YES", sale, amount,
-        shares if isinstance(shares, int) else None,
-        microseconds(when) if isinstance(when, str) else None,
-    )  # fmt: skip
+    return Order(number, r["actor"], market, outcome == "YES", sale, amount, shares, microseconds(when) if isinstance(when, str) else None)
+
+
+def _whole(value: Any) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 class Matched(msgspec.Struct, frozen=True):
-    """Requests beside rows: what each sale asked for by bet id, accepted orders without a row, rows no request explains."""
+    """Requests beside rows: what each sale asked for by bet id, accepted orders without a row, those whose row says another size than the
+    request or its reply, and rows no request explains."""
 
     asked: dict[int, int]
     without_row: tuple[Order, ...]
+    misstated: tuple[tuple[Order, Bet], ...]
     rows_without: int
 
 
 def match(journal: Journal, ledger: Ledger) -> Matched:
-    """Give every accepted order its row: same user, market and side, the same moment where the reply says one, else the first that fits."""
+    """Give every accepted order its row: same user, market and side; the same moment and size, else the same size, else the same moment."""
     free: dict[tuple[str, int, bool, bool], list[Bet]] = {}
     for b in ledger.live:
         assert b.username is not None
         assert b.market_id is not None
         free.setdefault((b.username, b.market_id, b.outcome == "YES", b.amount < 0), []).append(b)
     asked: dict[int, int] = {}
-    lost: list[Order] = []
-    later: list[Order] = []
-    for exact in (True, False):
-        for order in journal.orders if exact else later:
+    misstated: list[tuple[Order, Bet]] = []
+    left: list[Order] = list(journal.orders)
+    for size, moment in ((True, True), (True, False), (False, True)):
+        again = []
+        for order in left:
             rows = free.get((order.user, order.market, order.yes, order.sale), [])
-            row = next((b for b in rows if _fits(order, b, exact)), None)
+            row = next((b for b in rows if (not size or _same_size(order, b)) and (not moment or order.at == b.placed_at)), None)
             if row is None:
-                (later if exact else lost).append(order)
+                again.append(order)
                 continue
             rows.remove(row)
             if order.sale:
                 asked[row.id] = order.asked
-    return Matched(asked, tuple(lost), sum(len(rows) for rows in free.values()))
+            if not size:
+                misstated.append((order, row))
+        left = again
+    return Matched(asked, tuple(left), tuple(misstated), sum(len(rows) for rows in free.values()))
 
 
-def _fits(order: Order, b: Bet, exact: bool) -> bool:
-    size = abs(b.amount) == order.asked if not order.sale else order.shares is None or -b.amount == order.shares
-    return size and (not exact or (order.at is not None and order.at == b.placed_at))
+def _same_size(order: Order, b: Bet) -> bool:
+    return b.amount == order.asked if not order.sale else order.shares is None or -b.amount == order.shares

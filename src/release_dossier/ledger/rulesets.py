@@ -5,8 +5,9 @@ A ruleset is a record, not a version: a build in between is a file with these ke
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import pairwise, product
 from typing import Any, Literal
 
 import msgspec
@@ -31,40 +32,54 @@ class Ruleset(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     dust_over_cap: Literal["refused", "capped"] = "capped"
     max_debt: int = 500
     add_answer_cost: int = 2
+    display_weight: int = 10  # weight of the 0.5 prior in the probability that is shown; never moves money
 
 
-_V210 = Ruleset(
+_V200 = Ruleset(
     settlement_weight=10, valuation="volume", sell="owned", sale_credit="gross", work_profit="none",
     create_cost_stored=False, max_dust=2, dust_over_cap="refused",
 )  # fmt: skip
-_V301 = msgspec.structs.replace(_V210, settlement_weight=1)
+_V300 = msgspec.structs.replace(_V200, settlement_weight=1)
 _V320 = Ruleset(valuation="volume", sell="owned", work_profit="threshold", create_cost_stored=True)
-_V352 = msgspec.structs.replace(_V320, work_profit="full")
-_V360 = msgspec.structs.replace(_V352, sell="projection")
-_V371 = msgspec.structs.replace(_V360, valuation="shares", sell="lots_projection")
-_V380 = msgspec.structs.replace(_V371, sell="lots_consume")
-# name → (rules, commit whose code they were read from)
+_V350 = msgspec.structs.replace(_V320, work_profit="full")
+_V360 = msgspec.structs.replace(_V350, sell="projection")
+_V370 = msgspec.structs.replace(_V360, valuation="shares", sell="lots_projection")
+_V380 = msgspec.structs.replace(_V370, sell="lots_consume")
+# release → (rules, commit of its tag whose code they were read from). Releases that share rules have the same blobs of the files that
+# decide money: probabilities, shares, positions, valuation, sellable, sales, resolution, setup.
 NAMED: dict[str, tuple[Ruleset, str]] = {
-    "v2.1.0": (_V210, "2a93a413"),
-    "v3.0.1": (_V301, "1c4af34b"),
-    "v3.2.0": (_V320, "8d5986df"),
-    "v3.5.2": (_V352, "52b00040"),
-    "v3.6.0": (_V360, "b31b8188"),
-    "v3.7.1": (_V371, "a1f6af40"),
-    "v3.8.0": (_V380, "9ef6530b"),
-    "v3.8.1": (_V380, "3d978faa"),
-    "v3.8": (_V380, "3d978faa"),
+    "v2.0.0": (_V200, "78f0e699d1d3dd35a577f959128509b3da56021f"),
+    "v2.1.0": (_V200, "2a93a4138ddcc33544bb8cf49712f7870f77f6d0"),
+    "v3.0.0": (_V300, "f013e3d88d3a26a68a4ce5ccb52ddaae518ca29b"),
+    "v3.0.1": (_V300, "1c4af34b6144a357b10fe0543f19d4791bbeb7c7"),
+    "v3.1.0": (_V300, "dd0cd00fc41c066b38c47b0d628cb8b4c4a094ef"),
+    "v3.2.0": (_V320, "8d5986df5d8f8a0d41a63accfd96a4010c01d3e9"),
+    "v3.3.0": (_V320, "ddf3274e7d5dbc4a4a9be5d137532728a95941cd"),
+    "v3.4.0": (_V320, "37a2aadbd3c494ba0887a73326e0f5ca095ce26b"),
+    "v3.5.0": (_V350, "f4963d71254c76e176fbbf70305f988b14eba999"),
+    "v3.5.1": (_V350, "7dd870deaeab5973c3baaedd01751445d0925e75"),
+    "v3.5.2": (_V350, "52b000408f91e38119f982b614a6e5623f7c8d58"),
+    "v3.6.0": (_V360, "b31b8188e413d8d0ab8c07167f67ef7f1d07876c"),
+    "v3.7.0": (_V370, "bce970a4af4f10012e771c26d87a203f9d183f88"),
+    "v3.7.1": (_V370, "a1f6af4004abceb4643e6752788cc7382e38f1d6"),
+    "v3.8.0": (_V380, "9ef6530b06daf3223da214aa9c353ddc07d481d6"),
+    "v3.8.1": (_V380, "3d978faac6b3391d5b6a9af4aa37a283d48699a7"),
 }
-DEFAULT = "v3.8"
 
 
 class Era(msgspec.Struct, frozen=True):
-    """Rules in force from `start` until `end` (microseconds, None: open)."""
+    """Rules in force from `start` until `end` (microseconds, None: open); where nobody says which, `others` may have been instead."""
 
     start: int | None
     end: int | None
     version: str
     rules: Ruleset
+    others: tuple[Ruleset, ...] = ()
+
+    @property
+    def possible(self) -> tuple[Ruleset, ...]:
+        """Every ruleset that may have been in force, the likeliest last."""
+        return (*self.others, self.rules)
 
 
 class Eras(msgspec.Struct, frozen=True):
@@ -74,32 +89,95 @@ class Eras(msgspec.Struct, frozen=True):
     eras: tuple[Era, ...]
 
     def at(self, moment: int | None) -> tuple[Ruleset, ...]:
-        """The rules at a moment; two where it lies between eras and they differ; the newest where there is no moment."""
+        """Every ruleset that may have been in force at a moment, the likeliest last; without a moment, the newest.
+
+        Between two eras: those of both.
+        """
         if moment is None:
-            return (self.eras[-1].rules,)
+            return self.eras[-1].possible
         before = self.eras[0]
         for era in self.eras:
             if era.start is not None and moment < era.start:
-                return (before.rules,) if before.rules == era.rules or era is before else (before.rules, era.rules)
+                return before.possible if era is before else tuple(dict.fromkeys((*before.possible, *era.possible)))
             if era.end is None or moment <= era.end:
-                return (era.rules,)
+                return era.possible
             before = era
-        return (before.rules,)
+        return before.possible
+
+    def under(self, changed: Mapping[str, int], name: str) -> Eras:
+        """The same eras with some economics of the operator's own.
+
+        Raises:
+            Refused: `ledger.ruleset`.
+        """
+
+        def changes(rules: Ruleset) -> Ruleset:
+            return parse_ruleset({**msgspec.to_builtins(rules), **changed}, name)
+
+        return Eras(
+            f"{self.name} with {name}",
+            tuple(msgspec.structs.replace(e, rules=changes(e.rules), others=tuple(map(changes, e.others))) for e in self.eras),
+        )
 
     def one(self, moment: int | None) -> Ruleset:
-        """The rules at a moment; the later ones where it lies between eras."""
+        """The likeliest rules at a moment; the later ones where it lies between eras."""
         return self.at(moment)[-1]
 
 
+def release(name: str) -> str | None:
+    """The release a name means: `v3.8.1`, `3.8.1`, or `v3.8` for the last of v3.8; None where it means none."""
+    full = name if name.startswith("v") else f"v{name}"
+    if full in NAMED:
+        return full
+    return next((r for r in reversed(NAMED) if r.rpartition(".")[0] == full), None)
+
+
 def named(name: str) -> Eras:
-    """A named ruleset, in force always.
+    """The rules of a release, in force always.
 
     Raises:
         Refused: `ledger.unknown-ruleset`.
     """
-    if name not in NAMED:
+    found = release(name)
+    if found is None:
         raise Refused("ledger.unknown-ruleset", at="--ruleset", found=name, expected=", ".join(NAMED), help="dossier ledger rulesets")
-    return always(name, NAMED[name][0])
+    return always(name, NAMED[found][0])
+
+
+def release_of(commit_or_version: str) -> str | None:
+    """The release a version or (a prefix of at least 7 digits of) its commit names."""
+    if len(commit_or_version) >= 7:
+        for name, (_, commit) in NAMED.items():
+            if commit.startswith(commit_or_version.lower()):
+                return name
+    return release(commit_or_version) if commit_or_version else None
+
+
+def possible(families: Sequence[tuple[str, int | None, Sequence[str]]]) -> Eras:
+    """Rules nobody named: since the schema of a family of releases came, any build of it may have been in force, its newest likeliest.
+
+    A build between two releases has some of what changed between them, so every mixture of the two counts.
+
+    Args:
+        families: (name, moment its schema was there, releases oldest first) in order of time.
+    """
+    eras = []
+    order = list(NAMED)
+    for i, (name, since, releases) in enumerate(families):
+        first = max(0, order.index(releases[0]) - 1)
+        rules = tuple(dict.fromkeys(NAMED[r][0] for r in order[first : order.index(releases[-1]) + 1]))
+        mixed = [m for a, b in pairwise(rules) for m in _between(a, b)]
+        distinct = (*dict.fromkeys(m for m in mixed if m not in rules), *rules)
+        until = families[i + 1][1] if i + 1 < len(families) else None
+        eras.append(Era(since if i else None, until, name, distinct[-1], distinct[:-1]))
+    return Eras("unknown: any build of " + ", then ".join(e.version for e in eras), tuple(eras))
+
+
+def _between(a: Ruleset, b: Ruleset) -> list[Ruleset]:
+    """Every mixture of two rulesets. Work profit was paid in full for some commits before its threshold came, so it may be any."""
+    changed = [f for f in Ruleset.__struct_fields__ if getattr(a, f) != getattr(b, f)]
+    values = [("none", "threshold", "full") if f == "work_profit" else (getattr(a, f), getattr(b, f)) for f in changed]
+    return [msgspec.structs.replace(b, **dict(zip(changed, choice, strict=True))) for choice in product(*values)]
 
 
 def always(name: str, rules: Ruleset) -> Eras:
@@ -118,14 +196,53 @@ def parse_ruleset(value: Any, at: str) -> Ruleset:
     except msgspec.ValidationError as e:
         raise Refused("ledger.ruleset", at=at, found=str(e), expected=", ".join(Ruleset.__struct_fields__)) from e
     negative = next((f for f in Ruleset.__struct_fields__ if isinstance(v := getattr(rules, f), int) and v < 0 and f != "max_dust"), None)
-    if negative or rules.settlement_weight < 1:
+    if negative or rules.settlement_weight < 1 or rules.display_weight < 1:
         raise Refused(
             "ledger.ruleset",
-            at=f"{at} {negative or 'settlement_weight'}",
+            at=f"{at} {negative or 'settlement_weight or display_weight'}",
             found="a number below its range",
             expected="0 or more, a weight of 1 or more",
         )
     return rules
+
+
+# SocialPredict's setup file → ruleset keys
+_SETUP = {
+    ("marketincentives", "createMarketCost"): "create_market_cost",
+    ("marketincentives", "multipleChoiceBinary", "addAnswerCost"): "add_answer_cost",
+    ("marketcreation", "initialMarketSubsidization"): "display_weight",
+    ("user", "maximumDebtAllowed"): "max_debt",
+    ("betting", "maxDustPerSale"): "max_dust",
+    ("betting", "betFees", "initialBetFee"): "initial_bet_fee",
+    ("betting", "betFees", "buySharesFee"): "buy_fee",
+}
+
+
+def economics(value: Any, at: str) -> dict[str, int]:
+    """Ruleset keys of SocialPredict's own setup file (or its answer at /v0/setup), or keys as they are.
+
+    Raises:
+        Refused: `ledger.ruleset`, naming the key.
+    """
+    if not isinstance(value, Mapping):
+        raise Refused("ledger.ruleset", at=at, found=type(value).__name__, expected="SocialPredict's setup file or ruleset keys")
+    tree = {str(k).lower(): v for k, v in value.items()}
+    if "economics" in tree:
+        tree = {str(k).lower(): v for k, v in tree["economics"].items()} if isinstance(tree["economics"], Mapping) else {}
+    elif not {path[0] for path in _SETUP} & set(tree):
+        return dict(value)
+    out = {}
+    for path, key in _SETUP.items():
+        node: Any = tree
+        for step in path:
+            node = next((v for k, v in node.items() if str(k).lower() == step.lower()), None) if isinstance(node, Mapping) else None
+        if node is not None:
+            if not isinstance(node, int) or isinstance(node, bool):
+                raise Refused("ledger.ruleset", at=f"{at} {'.'.join(path)}", found=repr(node), expected="a whole number")
+            out[key] = node
+    if not out:
+        raise Refused("ledger.ruleset", at=at, found="no economics", expected=", ".join(".".join(p) for p in _SETUP))
+    return out
 
 
 def parse_timeline(value: Any, at: str) -> Eras:

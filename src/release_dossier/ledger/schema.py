@@ -6,7 +6,8 @@ A migration that no release of SocialPredict has is said to be unknown: nothing 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from bisect import bisect_left
+from collections.abc import Collection, Sequence
 
 import msgspec
 
@@ -85,3 +86,24 @@ def told(migrations: Collection[str] | None, lacks: Collection[str]) -> Schema:
         return Schema(family, newest, f"no release has migration {', '.join(unknown[:3])}{' and more' if len(unknown) > 3 else ''}")
     skipped = sorted(m for m in KNOWN - set(migrations) if m < newest)
     return Schema(family, newest, f"migration {skipped[0]} was skipped" if skipped else "")
+
+
+def lived_through(applied: Sequence[tuple[str, int | None]], moments: Sequence[int]) -> list[tuple[str, int | None, tuple[str, ...]]]:
+    """(family, moment its first migration ran, its releases) in order: the only trace an upgrade leaves, and a downgrade leaves none.
+
+    Args:
+        moments: when rows were made, in order; a family during which none was made was only passed through by the first start.
+    """
+    ran = dict(applied)
+    came = []
+    for name, added in FAMILIES:
+        at = [ran[m] for m in added if m in ran]
+        if at:
+            came.append((name, min((t for t in at if t is not None), default=None), RELEASES[name]))
+    out: list[tuple[str, int | None, tuple[str, ...]]] = []
+    for i, (name, since, releases) in enumerate(came):
+        until = came[i + 1][1] if i + 1 < len(came) else None
+        used = until is not None and bisect_left(moments, until) > (bisect_left(moments, since) if out and since is not None else 0)
+        if used or i + 1 == len(came):
+            out.append((name, since, releases))
+    return out

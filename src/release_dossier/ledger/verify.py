@@ -1,8 +1,12 @@
-"""The verdict on a ledger: replay it, hold it to its laws, and say what was looked at, what is wrong, and what could not be seen."""
+"""The verdict on a ledger: replay it, hold it to its laws, and say what was looked at, what is wrong, and what could not be seen.
+
+Rules come from who calls; else from the build that wrote the ledger, where that is known. Else the ledger is judged under the newest
+release its schema fits, and where that accuses anybody, under every build it fits: then only what none of them explains is a fault.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -13,11 +17,13 @@ from release_dossier.ledger.answers import TITLE, r8
 from release_dossier.ledger.checks import Check, absent, all_checks, hypotheses, j1, order_of
 from release_dossier.ledger.columns import Ledger
 from release_dossier.ledger.receipts import Journal, match
-from release_dossier.ledger.rulesets import Eras
-from release_dossier.ledger.schema import NARROWS
+from release_dossier.ledger.rulesets import NAMED, Eras, always, named, possible, release_of
+from release_dossier.ledger.schema import NARROWS, lived_through
+from release_dossier.ledger.whose import Writer, eras_of, writer
 
 OPTIONAL = frozenset({"R7", "S8", "S15"})  # these only ever warn
 NEEDS_FILE = {"J1": "no --receipts given", "R8": "no --answers given"}
+BY_RULES = frozenset({"R1", "R3", "R5", "R6", "R7", "R8", "T"})  # checks whose outcome depends on the rules
 
 
 class Verified(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,21 +61,60 @@ def _plain(c: Check) -> dict[str, Any]:
 
 def verify(
     ledger: Ledger,
-    eras: Eras,
+    eras: Eras | None,
     *,
     journal: Journal | None,
-    answers: Iterable[Any] | None,
+    answers: Sequence[Any] | None,
     written_by: str,
+    economics: Mapping[str, int] | None = None,
     require: Sequence[str] = (),
     only: Sequence[str] = (),
     notes: Sequence[str] = (),
     read: dict[str, str] | None = None,
 ) -> Verified:
-    """Judge a ledger under the rules of their time.
+    """Judge a ledger under the rules of their time; None: nobody named them, see above.
 
+    Args:
+        economics: fees, costs and limits that differ from the release's own, where no rules were named.
     Raises:
         Refused: `ledger.unknown-check` for a name in `require` or `only` that is no check.
     """
+    author = writer(written_by, journal, answers or ())
+    said = list(notes)
+    said += [f"its writer is said to be {author.build} ({author.how}), and {o} contradicts that" for o in author.others]
+    tries = [(eras, "")] if eras is not None else _rules_nobody_named(ledger, author, journal)
+    if economics:
+        tries = [(e.under(economics, "the setup file"), note) for e, note in tries]
+    tried = [_judged(ledger, e, journal, answers) for e, _ in tries[:1]]
+    if len(tries) > 1 and any(c.state == "fail" for c in tried[0][1] if c.id in BY_RULES):
+        tried.append(_judged(ledger, tries[1][0], journal, answers))
+    accounts, checks = tried[-1]
+    rules, note = tries[len(tried) - 1]
+    if eras is None and not ledger.applied and not author.build:
+        checks = [_unsure(c) for c in checks]
+        note = "no rules were named, and no release has this schema: what depends on the rules is not decided; --ruleset FILE names them"
+    said += [note] if note else []
+    _known([*require, *only], checks)
+    guesses = hypotheses(accounts, checks)
+    checks = sorted((c for c in checks if not only or c.id in only), key=lambda c: order_of(c.id))
+    given = {i for i, there in (("J1", journal is not None), ("R8", answers is not None)) if there}
+    required = {c.id for c in checks if c.id not in OPTIONAL and (c.id not in NEEDS_FILE or c.id in given)} | set(require)
+    return Verified(
+        verdict=_verdict(ledger, checks, required),
+        ruleset=rules.name,
+        ledger=_counts(ledger, accounts, author),
+        checks=tuple(checks),
+        totals=_totals(ledger, accounts),
+        hypotheses=tuple(guesses),
+        notes=tuple(said),
+        accounts=accounts,
+        source=ledger,
+        read=read,
+    )
+
+
+def _judged(ledger: Ledger, eras: Eras, journal: Journal | None, answers: Sequence[Any] | None) -> tuple[Accounts, list[Check]]:
+    """Everything replayed under some rules, and every check."""
     matched = match(journal, ledger) if journal is not None else None
     accounts = replay(ledger, eras, matched.asked if matched else {})
     checks = all_checks(ledger, accounts, eras)
@@ -78,23 +123,40 @@ def verify(
     else:
         checks.append(absent("J1", "Every accepted request has its row", NEEDS_FILE["J1"]))
     checks.append(r8(answers, ledger, accounts, eras) if answers is not None else absent("R8", TITLE, NEEDS_FILE["R8"]))
-    _known([*require, *only], checks)
-    guesses = hypotheses(accounts, checks)
-    checks = sorted((c for c in checks if not only or c.id in only), key=lambda c: order_of(c.id))
-    given = {i for i, there in (("J1", journal is not None), ("R8", answers is not None)) if there}
-    required = {c.id for c in checks if c.id not in OPTIONAL and (c.id not in NEEDS_FILE or c.id in given)} | set(require)
-    return Verified(
-        verdict=_verdict(ledger, checks, required),
-        ruleset=eras.name,
-        ledger=_counts(ledger, accounts, written_by),
-        checks=tuple(checks),
-        totals=_totals(ledger, accounts),
-        hypotheses=tuple(guesses),
-        notes=tuple(notes),
-        accounts=accounts,
-        source=ledger,
-        read=read,
-    )
+    return accounts, checks
+
+
+def _rules_nobody_named(ledger: Ledger, author: Writer, journal: Journal | None) -> list[tuple[Eras, str]]:
+    """Rules to try in turn, each with the note it deserves: those of the writer, or the newest the schema fits, then all it fits."""
+    from_journal = eras_of(journal) if author.how.startswith("the journal") else None
+    if from_journal is not None:
+        return [(from_journal, "no rules were named: judged under those of the servers the journal names")]
+    known = release_of(author.build)
+    if known is not None:
+        return [(named(known), f"no rules were named: judged under those of {known}, which wrote it ({author.how})")]
+    families = lived_through(ledger.applied, _moments(ledger)) or [("any release", None, tuple(NAMED))]
+    every = possible(families)
+    newest = families[-1][2][-1]
+    if len({r for e in every.eras for r in e.possible}) == 1:
+        return [(always(newest, every.eras[-1].rules), f"no rules were named: {every.eras[-1].version} has one set of rules")]
+    words = "--ruleset, --timeline or --written-by says which"
+    return [
+        (always(newest, every.eras[-1].rules), f"no rules were named: every credit is where {newest} puts it; {words}"),
+        (every, f"no rules were named, and those of {newest} alone do not explain it: judged under every build its schema fits; {words}"),
+    ]
+
+
+def _moments(ledger: Ledger) -> list[int]:
+    """When orders were placed and markets were made or resolved."""
+    found = [b.placed_at for b in ledger.bets] + [m.created_at for m in ledger.markets] + [m.resolved_at for m in ledger.markets]
+    return sorted(t for t in found if t is not None)
+
+
+def _unsure(c: Check) -> Check:
+    """A failure that other rules, which nobody named, might explain."""
+    if c.state != "fail" or c.id not in BY_RULES:
+        return c
+    return msgspec.structs.replace(c, state="inconclusive", why="other rules, which nobody named, may explain it")
 
 
 def _known(ids: Sequence[str], checks: Sequence[Check]) -> None:
@@ -114,7 +176,7 @@ def _verdict(ledger: Ledger, checks: Sequence[Check], required: set[str]) -> str
     return "pass"
 
 
-def _counts(ledger: Ledger, accounts: Accounts, written_by: str) -> dict[str, Any]:
+def _counts(ledger: Ledger, accounts: Accounts, author: Writer) -> dict[str, Any]:
     return {
         "users": len(ledger.users),
         "markets": len(ledger.markets),
@@ -124,8 +186,8 @@ def _counts(ledger: Ledger, accounts: Accounts, written_by: str) -> dict[str, An
         "schema": ledger.schema,
         "migration": ledger.migration,
         "narrowed": [{"lacks": x, "checks": list(NARROWS[x])} for x in ledger.lacks],
-        "written_by": written_by or None,
-        "written_by_how": "declared" if written_by else "unknown: the verdict is about this environment, not about a change",
+        "written_by": author.build or None,
+        "written_by_how": author.how,
     }
 
 

@@ -119,6 +119,11 @@ class Repository(msgspec.Struct, frozen=True):
         r = self.result("merge-base", a, b, ok=(0, 1))
         return r.stdout.decode().strip() or None
 
+    def tag_before(self, commit: str) -> str:
+        """The commit of the nearest tag among the ancestors of `commit`, empty when there is none."""
+        r = self.result("describe", "--tags", "--abbrev=0", f"{commit}^", ok=(0, 128))
+        return "" if r.returncode else self.resolve(f"refs/tags/{r.stdout.decode().strip()}")
+
     def file_at(self, commit: str, path: str) -> bytes | None:
         """Content of `path` at `commit`, None when it is not there."""
         r = self.result("cat-file", "blob", f"{commit}:{path}", ok=(0, 128))
@@ -177,11 +182,12 @@ class Repository(msgspec.Struct, frozen=True):
         return tuple(out)
 
     def commits(self, base: str, head: str, keys: Mapping[str, str]) -> tuple[Commit, ...]:
-        """Commits of `base..head`, newest first, each with the one of `keys` (id → public line) that really signed it.
+        """Commits of `base..head`, newest first, each with the one of `keys` (id → public line) that really signed it; all of `head`
+        where `base` is empty.
 
         Signatures are verified here, not by git: neither its configuration nor `ssh-keygen` has a say.
         """
-        names = self.text("rev-list", f"{base}..{head}", "--").split()
+        names = self.text("rev-list", *([f"{base}..{head}"] if base else [head]), "--").split()
         raw = self.run("cat-file", "--batch", "--buffer", stdin="".join(n + "\n" for n in names).encode())
         out, at = [], 0
         for name in names:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import lzma
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,9 @@ from release_dossier.digest import parse_json
 from release_dossier.errors import Refused
 from release_dossier.ledger import columns as c
 from release_dossier.ledger.receipts import Journal, read_journal
-from release_dossier.ledger.rulesets import DEFAULT, NAMED, Eras, always, named, parse_ruleset, parse_timeline
+from release_dossier.ledger.rulesets import Eras, always, economics, named, parse_ruleset, parse_timeline, release
 from release_dossier.ledger.verify import Verified, verify
-from release_dossier.limits import EVIDENCE_LINE_BYTES_MAX, LEDGER_STATEMENT_SECONDS_MAX
+from release_dossier.limits import CONFIG_BYTES_MAX, EVIDENCE_LINE_BYTES_MAX, LEDGER_STATEMENT_SECONDS_MAX
 from release_dossier.sources import ledger_postgres
 from release_dossier.sources.ledger_files import from_folder, from_sqlite
 
@@ -35,26 +35,27 @@ def verify_ledger(
     assume_schema: bool = False,
     statement_seconds: int = LEDGER_STATEMENT_SECONDS_MAX,
 ) -> Verified:
-    """Read a ledger and judge it. The rules: a timeline, else a named or given ruleset, else those of v3.8, which is then said.
+    """Read a ledger and judge it under the rules the call names, else those of the build that wrote it, else every one that may have held.
 
     Raises:
         Refused: `ledger.*`, `json.*`: naming table, row and column, or file and line.
     """
-    eras, notes = rules_for(ruleset, timeline, written_by, economics)
+    named_rules = rules_for(ruleset, timeline)
     ledger, read = opened(source, statement_seconds)
-    if assume_schema and not ledger.known:
-        notes = [*notes, f"{ledger.doubt}: taken for {ledger.schema} all the same"]
-        ledger = msgspec.structs.replace(ledger, known=True)
-    elif not ledger.known:
-        notes = [*notes, f"{ledger.doubt}: nothing is certain under it (--assume-schema judges it all the same)"]
+    notes: list[str] = []
+    if not ledger.known:
+        rest = f"taken for {ledger.schema} all the same" if assume_schema else "nothing is certain (--assume-schema judges it all the same)"
+        notes.append(f"{ledger.doubt}: {rest}")
+        ledger = msgspec.structs.replace(ledger, known=assume_schema)
     if receipts and not Path(receipts).exists():
-        notes = [*notes, f"no receipts at {Path(receipts).name}: judged without"]
+        notes.append(f"no receipts at {Path(receipts).name}: judged without")
         receipts = None
     return verify(
         ledger,
-        eras,
+        with_economics(named_rules, economics) if named_rules else None,
+        economics=economics_of(Path(economics)) if economics and not named_rules else {},
         journal=read_receipts(Path(receipts)) if receipts else None,
-        answers=records(Path(answers)) if answers else None,
+        answers=list(records(Path(answers))) if answers else None,
         written_by=written_by,
         require=require,
         only=only,
@@ -63,31 +64,42 @@ def verify_ledger(
     )
 
 
-def rules_for(ruleset: str | None, timeline: str | None, written_by: str, economics: str | None) -> tuple[Eras, list[str]]:
-    """The rules a call names, and a note where it names none."""
+def rules_for(ruleset: str | None, timeline: str | None) -> Eras | None:
+    """The rules a call names, None where it names none.
+
+    Raises:
+        Refused: `ledger.two-rules`, `ledger.unknown-ruleset`, `ledger.ruleset`, `ledger.timeline`.
+    """
     if timeline and ruleset:
         raise Refused("ledger.two-rules", at="--timeline", found="both --timeline and --ruleset", expected="one of them")
-    notes: list[str] = []
     if timeline:
-        eras = parse_timeline(_json(Path(timeline)), Path(timeline).name)
-    elif ruleset and (ruleset in NAMED or not Path(ruleset).exists()):
-        eras = named(ruleset)
-    elif ruleset:
-        eras = always(Path(ruleset).name, parse_ruleset(_json(Path(ruleset)), Path(ruleset).name))
-    elif written_by in NAMED or f"v{written_by}" in NAMED:
-        eras = named(written_by if written_by in NAMED else f"v{written_by}")
-    else:
-        eras = named(DEFAULT)
-        notes.append(f"no rules were named: judged under {DEFAULT}; --ruleset or --timeline says others")
-    if economics:
-        over = _json(Path(economics))
-        if not isinstance(over, Mapping):
-            raise Refused("ledger.ruleset", at=economics, found=type(over).__name__, expected="an object of ruleset keys")
-        eras = Eras(
-            f"{eras.name} with {Path(economics).name}",
-            tuple(msgspec.structs.replace(e, rules=parse_ruleset({**msgspec.to_builtins(e.rules), **over}, economics)) for e in eras.eras),
-        )
-    return eras, notes
+        return parse_timeline(_json(Path(timeline)), Path(timeline).name)
+    if ruleset and (release(ruleset) or not Path(ruleset).exists()):
+        return named(ruleset)
+    return always(Path(ruleset).name, parse_ruleset(_json(Path(ruleset)), Path(ruleset).name)) if ruleset else None
+
+
+def with_economics(eras: Eras, file: str | None) -> Eras:
+    """The same rules with the fees, costs and limits of a setup file."""
+    return eras.under(economics_of(Path(file)), Path(file).name) if file else eras
+
+
+def economics_of(file: Path) -> dict[str, int]:
+    """Ruleset keys of SocialPredict's own setup file (YAML or JSON), or of a JSON file of such keys.
+
+    Raises:
+        Refused: `ledger.ruleset`, `ledger.unreadable`.
+    """
+    import yaml
+
+    try:
+        raw = file.read_bytes()[:CONFIG_BYTES_MAX]
+        value = yaml.safe_load(raw)
+    except OSError as e:
+        raise Refused("ledger.unreadable", at=str(file), found=e.strerror or "an error", expected="SocialPredict's setup file") from e
+    except (yaml.YAMLError, ValueError, RecursionError) as e:
+        raise Refused("ledger.ruleset", at=file.name, found=str(e).splitlines()[0], expected="SocialPredict's setup file") from e
+    return economics(value, file.name)
 
 
 def read_ledger(source: Path | str) -> c.Ledger:

@@ -262,7 +262,7 @@ def _readable(file: Path) -> None:
 def _import(world: World, plan: Plan, brought: Import) -> Outcome:
     file = brought.file
     if plan.kind in MONEY_KINDS:
-        reading, artifacts = _ledger(world, plan, file)
+        reading, artifacts = _ledger(world, plan, file, brought.written_by or plan.written_by)
     else:
         with open_evidence(file) as stream:
             # A plan's format is that of its own command; a file that is brought may be another tool's.
@@ -284,7 +284,7 @@ def _import(world: World, plan: Plan, brought: Import) -> Outcome:
     )
 
 
-def _ledger(world: World, plan: Plan, source: Path) -> tuple[Reading, tuple[Artifact, ...]]:
+def _ledger(world: World, plan: Plan, source: Path, written_by: str) -> tuple[Reading, tuple[Artifact, ...]]:
     """A ledger judged by the money rules; its companions (receipts, answers, timeline, a ruleset file) lie beside it."""
     from release_dossier.ledger.evidence import readings
     from release_dossier.sources.ledgers import verify_ledger
@@ -294,7 +294,12 @@ def _ledger(world: World, plan: Plan, source: Path) -> tuple[Reading, tuple[Arti
     if ruleset and ruleset.endswith(".json"):
         ruleset = str(source.parent / ruleset)
     result = verify_ledger(
-        source, ruleset=ruleset, receipts=beside.get("receipts"), answers=beside.get("answers"), timeline=beside.get("timeline")
+        source,
+        ruleset=ruleset,
+        receipts=beside.get("receipts"),
+        answers=beside.get("answers"),
+        timeline=beside.get("timeline"),
+        written_by=written_by,
     )
     both = {r.kind: r for r in readings(result)}
     files = [source, *(Path(p) for p in beside.values())] if source.is_file() else [Path(p) for p in beside.values()]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import unicodedata
 from collections.abc import Mapping
 from datetime import datetime
 from importlib import resources
@@ -61,7 +62,7 @@ def init(start: Path, environ: Mapping[str, str], now: datetime, profile: str | 
         raise Refused("init.no-commit", at=str(root), found="a repository without a commit", expected="at least one", help="git commit")
     protected, remote = _protected(repo)
     person_name, email = _git_config(repo, "user.name") or "owner", _git_config(repo, "user.email") or ""
-    person = re.sub(r"[^a-z0-9._-]+", "-", person_name.lower()).strip("-") or "owner"
+    person = person_id(person_name)
     home = state_folder(root, environ)
     key_file, public, fresh = _person_key(repo, home, person, environ)
     producer = _producer(home, environ)
@@ -106,6 +107,12 @@ def init(start: Path, environ: Mapping[str, str], now: datetime, profile: str | 
         key=key_of_public(public).id,
         new_key=str(key_file) if fresh else "",
     )
+
+
+def person_id(name: str) -> str:
+    """The id a person gets from a name: its letters without their marks, in lower case, `-` for everything else."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9._-]+", "-", plain).strip("-") or "owner"
 
 
 def _write(repo: Repository, home: Path, settings: str, envelope: bytes, pin: Pin) -> None:

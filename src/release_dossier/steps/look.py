@@ -10,7 +10,7 @@ from release_dossier.dossier import Dossier
 from release_dossier.drift import drift, newest
 from release_dossier.errors import DossierError, Refused
 from release_dossier.steps.world import World
-from release_dossier.trust.log import Entry, Tree, leaves_of, root_of
+from release_dossier.trust.log import Entry
 
 LISTED = ("change", "dossier", "decision", "release", "deployment")
 
@@ -53,9 +53,9 @@ def _line(world: World, change_entry: Entry, entries: tuple[Entry, ...]) -> dict
     }
 
 
-def show(world: World, prefix: str) -> dict[str, Any]:
-    """The document a digest prefix names, its log entry and the keys that signed it."""
-    digest = world.store.find(prefix)
+def show(world: World, name: str) -> dict[str, Any]:
+    """The document a digest prefix names, or the dossier a release or tag names; its log entry and the keys that signed it."""
+    digest = _released(world, name) or world.store.find(name)
     entry = next(e for e in world.store.entries() if e.digest == digest)
     statement, keys = world.signed(digest, entry.type)
     names = {k.id: p.id for p in world.trust.document.people for k in p.keys} | {
@@ -72,17 +72,28 @@ def show(world: World, prefix: str) -> dict[str, Any]:
     }
 
 
-def dossier_of(world: World, name: str) -> tuple[str, Dossier]:
-    """The dossier a digest, a release (`service@version`) or a tag names."""
+def _released(world: World, name: str) -> str | None:
+    """The dossier of the release with this name (`service@version`) or tag; None where there is none."""
     for e in reversed(world.store.entries()):
         if e.type == "release":
             r = world.statement(e.digest, "release").predicate
-            if name in (e.key, r["tag"], e.digest):
-                return str(r["dossier"]), msgspec.convert(world.statement(str(r["dossier"]), "dossier").predicate, Dossier)
-    digest = world.store.find(name)
+            if name in (e.key, r["tag"]):
+                return str(r["dossier"])
+    return None
+
+
+def last_decision(world: World, dossier: str) -> dict[str, Any] | None:
+    """What was last decided about a dossier, None where nothing was."""
+    entry = next((e for e in reversed(world.store.entries()) if e.type == "decision" and e.key == dossier), None)
+    return None if entry is None else world.statement(entry.digest, "decision").predicate
+
+
+def dossier_of(world: World, name: str) -> tuple[str, Dossier]:
+    """The dossier a digest, a release (`service@version`) or a tag names."""
+    digest = _released(world, name) or world.store.find(name)
     entry = next(e for e in world.store.entries() if e.digest == digest)
-    if entry.type == "decision":
-        digest = str(world.statement(digest, "decision").predicate["dossier"])
+    if entry.type in ("decision", "release"):
+        digest = str(world.statement(digest, entry.type).predicate["dossier"])
     elif entry.type != "dossier":
         raise Refused("look.not-a-dossier", at=name, found=f"a {entry.type}", expected="a dossier, a decision, a release or a tag")
     return digest, msgspec.convert(world.statement(digest, "dossier").predicate, Dossier)
@@ -115,15 +126,6 @@ def compare(world: World, a: str, b: str) -> dict[str, Any]:
         ),
         "risks": _sets([f"{k}: {v}" for k, v in risks_a.items()], [f"{k}: {v}" for k, v in risks_b.items()]),
     }
-
-
-def proof(world: World, prefix: str) -> dict[str, Any]:
-    """RFC 6962 inclusion proof of one statement under the current root; hashes in hex."""
-    digest = world.store.find(prefix)
-    entries = world.store.entries()
-    index = next(e.n for e in entries if e.digest == digest)
-    path = [h.hex() for h in Tree(leaves_of(entries)).inclusion(index)]
-    return {"digest": digest, "index": index, "size": len(entries), "root": root_of(entries), "path": path}
 
 
 def _sets(a: Any, b: Any) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from release_dossier.change import Author, Change, ChangedService
+from release_dossier.change import Author, Change, ChangedService, Issue
 from release_dossier.digest import digest_of
 from release_dossier.errors import Refused
 from release_dossier.fingerprint import TreeFile, fingerprint, shipped
@@ -84,6 +84,75 @@ def open_change(
         opened_at=world.stamp(),
     )
     return _record(world, change)
+
+
+def open_retrospective(
+    world: World, tag: str, *, since: str | None, owner: str, versions: Mapping[str, str]
+) -> tuple[str, Change, tuple[str, ...]]:
+    """Open what `tag` shipped, after the fact: from `since` (or the tag before it, or the beginning) to the tag, under today's criteria.
+
+    It is marked retrospective for ever and never allowed. Nobody scoped it then, so no scope is made up: every file is bound by no line.
+
+    Raises:
+        Refused: `change.*`, `git.*`, `settings.*`. Nothing was recorded.
+    """
+    repo = world.repo
+    ref = f"refs/tags/{tag}"
+    head = repo.resolve(ref, "--retrospective")
+    before = repo.resolve(since, "--base") if since else repo.tag_before(head)
+    protected = world.protected_ref()
+    criteria = repo.resolve(protected) if repo.exists(protected) else ""
+    found = world.settings_at(criteria) if criteria else None
+    if found is None:
+        help = f"commit {SETTINGS_FILE} to the protected branch"
+        raise Refused("change.no-settings", at=protected, found=f"no {SETTINGS_FILE}", expected="the criteria of today", help=help)
+    settings, raw = found
+    versions = versions or _trains(settings, tag)
+    files = repo.changed(before, head) if before else tuple(sorted(f.path for f in repo.files(head)))
+    words = f"What {tag} shipped" + (f" since {since or before[:12]}" if before else ", from the beginning")
+    issue = ScopedIssue(Issue(f"Retrospective of {tag}", source="retrospective"), words, (), (), (), (), owner)
+    change = Change(
+        id=f"{ref}@{head[:12]}",
+        project_name=settings.project.name,
+        mode="retrospective",
+        adopted=True,
+        issue=issue.issue,
+        branch=ref,
+        owner=_owner(world, owner),
+        authors=_authors(world, before, head),
+        base=before,
+        head=head,
+        tree=repo.tree(head),
+        criteria=criteria,
+        criteria_digest=settings_digest(raw),
+        objective=words,
+        in_scope=(),
+        out_of_scope=(),
+        features=(),
+        services=_services(world, settings, head, (), versions),
+        files=files,
+        scope=bind_scope(issue, settings, files),
+        risks=(),
+        rules=freeze(settings.rules, [(s.name, s.criticality, s.owners) for s in settings.service if s.name in versions]),
+        rule_changes=(),
+        opened_at=world.stamp(),
+    )
+    return _record(world, change)
+
+
+def _trains(settings: Settings, tag: str) -> dict[str, str]:
+    """The services whose release train a tag belongs to, and the version it gives them."""
+    out = {}
+    for s in settings.service:
+        before, after = s.tag.split("{version}")
+        if len(tag) > len(before) + len(after) and tag.startswith(before) and tag.endswith(after):
+            version = tag[len(before) : len(tag) - len(after)]
+            if version[:1].isdecimal():
+                out[s.name] = version
+    if not out:
+        trains = ", ".join(s.tag for s in settings.service)
+        raise Refused("change.no-service", at="--retrospective", found=f"{tag}, a tag of no service's train", expected=trains)
+    return out
 
 
 def _record(world: World, change: Change) -> tuple[str, Change, tuple[str, ...]]:

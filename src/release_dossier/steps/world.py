@@ -137,14 +137,17 @@ class World(msgspec.Struct, frozen=True):
         raw = self.repo.file_at(commit, SETTINGS_FILE)
         return None if raw is None else (parse_settings(raw, f"{SETTINGS_FILE} at {commit[:12]}"), raw)
 
-    def open_change(self) -> tuple[str, Change]:
-        """The change last opened on the branch that is checked out: digest and content.
+    def open_change(self, named: str | None = None) -> tuple[str, Change]:
+        """The change last opened on the branch `named`, or with that digest; on the branch that is checked out where none is named.
 
         Raises:
-            Refused: `change.none`.
+            Refused: `change.none`, `digest.*`.
         """
-        branch = self.repo.branch()
+        branch = named or self.repo.branch()
         entry = next((e for e in reversed(self.store.entries()) if e.type == "change" and e.key == branch), None)
+        if entry is None and named is not None:
+            digest = self.store.find(named)
+            entry = next((e for e in self.store.entries() if e.type == "change" and e.digest == digest), None)
         if entry is None:
             raise Refused(
                 "change.none", at=f"branch {branch}", found="no open change", expected="an opened change", help="dossier open --issue FILE"

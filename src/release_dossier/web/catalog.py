@@ -26,7 +26,7 @@ from release_dossier.errors import Corrupt, DossierError, Refused
 from release_dossier.limits import DIGEST_PREFIX_MIN
 from release_dossier.store.tail import Tail
 from release_dossier.trust.dsse import Envelope, reread_envelope, valid_keys
-from release_dossier.trust.log import Checkpoint, Entry, Frontier, leaf_hash
+from release_dossier.trust.log import Checkpoint, Entry, Frontier, leaf_of
 from release_dossier.trust.statement import Statement, reread_statement
 from release_dossier.web import rounds as fold
 from release_dossier.web.rounds import Round
@@ -114,7 +114,7 @@ class Catalog:
                 raise Corrupt("log.rolled-back", at="log", found=f"{size} entries", expected=f"the {checkpoint.size} the checkpoint says")
             for entry in entries:
                 line = entry.line()
-                frontier.append(leaf_hash(line))
+                frontier.append(leaf_of(line))
                 offset += len(line) + 1
             if frontier.size == checkpoint.size:
                 _hold(checkpoint, frontier)  # before anything is folded from it
@@ -241,7 +241,10 @@ class Catalog:
         """Log entries by a condition over the columns of `entries`, written here in this program and never by a caller outside."""
         with self._turn:
             found = self._db.execute(f"select * from entries where {where} limit ?", (*values, most)).fetchall()
-        return [Entry(at, word(change), word(digest), word(env), key, n, "", kind) for n, at, kind, digest, env, change, key in found]
+        return [
+            Entry(at=at, change=word(change), digest=word(digest), envelope=word(env), key=key, n=n, prev="", type=kind)
+            for n, at, kind, digest, env, change, key in found
+        ]
 
     def rows(self, sql: str, values: Iterable[Any] = ()) -> list[tuple[Any, ...]]:
         """Rows of a query over the tables above."""

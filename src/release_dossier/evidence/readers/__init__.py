@@ -14,6 +14,9 @@ import msgspec
 from release_dossier.errors import Refused
 from release_dossier.evidence import secrets
 from release_dossier.evidence.readers import (
+    alert_history,
+    alertmanager_alerts,
+    alertmanager_config,
     capacity_report,
     clover,
     cobertura,
@@ -39,10 +42,19 @@ from release_dossier.evidence.readers import (
     lcov,
     load_dossier,
     locust,
+    openslo,
+    prometheus_alerts,
+    prometheus_query,
+    prometheus_rules,
+    prometheus_rules_answer,
+    prometheus_targets,
+    prometheus_text,
     promtool,
+    pyrra,
     pytest_json,
     replay,
     sarif,
+    sloth,
     spdx,
     spdx3,
     spdx_tags,
@@ -58,6 +70,9 @@ from release_dossier.evidence.reading import Reading
 
 HEAD_BYTES = 64 * 1024  # what a format is recognised from
 READERS: tuple[ModuleType, ...] = (  # by the alphabet, so that two people add to it without meeting
+    alert_history,
+    alertmanager_alerts,
+    alertmanager_config,
     capacity_report,
     clover,
     cobertura,
@@ -83,10 +98,19 @@ READERS: tuple[ModuleType, ...] = (  # by the alphabet, so that two people add t
     lcov,
     load_dossier,
     locust,
+    openslo,
+    prometheus_alerts,
+    prometheus_query,
+    prometheus_rules,
+    prometheus_rules_answer,
+    prometheus_targets,
+    prometheus_text,
     promtool,
+    pyrra,
     pytest_json,
     replay,
     sarif,
+    sloth,
     spdx,
     spdx3,
     spdx_tags,
@@ -139,10 +163,9 @@ def read(
 
 
 def _without_secrets(reading: Reading, stream: IO[bytes]) -> Reading:
-    _, counts = secrets.of_reading(reading, b"")
-    if not counts:
+    if not secrets.find("\n".join(secrets.texts(reading))):
         return reading
-    clean, _ = secrets.of_reading(reading, secrets.key_of(stream))
+    clean, counts = secrets.of_reading(reading, secrets.key_of(stream))
     words = ", ".join(f"{n} of sort {sort}" for sort, n in sorted(counts.items()))
     return msgspec.structs.replace(clean, limits=(*clean.limits, f"withheld from these words: {words}"))
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 from typing import IO, Any
 
+import msgspec
+
 from release_dossier.errors import Refused
 from release_dossier.evidence.readers.given import Given, lines, record
 from release_dossier.evidence.reading import Fact, Reading
@@ -29,7 +31,8 @@ def read(stream: IO[bytes], given: Given) -> Reading:
         Refused: `fire-drill.no-delivery`.
     """
     last_of: dict[str, dict[str, str]] = {}
-    broken = deliveries = 0
+    broken = 0
+    sent: list[Any] = []
     last = None
     for _, line in lines(stream):
         event = record(line)
@@ -37,16 +40,19 @@ def read(stream: IO[bytes], given: Given) -> Reading:
         if event is None or not isinstance(payload, dict) or not isinstance(payload.get("alerts"), list):
             broken += 1
             continue
-        deliveries += 1
+        sent.append(payload.get("status"))
         last = event.get("receivedAt")
         for alert in payload["alerts"]:
             broken += not _note(alert, last_of)
-    if deliveries == 0:
+    if not sent:
         raise Refused(
             "fire-drill.no-delivery", at="file", found=f"{broken} lines that are none", expected="deliveries of Alertmanager's webhook"
         )
     resolved = {name for name, each in last_of.items() if set(each.values()) == {"resolved"}}
-    return _reading(set(last_of), resolved, broken, given.declared("alerts"), last)
+    reading = _reading(set(last_of), resolved, broken, given.declared("alerts"), last)
+    told = {"firing": sent.count("firing"), "resolved": sent.count("resolved")}
+    more = {f"notifications_{k}": Fact(n, "notifications") for k, n in told.items()}
+    return msgspec.structs.replace(reading, facts=reading.facts | {"notifications": Fact(len(sent), "notifications")} | more)
 
 
 def _note(alert: Any, last_of: dict[str, dict[str, str]]) -> bool:

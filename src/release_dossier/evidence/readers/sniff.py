@@ -75,3 +75,30 @@ def root(head: bytes) -> tuple[str, str]:
         text = text.partition(before)[2].lstrip()
     found = _ROOT.match(text)
     return (found[2].decode("utf-8", "replace"), found[3].decode("utf-8", "replace")) if found else ("", "")
+
+
+_KEY = re.compile(rb"""(?:"([^"\n]{1,80})"|'([^'\n]{1,80})'|([A-Za-z_$][\w.$/-]{0,80}))\s*:(?:[ \t]+([^\n#]*)|[ \t]*)(?:#[^\n]*)?\Z""")
+
+
+@lru_cache(maxsize=8)
+def top(head: bytes) -> dict[str, str]:
+    """Keys on top of a YAML or JSON file and the text of their scalars, the first document with any deciding; empty when it is neither.
+
+    A line at the margin that is no key, item, comment or mark of a document says that it is no YAML of a kind read here.
+    """
+    if head.lstrip()[:1] == b"{":
+        return {path: text for path, text in outline(head).items() if path and "." not in path and "[" not in path}
+    out: dict[str, str] = {}
+    lines = head.removeprefix(b"\xef\xbb\xbf").split(b"\n")
+    for line in lines[:-1] if len(lines) > 1 and len(head) >= 60_000 else lines:
+        line = line.rstrip()
+        if not line or line[:1] in b" \t#%" or line.startswith((b"---", b"...", b"- ", b"]", b"}")) or line == b"-":
+            if line.startswith(b"---") and out:
+                break
+            continue
+        found = _KEY.match(line)
+        if found is None:
+            return {}
+        key = (found[1] or found[2] or found[3]).decode("utf-8", "replace")
+        out.setdefault(key, (found[4] or b"").decode("utf-8", "replace").strip().strip("\"'"))
+    return out

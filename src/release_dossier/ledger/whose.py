@@ -1,0 +1,68 @@
+"""Whose ledger it is: the build that wrote it, and how that is known. Unknown, a verdict is about an environment, not about a change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from release_dossier.ledger.receipts import Journal
+from release_dossier.ledger.rulesets import NAMED, Era, Eras, microseconds, release, release_of
+
+UNKNOWN = "unknown: the verdict is about this environment, not about a change"
+
+
+class Writer(msgspec.Struct, frozen=True):
+    """`build` is a version or commit, empty where unknown; `how` says who says so; `others` contradict it."""
+
+    build: str
+    how: str
+    others: tuple[str, ...] = ()
+
+
+def writer(declared: str, journal: Journal | None, answers: Iterable[Any]) -> Writer:
+    """The first that says something: the caller, the journal's own `version` of each request, the server's answer at `/version`."""
+    said: list[tuple[str, str]] = [(declared, "declared")] if declared else []
+    if journal is not None and journal.versions:
+        said.append((", then ".join(v for v, _, _ in journal.versions), "the journal names the server of each request"))
+    said += [(build, f"the server answered so at {path}") for path, build in _version_answers(answers)][-1:]
+    if not said:
+        return Writer("", UNKNOWN)
+    build, how = said[0]
+    mine = release_of(build) or build
+    others = tuple(f"{b} ({h})" for b, h in said[1:] if (release_of(b) or b) != mine and mine not in b)
+    return Writer(build, how, others)
+
+
+def _version_answers(answers: Iterable[Any]) -> list[tuple[str, str]]:
+    found = []
+    for a in answers:
+        if not isinstance(a, Mapping) or a.get("status") != 200 or not str(a.get("path", "")).split("?")[0].endswith("/version"):
+            continue
+        body = a.get("body")
+        result = body.get("result", body) if isinstance(body, Mapping) else body
+        name = result.get("commit") or result.get("version") if isinstance(result, Mapping) else result
+        if isinstance(name, str) and name:
+            found.append((str(a["path"]), name))
+    return found
+
+
+def eras_of(journal: Journal | None) -> Eras | None:
+    """The rules of a journal's servers, each from its first request to its last; None where it names none, or one that is no release."""
+    if journal is None or not journal.versions:
+        return None
+    names = [release(v) for v, _, _ in journal.versions]
+    if any(n is None for n in names):
+        return None
+    eras = [
+        Era(first if i else None, last if i + 1 < len(names) else None, str(name), NAMED[str(name)][0])
+        for i, (name, (_, first, last)) in enumerate(zip(names, journal.versions, strict=True))
+    ]
+    return Eras("journal " + " → ".join(e.version for e in eras), tuple(eras))
+
+
+def moment(record: Mapping[str, Any]) -> int | None:
+    """When a request of a journal started."""
+    text = record.get("started_at")
+    return microseconds(text) if isinstance(text, str) else None

@@ -1,0 +1,295 @@
+"""Which rules a ledger is judged under: named, its writer's, a journal's, its schema's; what cannot be decided is said, not picked."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from release_dossier.errors import Refused
+from release_dossier.ledger.account import possible_orders, replay
+from release_dossier.ledger.checks import Check
+from release_dossier.ledger.columns import Bet, Ledger, Market, User
+from release_dossier.ledger.rulesets import NAMED, always, economics, named, possible, release, release_of
+from release_dossier.ledger.schema import FAMILIES, KNOWN, RELEASES, lived_through, told
+from release_dossier.ledger.settlement import Row
+from release_dossier.ledger.verify import Verified, verify
+from release_dossier.ledger.whose import writer
+from release_dossier.sources.ledgers import rules_for, verify_ledger
+from tests.ledger.test_ledgers import SHARED, unpacked
+
+NOW = NAMED["v3.8.1"][0]
+SECOND = 1_000_000
+
+
+def town(orders: list[tuple[str, int, str, int]], *, result: str = "", balances: dict[str, int] | None = None, **more: Any) -> Ledger:
+    """A ledger of one market made by mod for 10 credits, with (user, amount, side, second) as orders."""
+    bets = tuple(Bet(i, u, 1, a, side, at * SECOND, False) for i, (u, a, side, at) in enumerate(orders, 1))
+    market = Market(
+        id=1, created_at=0, closes_at=10**15, resolved=bool(result), resolved_at=1000 * SECOND if result else None, result=result,
+        lifecycle="resolved" if result else "published", cost=10, creator="mod", steward="mod", rejected_at=None, deleted=False,
+    )  # fmt: skip
+    names = [*sorted({u for u, *_ in orders}), "mod"]
+    users = tuple(User(i, u, "REGULAR", 0, (balances or {}).get(u, 0), False) for i, u in enumerate(names, 1))
+    base: dict[str, Any] = {
+        "users": users, "bets": bets, "markets": (market,), "groups": (), "members": (), "additions": (), "stewardships": (),
+        "standings": (), "snapshots": (), "schema": "v3.5.0–v3.8.1", "migration": "20260618090000", "known": True, "digest": "",
+        "applied": tuple((m, 0) for m in sorted(KNOWN)),
+    }  # fmt: skip
+    return Ledger(**base | more)
+
+
+def settled(ledger: Ledger, eras: Any) -> Ledger:
+    """The same ledger with the balances the rules give (the likeliest outcome)."""
+    a = replay(ledger, eras, {})
+    users = tuple(msgspec.structs.replace(u, balance=a.expected(u.username)[1]) for u in ledger.users)
+    return msgspec.structs.replace(ledger, users=users)
+
+
+def judged(ledger: Ledger, eras: Any = None, **more: Any) -> Verified:
+    return verify(ledger, eras, journal=None, answers=None, written_by=more.pop("written_by", ""), **more)
+
+
+def check(v: Verified, id: str) -> Check:
+    return next(c for c in v.checks if c.id == id)
+
+
+# Simultaneous orders
+
+TIED = [("a", 10, "YES", 1), ("b", 7, "NO", 1), ("c", 30, "YES", 2), ("d", 1, "NO", 3)]
+
+
+def test_orders_in_one_microsecond_are_never_picked() -> None:
+    """Where their order changes a payout, each outcome is shown and the user is undecided; nobody is accused whichever is stored."""
+    eras = named("v3.8.1")
+    base = town(TIED, result="YES")
+    a = replay(base, eras, {})
+    line = next(x for x in a.lines["a"] if x.what == "payout")
+    assert len(line.outcomes) == 2
+    for outcome in line.outcomes:
+        balances = {u: a.expected(u)[1] for u in ("b", "c", "d", "mod")} | {"a": -11 + outcome}
+        v = judged(msgspec.structs.replace(base, users=town(TIED, result="YES", balances=balances).users), eras)
+        r6 = check(v, "R6")
+        assert (r6.state, r6.violations, v.verdict) == ("inconclusive", 0, "inconclusive")
+        mine = next(e for e in r6.undecided if e.user == "a")
+        assert " or ".join(map(str, line.outcomes)) in mine.why
+    off = judged(town(TIED, result="YES", balances={"a": 500}), eras)
+    assert "a" in {e.user for e in check(off, "R6").examples}
+
+
+def test_orders_whose_order_changes_nothing_decide_nothing() -> None:
+    """Two equal orders of one user in one microsecond, and a tie that pays the same both ways, leave a verdict as it was."""
+    eras = named("v3.8.1")
+    v = judged(settled(town([("a", 5, "YES", 1), ("a", 5, "YES", 1), ("b", 7, "NO", 2)], result="YES"), eras), eras)
+    assert (v.verdict, check(v, "S15").state) == ("pass", "warn")
+
+
+def test_a_sale_between_simultaneous_orders_has_each_price() -> None:
+    """Priced with the other order before and after it."""
+    before = [("a", 100, "YES", 1), ("b", 300, "YES", 2), ("c", 10_000, "NO", 3), ("d", 5_000, "YES", 4)]
+    bet = ("e", 50_000, "YES", 5)
+    a = replay(town([*before, bet, ("a", -5, "YES", 5)]), named("v3.8.1"), {6: 10**6})
+    (sale,) = a.sales
+    alone = replay(town([*before, ("a", -5, "YES", 5)]), named("v3.8.1"), {5: 10**6}).sales[0]
+    after = replay(town([*before, bet, ("a", -5, "YES", 6)]), named("v3.8.1"), {6: 10**6}).sales[0]
+    assert alone.price != after.price
+    assert (sale.low, sale.high) == tuple(sorted((alone.low, after.low)))
+    assert set(sale.outcomes) == {5 * alone.price, 5 * after.price}
+    assert "a" in a.tied
+
+
+def test_more_orders_than_can_be_tried_are_said_to_be_so() -> None:
+    """Eight in one microsecond: nobody of that market is accused or cleared."""
+    rows = tuple(Row(f"u{i}", i % 2 == 0, i + 1, 0, i) for i in range(8))
+    assert possible_orders(rows)[1] is False
+    v = judged(town([(f"u{i}", i + 1, "YES" if i % 2 else "NO", 1) for i in range(8)], result="YES"), named("v3.8.1"))
+    r6 = check(v, "R6")
+    assert (r6.state, r6.looked_at) == ("fail", 1)  # the maker of the market has too much, and took no part in it
+    assert len(r6.undecided) == 8
+
+
+# Nobody named any rules
+
+
+def test_a_ledger_the_newest_release_explains_passes_and_says_so() -> None:
+    """Every credit where v3.8.1 puts it: pass, with the note that nobody named the rules."""
+    v = judged(settled(town([("a", 10, "YES", 1), ("b", 10, "NO", 2)], result="YES"), named("v3.8.1")))
+    assert (v.verdict, v.ruleset) == ("pass", "v3.8.1")
+    assert "no rules were named" in v.notes[0]
+
+
+def test_a_ledger_another_release_explains_is_inconclusive_not_wrong() -> None:
+    """A sale of shares nobody unlocked, lawful before #774: not a fault, unless no release allows it."""
+    history = [("a", 10, "YES", 1), ("a", -5, "YES", 2), ("b", 3, "NO", 3)]
+    old = settled(town(history, result="YES"), named("v3.5.2"))
+    v = judged(old)
+    assert (v.verdict, check(v, "R6").state) == ("inconclusive", "inconclusive")
+    assert "any build of v3.5.0–v3.8.1" in v.ruleset
+    robbed = msgspec.structs.replace(old, users=tuple(msgspec.structs.replace(u, balance=u.balance - 5000) for u in old.users))
+    assert judged(robbed).verdict == "fail"
+    assert judged(old, named("v3.5.2")).verdict == "pass"
+    assert judged(old, written_by="v3.5.2").verdict == "pass"
+    assert judged(old, written_by="52b0004").ledger["written_by_how"] == "declared"
+
+
+def test_a_schema_no_release_has_decides_nothing_that_depends_on_rules() -> None:
+    """Without a migration table and without rules, a difference may be other rules'; a late order is wrong under any."""
+    v = judged(town([("a", 10, "YES", 1)], result="YES", balances={"a": 77}, applied=(), migration="none"))
+    assert (v.verdict, check(v, "R6").state) == ("inconclusive", "inconclusive")
+    late = judged(town([("a", 10, "YES", 2000)], result="YES", applied=(), migration="none"))
+    assert (late.verdict, check(late, "S4").state) == ("fail", "fail")
+
+
+def test_every_release_and_every_mixture_of_neighbours_may_have_been() -> None:
+    """A build between #773 and #774 has shares and projection: it counts as possible for a ledger of its schema."""
+    eras = possible([("v3.5.0–v3.8.1", None, RELEASES["v3.5.0–v3.8.1"])])
+    between = msgspec.structs.replace(NAMED["v3.6.0"][0], valuation="shares")
+    assert between in eras.at(0)
+    assert eras.one(0) == NOW
+
+
+def test_an_upgrade_leaves_its_trace_in_the_migrations() -> None:
+    """Families rows were made under, each since its first migration; one that was only passed through by the first start is none."""
+    applied = [(m, 100 * i) for i, (_, added) in enumerate(FAMILIES) for m in added]
+    assert [f for f, _, _ in lived_through(applied, [150, 350])] == ["v2.1.0–v3.1.0", "v3.5.0–v3.8.1"]
+    assert [f for f, _, _ in lived_through(applied, [])] == ["v3.5.0–v3.8.1"]
+    assert [f for f, _, _ in lived_through([(m, None) for m, _ in applied], [5])] == ["v3.5.0–v3.8.1"]
+
+
+@pytest.mark.captured
+@pytest.mark.parametrize("case", ["upgraded-a", "upgraded-b"])
+def test_ledgers_that_lived_through_upgrades(case: str) -> None:
+    """Without a timeline: inconclusive, nobody accused; with the journal, whose servers are named, exact and pass."""
+    if not SHARED.exists():
+        pytest.skip("needs ../shared: ledgers real builds wrote")
+    folder = SHARED / "upgraded" / case
+    alone = verify_ledger(folder / "ledger.sqlite")
+    assert (alone.verdict, check(alone, "R6").violations) == ("inconclusive", 0)
+    width = sum(high - low for low, high in (alone.accounts.expected(u.username) for u in alone.source.users))
+    assert 300 < width < 990
+    v = verify_ledger(folder / "ledger.sqlite", receipts=str(folder / "journal.ndjson.xz"))
+    assert (v.verdict, v.ruleset.split()[0]) == ("pass", "journal")
+
+
+@pytest.mark.captured
+def test_no_repaired_build_is_accused_without_rules() -> None:
+    """Every ledger of a correct build, judged without naming rules: pass or inconclusive, never fail."""
+    if not SHARED.exists():
+        pytest.skip("needs ../shared: ledgers real builds wrote")
+    cases = [*SHARED.glob("known-bugs/*/fixed"), *SHARED.glob("captured/*-small"), SHARED / "mutants/00-unchanged"]
+    found = {"/".join(c.parts[-2:]): verify_ledger(c / "ledger.sqlite").verdict for c in cases}
+    assert "fail" not in found.values(), found
+
+
+# Names and files
+
+
+@pytest.mark.parametrize(("name", "means"), [("v3.8", "v3.8.1"), ("3.8.0", "v3.8.0"), ("v3.5", "v3.5.2"), ("v9", None), ("v3", None)])
+def test_names_of_releases(name: str, means: str | None) -> None:
+    """With and without v; two numbers mean the last of three."""
+    assert release(name) == means
+
+
+def test_commits_name_their_release() -> None:
+    """Seven digits or more of a tag's commit; what names none is none."""
+    assert release_of("3d978faa") == "v3.8.1"
+    assert release_of("deadbeef") is None
+
+
+SETUP = """
+economics:
+  marketincentives: {createMarketCost: 25, multipleChoiceBinary: {addAnswerCost: 4}}
+  user: {maximumDebtAllowed: 100}
+  betting: {maxDustPerSale: 3, betFees: {initialBetFee: 2, buySharesFee: 1}}
+"""
+
+
+def test_economics_come_from_the_setup_file(tmp_path: Path) -> None:
+    """SocialPredict's own file, with whatever rules hold; a ledger with those fees passes under them and not without."""
+    file = tmp_path / "setup.yaml"
+    file.write_text(SETUP)
+    eras = named("v3.8.1").under({"create_market_cost": 25, "initial_bet_fee": 2, "buy_fee": 1, "max_debt": 100}, "x")
+    good = settled(town([("a", 10, "YES", 1), ("b", 5, "NO", 2)], result="YES"), eras)
+    assert judged(good, eras).verdict == "pass"
+    assert judged(good, named("v3.8.1")).verdict == "fail"
+    case = unpacked("v3.8.1", tmp_path)
+    v = verify_ledger(case / "ledger.sqlite", ruleset="v3.8.1", economics=str(file))
+    assert v.ruleset == "v3.8.1 with setup.yaml"
+    assert any("fees of 2" in x.formula for lines in v.accounts.lines.values() for x in lines)
+    assert verify_ledger(case / "ledger.sqlite", economics=str(file)).ruleset.endswith("with the setup file")
+
+
+@pytest.mark.parametrize("text", ["- 1", "economics: 5", "economics: {user: {maximumDebtAllowed: lots}}", "a: [", "initial_bet_fee: -1"])
+def test_setup_files_are_refused_by_key(text: str, tmp_path: Path) -> None:
+    """No economics, text where a number belongs, no YAML: refused, never ignored."""
+    file = tmp_path / "setup.yaml"
+    file.write_text(text)
+    case = unpacked("v3.8.1", tmp_path)
+    with pytest.raises(Refused) as e:
+        verify_ledger(case / "ledger.sqlite", ruleset="v3.8.1", economics=str(file))
+    assert e.value.code == "ledger.ruleset"
+
+
+def test_answers_of_setup_are_economics_too() -> None:
+    """As the server gives them at /v0/setup, whatever the case of their keys."""
+    value = {"MarketIncentives": {"CreateMarketCost": 12}, "Betting": {"BetFees": {"InitialBetFee": 3}}}
+    assert economics(value, "x") == {"create_market_cost": 12, "initial_bet_fee": 3}
+
+
+def test_a_ruleset_file_of_a_build_in_between(tmp_path: Path) -> None:
+    """Named by its file; the same rules as a record give the same verdict."""
+    file = tmp_path / "mine.json"
+    file.write_text(json.dumps(msgspec.to_builtins(NAMED["v3.6.0"][0])))
+    eras = rules_for(str(file), None)
+    assert eras == always("mine.json", NAMED["v3.6.0"][0])
+
+
+# Schemas
+
+
+def test_schemas_are_told_by_all_their_migrations() -> None:
+    """One that no release has is unknown wherever it lies; a skipped one, an empty table and columns that contradict are said."""
+    everything = sorted(KNOWN)
+    assert told(everything, ()).doubt == ""
+    assert told(everything, ()).family == "v3.5.0–v3.8.1"
+    assert told(everything[:13], ()).family == "v3.2.0–v3.4.0"
+    assert "20260120090000" in told([*everything, "20260120090000"], ()).doubt
+    assert "skipped" in told([m for m in everything if m != "20251117090000"], ()).doubt
+    assert "empty" in told([], ()).doubt
+    assert "markets.lifecycle_status" in told(None, ()).doubt
+    assert told(None, ("markets.lifecycle_status", "markets.proposal_cost")).doubt == ""
+
+
+def test_missing_columns_narrow_the_checks_and_say_which(tmp_path: Path) -> None:
+    """A ledger without a table or column is judged as far as it goes, with what is not seen."""
+    case = unpacked("v3.8.1", tmp_path / "c") if (tmp_path / "c").mkdir() is None else tmp_path
+    with closing(sqlite3.connect(case / "ledger.sqlite")) as db, db:
+        db.execute("DROP TABLE moderator_role_audits")
+        db.execute("ALTER TABLE markets DROP COLUMN rejected_at")
+    v = verify_ledger(case / "ledger.sqlite", ruleset="v3.8.1")
+    narrowed = {x["lacks"]: x["checks"] for x in v.ledger["narrowed"]}
+    assert narrowed == {"moderator_role_audits": ["S18"], "markets.rejected_at": ["S13", "R6", "T"]}
+    assert check(v, "S18").state == "missing"
+    shutil.rmtree(case)
+
+
+# Whose ledger it is
+
+
+def test_whose_ledger_it_is() -> None:
+    """The caller, the journal, an answer at /version, in that order; who contradicts is named; nobody: about the environment."""
+    answers = [{"path": "/v0/version", "status": 200, "body": {"version": "v3.8.0", "commit": "9ef6530b06da"}}]
+    assert writer("", None, ()).how.startswith("unknown")
+    assert (writer("", None, answers).build, writer("v3.8.0", None, answers).others) == ("9ef6530b06da", ())
+    both = writer("v3.8.1", None, answers)
+    assert (both.build, both.how) == ("v3.8.1", "declared")
+    assert both.others[0].startswith("9ef6530b06da")
+    v = judged(settled(town([("a", 10, "YES", 1)]), named("v3.8.1")))
+    assert v.ledger["written_by"] is None
+    assert "environment" in v.ledger["written_by_how"]

@@ -5,13 +5,12 @@ A transaction sums up samples that stand in the file too: it is left out, so tha
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from typing import IO, Any
 
 from release_dossier.errors import Refused
 from release_dossier.evidence.readers import load
-from release_dossier.evidence.readers.given import Given, Lines, epoch, whole
+from release_dossier.evidence.readers.given import Given, Lines, epoch, fields, whole
 from release_dossier.evidence.reading import Reading
 from release_dossier.limits import EVIDENCE_LINE_BYTES_MAX
 
@@ -22,7 +21,7 @@ TRANSACTION = "Number of samples in transaction"
 
 def recognises(head: bytes) -> bool:
     """Its header, or lines of the default columns without one."""
-    first = next(csv.reader([head.lstrip().partition(b"\n")[0].decode("utf-8", "replace")]), [])
+    first = fields(head.lstrip().partition(b"\n")[0].decode("utf-8", "replace"))
     bare = len(first) >= 8 and first[0].isdigit() and len(first[0]) == 13 and first[1].isdigit() and first[7] in ("true", "false")
     return bare or {"timeStamp", "elapsed", "success"} <= set(first)
 
@@ -105,7 +104,7 @@ def _rows(lines: Lines) -> Iterator[tuple[int, Any]]:
                 "evidence.line-too-long", at=f"line {begun}", found="a longer record", expected=f"at most {EVIDENCE_LINE_BYTES_MAX} bytes"
             )
         if sum(x.count('"') for x in held) % 2 == 0:
-            yield begun, next(csv.reader(["\n".join(held)]), [])
+            yield begun, fields("\n".join(held))
             held, begun, size = [], 0, 0
     if held:
         yield begun, held

@@ -5,11 +5,10 @@ Percentiles are Locust's own, rounded to two digits. A request that failed has a
 
 from __future__ import annotations
 
-import csv
 from typing import IO
 
 from release_dossier.evidence.readers import load
-from release_dossier.evidence.readers.given import Given, Lines, epoch, whole, wrong_shape
+from release_dossier.evidence.readers.given import Given, Lines, epoch, fields, whole, wrong_shape
 from release_dossier.evidence.reading import Reading
 
 NAME = "locust"
@@ -39,8 +38,8 @@ def read(stream: IO[bytes], given: Given) -> Reading:
     """
     run = load.Run("Locust")
     lines = Lines(stream)
-    rows = ((number, next(csv.reader([line.decode("utf-8", "replace")]), [])) for number, line in lines)
-    names = next(rows)[1]
+    rows = ((number, fields(line.decode("utf-8", "replace"))) for number, line in lines)
+    names = next(rows, (0, []))[1]
     history = names[:2] == ["Timestamp", "User Count"]
     last: dict[str, str] = {}
     failed = 0

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from release_dossier.cli import edge
+from release_dossier.cli.ledger_generate import generate
 from release_dossier.errors import EXIT_DENIED
 from release_dossier.limits import LEDGER_STATEMENT_SECONDS_MAX
 
@@ -265,3 +266,6 @@ def _side_by_side(table: dict[str, dict[str, Any]]) -> str:
 
 def _show(value: Any) -> str:
     return "by schema" if value is None else str(value)
+
+
+ledger.add_command(generate)

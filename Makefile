@@ -45,3 +45,7 @@ readers: dev ## every reader over every file there is, into docs/readers.md; DIR
 .PHONY: conformance
 conformance: dev ## published suites, into docs/conformance.md; DIR=folder of the same layout: scored as one JSON object
 	@$(RUN)/python tools/conformance.py $(DIR)
+
+.PHONY: vectors
+vectors: dev ## docs/vectors, from which others write a verifier
+	@$(RUN)/python tools/vectors.py write

@@ -41,7 +41,8 @@ class Columns:
 
 def numbers(column: Any) -> Any:
     """A column of numbers as it is hashed."""
-    return memoryview(np.ascontiguousarray(column, "<i8")).cast("B")
+    plain: Any = np.ascontiguousarray(column, "<i8")
+    return memoryview(plain).cast("B") if len(column) else b""
 
 
 def words(column: Iterable[str | None]) -> bytes:

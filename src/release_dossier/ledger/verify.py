@@ -6,7 +6,8 @@ release its schema fits, and where that accuses anybody, under every build it fi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -14,9 +15,10 @@ import msgspec
 from release_dossier.errors import Refused
 from release_dossier.ledger.account import Accounts, replay
 from release_dossier.ledger.answers import TITLE, r8
-from release_dossier.ledger.checks import Check, absent, all_checks, hypotheses, j1, order_of
+from release_dossier.ledger.checks import Check, absent, hypotheses, j1, order_of
 from release_dossier.ledger.columns import Ledger
-from release_dossier.ledger.receipts import Journal, match
+from release_dossier.ledger.judged import Engine, Facts, Judged, by_rows
+from release_dossier.ledger.receipts import Journal, Matched, match
 from release_dossier.ledger.rulesets import NAMED, Eras, always, named, possible, release_of
 from release_dossier.ledger.schema import NARROWS, lived_through
 from release_dossier.ledger.whose import Writer, eras_of, writer
@@ -27,7 +29,7 @@ BY_RULES = frozenset({"R1", "R3", "R5", "R6", "R7", "R8", "T"})  # checks whose 
 
 
 class Verified(msgspec.Struct, frozen=True, kw_only=True):
-    """What verifying found. `accounts` and `source` stay for explaining."""
+    """What verifying found. `source` (of an engine over columns: without users, bets and markets) and what follows stay for explaining."""
 
     verdict: str
     ruleset: str
@@ -38,6 +40,9 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...]
     accounts: Accounts
     source: Ledger
+    facts: Facts
+    engine: str
+    explain: Callable[[str], tuple[Ledger, Accounts]]
     read: dict[str, str] | None = None
 
     def as_json(self) -> dict[str, Any]:
@@ -45,7 +50,7 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
         return {
             "verdict": self.verdict,
             "ruleset": self.ruleset,
-            "engine": "python",
+            "engine": self.engine,
             "ledger": self.ledger,
             "checks": [_plain(c) for c in self.checks],
             "totals": self.totals,
@@ -71,24 +76,29 @@ def verify(
     only: Sequence[str] = (),
     notes: Sequence[str] = (),
     read: dict[str, str] | None = None,
+    engine: Engine | None = None,
 ) -> Verified:
     """Judge a ledger under the rules of their time; None: nobody named them, see above.
 
     Args:
+        engine: who judges; the reference over the rows of `ledger` where nobody is named.
         economics: fees, costs and limits that differ from the release's own, where no rules were named.
     Raises:
         Refused: `ledger.unknown-check` for a name in `require` or `only` that is no check.
     """
+    engine = engine or by_rows(ledger)
     author = writer(written_by, journal, answers or ())
     said = list(notes)
     said += [f"its writer is said to be {author.build} ({author.how}), and {o} contradicts that" for o in author.others]
-    tries = [(eras, "")] if eras is not None else _rules_nobody_named(ledger, author, journal)
+    tries = [(eras, "")] if eras is not None else _rules_nobody_named(ledger, engine.facts, author, journal)
     if economics:
         tries = [(e.under(economics, "the setup file"), note) for e, note in tries]
-    tried = [_judged(ledger, e, journal, answers) for e, _ in tries[:1]]
+    matched = match(journal, engine.whole()) if journal is not None else None
+    tried = [_judged(ledger, engine, e, journal, matched, answers) for e, _ in tries[:1]]
     if len(tries) > 1 and any(c.state == "fail" for c in tried[0][1] if c.id in BY_RULES):
-        tried.append(_judged(ledger, tries[1][0], journal, answers))
-    accounts, checks = tried[-1]
+        tried.append(_judged(ledger, engine, tries[1][0], journal, matched, answers))
+    made, checks = tried[-1]
+    accounts = made.accounts
     rules, note = tries[len(tried) - 1]
     if eras is None and not ledger.applied and not author.build:
         checks = [_unsure(c) for c in checks]
@@ -100,33 +110,37 @@ def verify(
     given = {i for i, there in (("J1", journal is not None), ("R8", answers is not None)) if there}
     required = {c.id for c in checks if c.id not in OPTIONAL and (c.id not in NEEDS_FILE or c.id in given)} | set(require)
     return Verified(
-        verdict=_verdict(ledger, checks, required),
+        verdict=_verdict(ledger, engine.facts, checks, required),
         ruleset=rules.name,
-        ledger=_counts(ledger, accounts, author),
+        ledger=_counts(ledger, engine.facts, made.sales, author),
         checks=tuple(checks),
-        totals=_totals(ledger, accounts),
+        totals=made.totals,
         hypotheses=tuple(guesses),
         notes=tuple(said),
         accounts=accounts,
         source=ledger,
+        facts=engine.facts,
+        engine=engine.name,
+        explain=partial(_account_of, engine, rules, matched.asked if matched else {}),
         read=read,
     )
 
 
-def _judged(ledger: Ledger, eras: Eras, journal: Journal | None, answers: Sequence[Any] | None) -> tuple[Accounts, list[Check]]:
+def _judged(
+    ledger: Ledger, engine: Engine, eras: Eras, journal: Journal | None, matched: Matched | None, answers: Sequence[Any] | None
+) -> tuple[Judged, list[Check]]:
     """Everything replayed under some rules, and every check."""
-    matched = match(journal, ledger) if journal is not None else None
-    accounts = replay(ledger, eras, matched.asked if matched else {})
-    checks = all_checks(ledger, accounts, eras)
+    made = engine.judge(eras, matched.asked if matched else {})
+    checks = list(made.checks)
     if journal is not None and matched is not None:
         checks.append(j1(matched, len(journal.orders), journal.unreadable))
     else:
         checks.append(absent("J1", "Every accepted request has its row", NEEDS_FILE["J1"]))
-    checks.append(r8(answers, ledger, accounts, eras) if answers is not None else absent("R8", TITLE, NEEDS_FILE["R8"]))
-    return accounts, checks
+    checks.append(r8(answers, ledger, made.accounts, eras) if answers is not None else absent("R8", TITLE, NEEDS_FILE["R8"]))
+    return made, checks
 
 
-def _rules_nobody_named(ledger: Ledger, author: Writer, journal: Journal | None) -> list[tuple[Eras, str]]:
+def _rules_nobody_named(ledger: Ledger, facts: Facts, author: Writer, journal: Journal | None) -> list[tuple[Eras, str]]:
     """Rules to try in turn, each with the note it deserves: those of the writer, or the newest the schema fits, then all it fits."""
     from_journal = eras_of(journal) if author.how.startswith("the journal") else None
     if from_journal is not None:
@@ -134,7 +148,7 @@ def _rules_nobody_named(ledger: Ledger, author: Writer, journal: Journal | None)
     known = release_of(author.build)
     if known is not None:
         return [(named(known), f"no rules were named: judged under those of {known}, which wrote it ({author.how})")]
-    families = lived_through(ledger.applied, _moments(ledger)) or [("any release", None, tuple(NAMED))]
+    families = lived_through(ledger.applied, facts.moments) or [("any release", None, tuple(NAMED))]
     every = possible(families)
     newest = families[-1][2][-1]
     if len({r for e in every.eras for r in e.possible}) == 1:
@@ -144,12 +158,6 @@ def _rules_nobody_named(ledger: Ledger, author: Writer, journal: Journal | None)
         (always(newest, every.eras[-1].rules), f"no rules were named: every credit is where {newest} puts it; {words}"),
         (every, f"no rules were named, and those of {newest} alone do not explain it: judged under every build its schema fits; {words}"),
     ]
-
-
-def _moments(ledger: Ledger) -> list[int]:
-    """When orders were placed and markets were made or resolved."""
-    found = [b.placed_at for b in ledger.bets] + [m.created_at for m in ledger.markets] + [m.resolved_at for m in ledger.markets]
-    return sorted(t for t in found if t is not None)
 
 
 def _unsure(c: Check) -> Check:
@@ -166,22 +174,22 @@ def _known(ids: Sequence[str], checks: Sequence[Check]) -> None:
         raise Refused("ledger.unknown-check", at="--require or --only", found=stranger, expected=", ".join(sorted(names, key=order_of)))
 
 
-def _verdict(ledger: Ledger, checks: Sequence[Check], required: set[str]) -> str:
+def _verdict(ledger: Ledger, facts: Facts, checks: Sequence[Check], required: set[str]) -> str:
     if any(c.state == "fail" for c in checks):
         return "fail"
     # A schema without a table narrows the checks; a ledger without a market, or of an unknown migration, shows nothing.
     blind = [c for c in checks if c.id in required and (c.state == "inconclusive" or (c.state == "missing" and c.id in NEEDS_FILE))]
-    if blind or not ledger.known or not ledger.markets or not ledger.users:
+    if blind or not ledger.known or not facts.markets or not facts.users:
         return "inconclusive"
     return "pass"
 
 
-def _counts(ledger: Ledger, accounts: Accounts, author: Writer) -> dict[str, Any]:
+def _counts(ledger: Ledger, facts: Facts, sales: int, author: Writer) -> dict[str, Any]:
     return {
-        "users": len(ledger.users),
-        "markets": len(ledger.markets),
-        "bets": len(ledger.live),
-        "sales": len(accounts.sales),
+        "users": facts.users,
+        "markets": facts.markets,
+        "bets": facts.bets,
+        "sales": sales,
         "digest": ledger.digest,
         "schema": ledger.schema,
         "migration": ledger.migration,
@@ -191,20 +199,10 @@ def _counts(ledger: Ledger, accounts: Accounts, author: Writer) -> dict[str, Any
     }
 
 
-def _totals(ledger: Ledger, a: Accounts) -> dict[str, str]:
-    off = 0
-    for u in ledger.users:
-        low, high = a.expected(u.username)
-        if not u.deleted and u.username not in a.unjudged:
-            off += u.balance - high if u.balance > high else low - u.balance if u.balance < low else 0
-    legal = [s for s in a.sales if not s.against]
-    return {
-        "minted": str(sum(s.minted for s in legal) + sum(max(0, s.paid - s.volume) for s in a.settled)),
-        "burned": str(sum(max(0, s.volume - s.paid) for s in a.settled)),
-        "unexplained": str(off),
-        "dust_low": str(sum(s.shares * s.price - s.high for s in legal)),
-        "dust_high": str(sum(s.shares * s.price - s.low for s in legal)),
-    }
+def _account_of(engine: Engine, eras: Eras, asked: Mapping[int, int], user: str) -> tuple[Ledger, Accounts]:
+    """The rows a user's account is made of, replayed."""
+    rows = engine.around(user)
+    return rows, replay(rows, eras, asked)
 
 
 def statement_of_account(v: Verified, user: str) -> list[dict[str, str]]:
@@ -213,12 +211,13 @@ def statement_of_account(v: Verified, user: str) -> list[dict[str, str]]:
     Raises:
         Refused: `ledger.unknown-user`.
     """
-    who = next((u for u in v.source.users if u.username == user), None)
+    rows, accounts = v.explain(user)
+    who = next((u for u in rows.users if u.username == user), None)
     if who is None:
         raise Refused("ledger.unknown-user", at="--explain", found=user, expected="a username of the ledger")
     out = []
     low = high = 0
-    for line in v.accounts.lines.get(user, ()):
+    for line in accounts.lines.get(user, ()):
         low, high = low + line.low, high + line.high
         out.append(
             {

@@ -38,7 +38,7 @@ def from_folder(folder: Path) -> Big | None:
 
     def columns(table: str) -> list[str] | None:
         file = folder / f"{table}.parquet"
-        return pq.read_schema(file).names if file.is_file() else None  # type: ignore[no-any-return]
+        return pq.read_schema(file).names if file.is_file() else None
 
     def fetch(table: str, names: list[str]) -> pa.Table:
         words = [
@@ -226,9 +226,10 @@ def _markets(table: pa.Table, hashes: Columns, number: pa.Array, names: list[str
         rejected_at=moments(table["rejected_at"]) if "rejected_at" in have else np.full(n, NONE, np.int64), deleted=_gone(table),
         words=words, has_lifecycle="lifecycle_status" in have and n > 0, has_cost="proposal_cost" in have and n > 0,
     )  # fmt: skip
+    known = "lifecycle_status" in have
     hashes.add(
         id=made.id, created_at=made.created_at, closes_at=made.closes_at, resolved=made.resolved, resolved_at=made.resolved_at,
-        result=[words[i] for i in result.tolist()], lifecycle=[words[i] if "lifecycle_status" in have else None for i in lifecycle.tolist()],
+        result=[words[i] for i in result.tolist()], lifecycle=[words[i] if known else None for i in lifecycle.tolist()],
         cost=cost, creator=creators, steward=stewards, rejected_at=made.rejected_at, deleted=made.deleted,
     )  # fmt: skip
     return made
@@ -246,8 +247,8 @@ def _bets(
     user, strangers = _bettors(table["username"], number, names)
     side, odd = _sides(table["outcome"])
     hashes.add(
-        id=ids, user=np.where(user < 0, NONE, user), market=market, amount=amount, placed_at=at, side=side, deleted=gone, strangers=strangers,
-        sides=[odd[i] for i in sorted(odd)],
+        id=ids, user=np.where(user < 0, NONE, user), market=market, amount=amount, placed_at=at, side=side, deleted=gone,
+        strangers=strangers, sides=[odd[i] for i in sorted(odd)],
     )  # fmt: skip
     shift = {i: names_at(word, names, extra) for i, word in enumerate(strangers, len(names))}
     if shift:

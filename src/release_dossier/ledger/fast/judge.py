@@ -49,6 +49,7 @@ from release_dossier.ledger.fast.market import (
 from release_dossier.ledger.fast.market import (
     replay as replay_columns,
 )
+from release_dossier.ledger.judged import Engine, Facts, Judged
 from release_dossier.ledger.rulesets import Eras, Ruleset
 from release_dossier.ledger.settlement import Row, may_sell
 from release_dossier.limits import LEDGER_EXAMPLES_MAX as MOST
@@ -56,15 +57,6 @@ from release_dossier.limits import LEDGER_EXAMPLES_MAX as MOST
 NOTHING = "the ledger holds nothing of the kind"  # as `conclude` says it
 HEAVY = 100_000_000  # orders times sales from which one market's sales are priced by every thread
 Step = Callable[[int, int], None]
-
-
-class Judged(msgspec.Struct, frozen=True):
-    """What judging gives: accounts that hold what the checks' examples need, the checks, totals, and how many sales were replayed."""
-
-    accounts: Accounts
-    checks: list[law.Check]
-    totals: dict[str, str]
-    sales: int
 
 
 class Found:
@@ -385,7 +377,7 @@ class Judge:
     # What the other tables say, once all parts are through
 
     def costs(self) -> None:
-        """Costs of markets by columns where one ruleset held and nothing was rejected; else, and of groups and answers, by the reference."""
+        """Costs of markets by columns where one ruleset held and nothing was rejected; of others, groups and answers, by the reference."""
         big, m = self.big, self.big.markets
         n = self.known_markets
         index = self.terms.index(m.created_at)
@@ -695,6 +687,24 @@ class Judge:
             "dust_low": str(self.dust_low),
             "dust_high": str(self.dust_high),
         }
+
+
+def by_columns(big: Big, name: str, threads: int, step: Step | None = None) -> Engine:
+    """An engine over columns."""
+    facts = Facts(len(big.users.id), len(big.markets.id), big.live, big.moments, big.last_order)
+    return Engine(
+        name, facts, lambda eras, asked: judged(big, eras, asked, threads, step), lambda: whole(big), lambda user: around(big, [user])
+    )
+
+
+def whole(big: Big) -> c.Ledger:
+    """Every row, as the readers of rows give them."""
+    bets = [*big.rest]
+    for p in big.parts():
+        bets += [big.bet(p, i) for i in range(len(p.id))]
+    users = tuple(big.user(i) for i in range(len(big.users.id)))
+    markets = tuple(big.market(i) for i in range(len(big.markets.id)))
+    return msgspec.structs.replace(big.small, users=users, markets=markets, bets=tuple(sorted(bets, key=lambda b: b.id)))
 
 
 def judged(big: Big, eras: Eras, asked: Mapping[int, int], threads: int = 1, step: Step | None = None) -> Judged:

@@ -25,6 +25,7 @@ LEDGER_FILE_BYTES_MAX = 8 * 1024 * 1024 * 1024  # bytes of a ledger in SQLite; a
 LEDGER_CONNECT_SECONDS_MAX = 10  # seconds to reach a PostgreSQL; within a data centre it is milliseconds
 LEDGER_FLIGHT_MICROSECONDS = 250_000  # what an answer may be older than the moment it was noted: reading, sending, writing it down
 LEDGER_LOCK_SECONDS_MAX = 5  # seconds to wait for a change of the schema; longer would queue everybody's bets behind us
+LEDGER_MARKETS_MAX = 1_000  # markets or users listed where each has a line of its own, largest first; the count is always exact
 LEDGER_ORDERS_MAX = 120  # orders tried of simultaneous rows of one market: five in one microsecond; real ledgers have two, rarely
 LEDGER_STATEMENT_SECONDS_MAX = 600  # seconds one statement may take unless the call says more; 5 million bets are read in about 10
 LOG_ENTRIES_MAX = 10_000_000  # entries of one project's log

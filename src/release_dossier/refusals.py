@@ -279,6 +279,7 @@ CODES = {
     "ledger.two-rules": ("Both a timeline and one ruleset were given.", "Give one of them."),
     "ledger.unknown-check": ("There is no check of this name.", "docs/ledger-checks.md lists them."),
     "ledger.unknown-market": ("The ledger has no market of this number.", "Use one the ledger holds."),
+    "ledger.unknown-order": ("The ledger, or that market, has no order of this number.", "Use an id of its bets."),
     "ledger.unknown-ruleset": ("There are no rules of this version.", "dossier ledger rulesets lists them."),
     "ledger.unknown-user": ("The ledger has no user of this name.", "Use one the ledger holds."),
     "ledger.unreadable": (

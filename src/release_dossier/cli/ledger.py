@@ -1,4 +1,4 @@
-"""`dossier ledger`: verify, settle, rulesets"""
+"""`dossier ledger`: verify, settle, compare, rulesets"""
 
 from __future__ import annotations
 
@@ -121,27 +121,101 @@ def _account(user: str, lines: list[dict[str, str]]) -> str:
 @_ruleset
 @_timeline
 @click.option("--market", type=int, metavar="ID", help="only this market")
+@click.option("--after", type=int, metavar="ORDER", help="as it stood after this order (its id in bets)")
+@click.option("--result", type=click.Choice(["YES", "NO", "N/A", "open"]), help="as if it were resolved so")
+@click.option("--sell", metavar="USER:SIDE:CREDITS", help="what the server would answer to this sale, e.g. alice:YES:50; needs --market")
 @edge.json_option
-def settle(source: str, ruleset: str | None, timeline: str | None, market: int | None, as_json: bool) -> None:
-    """Positions and payouts of every market, computed independently of the server."""
+def settle(
+    source: str,
+    ruleset: str | None,
+    timeline: str | None,
+    market: int | None,
+    after: int | None,
+    result: str | None,
+    sell: str | None,
+    as_json: bool,
+) -> None:
+    """Positions, payouts and what may be sold, of every market or of one after any order, computed independently of the server."""
     from release_dossier.ledger.rulesets import named
+    from release_dossier.ledger.settle import Question
     from release_dossier.ledger.settle import settle as compute
     from release_dossier.sources.ledgers import read_ledger, rules_for
 
+    if sell and market is None and after is None:
+        raise click.UsageError("--sell needs --market or --after")
+    asked = Question(market=market, after=after, result="" if result == "open" else result, sale=_sale_asked(sell) if sell else None)
     eras = rules_for(ruleset, timeline) or named("v3.8.1")
-    markets = compute(read_ledger(source), eras, market)
+    markets = compute(read_ledger(source), eras, asked)
+    edge.emit({"markets": markets, "ruleset": eras.name}, as_json, lambda: _settled(markets))
+
+
+def _sale_asked(text: str) -> tuple[str, bool, int]:
+    user, _, rest = text.partition(":")
+    side, _, credits = rest.partition(":")
+    if not user or side not in ("YES", "NO") or not credits.isdigit():
+        raise click.UsageError(f"--sell is USER:YES|NO:CREDITS, not {text}")
+    return user, side == "YES", int(credits)
+
+
+def _settled(markets: list[dict[str, Any]]) -> str:
+    rows = []
+    for m in markets:
+        why = f" · {m['why']}" if m["why"] else ""
+        rows.append(f"market {m['id']}: volume {m['volume']}, probability {m['probability']}, {m['result'] or 'open'}{why}")
+        for p in m["positions"]:
+            may = f", {p['why']}" if p.get("why") else ""
+            may = f", may sell {p['sellable']} at {p['price']}" if p.get("sellable", "0") != "0" else may
+            rows.append(f"    {p['user']:16} {p['yes']:>8} YES {p['no']:>8} NO  worth {p['value']}{may}")
+        if m["result"]:
+            rows += [f"    {p['user']:16} is paid {p['credits']}" for p in m["payouts"]]
+        if "sale" in m:
+            x = m["sale"]
+            words = f"{x['shares']} shares × {x['price']} − {x['dust']} dust: {x['credit']} credits"
+            rows.append(f"    sale: {x['refused'] or words}")
+    return "\n".join(rows) or "no market"
+
+
+@ledger.command()
+@click.argument("first", metavar="A")
+@click.argument("second", metavar="[B]", required=False)
+@_ruleset
+@_timeline
+@click.option("--other-ruleset", metavar="NAME|FILE", help="judge B, or A again, under these rules")
+@click.option("--other-timeline", metavar="FILE", help="judge B, or A again, under these eras")
+@edge.json_option
+def compare(
+    first: str,
+    second: str | None,
+    ruleset: str | None,
+    timeline: str | None,
+    other_ruleset: str | None,
+    other_timeline: str | None,
+    as_json: bool,
+) -> int:
+    """Who would be paid differently: two ledgers, or two rulesets on one. Exit 0 when nobody, 10 when somebody."""
+    from release_dossier.ledger.rulesets import named
+    from release_dossier.ledger.settle import compare as held_side_by_side
+    from release_dossier.limits import LEDGER_MARKETS_MAX
+    from release_dossier.sources.ledgers import read_ledger, rules_for
+
+    if second is None and not (other_ruleset or other_timeline):
+        raise click.UsageError("compare A B, or compare A --ruleset X --other-ruleset Y")
+    one = rules_for(ruleset, timeline) or named("v3.8.1")
+    two = rules_for(other_ruleset, other_timeline) or one
+    a = read_ledger(first)
+    found = held_side_by_side((a, one), (read_ledger(second) if second else a, two), LEDGER_MARKETS_MAX)
+    value = {**found, "a": {"digest": a.digest, "ruleset": one.name}, "b": {"ruleset": two.name}}
 
     def words() -> str:
-        rows = []
-        for m in markets:
-            rows.append(
-                f"market {m['id']}: volume {m['volume']}, probability {m['probability']}, {m['result'] or 'open'}"
-                + (f" · {m['why']}" if m["why"] else "")
-            )
-            rows += [f"    {p['user']:16} {p['yes']:>8} YES {p['no']:>8} NO  worth {p['value']}" for p in m["positions"]]
-        return "\n".join(rows) or "no market"
+        lines = [f"{found['users_differ']} of {found['of_users']} users would have other credits, {found['difference']} in all"]
+        lines[0] += f"; {found['markets_differ']} markets pay otherwise ({one.name} → {two.name})"
+        for u in found["users"]:
+            parts = "; ".join(f"{x['what']}{' in market ' + x['market'] if x['market'] else ''} {x['a']} → {x['b']}" for x in u["for"])
+            lines.append(f"    {u['user']:16} {u['a']:>12} → {u['b']:>12}  {int(u['difference']):+}  {parts}")
+        return "\n".join(lines)
 
-    edge.emit({"markets": markets, "ruleset": eras.name}, as_json, words)
+    edge.emit(value, as_json, words)
+    return EXIT_DENIED if found["users_differ"] or found["markets_differ"] else 0
 
 
 @ledger.command()

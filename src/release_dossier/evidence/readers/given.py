@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -73,6 +74,14 @@ class Lines:
         if not self.ended:
             return "its last line does not end: it was cut off"
         return "the exit status did not come with it: it may have been cut off" if exit_status is None else ""
+
+
+def fields(text: str) -> list[str]:
+    """The fields of one record of CSV; none when it is no record."""
+    try:
+        return next(csv.reader([text]), [])
+    except csv.Error:
+        return []
 
 
 def record(line: bytes) -> dict[str, Any] | None:

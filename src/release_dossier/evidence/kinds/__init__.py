@@ -22,6 +22,7 @@ from release_dossier.evidence.kinds import (
     static_analysis,
     tests,
     topology,
+    vulnerabilities,
 )
 
 KINDS: tuple[Kind, ...] = (
@@ -42,6 +43,7 @@ KINDS: tuple[Kind, ...] = (
     static_analysis.KIND,
     tests.KIND,
     topology.KIND,
+    vulnerabilities.KIND,
 )
 __all__ = ["KINDS", "Kind", "kind", "page", "schema"]
 

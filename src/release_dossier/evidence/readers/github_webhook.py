@@ -22,7 +22,7 @@ def recognises(head: bytes) -> bool:
         return False
     if "sender.login" in keys or ("action" in keys and "security_advisory" in keys):
         return True
-    one = {"pull_request.url", "check_run.id", "check_suite.id", "workflow_run.id", "workflow_job.id", "repository.full_name", "issue.url"}
+    one = {"pull_request.url", "check_run.id", "check_suite.id", "workflow_run.id", "workflow_job.id", "repository.full_name", "issue.number"}
     return ("action" in keys or "ref" in keys) and bool(one & keys.keys()) and b'"https://api.github.com/' in head
 
 

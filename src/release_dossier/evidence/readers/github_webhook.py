@@ -22,8 +22,8 @@ def recognises(head: bytes) -> bool:
         return False
     if "sender.login" in keys or ("action" in keys and "security_advisory" in keys):
         return True
-    one = {"pull_request.url", "check_run.id", "check_suite.id", "workflow_run.id", "workflow_job.id", "repository.full_name", "issue.number"}
-    return ("action" in keys or "ref" in keys) and bool(one & keys.keys()) and b'"https://api.github.com/' in head
+    subjects = {"pull_request", "check_run", "check_suite", "workflow_run", "workflow_job", "repository", "issue"}
+    return ("action" in keys or "ref" in keys) and bool(subjects & keys.keys()) and b'"https://api.github.com/' in head
 
 
 def read(stream: IO[bytes], given: Given) -> Reading:

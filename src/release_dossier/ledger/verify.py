@@ -15,13 +15,15 @@ import msgspec
 from release_dossier.errors import Refused
 from release_dossier.ledger.account import Accounts, replay
 from release_dossier.ledger.answers import TITLE, r8
-from release_dossier.ledger.checks import Check, absent, hypotheses, j1, order_of
+from release_dossier.ledger.checks import Check, absent, j1, order_of
 from release_dossier.ledger.columns import Ledger
+from release_dossier.ledger.hypotheses import hypotheses
 from release_dossier.ledger.judged import Engine, Facts, Judged, by_rows
 from release_dossier.ledger.receipts import Journal, Matched, match
-from release_dossier.ledger.rulesets import NAMED, Eras, always, named, possible, release_of
+from release_dossier.ledger.rulesets import NAMED, Eras, always, named, possible, release_of, stamp
 from release_dossier.ledger.schema import NARROWS, lived_through
 from release_dossier.ledger.whose import Writer, eras_of, writer
+from release_dossier.limits import LEDGER_GUESS_ORDERS_MAX
 
 OPTIONAL = frozenset({"R7", "S8", "S15"})  # these only ever warn
 NEEDS_FILE = {"J1": "no --receipts given", "R8": "no --answers given"}
@@ -37,6 +39,8 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
     checks: tuple[Check, ...]
     totals: dict[str, str]
     hypotheses: tuple[dict[str, str], ...]
+    markets: tuple[dict[str, str], ...]
+    findings: tuple[dict[str, Any], ...]
     notes: tuple[str, ...]
     accounts: Accounts
     source: Ledger
@@ -54,6 +58,8 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
             "ledger": self.ledger,
             "checks": [_plain(c) for c in self.checks],
             "totals": self.totals,
+            "markets": list(self.markets),
+            "findings": list(self.findings),
             "hypotheses": list(self.hypotheses),
             "notes": list(self.notes),
         } | ({"read": self.read} if self.read else {})
@@ -75,12 +81,14 @@ def verify(
     require: Sequence[str] = (),
     only: Sequence[str] = (),
     notes: Sequence[str] = (),
+    most: Mapping[str, int] | None = None,
     read: dict[str, str] | None = None,
     engine: Engine | None = None,
 ) -> Verified:
     """Judge a ledger under the rules of their time; None: nobody named them, see above.
 
     Args:
+        most: how many credits may be `minted` or `burned` before what is lawful fails by policy.
         engine: who judges; the reference over the rows of `ledger` where nobody is named.
         economics: fees, costs and limits that differ from the release's own, where no rules were named.
     Raises:
@@ -98,14 +106,18 @@ def verify(
     if len(tries) > 1 and any(c.state == "fail" for c in tried[0][1] if c.id in BY_RULES):
         tried.append(_judged(ledger, engine, tries[1][0], journal, matched, answers))
     made, checks = tried[-1]
-    accounts = made.accounts
     rules, note = tries[len(tried) - 1]
     if eras is None and not ledger.applied and not author.build:
         checks = [_unsure(c) for c in checks]
         note = "no rules were named, and no release has this schema: what depends on the rules is not decided; --ruleset FILE names them"
     said += [note] if note else []
+    checks = [_by_policy(c, most or {}, made.totals) for c in checks]
     _known([*require, *only], checks)
-    guesses = hypotheses(accounts, checks)
+    asked = matched.asked if matched is not None else {}
+    accused = [e.user for c in checks if c.id == "R6" for e in c.examples if e.user]
+    guesses = hypotheses(
+        engine.touched(accused, LEDGER_GUESS_ORDERS_MAX), rules, asked, checks, dict(journal.resolves) if journal is not None else {}
+    )
     checks = sorted((c for c in checks if not only or c.id in only), key=lambda c: order_of(c.id))
     given = {i for i, there in (("J1", journal is not None), ("R8", answers is not None)) if there}
     required = {c.id for c in checks if c.id not in OPTIONAL and (c.id not in NEEDS_FILE or c.id in given)} | set(require)
@@ -115,13 +127,15 @@ def verify(
         ledger=_counts(ledger, engine.facts, made.sales, author),
         checks=tuple(checks),
         totals=made.totals,
+        markets=tuple(made.markets),
+        findings=tuple(made.findings),
         hypotheses=tuple(guesses),
         notes=tuple(said),
-        accounts=accounts,
+        accounts=made.accounts,
         source=ledger,
         facts=engine.facts,
         engine=engine.name,
-        explain=partial(_account_of, engine, rules, matched.asked if matched else {}),
+        explain=partial(_account_of, engine, rules, asked),
         read=read,
     )
 
@@ -158,6 +172,19 @@ def _rules_nobody_named(ledger: Ledger, facts: Facts, author: Writer, journal: J
         (always(newest, every.eras[-1].rules), f"no rules were named: every credit is where {newest} puts it; {words}"),
         (every, f"no rules were named, and those of {newest} alone do not explain it: judged under every build its schema fits; {words}"),
     ]
+
+
+POLICY = {"R5": "minted", "R3": "burned"}
+
+
+def _by_policy(c: Check, most: Mapping[str, int], credits: Mapping[str, str]) -> Check:
+    """What is lawful and unbacked says how much it is, and fails only beyond what the policy of the caller allows."""
+    what = POLICY.get(c.id)
+    if what is None or c.state != "warn":
+        return c
+    if int(credits[what]) > most.get(what, int(credits[what])):
+        return msgspec.structs.replace(c, state="fail", why=f"{credits[what]} credits {what}: lawful, and beyond the {most[what]} allowed")
+    return msgspec.structs.replace(c, why=f"{credits[what]} credits {what}: lawful under these rules, and nothing backs it")
 
 
 def _unsure(c: Check) -> Check:
@@ -201,7 +228,7 @@ def _counts(ledger: Ledger, facts: Facts, sales: int, author: Writer) -> dict[st
 
 def _account_of(engine: Engine, eras: Eras, asked: Mapping[int, int], user: str) -> tuple[Ledger, Accounts]:
     """The rows a user's account is made of, replayed."""
-    rows = engine.around(user)
+    rows = engine.touched([user], 2**62)
     return rows, replay(rows, eras, asked)
 
 
@@ -240,10 +267,3 @@ def statement_of_account(v: Verified, user: str) -> list[dict[str, str]]:
         }
     )
     return out
-
-
-def stamp(microseconds: int) -> str:
-    """A moment as ISO 8601 text with microseconds."""
-    from datetime import UTC, datetime, timedelta
-
-    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds)).isoformat(sep=" ", timespec="microseconds")[:26] + "Z"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import lzma
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,7 @@ def verify_ledger(
     only: Sequence[str] = (),
     assume_schema: bool = False,
     statement_seconds: int = LEDGER_STATEMENT_SECONDS_MAX,
+    most: Mapping[str, int] | None = None,
     engine: str = "auto",
     threads: int = 1,
     memory_bytes: int = LEDGER_MEMORY_BYTES,
@@ -73,6 +74,7 @@ def verify_ledger(
         require=require,
         only=only,
         notes=notes,
+        most=most,
         read=read,
         engine=judge,
     )

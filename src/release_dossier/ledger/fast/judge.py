@@ -27,11 +27,11 @@ from release_dossier.ledger.account import (
     costs_of,
     group_work,
     profit_of,
-    replay,
     replay_market,
     steward_of,
     stewards,
 )
+from release_dossier.ledger.credits import degenerate
 from release_dossier.ledger.fast import kernel as k
 from release_dossier.ledger.fast.big import NONE, Big, Orders
 from release_dossier.ledger.fast.market import (
@@ -53,8 +53,10 @@ from release_dossier.ledger.judged import Engine, Facts, Judged
 from release_dossier.ledger.rulesets import Eras, Ruleset
 from release_dossier.ledger.settlement import Row, may_sell
 from release_dossier.limits import LEDGER_EXAMPLES_MAX as MOST
+from release_dossier.limits import LEDGER_MARKETS_MAX
 
 NOTHING = "the ledger holds nothing of the kind"  # as `conclude` says it
+UNTOUCHED, MANY = -1, -2  # no market, or not only one, moved a user's credits
 HEAVY = 100_000_000  # orders times sales from which one market's sales are priced by every thread
 Step = Callable[[int, int], None]
 
@@ -116,6 +118,8 @@ class Judge:
         self.busy = np.zeros(len(big.users.names), bool)
         self.book = Book()
         self.handed: dict[int, tuple[Row, ...]] = {}
+        self.handed_numbers: list[int] = []
+        self.ended = np.zeros(n, bool)
         self.rows: dict[int, tuple[Row, ...]] = {}
         self.found = {i: Found() for i in ("S1", "S2", "S3", "S4", "S4b", "S6", "S15", "R1", "R3", "R5", "R7")}
         self.of = dict.fromkeys(("S4", "S4b", "R1", "R7"), 0)
@@ -125,6 +129,8 @@ class Judge:
         self.seen = 0
         self.group_buyers: dict[int, int] = {}
         self.settled = 0
+        self.minted_sales = np.zeros(n, np.int64)
+        self.line = np.full(len(big.users.names), UNTOUCHED, np.int64)
         floor = -max(r.max_debt for e in eras.eras for r in e.possible)
         self.below = np.append(big.users.balance < floor, np.zeros(len(self.low) - self.known_users, bool))
         self.taken: dict[int, int] = {}
@@ -230,6 +236,7 @@ class Judge:
 
     def _hand_over(self, p: Orders, number: int, begin: int, end: int) -> None:
         history = self._history(p, begin, end)
+        self.handed_numbers.append(number)
         market = self.big.market(number) if number < self.known_markets else None
         self.handed[self.big.market_id(number)] = history
         replay_market(self.book, self.big.market_id(number), history, market, self.eras, self.asked)
@@ -299,6 +306,7 @@ class Judge:
         minted = np.where(legal, shares * (price - 1), 0)
         gross = np.where(legal, shares * price, 0)
         self.seen += len(mine)
+        np.add.at(self.minted_sales, p.market[row], minted)
         self.minted += int(minted.sum())
         self.dust_low += int((gross - np.where(legal, sales.high[mine], 0)).sum())
         self.dust_high += int((gross - np.where(legal, sales.low[mine], 0)).sum())
@@ -340,6 +348,7 @@ class Judge:
     def _settled_checks(self, numbers: Any) -> None:
         ended = numbers[self.resolved[numbers]]
         self.settled += len(ended)
+        self.ended[ended] = True
         gap = self.paid[ended] - self.volume[ended]
         self.minted += int(np.maximum(gap, 0).sum())
         self.burned += int(np.maximum(-gap, 0).sum())
@@ -389,6 +398,7 @@ class Judge:
         who = np.flatnonzero(simple & (m.creator >= 0))
         for column in (self.low, self.high):
             np.subtract.at(column, m.creator[who], cost[who])
+        self._touch(m.creator[who][cost[who] != 0], who[cost[who] != 0])
         other = np.flatnonzero(~m.deleted & ~simple & (~grouped | back)).tolist()
         children = {x.market_id: x.group_id for x in big.small.members}
         costs_of(self.book, msgspec.structs.replace(big.small, markets=tuple(big.market(i) for i in other)), children, self.eras)
@@ -411,6 +421,7 @@ class Judge:
         take = np.flatnonzero(simple & (who >= 0))
         for column in (self.low, self.high):
             np.add.at(column, who[take], pay[take])
+        self._touch(who[take][pay[take] != 0], take[pay[take] != 0])
         for i in np.flatnonzero(alone & ~simple).tolist():
             row = big.market(i)
             steward = steward_of(row, row.resolved_at, changes)
@@ -434,7 +445,9 @@ class Judge:
                 self.high[i] += sum(x.high for x in lines)
             lines.sort(key=lambda x: (x.at is not None, x.at or 0))
         self.seen += len(self.book.sales)
+        place = {self.big.market_id(i): i for i in self.handed_numbers}
         for s in self.book.sales:
+            self.minted_sales[place[s.market]] += s.minted
             if s.against:
                 self.found["R1"].add(1, [s])
                 continue
@@ -447,9 +460,54 @@ class Judge:
         self.found["R7"].add(cashed.violations, self.book.sales)
         for x in self.book.settled:
             self.settled += 1
+            self.volume[place[x.market]], self.paid[place[x.market]] = x.volume, x.paid
+            self.ended[place[x.market]] = True
             self.found["R3"].add(int(x.paid != x.volume), [x])
             self.minted += max(0, x.paid - x.volume)
             self.burned += max(0, x.volume - x.paid)
+
+    def _touch(self, users: Any, markets: Any) -> None:
+        """Remember the only market that moved a user's credits; MANY where there are several, or one that is none."""
+        before = self.line[users]
+        self.line[users] = np.where((before == UNTOUCHED) | (before == markets), markets, MANY)
+        # A user named twice here keeps the last of his markets: whether they differ is seen by looking again.
+        self.line[users[self.line[users] != markets]] = MANY
+
+    def by_market(self) -> list[dict[str, str]]:
+        """Credits minted, burned and unexplained of each market, as `credits.by_market`."""
+        n = self.known_users
+        u = self.big.users
+        stuck = {x for s in self.book.stuck for x in s.users}
+        off = np.where(u.deleted, 0, self.off)
+        off[[i for x in stuck if (i := self.number.get(x, n)) < n]] = 0
+        wrong = np.flatnonzero(off)
+        unexplained = np.zeros(self.count, np.int64)
+        nowhere = 0
+        if len(wrong):
+            for p in self.big.parts():
+                mine = np.flatnonzero(np.isin(p.user, wrong))
+                self._touch(p.user[mine], p.market[mine].astype(np.int64))
+            place = {self.big.market_id(i): i for i in range(self.count)}
+            for name in {u.names[i] for i in wrong.tolist()} & self.book.lines.keys():
+                i = self.number[name]
+                for x in self.book.lines[name]:
+                    self._touch(np.array([i]), np.array([MANY if x.market is None else place.get(x.market, MANY)]))
+            only = self.line[wrong]
+            np.add.at(unexplained, only[only >= 0], off[wrong][only >= 0])
+            nowhere = int(off[wrong][only < 0].sum())
+        gap = np.where(self.ended, self.paid - self.volume, 0)
+        parts = (self.minted_sales, np.maximum(gap, 0), np.maximum(-gap, 0), unexplained)
+        size = np.max(np.abs(np.array(parts)), axis=0) if self.count else np.zeros(0, np.int64)
+        at = self.big.market_id
+        shown: list[tuple[int, int | None]] = [(int(size[i]), i) for i in _largest(size, lambda i: ("", at(i), ""), LEDGER_MARKETS_MAX)]
+        shown += [(abs(nowhere), None)] if nowhere else []
+        shown.sort(key=lambda x: (-x[0], 0 if x[1] is None else at(x[1])))
+        names = ("minted_by_sales", "minted_by_payouts", "burned", "unexplained")
+        return [
+            {"market": "" if i is None else str(at(i))}
+            | {w: str(int(x[i]) if i is not None else nowhere if w == "unexplained" else 0) for w, x in zip(names, parts, strict=True)}
+            for _, i in shown[:LEDGER_MARKETS_MAX]
+        ]
 
     # The checks
 
@@ -692,9 +750,11 @@ class Judge:
 def by_columns(big: Big, name: str, threads: int, step: Step | None = None) -> Engine:
     """An engine over columns."""
     facts = Facts(len(big.users.id), len(big.markets.id), big.live, big.moments, big.last_order)
-    return Engine(
-        name, facts, lambda eras, asked: judged(big, eras, asked, threads, step), lambda: whole(big), lambda user: around(big, [user])
-    )
+
+    def judge(eras: Eras, asked: Mapping[int, int]) -> Judged:
+        return judged(big, eras, asked, threads, step)
+
+    return Engine(name, facts, judge, lambda: whole(big), lambda users, most: around(big, users, most))
 
 
 def whole(big: Big) -> c.Ledger:
@@ -721,32 +781,40 @@ def judged(big: Big, eras: Eras, asked: Mapping[int, int], threads: int = 1, ste
     j.entered()
     found = [*j.by_rows(), *j.by_markets(), *j.by_replay(), *j.by_users()]
     found.sort(key=lambda x: law.order_of(x.id))
-    wrong = [e.user for x in found if x.id == "R6" for e in x.examples if e.user]
-    accounts = replay(around(big, wrong), eras, asked) if wrong else j._accounts()
-    accounts = msgspec.structs.replace(accounts, stuck=tuple(sorted(j.book.stuck, key=lambda s: s.market)))
-    return Judged(accounts, found, j.totals(), j.seen)
+    gone = {
+        m: rows
+        for m, rows in sorted((j.handed | j.rows).items())
+        if m in {s.market for s in j.book.stuck} or sum(r.amount for r in rows) < 0
+    }
+    accounts = j._accounts(rows=gone, stuck=tuple(sorted(j.book.stuck, key=lambda s: s.market)))
+    return Judged(accounts, found, j.totals(), j.by_market(), degenerate(accounts), j.seen)
 
 
-def around(big: Big, users: Sequence[str]) -> c.Ledger:
-    """The ledger of some users: every market they ordered in, made or are stewards of, whole."""
-    numbers = np.array([i for i, name in enumerate(big.users.names) if name in set(users)], np.int64)
-    m = big.markets
-    mine = np.isin(m.creator, numbers) | np.isin(m.steward, numbers)
-    theirs = {s.market_id for s in big.small.stewardships or () if s.before in users}
-    groups = {g.id for g in big.small.groups or () if g.creator in users or g.steward in users}
-    theirs |= {x.market_id for x in big.small.members if x.group_id in groups}
-    mine |= np.isin(m.id, np.array(sorted(theirs), np.int64))
-    wanted = np.append(mine, np.zeros(len(big.strange), bool))
+def around(big: Big, users: Sequence[str], most: int) -> c.Ledger:
+    """The ledger of some users: every market they ordered in, made or are stewards of, and its group, whole; cut short beyond `most`
+    orders."""
+    some = set(users)
+    if not some:
+        return big.small
+    numbers = np.array([i for i, name in enumerate(big.users.names) if name in some], np.int64)
+    m, small = big.markets, big.small
+    groups = {x.market_id: x.group_id for x in small.members}
+    near = {int(i) for i in m.id[np.isin(m.creator, numbers) | np.isin(m.steward, numbers)]}
+    near |= {s.market_id for s in small.stewardships or () if s.before in some}
+    near |= {b.market_id for b in big.rest if b.username in some and b.market_id is not None}
     for p in big.parts():
-        wanted[p.market[np.isin(p.user, numbers)]] = True
-    bets: list[c.Bet] = []
+        near |= {big.market_id(i) for i in np.unique(p.market[np.isin(p.user, numbers)]).tolist()}
+    whole_groups = {groups[i] for i in near if i in groups} | {g.id for g in small.groups or () if g.creator in some or g.steward in some}
+    near |= {i for i, g in groups.items() if g in whole_groups}
+    ids = np.append(m.id, np.array(big.strange, np.int64))
+    wanted = np.isin(ids, np.array(sorted(near), np.int64))
+    bets = [b for b in big.rest if b.market_id in near]
     for p in big.parts():
-        bets += [big.bet(p, i) for i in np.flatnonzero(wanted[p.market]).tolist()]
-    known = [i for i in range(len(big.users.id)) if big.users.names[i] in set(users)]
-    some = np.flatnonzero(wanted[: len(m.id)]).tolist()
+        bets += [big.bet(p, i) for i in np.flatnonzero(wanted[p.market])[: most + 1].tolist()]
     return msgspec.structs.replace(
-        big.small, users=tuple(big.user(i) for i in known), markets=tuple(big.market(i) for i in some), bets=tuple(bets)
-    )
+        small, users=tuple(big.user(int(i)) for i in numbers if i < len(big.users.id)), bets=tuple(bets),
+        markets=tuple(big.market(i) for i in np.flatnonzero(wanted[: len(m.id)]).tolist()),
+    )  # fmt: skip
 
 
 def counted(check: law.Check, of: int, violations: int) -> law.Check:
@@ -764,10 +832,10 @@ def _runs(column: Any) -> tuple[Any, Any, Any]:
     return column[first], first, np.diff(np.append(first, len(column)))
 
 
-def _largest(values: Any, key: Callable[[int], tuple[str, int, str]]) -> list[int]:
+def _largest(values: Any, key: Callable[[int], tuple[str, int, str]], most: int = MOST) -> list[int]:
     """Places of the largest positive values, equal ones by `key`: as many as are shown."""
     places = np.flatnonzero(values > 0)
-    if len(places) > MOST:
-        least = -np.partition(-values[places], MOST - 1)[MOST - 1]
+    if len(places) > most:
+        least = -np.partition(-values[places], most - 1)[most - 1]
         places = places[values[places] >= least]
-    return nsmallest(MOST, places.tolist(), key=lambda i: (-int(values[i]), *key(i)))
+    return nsmallest(most, places.tolist(), key=lambda i: (-int(values[i]), *key(i)))

@@ -17,6 +17,7 @@ from release_dossier.evidence.kinds import (
     sbom,
     static_analysis,
     tests,
+    vulnerabilities,
 )
 
 KINDS: tuple[Kind, ...] = (
@@ -32,6 +33,7 @@ KINDS: tuple[Kind, ...] = (
     sbom.KIND,
     static_analysis.KIND,
     tests.KIND,
+    vulnerabilities.KIND,
 )
 __all__ = ["KINDS", "Kind", "kind", "page", "schema"]
 

@@ -1,7 +1,7 @@
 """Every money fault there is, and what catches it: `make ledger-checks`; `make ledger-checks DIR=folder` only scores a folder of ledgers.
 
-1. Each captured ledger of a known bug or mutant is judged from its rows alone, then with the journal, then with the answers. What first fails
-   it, and what first names every user to the credit, is what it needs. What its truth calls clean must not fail.
+1. Each captured ledger of a known bug or mutant is judged from its rows alone, then with the journal, then with the answers. What first
+   names every user to the credit is what it needs. What its truth calls clean must not fail.
 2. The table goes into docs/ledger-checks.md between its marks. Exit 1 when a fault is missed or a clean ledger accused.
 """
 

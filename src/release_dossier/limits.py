@@ -32,6 +32,9 @@ LEDGER_ORDERS_MAX = 120  # orders tried of simultaneous rows of one market: five
 LEDGER_STATEMENT_SECONDS_MAX = 600  # seconds one statement may take unless the call says more; 5 million bets are read in about 10
 LOG_ENTRIES_MAX = 10_000_000  # entries of one project's log
 BUNDLE_BYTES_MAX = 2 * 1024 * 1024 * 1024  # bytes of a bundle
+BUNDLE_DOCUMENTS_BYTES_MAX = (
+    192 * 1024 * 1024
+)  # bytes of a bundle's documents, kept while it is verified; 1,000 pieces of evidence are 6 MB
 BUNDLE_FILES_MAX = 100_000  # members of a bundle
 LEDGER_EXAMPLES_MAX = 20  # examples per check, largest difference first: fixed by the contract
 JOURNAL_BYTES_MAX = 256 * 1024  # bytes of the store's journal before its files are synced together; read at every opening

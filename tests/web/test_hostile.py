@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import html
-import re
 import time
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,21 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Place:
     return Place(town.repo, town.env, lambda: now, time.monotonic)
 
 
+class Elements(HTMLParser):
+    """What a page must not hold: pictures, scripts without address, handlers, styles, links that run something."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.strange: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        runs = any((v or "").strip().lower().startswith(("javascript:", "data:")) for k, v in attrs if k in ("href", "src", "action"))
+        if tag in ("img", "iframe", "object", "style") or (tag == "script" and not given.get("src")) or runs:
+            self.strange.append(f"{tag} {given}")
+        self.strange += [f"{tag} {k}" for k in given if k.startswith("on") or k == "style"]
+
+
 def every_page(place: Place) -> list[str]:
     """Addresses of all pages that show something of it."""
     r = place.board(place.clock()).rows[0]
@@ -75,10 +90,9 @@ def test_no_word_becomes_markup(hostile: Place) -> None:
     seen = 0
     for address in every_page(hostile):
         text = client.get(address).text
-        assert "<script>alert" not in text, address
-        assert "<img src=x" not in text, address
-        assert not re.search(r'href="\s*javascript:', text), address
-        assert not re.search(r"<[a-z][^>]*\sonerror=", text), address
+        elements = Elements()
+        elements.feed(text)
+        assert not elements.strange, address
         assert "{{49}}" not in text, address
         seen += "&lt;script&gt;alert(1)" in text
     assert seen >= 12

@@ -66,13 +66,14 @@
     box.append(...main.childNodes);
     return box;
   }
-  // Leaving it leads back to the page under it, which never went away and is not asked for again.
+  // Leaving it leads back to the page under it, which never went away: it is not asked for again, and keeps the keyboard where it was.
   let leaving = false;
   drawer.addEventListener("close", () => { if (history.state?.drawer) { leaving = true; history.back(); } drawer.replaceChildren(); });
   window.addEventListener("popstate", (event) => {
     if (drawer.open && !event.state?.drawer) { leaving = true; drawer.close(); }
-    setTimeout(() => { leaving = false; });
+    setTimeout(() => { leaving = false; }, 100);
   });
+  window.navigation?.addEventListener("navigate", (event) => { if (leaving || drawer.open) event.stopImmediatePropagation(); }, true);
   document.addEventListener("htmx:before:history:restore", (event) => { if (leaving) event.preventDefault(); });
 
   // Passkeys. The server shows what is signed; the device signs the challenge, which is the SHA-256 of those bytes.

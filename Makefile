@@ -38,6 +38,10 @@ demo: install ## a real release of SocialPredict through the whole process
 bench: dev ## figures, each beside its limit, into bench/results/
 	@for b in bench/*.py; do echo "== $$b"; $(RUN)/python $$b || exit 1; done
 
+.PHONY: fuzz
+fuzz: dev ## changed input of every sort and every bit of a bundle; MODE=short: what the pipeline runs
+	@$(RUN)/python tools/fuzz.py $(MODE)
+
 .PHONY: readers
 readers: dev ## every reader over every file there is, into docs/readers.md; DIR=folder with a MANIFEST.tsv: only that
 	@$(RUN)/python tools/readers.py $(DIR)
@@ -49,3 +53,7 @@ conformance: dev ## published suites, into docs/conformance.md; DIR=folder of th
 .PHONY: vectors
 vectors: dev ## docs/vectors, from which others write a verifier
 	@$(RUN)/python tools/vectors.py write
+
+.PHONY: ledger-checks
+ledger-checks: dev ## every captured money bug and what catches it, into docs/ledger-checks.md; DIR=folder: only score that folder
+	@$(RUN)/python tools/ledgers.py $(DIR)

@@ -112,6 +112,10 @@ func examine(raw, chain []byte) []string {
 			if name != fmt.Sprintf("artifacts/%x", sha256.Sum256(content)) {
 				note("%s: other content", name)
 			}
+		case strings.HasPrefix(name, "attestations/"):
+			if e, err := parseEnvelope(content); err != nil || len(e.signers(known)) == 0 {
+				note("%s: no signature of a known machine verifies: %v", name, err)
+			}
 		case strings.HasSuffix(name, ".json") && name != "bundle.json" && name != "trust/dossier.trust.json" && name != "log/proofs.json":
 			if err := check(name, files, t.project, known, places); err != nil {
 				note("%s: %v", name, err)

@@ -30,6 +30,13 @@ class Sample(NamedTuple):
 
 
 HALF = {"minimum_percent": "40"}
+JINJA = {
+    "@context": "https://openvex.dev/ns/v0.2.0",
+    "statements": [
+        {"vulnerability": "CVE-2026-3333", "status": "fixed", "products": ["pkg:pypi/jinja2@3.1.2"], "timestamp": "2026-11-20T09:00:00Z"}
+    ],
+}
+HIGH = {"fail_on": "high"}
 LOAD = {"budget": "p95 <= 1 s, error_rate <= 1 %"}
 SAMPLES: tuple[Sample, ...] = (
     Sample(
@@ -72,4 +79,20 @@ SAMPLES: tuple[Sample, ...] = (
         (b"responses: 12", b"responses: 1200"),
         expectations=LOAD | {"budget": "p99 <= 1 s, error_rate <= 1 %"},
     ),
+    Sample("csaf", "csaf.json", "vulnerabilities", 1, (b"known_not_affected", b"known_affected"), verdict="inconclusive"),
+    Sample("cyclonedx-vex", "cyclonedx-vex.json", "vulnerabilities", 1, (b"not_affected", b"exploitable"), verdict="inconclusive"),
+    Sample("govulncheck", "govulncheck.json", "vulnerabilities", 3, (b'x/net/html"', b'x/net/html", "function": "Parse"'), False, 0),
+    Sample("grype", "grype.json", "vulnerabilities", 33, (b'"Low"', b'"Critical"'), expectations=HIGH | {"packages": "33"}),
+    Sample(
+        "npm-audit",
+        "npm-audit.json",
+        "vulnerabilities",
+        472,
+        (b'"severity": "low",\n          "cwe"', b'"severity": "high",\n          "cwe"'),
+        expectations=HIGH,
+    ),
+    Sample("openvex", "openvex.json", "vulnerabilities", 1, (b"not_affected", b"affected"), verdict="inconclusive"),
+    Sample("osv-scanner", "osv-scanner.json", "vulnerabilities", 3, (b'"5.3"', b'"9.3"'), expectations=HIGH),
+    Sample("pip-audit", "pip-audit.json", "vulnerabilities", 2, None, asked={"vex": [JINJA]}),
+    Sample("trivy", "trivy.json", "vulnerabilities", 2, (b'"LOW"', b'"HIGH"'), expectations=HIGH),
 )

@@ -38,6 +38,8 @@ def ledger() -> None:
 @click.option("--engine", type=click.Choice(["auto", "python"]), default="auto", show_default=True)
 @click.option("--assume-schema", is_flag=True, help="judge a ledger of an unknown newer migration as the newest known one")
 @click.option("--statement-timeout", type=click.IntRange(1), metavar="SECONDS", help="of each statement in PostgreSQL; 600 unless said")
+@click.option("--minted-max", type=click.IntRange(0), metavar="CREDITS", help="fail when more is lawfully made of nothing")
+@click.option("--burned-max", type=click.IntRange(0), metavar="CREDITS", help="fail when more is lawfully lost with pools nobody won")
 @click.option("--explain", metavar="USER", help="this user's statement of account, line by line")
 @edge.json_option
 def verify(
@@ -54,6 +56,8 @@ def verify(
     engine: str,
     assume_schema: bool,
     statement_timeout: int | None,
+    minted_max: int | None,
+    burned_max: int | None,
     explain: str | None,
     as_json: bool,
 ) -> int:
@@ -73,6 +77,7 @@ def verify(
         only=_ids(only),
         assume_schema=assume_schema,
         statement_seconds=statement_timeout or LEDGER_STATEMENT_SECONDS_MAX,
+        most={k: v for k, v in (("minted", minted_max), ("burned", burned_max)) if v is not None},
     )
     account = statement_of_account(found, explain) if explain else None
     value = found.as_json() | ({"statement": account} if account is not None else {})
@@ -102,7 +107,12 @@ def _words(v: Verified, source: str) -> str:
     lines.append(f"{edge.state('pass')}  {len(passed)} checks: {' '.join(passed)}")
     t = v.totals
     dust = f"dust {t['dust_low']} to {t['dust_high']}"
-    lines.append(f"credits: {t['minted']} minted by sales, {t['burned']} burned, {t['unexplained']} unexplained, {dust}")
+    lines += [f"  {f['type']}: market {f['market']}, {f['kind']}: {f['why']}" for f in v.findings]
+    lines.append(f"credits: {t['minted']} minted, {t['burned']} burned, {t['unexplained']} unexplained, {dust}")
+    for m in v.markets[:8]:
+        parts = [f"{m[k]} {k.replace('_', ' ')}" for k in ("minted_by_sales", "minted_by_payouts", "burned", "unexplained") if m[k] != "0"]
+        lines.append(f"    {'market ' + m['market'] if m['market'] else 'over several markets'}: {', '.join(parts)}")
+    lines += [f"    and {len(v.markets) - 8} more markets (--json)" for _ in range(len(v.markets) > 8)]
     worst = next((e.user for c in v.checks if c.id == "R6" for e in c.examples), None)
     lines += [f"next: dossier ledger verify {source} --explain {worst}"] if worst else []
     return "\n".join(lines)

@@ -90,7 +90,7 @@ class _journal:
 
     def __call__(self, world: World, part: Bets) -> int:
         """Write the sales of a cohort; how many there are."""
-        from release_dossier.ledger.verify import stamp
+        from release_dossier.ledger.rulesets import stamp
 
         sold = part.asked >= 0
         if self.lines:

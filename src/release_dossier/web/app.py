@@ -16,6 +16,7 @@ from fastapi.responses import JSONResponse
 from starlette.staticfiles import StaticFiles
 
 from release_dossier.errors import Corrupt, DossierError, Misuse, Refused, Unavailable
+from release_dossier.web.paper import refused
 from release_dossier.web.place import Options, Place
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def make_app(place: Place, options: Options | None = None) -> FastAPI:
     app.state.place = place
     app.state.options = options or Options()
     app.add_exception_handler(DossierError, _refusal)
+    app.add_exception_handler(404, _nowhere)
     app.add_middleware(_Headers)
     static = resources.files("release_dossier.web") / "static"
     app.mount("/static", StaticFiles(directory=Path(str(static))), name="static")
@@ -67,13 +69,17 @@ def problem(error: DossierError) -> dict[str, object]:
     return {"type": f"/refusals#{error.code}", "title": error.code, "status": status_of(error), "detail": str(error), **said}
 
 
+async def _nowhere(request: Request, _: Exception) -> Response:
+    """An address nothing answers to."""
+    expected = "a page, or a path of /api/v1/openapi.json"
+    return await _refusal(request, Refused("page.unknown", at=request.url.path, found="nothing", expected=expected, help="dossier serve"))
+
+
 async def _refusal(request: Request, error: Exception) -> Response:
     assert isinstance(error, DossierError)
     if request.url.path.startswith("/api/"):
         return JSONResponse(problem(error), status_of(error), media_type="application/problem+json")
-    from release_dossier.web import pages
-
-    return pages.refused(request, error, status_of(error))
+    return refused(request, error, status_of(error))
 
 
 class _Headers:

@@ -76,6 +76,29 @@ class Lines:
         return "the exit status did not come with it: it may have been cut off" if exit_status is None else ""
 
 
+def json_objects(stream: IO[bytes]) -> Iterator[dict[str, Any]]:
+    """JSON objects one after the other, each starting a line with its brace or standing in one line, as Go's encoder writes them.
+
+    Raises:
+        Refused: `json.*`, `evidence.shape`, `evidence.line-too-long`, when its turn comes.
+    """
+    held: list[bytes] = []
+    begun = size = 0
+    for number, line in Lines(stream):
+        held.append(line)
+        begun, size = begun or number, size + len(line)
+        if size > EVIDENCE_LINE_BYTES_MAX:
+            raise Refused(
+                "evidence.line-too-long", at=f"line {begun}", found="a longer object", expected=f"at most {EVIDENCE_LINE_BYTES_MAX} bytes"
+            )
+        if line.startswith(b"}") or (len(held) == 1 and line.rstrip().endswith(b"}") and line.startswith(b"{")):
+            found = parse_json(b"\n".join(held), f"object at line {begun}", EVIDENCE_LINE_BYTES_MAX)
+            yield mapping(found, f"object at line {begun}")
+            held, begun, size = [], 0, 0
+    if held:
+        wrong_shape(f"line {begun}", "an object that does not end", "whole objects")
+
+
 def fields(text: str) -> list[str]:
     """The fields of one record of CSV; none when it is no record."""
     try:

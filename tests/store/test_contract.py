@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from conftest_store import AT, OTHER, envelope, put
+from tests.store.conftest_store import AT, OTHER, envelope, put
 
 from release_dossier.digest import sha256
 from release_dossier.errors import Corrupt, Refused, Unavailable

@@ -38,6 +38,10 @@ demo: install ## a real release of SocialPredict through the whole process
 bench: dev ## figures, each beside its limit, into bench/results/
 	@for b in bench/*.py; do echo "== $$b"; $(RUN)/python $$b || exit 1; done
 
+.PHONY: fuzz
+fuzz: dev ## changed input of every sort and every bit of a bundle; MODE=short: what the pipeline runs
+	@$(RUN)/python tools/fuzz.py $(MODE)
+
 .PHONY: readers
 readers: dev ## every reader over every file there is, into docs/readers.md; DIR=folder with a MANIFEST.tsv: only that
 	@$(RUN)/python tools/readers.py $(DIR)
@@ -45,3 +49,7 @@ readers: dev ## every reader over every file there is, into docs/readers.md; DIR
 .PHONY: conformance
 conformance: dev ## published suites, into docs/conformance.md; DIR=folder of the same layout: scored as one JSON object
 	@$(RUN)/python tools/conformance.py $(DIR)
+
+.PHONY: vectors
+vectors: dev ## docs/vectors, from which others write a verifier
+	@$(RUN)/python tools/vectors.py write

@@ -85,6 +85,23 @@ TRUTHS: tuple[tuple[str, str, str], ...] = (
     (r"^promtool", r"(\d+) rules in", "rules"),
     (r"^promtool", r"(\d+) files", "files"),
     (r"^OpenSLO", r"(\d+) documents", "documents"),
+    (r"^OpenAPI", r"(\d+) paths", "paths"),
+    (r"^OpenAPI", r"(\d+) schemas", "schemas"),
+    (r"^OpenAPI", r"(\d+) operations", "operations-operations_other"),  # HEAD, OPTIONS and TRACE are not among those counted there
+    (r"^oasdiff JSON", r"\b([1-9]\d*) entries", "entries"),
+    (r"^oasdiff JSON", r"level 3 \(ERR\) ([1-9]\d*)", "breaking"),
+    (r"^oasdiff JSON", r"level 2 \(WARN\) ([1-9]\d*)", "risky"),
+    (r"^oasdiff JSON", r"distinct ids ([1-9]\d*)", "rules"),
+    (r"^oasdiff JSON", r"distinct operations ([1-9]\d*)", "places"),
+    (r"^oasdiff JSON", r"paths.added=(\d+)", "paths_added"),
+    (r"^oasdiff JSON", r"paths.modified=(\d+)", "paths_modified"),
+    (r"^Sigstore bundle|^in-toto link|^JSON", r"(\d+) signature\(s\)|signatures (\d+)", "signatures"),
+    (r"^in-toto link", r"materials (\d+)", "materials"),
+    (r"^in-toto link", r"products (\d+)", "products"),
+    (r"^SLSA", r"(\d+) resolvedDependencies", "materials"),
+    (r"^OTLP", r"(\d+) spans", "spans"),
+    (r"^OTLP", r"in (\d+) traces", "traces"),
+    (r"^OTLP", r"status ERROR (\d+)", "spans_failed"),
 )
 
 
@@ -121,11 +138,14 @@ class Case:
 
 
 def figure(reading: Reading, name: str) -> Any:
-    """`of`, `looked_at`, `examples`, or the fact of that name; None where there is none."""
+    """`of`, `looked_at`, `examples`, the fact of that name, or one less another (`a-b`); None where there is none."""
     if name == "examples":
         return reading.counterexamples_total
     if name in ("of", "looked_at"):
         return getattr(reading, name)
+    if "-" in name:
+        a, b = (figure(reading, each) for each in name.split("-"))
+        return a - b if a is not None and b is not None else None
     fact = reading.facts.get(name)
     return fact.value if fact else None
 

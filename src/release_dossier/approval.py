@@ -6,6 +6,7 @@
    which. It ends when it says it ends.
  * One person is one person, whatever the number of keys. An author's approval does not count where the rule says so.
  * A rejection, an approval and a waiver are taken back by the one who made them and nobody else, whoever tried before.
+ * Owners of a service are people, or teams: everybody who holds the role of that name. Each service asked has its own tally.
  * A waiver is for one requirement of one service of one dossier, by the one who may, until a moment. It is never for an error.
 
 Withdrawals and rejections make a decision stricter. Leaving one out is not caught here but by the log, which has no gaps.
@@ -13,7 +14,7 @@ Withdrawals and rejections make a decision stricter. Leaving one out is not caug
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -21,6 +22,7 @@ import msgspec
 from release_dossier.errors import shown
 from release_dossier.limits import CLOCK_SKEW_SECONDS_MAX
 from release_dossier.rules.moment import after, moment
+from release_dossier.rules.packs import OWNER
 from release_dossier.rules.requirement import ApprovalRule, Requirement
 from release_dossier.trust.document import Trust
 from release_dossier.trust.statement import Statement
@@ -180,6 +182,16 @@ def unsigned(s: Signed, person: str, signed_at: str, trust: Trust) -> str:
     return f"the key {mine[0]} of {person} was revoked {trust.revoked_at(mine[0])}, before the log recorded this"
 
 
+class Electorate(msgspec.Struct, frozen=True):
+    """Who stands in which relation to a change: who wrote it, who brought evidence for it, who answers for each service, and whether one
+    person alone may release (`solo`); then authors count, and are labelled by the caller."""
+
+    authors: frozenset[str]
+    producers: frozenset[str]
+    owners: Mapping[str, Sequence[str]]
+    solo: bool
+
+
 def tally(
     rules: Sequence[ApprovalRule],
     dossier: str,
@@ -187,35 +199,67 @@ def tally(
     voices: Voices,
     trust: Trust,
     now: datetime,
-    *,
-    authors: frozenset[str],
-    solo: bool,
+    who: Electorate,
 ) -> tuple[RoleTally, ...]:
-    """Count approvals per role.
+    """Count approvals per role; of the role `owner`, per service.
 
     Args:
         results: the requirements as they stand now, without approvals.
-        authors: persons who own the change or wrote it.
-        solo: whether one person alone may release; then an author's approval counts, and is labelled by the caller.
     """
     out = []
     for rule in rules:
-        counted: dict[str, Counted] = {}
-        refused: list[RefusedApproval] = []
-        for s, a in voices.approvals:
-            if a.role != rule.role:
-                continue
-            why = _lapsed(s, a, dossier, results, voices, trust, now)
-            if not why and rule.not_author and not solo and a.person in authors:
-                why = f"{a.person} owns or wrote the change: one's own approval does not count"
-            if not why and a.person in counted:
-                why = f"{a.person} has signed already: one person counts once"
-            if why:
-                refused.append(RefusedApproval(a.person, why, s.statement.digest))
-            else:
-                counted[a.person] = Counted(a.person, a.signed_at, a.expires_at, s.statement.digest)
-        out.append(RoleTally(rule.role, rule.count, tuple(counted.values()), tuple(refused), max(0, rule.count - len(counted))))
+        if rule.role != OWNER:
+            out.append(_count(rule, rule.role, None, dossier, results, voices, trust, now, who))
+        for service in rule.services if rule.role == OWNER else ():
+            able = members(who.owners.get(service, ()), trust)
+            out.append(_count(rule, f"{OWNER} of {service}", able, dossier, results, voices, trust, now, who))
     return tuple(out)
+
+
+def _count(
+    rule: ApprovalRule,
+    label: str,
+    able: frozenset[str] | None,
+    dossier: str,
+    results: Sequence[ResultLine],
+    voices: Voices,
+    trust: Trust,
+    now: datetime,
+    who: Electorate,
+) -> RoleTally:
+    """Approvals of one role; with `able`, only of these people."""
+    counted: dict[str, Counted] = {}
+    refused: list[RefusedApproval] = []
+    for s, a in voices.approvals:
+        if a.role != rule.role:
+            continue
+        why = _lapsed(s, a, dossier, results, voices, trust, now)
+        if not why and able is not None and a.person not in able and not who.solo:
+            why = f"{a.person} does not answer for {label.removeprefix(f'{OWNER} of ')}"
+        if not why and rule.not_author and not who.solo and a.person in who.authors:
+            why = f"{a.person} owns or wrote the change: one's own approval does not count"
+        if not why and rule.not_producer and not who.solo and a.person in who.producers:
+            why = f"{a.person} brought evidence for it: who brings proof does not approve it"
+        if not why and a.person in counted:
+            why = f"{a.person} has signed already: one person counts once"
+        if why:
+            refused.append(RefusedApproval(a.person, why, s.statement.digest))
+        else:
+            counted[a.person] = Counted(a.person, a.signed_at, a.expires_at, s.statement.digest)
+    return RoleTally(label, rule.count, tuple(counted.values()), tuple(refused), max(0, rule.count - len(counted)))
+
+
+def members(owners: Sequence[str], trust: Trust) -> frozenset[str]:
+    """The people of the trust document that owners name: themselves, or by a role they hold (`@ledger`)."""
+    named = {o.lstrip("@") for o in owners}
+    return frozenset(p.id for p in trust.document.people if p.id in named or named & set(p.roles))
+
+
+def quorum(tallies: Sequence[RoleTally]) -> str:
+    """Who signed, in words: `2 of 3, missing: ops`."""
+    have, need = sum(min(t.needed, len(t.counted)) for t in tallies), sum(t.needed for t in tallies)
+    missing = ", ".join(f"{t.role}{f' × {t.missing}' if t.missing > 1 else ''}" for t in tallies if t.missing)
+    return f"{have} of {need}" + (f", missing: {missing}" if missing else "")
 
 
 def _lapsed(s: Signed, a: Approval, dossier: str, results: Sequence[ResultLine], voices: Voices, trust: Trust, now: datetime) -> str:
@@ -226,7 +270,7 @@ def _lapsed(s: Signed, a: Approval, dossier: str, results: Sequence[ResultLine],
     if why:
         return why
     person = trust.person(a.person)
-    if person is None or a.role not in person.roles:
+    if person is None or (a.role != OWNER and a.role not in person.roles):
         return f"{a.person} does not hold the role {a.role} in trust version {trust.document.version}"
     back = voices.taken_back(s.statement.digest, a.person)
     if back is not None:
@@ -266,21 +310,39 @@ def standing_rejections(dossier: str, voices: Voices, trust: Trust) -> tuple[tup
 
 
 def find_waiver(
-    requirement: Requirement, dossier: str, owners: Sequence[str], voices: Voices, trust: Trust, now: datetime
+    requirement: Requirement,
+    dossier: str,
+    owners: Iterable[str],
+    voices: Voices,
+    trust: Trust,
+    now: datetime,
+    before: Sequence[str] = (),
 ) -> tuple[Waiver | None, str]:
-    """The waiver in force for a requirement, and a note about one that is there and does not count."""
+    """The waiver in force for a requirement, and a note about one that is there and does not count.
+
+    `before` are the releases in a row, up to the last one, that went out on a waiver of the same.
+    """
     note = ""
     for s, w in voices.waivers:
         if (w.dossier, w.requirement, w.service) != (dossier, requirement.id, requirement.service):
             continue
-        why = _idle(s, w, requirement, owners, voices, trust, now)
+        why = _idle(s, w, requirement, owners, voices, trust, now) or _again(requirement, before)
         if not why:
             return w, ""
         note = f"a waiver by {shown(w.person, 64)} does not count: {why}"
     return None, note
 
 
-def _idle(s: Signed, w: Waiver, requirement: Requirement, owners: Sequence[str], voices: Voices, trust: Trust, now: datetime) -> str:
+def _again(requirement: Requirement, before: Sequence[str]) -> str:
+    if len(before) < requirement.waivers_in_row:
+        return ""
+    if not requirement.waivers_in_row:
+        return "no release may go out on a waiver of it"
+    many = f"the last {len(before)} releases ({', '.join(before)})" if len(before) > 1 else f"the last release ({before[0]})"
+    return f"{many} went out on a waiver of it, and {requirement.waivers_in_row} in a row is the most"
+
+
+def _idle(s: Signed, w: Waiver, requirement: Requirement, owners: Iterable[str], voices: Voices, trust: Trust, now: datetime) -> str:
     """Why a waiver for this very requirement does not count; empty when it does."""
     if not requirement.waivable:
         return "no waiver is accepted for it"

@@ -6,7 +6,9 @@
 3. Statements lie in it as the envelopes they were stored in. A person's signature lies beside its statement as `.sig`, and the
    bytes it is over as `.pae`, because that is what `ssh-keygen -Y verify` asks for.
 4. `trust/` is what the maker saw. A verifier brings its own: nothing in a bundle says whom to believe.
-5. Examining names every fault, not the first one.
+5. Examining names every fault, not the first one. It reads the file once; artifacts are hashed as they pass and not kept.
+6. `attestations/` says the same in the words of others, signed by the maker: a SLSA verification summary for each decision, an in-toto
+   test result for each evidence of tests. They are derived: whoever verifies makes them again and compares.
 """
 
 from __future__ import annotations
@@ -24,14 +26,15 @@ import msgspec
 
 from release_dossier.digest import canonical, parse_json, sha256
 from release_dossier.errors import Corrupt, DossierError, Refused
-from release_dossier.limits import ARTIFACT_BYTES_MAX, BUNDLE_BYTES_MAX, BUNDLE_FILES_MAX
+from release_dossier.limits import ARTIFACT_BYTES_MAX, BUNDLE_BYTES_MAX, BUNDLE_DOCUMENTS_BYTES_MAX, BUNDLE_FILES_MAX
 from release_dossier.trust.document import Trust, parse_chain
-from release_dossier.trust.dsse import PAYLOAD_TYPE, Envelope, pae, parse_envelope, seal, valid_keys
+from release_dossier.trust.dsse import PAYLOAD_TYPE, Envelope, decode_base64, pae, parse_envelope, seal, valid_keys
 from release_dossier.trust.keys import Signer, parse_public
-from release_dossier.trust.log import Entry, Tree, checkpoint_signers, leaf_hash, leaves_of, parse_checkpoint, verify_inclusion
-from release_dossier.trust.statement import PREDICATE_BASE, Statement, Subject, parse_statement, state
+from release_dossier.trust.log import Entry, Tree, checkpoint_signers, leaf_of, leaves_of, parse_checkpoint, parse_entry, verify_inclusion
+from release_dossier.trust.statement import PREDICATE_BASE, Statement, Subject, parse_intoto, parse_statement, state
 
 MANIFEST, SUMS, HOW_TO = "bundle.json", "SHA256SUMS", "HOW-TO-CHECK.md"
+ARTIFACTS, ATTESTATIONS = "artifacts/", "attestations/"
 CHAIN, SIGNERS, CHECKPOINT, PROOFS = "trust/dossier.trust.json", "trust/allowed_signers", "log/checkpoint", "log/proofs.json"
 # Where statements lie: one file at the top for what a bundle has once, a folder for the rest.
 ONCE = ("change", "dossier", "decision", "release")
@@ -50,6 +53,7 @@ FOLDERS = {
     "posture": "postures",
 }
 _BLOCK = 512
+_CHUNK_BYTES = 1024 * 1024
 _NAME = re.compile(r"[A-Za-z0-9._@+-]+(?:/[A-Za-z0-9._@+-]+)*\Z")
 
 
@@ -64,11 +68,22 @@ class Check(msgspec.Struct, frozen=True):
     detail: str
 
 
+class Opened(msgspec.Struct, frozen=True):
+    """A bundle as read: content of each file but the artifacts, and SHA-256 in hexadecimal of every one."""
+
+    files: Mapping[str, bytes]
+    digests: Mapping[str, str]
+
+
 class Examined(msgspec.Struct, frozen=True):
-    """A bundle taken apart. `statements` are by file name, `keys` the ids of the known keys that really signed each."""
+    """A bundle taken apart. `statements` are by file name, `keys` the ids of the known keys that really signed each, `maker` of those
+    that signed the manifest. `places` are the log's entries the bundle proves, by digest of the statement."""
 
     project: str
     files: Mapping[str, bytes]
+    digests: Mapping[str, str]
+    maker: frozenset[str]
+    places: Mapping[str, Entry]
     statements: Mapping[str, Statement]
     keys: Mapping[str, frozenset[str]]
     checks: tuple[Check, ...]
@@ -109,28 +124,58 @@ def blocks(files: Mapping[str, bytes]) -> Iterator[bytes]:
 
 
 def unpack(path: Path) -> dict[str, bytes]:
-    """The files of the bundle at `path`.
+    """The files of the bundle at `path`, all of them in memory.
+
+    Raises:
+        As `open_bundle`.
+    """
+    return dict(_from(path, keep_artifacts=True).files)
+
+
+def open_bundle(path: Path) -> Opened:
+    """The bundle at `path`, read once; memory is bounded by its documents.
 
     Raises:
         Refused: `bundle.unreadable`, `bundle.too-large`. Corrupt: `bundle.*`, naming the member and the byte.
     """
+    return _from(path, keep_artifacts=False)
+
+
+def unpack_bytes(raw: bytes, at: str = "bundle") -> dict[str, bytes]:
+    """`unpack` of bytes at hand."""
+    return dict(_opened(BytesIO(raw), len(raw), at, keep_artifacts=True).files)
+
+
+def _from(path: Path, *, keep_artifacts: bool) -> Opened:
     try:
         if not path.is_file():
             raise Refused("bundle.unreadable", at=str(path), found="no such file", expected="a bundle", help="dossier export")
         size = path.stat().st_size
         with path.open("rb") as stream:
-            return dict(members(stream, size, str(path)))
+            return _opened(stream, size, str(path), keep_artifacts=keep_artifacts)
     except OSError as e:
         raise Refused("bundle.unreadable", at=str(path), found=e.strerror or "an error", expected="a bundle") from e
 
 
-def unpack_bytes(raw: bytes, at: str = "bundle") -> dict[str, bytes]:
-    """`unpack` of bytes at hand."""
-    return dict(members(BytesIO(raw), len(raw), at))
+def _opened(stream: IO[bytes], size: int, at: str, *, keep_artifacts: bool) -> Opened:
+    files: dict[str, bytes] = {}
+    digests: dict[str, str] = {}
+    kept = 0
+    for name, digest, content in members(stream, size, at, keep_artifacts=keep_artifacts):
+        kept += len(content)
+        if kept > BUNDLE_DOCUMENTS_BYTES_MAX and not keep_artifacts:
+            raise Refused(
+                "bundle.too-large", at=f"{at}, {name}", found=f"over {kept} bytes of documents", expected=f"{BUNDLE_DOCUMENTS_BYTES_MAX}"
+            )
+        digests[name] = digest
+        if keep_artifacts or not name.startswith(ARTIFACTS):
+            files[name] = content
+    return Opened(files, digests)
 
 
-def members(stream: IO[bytes], size: int, at: str) -> Iterator[tuple[str, bytes]]:
-    """Name and content of each file in turn, in one pass; memory is bounded by the largest one. Rule 1 is checked on the way.
+def members(stream: IO[bytes], size: int, at: str, *, keep_artifacts: bool = True) -> Iterator[tuple[str, str, bytes]]:
+    """Name, SHA-256 and content of each file in turn, in one pass; content of artifacts is empty unless it is to be kept. Rule 1 is
+    checked on the way.
 
     Raises:
         Refused: `bundle.too-large`. Corrupt: `bundle.header`, `bundle.name`, `bundle.order`, `bundle.padding`, `bundle.end`.
@@ -154,14 +199,28 @@ def members(stream: IO[bytes], size: int, at: str) -> Iterator[tuple[str, bytes]
         pos += _BLOCK
         if length > min(ARTIFACT_BYTES_MAX, size - pos):
             raise Corrupt("bundle.header", at=f"{where}, {name}", found=f"a length of {length} bytes", expected=f"at most {size - pos}")
-        content = stream.read(length)
+        digest, content = _content(stream, length, keep_artifacts or not name.startswith(ARTIFACTS))
         padding = stream.read(-length % _BLOCK)
-        if len(content) != length or padding != bytes(-length % _BLOCK):
+        if digest is None or padding != bytes(-length % _BLOCK):
             raise Corrupt("bundle.padding", at=f"{where}, {name}", found="padding that is not empty", expected="zeros up to the next block")
         pos += length + len(padding)
         before = name
-        yield name, content
+        yield name, digest, content
     raise Refused("bundle.too-large", at=at, found=f"over {BUNDLE_FILES_MAX} files", expected=f"at most {BUNDLE_FILES_MAX}")
+
+
+def _content(stream: IO[bytes], length: int, keep: bool) -> tuple[str | None, bytes]:
+    """SHA-256 of the next `length` bytes, None where there are fewer, and the bytes if they are to be kept."""
+    h, kept, left = hashlib.sha256(), [], length
+    while left:
+        chunk = stream.read(min(left, _CHUNK_BYTES))
+        if not chunk:
+            return None, b""
+        h.update(chunk)
+        left -= len(chunk)
+        if keep:
+            kept.append(chunk)
+    return h.hexdigest(), b"".join(kept)
 
 
 def is_name(name: str) -> bool:
@@ -217,6 +276,20 @@ def lay_out(
     """
     if trust.producer_of_key(maker) is None:
         raise Refused("bundle.maker", at="producer key", found=f"{maker}, which is not listed", expected="a machine of the trust document")
+    files = written_out(statements, trust, maker, tags)
+    files[CHAIN], files[CHECKPOINT], files[PROOFS] = chain, checkpoint, _proofs([e for e, _ in statements], entries)
+    files |= {f"{ARTIFACTS}{digest.removeprefix('sha256:')}": content for digest, content in artifacts.items()}
+    files |= {f"tags/{_slug(tag)}": content for tag, content in tags.items()}
+    files[SUMS] = sums(files)
+    return files
+
+
+def written_out(statements: Sequence[tuple[Entry, bytes]], trust: Trust, maker: str, tags: Iterable[str]) -> dict[str, bytes]:
+    """What follows from the statements (log entries with their envelopes, in the log's order), the trust document the maker saw, and the
+    names of the tags: the statements' own files, the signatures beside them, keys as other tools read them, and how to check it all.
+
+    The same values give the same bytes, so that a verifier can make these files again.
+    """
     files: dict[str, bytes] = {}
     people: list[tuple[str, str, str, str]] = []
     names: dict[str, str] = {}
@@ -231,16 +304,11 @@ def lay_out(
                 files[f"{stem}.sig"] = text.encode()
                 files[f"{stem}.pae"] = pae(PAYLOAD_TYPE, envelope.payload)
                 people.append((person.id, entry.type, stem, name))
-    files[CHAIN], files[SIGNERS] = chain, allowed_signers(trust)
+    files[SIGNERS] = allowed_signers(trust)
     for key_ in (k for p in trust.document.producers for k in p.keys):
         files[_pem_name(trust, key_.id)] = parse_public(key_.public, key_.id).pem()
-    files[CHECKPOINT], files[PROOFS] = checkpoint, _proofs([e for e, _ in statements], entries)
-    files |= {f"artifacts/{digest.removeprefix('sha256:')}": content for digest, content in artifacts.items()}
-    tag_files = {f"tags/{_slug(tag)}": tag for tag in tags}
-    files |= {name: tags[tag] for name, tag in tag_files.items()}
     once = {word: next((e.digest for e, _ in statements if e.type == word), "") for word in ONCE}
-    files[HOW_TO] = how_to_check(trust, maker, once, names, people, tag_files).encode()
-    files[SUMS] = sums(files)
+    files[HOW_TO] = how_to_check(trust, maker, once, names, people, {f"tags/{_slug(tag)}": tag for tag in tags}).encode()
     return files
 
 
@@ -257,6 +325,12 @@ def manifest(files: Mapping[str, bytes], project: str, dossier: str, made_at: st
     return state("bundle", project, subjects, msgspec.to_builtins(Contents(dossier, made_at)))
 
 
+def attestation(payload: bytes, signer: Signer) -> bytes:
+    """An envelope around a statement in others' words, as a file of `attestations/`."""
+    signature = signer.key_id, signer.sign(pae(PAYLOAD_TYPE, payload))
+    return canonical(Envelope(payload, PAYLOAD_TYPE, (signature,), (), b"").as_json())
+
+
 def seal_bundle(files: Mapping[str, bytes], project: str, dossier: str, made_at: str, signer: Signer) -> bytes:
     """The whole file: `files` with their manifest, signed by `signer`."""
     return pack({**files, MANIFEST: seal(manifest(files, project, dossier, made_at), (signer,))})
@@ -264,8 +338,12 @@ def seal_bundle(files: Mapping[str, bytes], project: str, dossier: str, made_at:
 
 def sums(files: Mapping[str, bytes]) -> bytes:
     """What `sha256sum --check` reads, over every file but the manifest and itself."""
-    listed = sorted(n for n in files if n not in (MANIFEST, SUMS))
-    return "".join(f"{hashlib.sha256(files[n]).hexdigest()}  {n}\n" for n in listed).encode()
+    return sums_of({name: hashlib.sha256(content).hexdigest() for name, content in files.items()})
+
+
+def sums_of(digests: Mapping[str, str]) -> bytes:
+    """`sums` from the digests alone."""
+    return "".join(f"{digests[n]}  {n}\n" for n in sorted(digests) if n not in (MANIFEST, SUMS)).encode()
 
 
 def allowed_signers(trust: Trust) -> bytes:
@@ -315,7 +393,7 @@ def _proofs(mine: Sequence[Entry], entries: Sequence[Entry]) -> bytes:
 # Checking it
 
 
-def examine(files: Mapping[str, bytes], trust: Trust | None = None) -> Examined:
+def examine(opened: Opened, trust: Trust | None = None) -> Examined:
     """Hold every file against the manifest, every statement against its signatures, and both against the log.
 
     With `trust` only its keys count, and the bundle must be of its project. Without, the bundle is held against the keys it
@@ -323,6 +401,7 @@ def examine(files: Mapping[str, bytes], trust: Trust | None = None) -> Examined:
 
     Raises nothing about the bundle: every fault is a failed check that names its place.
     """
+    files = opened.files
     checks: list[Check] = []
     statements: dict[str, Statement] = {}
     keys: dict[str, frozenset[str]] = {}
@@ -340,35 +419,37 @@ def examine(files: Mapping[str, bytes], trust: Trust | None = None) -> Examined:
     judge = trust or own
     project = judge.project if judge else ""
     public = judge.public_keys() if judge else {}
-    listed = _manifest_checks(files, project, public, note)
-    for name in sorted(files):
-        if name.endswith(".json") and name not in (MANIFEST, CHAIN, PROOFS) and not name.startswith("artifacts/"):
+    listed, maker = _manifest_checks(opened, project, public, note)
+    for name in sorted(opened.digests):
+        if name.startswith(ARTIFACTS):
+            fault = None if name == f"{ARTIFACTS}{opened.digests[name]}" else f"{name}: content has digest {opened.digests[name]}"
+            note(name, fault, "content has the digest it is named by")
+        elif name.startswith(ATTESTATIONS):
+            note(f"attestation {name}", _attestation_fault(name, files[name], public), "signed by a known machine")
+        elif name.endswith(".json") and name not in (MANIFEST, CHAIN, PROOFS):
             fault = _statement_fault(name, files, project, public, statements, keys)
             note(f"statement {name}", fault, f"signed by {', '.join(sorted(keys.get(name, ())))}")
-        elif name.startswith("artifacts/"):
-            digest = hashlib.sha256(files[name]).hexdigest()
-            note(
-                name,
-                None if name == f"artifacts/{digest}" else f"{name}: content has digest {digest}",
-                "content has the digest it is named by",
-            )
-    note("sums", None if files.get(SUMS) == sums(files) else f"{SUMS}: other sums than those of the files", f"{listed} files")
-    note("log", _log_fault(files, statements, public), f"every statement is in the log under {CHECKPOINT}")
-    return Examined(project, files, statements, keys, tuple(checks))
+    note("sums", None if files.get(SUMS) == sums_of(opened.digests) else f"{SUMS}: other sums than those of the files", f"{listed} files")
+    places, faults = _log_faults(files, statements, public)
+    for fault in faults:
+        note("log", fault, "")
+    if not faults:
+        note("log", None, f"every statement is in the log under {CHECKPOINT}")
+    return Examined(project, files, opened.digests, maker, places, statements, keys, tuple(checks))
 
 
-def _manifest_checks(files: Mapping[str, bytes], project: str, public: Mapping[str, str], note: _Note) -> int:
-    """Rule 2. Returns how many files the manifest lists."""
-    raw = files.get(MANIFEST)
+def _manifest_checks(opened: Opened, project: str, public: Mapping[str, str], note: _Note) -> tuple[int, frozenset[str]]:
+    """Rule 2. Returns how many files the manifest lists, and the known keys that signed it."""
+    raw = opened.files.get(MANIFEST)
     if raw is None:
         note("manifest", f"{MANIFEST}: missing", "")
-        return 0
+        return 0, frozenset()
     try:
         envelope = parse_envelope(raw, MANIFEST)
         statement = parse_statement(envelope.payload, MANIFEST)
     except DossierError as e:
         note("manifest", str(e), "")
-        return 0
+        return 0, frozenset()
     signed = valid_keys(envelope, public, MANIFEST)
     fault = None
     if canonical(envelope.as_json()) != raw:
@@ -381,11 +462,20 @@ def _manifest_checks(files: Mapping[str, bytes], project: str, public: Mapping[s
     listed = {s.name: s.digest.get("sha256", "") for s in statement.subject}
     if len(listed) != len(statement.subject):
         note("manifest", f"{MANIFEST}: a file is listed twice", "")
-    for name in sorted(listed.keys() | (files.keys() - {MANIFEST})):
-        found = hashlib.sha256(files[name]).hexdigest() if name in files else "missing"
+    for name in sorted(listed.keys() | (opened.digests.keys() - {MANIFEST})):
+        found = opened.digests.get(name, "missing")
         if found != listed.get(name):
             note(f"file {name}", f"{name}: {found}, listed {listed.get(name, 'not at all')}", "")
-    return len(listed)
+    return len(listed), signed
+
+
+def _attestation_fault(name: str, raw: bytes, public: Mapping[str, str]) -> str | None:
+    try:
+        envelope = parse_envelope(raw, name)
+        parse_intoto(envelope.payload, name)
+    except DossierError as e:
+        return str(e)
+    return None if valid_keys(envelope, public, name) else f"{name}: no signature of a known machine verifies"
 
 
 def _statement_fault(
@@ -433,27 +523,41 @@ def _beside_fault(name: str, files: Mapping[str, bytes], envelope: Envelope) -> 
     return None
 
 
-def _log_fault(files: Mapping[str, bytes], statements: Mapping[str, Statement], public: Mapping[str, str]) -> str | None:
+def _log_faults(
+    files: Mapping[str, bytes], statements: Mapping[str, Statement], public: Mapping[str, str]
+) -> tuple[dict[str, Entry], list[str]]:
+    """The entries that are proven, by digest of their statement, and every fault."""
+    faults: list[str] = []
+    places: dict[str, Entry] = {}
     try:
         checkpoint = parse_checkpoint(files.get(CHECKPOINT, b""), CHECKPOINT)
         proofs = msgspec.convert(parse_json(files.get(PROOFS, b""), PROOFS), _Proofs)
         if not checkpoint_signers(checkpoint, public.values()):
-            return f"{CHECKPOINT}: no signature of a known machine verifies"
-        if proofs.size != checkpoint.size:
-            return f"{PROOFS}: for {proofs.size} entries, the checkpoint has {checkpoint.size}"
-        proven = set()
-        for p in proofs.entries:
-            line, path = p.line.encode(), [base64.b64decode(x, validate=True) for x in p.proof]
-            entry = msgspec.json.decode(line, type=Entry)
-            if entry.n != p.n or not verify_inclusion(leaf_hash(line), p.n, checkpoint.size, path, checkpoint.root):
-                return f"{PROOFS}: entry {p.n} is not in the log"
-            proven.add((entry.digest, entry.envelope, entry.type))
+            faults.append(f"{CHECKPOINT}: no signature of a known machine verifies")
     except DossierError as e:
-        return str(e)
+        return places, [str(e)]
     except (msgspec.DecodeError, ValueError) as e:
-        return f"{PROOFS}: {e}"
-    loose = sorted(n for n, s in statements.items() if (s.digest, sha256(files[n]), s.word) not in proven)
-    return f"{loose[0]}: no proof that it is in the log" if loose else None
+        return places, [f"{PROOFS}: {e}"]
+    if canonical(msgspec.to_builtins(proofs)) != files[PROOFS]:
+        faults.append(f"{PROOFS}: not canonical JSON")
+    if proofs.size != checkpoint.size:
+        faults.append(f"{PROOFS}: for {proofs.size} entries, the checkpoint has {checkpoint.size}")
+    for p in proofs.entries:
+        try:
+            entry, path = parse_entry(p.line.encode(), f"{PROOFS} entry {p.n}"), [decode_base64(x, PROOFS) for x in p.proof]
+        except DossierError as e:
+            faults.append(str(e))
+            continue
+        if entry.n != p.n or not verify_inclusion(leaf_of(entry.line()), p.n, checkpoint.size, path, checkpoint.root):
+            faults.append(f"{PROOFS}: entry {p.n} is not in the log")
+        places[entry.digest] = entry
+    for name in sorted(statements):
+        s, at = statements[name], places.get(statements[name].digest)
+        if at is None or (at.envelope, at.type) != (sha256(files[name]), s.word):
+            faults.append(f"{name}: no proof that it is in the log")
+    lying = {s.digest for s in statements.values()}
+    faults += [f"{PROOFS}: entry {e.n} is of a statement that is not here" for d, e in places.items() if d not in lying]
+    return places, faults
 
 
 class _Proof(msgspec.Struct):

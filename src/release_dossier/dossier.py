@@ -52,6 +52,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     age_max_s: int
     expires_at: str
     withdrawn: str | None  # reason, when its producer or an owner withdrew it
+    previous: str | None = None  # `started` of the attempt before, so that a chain that was cut shows
+    criteria: dict[str, str] = {}  # requirement → digest of its terms when the attempt started
 
 
 class Absent(msgspec.Struct, frozen=True):
@@ -101,6 +103,14 @@ class Owner(msgspec.Struct, frozen=True):
     owners: tuple[str, ...]
 
 
+class WaivedBefore(msgspec.Struct, frozen=True):
+    """The releases in a row, newest first, up to the last one, that went out on a waiver of one requirement of one service."""
+
+    service: str
+    requirement: str
+    versions: tuple[str, ...]
+
+
 class LogPoint(msgspec.Struct, frozen=True):
     """The log up to and including the last statement this dossier holds: number of entries and RFC 6962 root."""
 
@@ -121,3 +131,4 @@ class Dossier(msgspec.Struct, frozen=True, kw_only=True):
     owners: tuple[Owner, ...]
     rules: dict[str, Any]
     log: LogPoint
+    waived_before: tuple[WaivedBefore, ...] = ()

@@ -22,6 +22,7 @@ CONDITIONS = (
     "target_rate",
     "environment",
     "droplet_size",
+    "machine",
     "ruleset",
 )
 _LOWER_IS_BETTER = ("ms", "s", "percent-of-errors", "errors", "failures", "credits-wrong", "users-wrong")

@@ -9,37 +9,80 @@
     a rule tolerates, whatever came after; attempts that came to nothing have a budget of their own.
  5. Taking evidence back never helps: a withdrawn pass is no pass, anything else withdrawn still says what it said.
  6. A project that does not stand on its protected branch is in bootstrap: nothing is allowed. Nor is what shipped before it was judged.
- 7. No input is beyond it: what cannot be read is an error of that requirement, or a statement that counts for nothing and a note.
+ 7. A requirement of severity warn is judged and shown, and denies nothing; a service with warnings alone is an empty gate.
+ 8. Criteria that the branch changes, or that moved since the change was first opened, need the rule owner's own signature.
+ 9. Rules frozen under an earlier edition are judged by it: what was decided then comes out bit for bit (docs/adr/0012).
+10. No input is beyond it: what cannot be read is an error of that requirement, or a statement that counts for nothing and a note.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
-from release_dossier.approval import ResultLine, RoleTally, Signed, Voices, find_waiver, hear, standing_rejections, tally
+from release_dossier.approval import (
+    Electorate,
+    ResultLine,
+    RoleTally,
+    Signed,
+    Voices,
+    find_waiver,
+    hear,
+    members,
+    quorum,
+    standing_rejections,
+    tally,
+)
 from release_dossier.dossier import Attempt, Dossier, Finding
 from release_dossier.errors import Misuse, shown
 from release_dossier.evidence.reading import VERDICTS
-from release_dossier.limits import CLOCK_SKEW_SECONDS_MAX
 from release_dossier.rules.cel import ask, bind
-from release_dossier.rules.moment import after, moment, span, stamp
-from release_dossier.rules.packs import thaw
-from release_dossier.rules.requirement import Requirement
+from release_dossier.rules.freshness import CAUSES as STALE_CAUSES
+from release_dossier.rules.freshness import TOPOLOGY, ends, other_tool, out_of_time, stale, unsaid
+from release_dossier.rules.moment import moment, stamp
+from release_dossier.rules.packs import OWNER, thaw
+from release_dossier.rules.requirement import ApprovalRule, Frozen, Requirement
 from release_dossier.trust.document import Trust
 
 STATES = ("error", "fail", "missing", "stale", "inconclusive", "pass")
 OPEN_STATES = ("pass", "waived")
 ATTEMPTS_SHOWN_MAX = 100  # attempts whose missing numbers are listed one by one
 EXAMPLES_SHOWN_MAX = 6  # counterexamples of one requirement on a terminal; rework.md has every one that was kept
+RULE_OWNER = "rule-owner"
+REGISTERED, BEHIND = "registered", "protected-rules"  # findings about the criteria: moved since first opened; behind the protected branch
 SIGNS = {"error": "‼", "fail": "✗", "missing": "○", "stale": "◔", "inconclusive": "?", "waived": "~", "pass": "✓"}
 
 
-class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """One requirement, judged. `expires_at` is until when what carries it holds, empty where nothing ends."""
+# Why a requirement is in its state, in one word for machines: state → its causes. A pass may be `flaky` or stand on `skips`.
+CAUSES: dict[str, tuple[str, ...]] = {
+    "error": ("gap", "untrusted", "times", "future", "contradiction", "fact", "condition"),
+    "fail": ("counterexample", "condition", "budget"),
+    "missing": ("absent", "nothing-looked-at", "fact-absent"),
+    "stale": STALE_CAUSES,
+    "inconclusive": (
+        "broken-off",
+        "said",
+        "ambiguous",
+        "unbound",
+        "build",
+        "too-few",
+        "unknown-total",
+        "taken-back",
+        "infrastructure",
+    ),
+    "pass": ("", "flaky", "skips"),
+}
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One requirement, judged. `expires_at` is until when what carries it holds, empty where nothing ends.
+
+    `cause` is one of `CAUSES`, `attempts` what each attempt at this fingerprint came to where there were several. A requirement of
+    severity `warn` is shown and denies nothing.
+    """
 
     id: str
     service: str
@@ -53,6 +96,9 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     remedy: str
     evidence: tuple[str, ...]
     expires_at: str
+    cause: str = ""
+    attempts: tuple[str, ...] = ()
+    severity: str = "block"
 
 
 class ServiceOutcome(msgspec.Struct, frozen=True):
@@ -63,8 +109,11 @@ class ServiceOutcome(msgspec.Struct, frozen=True):
     outcome: str
 
 
-class Decision(msgspec.Struct, frozen=True, kw_only=True):
-    """ALLOW or DENY, with everything it followed from by digest. `checkpoint` is {size, root} of the log it saw."""
+class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """ALLOW or DENY, with everything it followed from by digest. `checkpoint` is {size, root} of the log it saw.
+
+    `quorum` is who signed in words, `2 of 3, missing: ops`; `edition` is the one its rules are judged by.
+    """
 
     dossier: str
     outcome: str
@@ -79,6 +128,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     witness: str
     statements: tuple[str, ...]
     valid_until: str
+    quorum: str = ""
+    edition: int = 1
 
 
 def decide(
@@ -108,19 +159,22 @@ def decide(
     now = now.replace(microsecond=now.microsecond // 1000 * 1000)  # a decision is recomputed from the moment it names
     rules = thaw(dossier.rules)
     voices = hear(statements, trust.project, trust)
-    bare = [judge(r, dossier, voices, trust, now) for r in rules.requirements]
     change = dossier.change
-    authors = frozenset(p.lstrip("@") for p in (change.owner, *(a.person for a in change.authors)) if p)
-    results = [_waived(r, b, dossier, digest, voices, trust, now, authors) for r, b in zip(rules.requirements, bare, strict=True)]
-    lines = [_line(r) for r in results]
-    tallies = tally(rules.approvals, digest, lines, voices, trust, now, authors=authors, solo=change.mode == "solo")
-    notes, blocked = _notes(dossier, digest, voices, trust, witness, tallies, authors)
+    authors = authors_of(dossier)
+    bare = [judge(r, dossier, voices, trust, now) for r in rules.requirements]
+    results = [_waived(r, b, dossier, digest, voices, trust, now, rules.edition) for r, b in zip(rules.requirements, bare, strict=True)]
+    if rules.edition == 1:
+        results = [msgspec.structs.replace(r, cause="", attempts=(), severity="block") for r in results]
+    asked = asked_of_people(rules, dossier)
+    electorate = Electorate(authors, _producers(dossier), {o.service: o.owners for o in dossier.owners}, change.mode == "solo")
+    tallies = tally(asked, digest, [_line(r) for r in results], voices, trust, now, electorate)
+    notes, blocked = _notes(dossier, digest, voices, trust, witness, tallies, authors, rules.edition, results)
     signed = bool(tallies) and all(t.missing == 0 for t in tallies)
-    strays = any(r.state not in OPEN_STATES for r in results if r.service not in {s.name for s in change.services})
+    strays = any(not _lets_through(r) for r in results if r.service not in {s.name for s in change.services})
     services = []
     for s in change.services:
         mine = [r for r in results if r.service == s.name]
-        met = bool(mine) and all(r.state in OPEN_STATES for r in mine)
+        met = any(r.severity == "block" for r in mine) and all(map(_lets_through, mine))
         services.append(ServiceOutcome(s.name, s.version, "ALLOW" if met and signed and not blocked else "DENY"))
     outcome = "ALLOW" if services and not strays and all(s.outcome == "ALLOW" for s in services) else "DENY"
     return Decision(
@@ -137,7 +191,34 @@ def decide(
         witness=witness,
         statements=tuple(s.statement.digest for s in sorted(statements, key=lambda s: (s.n, s.statement.digest))),
         valid_until=_until(results, tallies) if outcome == "ALLOW" else "",
+        quorum=quorum(tallies) if rules.edition > 1 else "",
+        edition=rules.edition,
     )
+
+
+def authors_of(dossier: Dossier) -> frozenset[str]:
+    """Persons who own the change, wrote it, or are named in it by an address of theirs: who may not approve it."""
+    change = dossier.change
+    named = (change.owner, *(p for a in change.authors for p in (a.person, a.claims)))
+    return frozenset(p.lstrip("@") for p in named if p)
+
+
+def asked_of_people(rules: Frozen, dossier: Dossier) -> tuple[ApprovalRule, ...]:
+    """The approvals the rules ask for, and the rule owner's own where the criteria are touched (8)."""
+    touched = bool(dossier.change.rule_changes) or any(f.name == REGISTERED and f.verdict != "pass" for f in dossier.findings)
+    if rules.edition == 1 or not touched or any(a.role == RULE_OWNER for a in rules.approvals):
+        return rules.approvals
+    return (*rules.approvals, ApprovalRule(RULE_OWNER))
+
+
+def _producers(dossier: Dossier) -> frozenset[str]:
+    """Persons who brought evidence for what would ship."""
+    prints = {(s.name, s.fingerprint) for s in dossier.change.services}
+    return frozenset(a.imported_by for a in dossier.evidence if a.imported_by and (a.service, a.fingerprint) in prints)
+
+
+def _lets_through(r: Result) -> bool:
+    return r.state in OPEN_STATES or r.severity == "warn"
 
 
 def results_of(decision: Decision) -> tuple[ResultLine, ...]:
@@ -152,53 +233,72 @@ def _line(r: Result) -> ResultLine:
 # One requirement
 
 
+class Said(NamedTuple):
+    """What one attempt comes to: its state, why in words, and why as one of `CAUSES`."""
+
+    state: str
+    reason: str
+    cause: str = ""
+
+
 def judge(rule: Requirement, dossier: Dossier, voices: Voices, trust: Trust, now: datetime) -> Result:
     """The state of one requirement from what the dossier holds, before any waiver."""
     if rule.source == "finding":
-        return _judge_finding(rule, [f for f in dossier.findings if f.name == rule.evidence and f.service == rule.service])
+        return _judge_finding(rule, [f for f in dossier.findings if f.name == rule.evidence and f.service == rule.service], now)
     attempts = [a for a in dossier.evidence if a.name == rule.evidence and a.service == rule.service]
     print_now = next((s.fingerprint for s in dossier.change.services if s.name == rule.service), None)
     current = [a for a in attempts if a.fingerprint == print_now]
-    gap = _gap([a.attempt for a in current])  # before looking at one environment only: numbers run over all of them
+    gap = _gap([a.attempt for a in current]) or _cut(current)  # before looking at one environment only: numbers run over all of them
     if rule.environment:
         attempts, current = ([a for a in x if a.environment == rule.environment] for x in (attempts, current))
     if gap and current:
-        return _result(rule, "error", gap, current[-1])
+        return _result(rule, Said("error", gap, "gap"), current[-1], now)
     if not current:
-        return _nothing_current(rule, attempts, dossier)
-    fault = next(((a, why) for a in current if a.digest is not None and (why := _untrusted(rule, a, trust) or _out_of_time(a, now))), None)
-    if fault:
-        return _result(rule, "error", f"attempt {fault[0].attempt}: {fault[1]}", fault[0])
-    return _judge_attempts(rule, [(a, *_said(rule, a)) for a in current], voices, now)
+        return _nothing_current(rule, attempts, dossier, now)
+    for a in current:
+        cause, why = ("", "") if a.digest is None else _fault(rule, a, trust, now)
+        if why:
+            return _result(rule, Said("error", f"attempt {a.attempt}: {why}", cause), a, now)
+    topologies = [x for x in dossier.evidence if x.kind == TOPOLOGY and x.digest is not None and x.service == rule.service]
+    topologies = [x for x in topologies if x.environment == current[-1].environment][-1:]
+    change = next((s for s in dossier.change.services if s.name == rule.service), None)
+    built_by = (change.version if change else "", dossier.change.head)
+    said = [(a, _said(rule, a, built_by)) for a in current]
+    r = _judge_attempts(rule, said, voices, topologies, now)
+    return msgspec.structs.replace(r, attempts=tuple(x.state for _, x in said)) if len(said) > 1 else r
 
 
-def _judge_attempts(rule: Requirement, said: Sequence[tuple[Attempt, str, str]], voices: Voices, now: datetime) -> Result:
+def _judge_attempts(
+    rule: Requirement, said: Sequence[tuple[Attempt, Said]], voices: Voices, topologies: Sequence[Attempt], now: datetime
+) -> Result:
     """The newest attempt that ended decides, unless failures before it are beyond the budget (4) or it is a pass taken back (5)."""
     ended = [x for x in said if x[0].digest is not None]
     if not ended:
-        return _result(rule, "inconclusive", said[-1][2], said[-1][0])
-    fails = [x for x in ended if x[1] == "fail"]
-    nothing = [x for x in said if x[1] not in ("pass", "fail")]
-    last, state, reason = ended[-1]
+        return _result(rule, said[-1][1], said[-1][0], now)
+    fails = [x for x in ended if x[1].state == "fail"]
+    nothing = [x for x in said if x[1].state not in ("pass", "fail")]
+    last, (state, reason, cause) = ended[-1]
     if state == "error":
-        return _result(rule, state, f"attempt {last.attempt}: {reason}" if len(said) > 1 else reason, last)
+        return _result(rule, Said(state, f"attempt {last.attempt}: {reason}" if len(said) > 1 else reason, cause), last, now)
     if fails and (len(fails) > rule.retries or state == "fail"):
-        return _result(rule, "fail", f"{fails[-1][2]}; {_budget(rule, len(fails), len(said))}", fails[-1][0])
+        spent = "budget" if state != "fail" else cause
+        return _result(rule, Said("fail", f"{fails[-1][1].reason}; {_budget(rule, len(fails), len(said))}", spent), fails[-1][0], now)
     if state == "missing":
-        return _result(rule, state, reason, last)
+        return _result(rule, Said(state, reason, cause), last, now)
     if state == "pass" and _taken_back(last, voices):
-        state, reason = "inconclusive", "it passed and was taken back: collect it again"
-    old = _too_old(rule, last, now)
+        state, reason, cause = "inconclusive", "it passed and was taken back: collect it again", "taken-back"
+    why, old = stale(rule, last, topologies, now)
     if old:
-        return _result(rule, "stale", old, last)
+        return _result(rule, Said("stale", old, why), last, now)
     if state == "pass" and len(nothing) > rule.infrastructure_retries:
         many = "1 attempt" if len(nothing) == 1 else f"{len(nothing)} attempts"
-        reason = f"{many} came to nothing ({nothing[-1][2]}), {rule.infrastructure_retries or 'none'} may"
-        return _result(rule, "inconclusive", reason, last)
+        reason = f"{many} came to nothing ({nothing[-1][1].reason}), {rule.infrastructure_retries or 'none'} may"
+        return _result(rule, Said("inconclusive", reason, "infrastructure"), last, now)
     if state == "pass" and len(said) > 1:
-        earlier = f"attempt {last.attempt} of {len(said)}; the others: " + ", ".join(s for a, s, _ in said if a is not last)
+        earlier = f"attempt {last.attempt} of {len(said)}; the others: " + ", ".join(x.state for a, x in said if a is not last)
         reason = f"{reason}; {earlier}" if reason else earlier
-    return _result(rule, state, reason, last)
+        cause = "flaky" if fails else cause
+    return _result(rule, Said(state, reason, cause), last, now)
 
 
 def _budget(rule: Requirement, fails: int, count: int) -> str:
@@ -210,26 +310,29 @@ def _budget(rule: Requirement, fails: int, count: int) -> str:
     return f"{tried} and {allowed} tolerated: it needs {way}"
 
 
-def _judge_finding(rule: Requirement, findings: Sequence[Finding]) -> Result:
+def _judge_finding(rule: Requirement, findings: Sequence[Finding], now: datetime) -> Result:
     if not findings:
-        return _result(rule, "missing", "the dossier does not say", None)
+        return _result(rule, Said("missing", "the dossier does not say", "absent"), None, now)
     finding = findings[0]
     if len(findings) > 1:
-        return _result(rule, "error", f"the dossier says {rule.evidence} of {rule.service} {len(findings)} times", finding)
+        twice = f"the dossier says {rule.evidence} of {rule.service} {len(findings)} times"
+        return _result(rule, Said("error", twice, "contradiction"), finding, now)
     if finding.kind != rule.kind:
-        return _result(rule, "error", f"it is {finding.kind}, the rule asks for {rule.kind}", finding)
-    state, reason = _said(rule, finding)
-    if state == "pass" and finding.looked_at != finding.of:
-        return _result(rule, "missing", f"{finding.looked_at} of {_many(finding.of)} looked at", finding)
-    return _result(rule, state, reason, finding)
+        return _result(rule, Said("error", f"it is {finding.kind}, the rule asks for {rule.kind}", "untrusted"), finding, now)
+    said = _said(rule, finding)
+    if said.state == "pass" and finding.looked_at != finding.of:
+        said = Said("missing", f"{finding.looked_at} of {_many(finding.of)} looked at", "nothing-looked-at")
+    return _result(rule, said, finding, now)
 
 
-def _nothing_current(rule: Requirement, attempts: Sequence[Attempt], dossier: Dossier) -> Result:
+def _nothing_current(rule: Requirement, attempts: Sequence[Attempt], dossier: Dossier, now: datetime) -> Result:
     old = next((a for a in reversed(attempts) if a.digest is not None), None)
     if old is not None:
-        return _result(rule, "stale", f"its evidence is about another fingerprint of {rule.service}: the code moved on", old)
+        moved = f"its evidence is about another fingerprint of {rule.service}: the code moved on"
+        return _result(rule, Said("stale", moved, "fingerprint"), old, now)
     absent = next((a for a in dossier.absent if a.name == rule.evidence and a.service == rule.service), None)
-    return _result(rule, "missing", f"nothing was looked at; {absent.why}" if absent else "nothing was looked at", None)
+    why = f"nothing was looked at; {absent.why}" if absent else "nothing was looked at"
+    return _result(rule, Said("missing", why, "absent"), None, now)
 
 
 def _gap(numbers: Sequence[int]) -> str:
@@ -241,6 +344,23 @@ def _gap(numbers: Sequence[int]) -> str:
     if gone:
         return f"{there}; {', '.join(map(str, gone))} {'is' if len(gone) == 1 else 'are'} gone"
     return f"{there}; they do not run from 1 on, one by one"
+
+
+def _cut(attempts: Sequence[Attempt]) -> str:
+    """What is wrong with the chain of attempts, each naming the one before. Dossiers of the first edition name none."""
+    if all(a.previous is None for a in attempts) and not any(a.criteria for a in attempts):
+        return ""
+    before = None
+    for a in attempts:
+        if a.previous != before:
+            return f"attempt {a.attempt} names another attempt before it than the one that is there"
+        before = a.started
+    return ""
+
+
+def _fault(rule: Requirement, a: Attempt, trust: Trust, now: datetime) -> tuple[str, str]:
+    why = _untrusted(rule, a, trust)
+    return ("untrusted", why) if why else out_of_time(a, now)
 
 
 def _untrusted(rule: Requirement, a: Attempt, trust: Trust) -> str:
@@ -256,27 +376,19 @@ def _untrusted(rule: Requirement, a: Attempt, trust: Trust) -> str:
             return f"the key of producer {producer.id} was revoked {revoked}, it was recorded {shown(a.recorded_at, 40)}"
     if rule.producers and producer.id not in rule.producers:
         return f"producer {producer.id} is not accepted, only {', '.join(rule.producers)}"
+    if rule.producer_roles and not set(rule.producer_roles) & set(producer.roles):
+        return f"producer {producer.id} holds none of the roles {', '.join(rule.producer_roles)}"
     if producer.kinds and a.kind not in producer.kinds:
         return f"producer {producer.id} may not produce {a.kind}"
     if a.kind != rule.kind:
         return f"it is {a.kind}, the rule asks for {rule.kind}"
     if a.imported_by and not rule.imported:
         return f"{a.imported_by} brought it; only a run of ours is accepted"
+    if a.imported_by and rule.importers and a.imported_by not in rule.importers:
+        return f"{shown(a.imported_by, 64)} brought it, only {', '.join(rule.importers)} may"
     if rule.isolation and not a.imported_by and a.isolation not in rule.isolation:
         return f"it ran with isolation {a.isolation}, the rule asks for {', '.join(rule.isolation)}"
-    return ""
-
-
-def _out_of_time(a: Attempt, now: datetime) -> str:
-    words = f"observed {shown(a.observed_at, 40)}, collected {shown(a.collected_at, 40)}, recorded {shown(a.recorded_at, 40)}"
-    observed, collected, recorded = (moment(t) for t in (a.observed_at, a.collected_at, a.recorded_at))
-    if observed is None or collected is None or recorded is None:
-        return f"{words}: not all three are moments"
-    if max(observed, collected, recorded) > after(now, CLOCK_SKEW_SECONDS_MAX):
-        return f"it is from the future: {words}"
-    if observed > after(collected, CLOCK_SKEW_SECONDS_MAX) or collected > after(recorded, CLOCK_SKEW_SECONDS_MAX):
-        return f"{words}: not in that order"
-    return ""
+    return other_tool(rule, a)
 
 
 def _failed(x: Attempt | Finding) -> str:
@@ -286,67 +398,70 @@ def _failed(x: Attempt | Finding) -> str:
     return f"{words} and {total - 1} more" if total > 1 else words
 
 
-def _said(rule: Requirement, x: Attempt | Finding) -> tuple[str, str]:
-    """What one attempt or finding says by itself, whatever its age and whatever came before."""
+def _said(rule: Requirement, x: Attempt | Finding, built_by: tuple[str, str] = ("", "")) -> Said:
+    """What one attempt or finding says by itself, whatever its age and whatever came before.
+
+    `built_by` is the version and commit the change would ship.
+    """
     if x.verdict not in VERDICTS:
-        return "error", f"it says {shown(x.verdict, 40)!r}, which is none of {', '.join(VERDICTS)}"
+        return Said("error", f"it says {shown(x.verdict, 40)!r}, which is none of {', '.join(VERDICTS)}", "contradiction")
     if x.of is not None and x.looked_at > x.of:
-        return "error", f"{x.looked_at} of {x.of} looked at: more than there are"
+        return Said("error", f"{x.looked_at} of {x.of} looked at: more than there are", "contradiction")
     if isinstance(x, Attempt) and (x.digest is None or (x.infrastructure and x.verdict != "fail")):
-        return "inconclusive", shown(x.cause) or "the attempt broke off"
+        return Said("inconclusive", shown(x.cause) or "the attempt broke off", "broken-off")
     state, reason, values = bind(rule.needs, x.facts)
     if state == "error":
-        return state, reason
+        return Said(state, reason, "fact")
     if x.verdict == "fail":
-        return "fail", _failed(x)
+        return Said("fail", _failed(x), "counterexample")
     if x.verdict == "missing" or (x.verdict == "pass" and x.looked_at <= 0):
-        return "missing", shown(x.cause) or "nothing was looked at"
-    if state == "missing":
-        return state, reason
+        return Said("missing", shown(x.cause) or "nothing was looked at", "nothing-looked-at")
+    unnamed = unsaid(rule, x) if isinstance(x, Attempt) else ""
+    if state == "missing" or unnamed:
+        return Said("missing", reason or unnamed, "fact-absent")
     if rule.condition and x.looked_at > 0:
         holds, why = ask(rule.condition, values, x.looked_at, x.of, x.verdict, {n.fact: n.unit for n in rule.needs})
         if holds != "pass":
-            return holds, why
+            return Said(holds, why, "condition")
     if x.verdict != "pass":
-        return "inconclusive", shown(x.cause) or f"the evidence says {x.verdict}"
-    return _enough(rule, x)
+        cause = "unbound" if rule.kind == "authorship" else "ambiguous" if "ambiguous" in x.cause else "said"
+        return Said("inconclusive", shown(x.cause) or f"the evidence says {x.verdict}", cause)
+    other_build = _other_build(rule, x, built_by) if isinstance(x, Attempt) else ""
+    return Said("inconclusive", other_build, "build") if other_build else _enough(rule, x)
 
 
-def _too_old(rule: Requirement, a: Attempt, now: datetime) -> str:
-    """How old it is against the stricter limit; empty when it is fresh. Evidence nobody gave a limit is not fresh."""
-    observed, limit = moment(a.observed_at), _age_max_s(rule, a)
-    assert observed is not None, "an attempt out of time was refused before"
-    if now < after(observed, limit):
+def _other_build(rule: Requirement, a: Attempt, built_by: tuple[str, str]) -> str:
+    """Why the build that wrote what was looked at is not the one asked for. A run of ours at this fingerprint is this change's."""
+    version, head = built_by
+    wrote = a.written_by.removeprefix("v")
+    if rule.builder == "any" or not a.imported_by:
         return ""
-    if not limit:
-        return "neither the evidence nor the rule says how long it holds"
-    age = (now - observed).total_seconds()
-    ago = f"observed {span(age)} ago, limit {span(limit)}"
-    return ago if span(age) != span(limit) else f"{ago}, reached {span(age - limit)} ago"
+    if not wrote:
+        return "which build wrote what was looked at is unknown"
+    if rule.builder == "known" or wrote == version or (len(wrote) >= 7 and head.startswith(wrote)):
+        return ""
+    return f"{shown(a.written_by, 60)} wrote what was looked at, not this change"
 
 
-def _age_max_s(rule: Requirement, a: Attempt) -> int:
-    return min((x for x in (rule.age_max_s, a.age_max_s) if x > 0), default=0)
-
-
-def _enough(rule: Requirement, x: Attempt | Finding) -> tuple[str, str]:
+def _enough(rule: Requirement, x: Attempt | Finding) -> Said:
     """Whether a pass looked at enough. Shares are compared in integers; an allowed skip counts once, by name."""
     skipped = dict.fromkeys(_skipped(x)) if isinstance(x, Attempt) else {}
     allowed = {s.name: s.reason for s in rule.skips if s.name in skipped}
     if x.looked_at < rule.minimum_count:
-        return "inconclusive", f"{x.looked_at} looked at, {rule.minimum_count} asked for"
+        return Said("inconclusive", f"{x.looked_at} looked at, {rule.minimum_count} asked for", "too-few")
     if rule.minimum_percent:
         if x.of is None:
-            return "inconclusive", f"{x.looked_at} looked at of nobody knows how many; {rule.minimum_percent} % asked for"
+            unknown = f"{x.looked_at} looked at of nobody knows how many; {rule.minimum_percent} % asked for"
+            return Said("inconclusive", unknown, "unknown-total")
         if (x.looked_at + len(allowed)) * 100 < rule.minimum_percent * x.of:
             left = [n for n in skipped if n not in allowed]
             more = f" and {len(left) - 5} more" if len(left) > 5 else ""
             names = f"; skipped: {', '.join(left[:5])}{more}" if left else ""
-            return "inconclusive", f"{x.looked_at} of {x.of} looked at, {rule.minimum_percent} % asked for{names}"
+            return Said("inconclusive", f"{x.looked_at} of {x.of} looked at, {rule.minimum_percent} % asked for{names}", "too-few")
     if allowed:
         one = "1 skip is" if len(allowed) == 1 else f"{len(allowed)} skips are"
-        return "pass", f"{one} allowed by name: " + "; ".join(f"{name}, {why}" for name, why in allowed.items())
-    return "pass", ""
+        return Said("pass", f"{one} allowed by name: " + "; ".join(f"{name}, {why}" for name, why in allowed.items()), "skips")
+    return Said("pass", "")
 
 
 def _skipped(a: Attempt) -> list[str]:
@@ -358,39 +473,42 @@ def _taken_back(a: Attempt, voices: Voices) -> bool:
     return a.withdrawn is not None or (a.digest is not None and voices.taken_back(a.digest) is not None)
 
 
-def _result(rule: Requirement, state: str, reason: str, shown_by: Attempt | Finding | None) -> Result:
-    expires = ""
-    if isinstance(shown_by, Attempt) and state == "pass":
-        observed = moment(shown_by.observed_at)
-        expires = stamp(after(observed, _age_max_s(rule, shown_by))) if observed else ""
+def _result(rule: Requirement, said: Said, shown_by: Attempt | Finding | None, now: datetime) -> Result:
+    end = ends(rule, shown_by) if isinstance(shown_by, Attempt) and said.state == "pass" else None
+    starts = moment(rule.blocks_from) if rule.blocks_from else None
+    warns = rule.severity == "warn" or (starts is not None and now < starts)
     return Result(
         id=rule.id,
         service=rule.service,
-        state=state,
+        state=said.state,
         waived_from=None,
         title=rule.title,
         looked_at=shown_by.looked_at if shown_by else 0,
         of=shown_by.of if shown_by else None,
-        reason=reason,
+        reason=said.reason,
         owner=rule.owner,
-        remedy="" if state == "pass" else rule.remedy,
+        remedy="" if said.state == "pass" else rule.remedy,
         evidence=(shown_by.digest,) if isinstance(shown_by, Attempt) and shown_by.digest else (),
-        expires_at=expires,
+        expires_at=stamp(end) if end else "",
+        cause=said.cause,
+        severity="warn" if warns else "block",
     )
 
 
 def _waived(
-    rule: Requirement, r: Result, dossier: Dossier, digest: str, voices: Voices, trust: Trust, now: datetime, authors: frozenset[str]
+    rule: Requirement, r: Result, dossier: Dossier, digest: str, voices: Voices, trust: Trust, now: datetime, edition: int
 ) -> Result:
     if r.state == "pass":
         return r
     owners = next((o.owners for o in dossier.owners if o.service == rule.service), ())
-    waiver, note = find_waiver(rule, digest, owners, voices, trust, now)
+    before = next((w.versions for w in dossier.waived_before if (w.service, w.requirement) == (rule.service, rule.id)), ())
+    able = members(owners, trust) if edition > 1 else owners
+    waiver, note = find_waiver(rule, digest, able, voices, trust, now, before)
     if waiver is None:
         return msgspec.structs.replace(r, reason=f"{r.reason}; {note}" if note else r.reason)
     if r.state == "error":
         return msgspec.structs.replace(r, reason=f"{r.reason}; no waiver lets an error through")
-    own = ", for a change of their own," if waiver.person in authors else ""
+    own = ", for a change of their own," if waiver.person in authors_of(dossier) else ""
     ends = moment(waiver.until)
     assert ends is not None, "a waiver without its end counts for nothing"
     words = f"{waiver.person}{own} until {waiver.until}: {shown(waiver.reason)}. It was {r.state}: {r.reason}"
@@ -401,7 +519,15 @@ def _waived(
 
 
 def _notes(
-    dossier: Dossier, digest: str, voices: Voices, trust: Trust, witness: str, tallies: Sequence[RoleTally], authors: frozenset[str]
+    dossier: Dossier,
+    digest: str,
+    voices: Voices,
+    trust: Trust,
+    witness: str,
+    tallies: Sequence[RoleTally],
+    authors: frozenset[str],
+    edition: int,
+    results: Sequence[Result],
 ) -> tuple[tuple[str, ...], bool]:
     """Notes in words, and whether one of them alone denies."""
     notes = []
@@ -423,7 +549,18 @@ def _notes(
     if dossier.change.rule_changes:
         many = len(dossier.change.rule_changes)
         notes.append(f"the branch changes {many} {'line' if many == 1 else 'lines'} of dossier.toml; not in force for this change")
+    if edition > 1:
+        notes += _criteria_notes(dossier)
+        unmet = [r for r in results if r.severity == "warn" and r.state not in OPEN_STATES]
+        notes += [f"warning: {r.id} of {r.service} is {r.state}; it denies nothing" for r in unmet]
     return (*notes, *voices.unread), blocked
+
+
+def _criteria_notes(dossier: Dossier) -> list[str]:
+    """What the findings about the criteria say, once for all services."""
+    said = {REGISTERED: "the criteria moved since the change was first opened", BEHIND: "the protected branch asks more since"}
+    found = {(f.name, x.text) for f in dossier.findings if f.name in said and f.verdict != "pass" for x in f.counterexamples}
+    return [f"{said[name]}: {shown(text)}" for name, text in sorted(found)]
 
 
 def _self_approved(tallies: Sequence[RoleTally], authors: frozenset[str]) -> list[str]:
@@ -461,14 +598,19 @@ def explain(decision: Decision, dossier: Dossier, paint: Callable[[str, str], st
     state_wide = max((len(r.state) for r in (*unmet, *waived)), default=0)
     remedies = max((len(r.remedy) for r in unmet), default=0)
     for r in (*unmet, *waived):
-        head = paint(f"{SIGNS[r.state]} {name(r):{wide}}  {r.state:{state_wide}}", r.state)
+        head = paint(f"{SIGNS[r.state]} {name(r):{wide}}  {r.state:{state_wide}}", r.state) + ("  (warns)" if r.severity == "warn" else "")
         lines += [f"{head}  {r.reason}"] if r.state == "waived" else _unmet_lines(r, dossier, head, remedies)
     if met:
-        lines.append(f"{paint('✓', 'pass')} {len(met)} met: " + " · ".join(f"{name(r)}{_looked(r, dossier)}" for r in met))
+        lines.append(f"{paint('✓', 'pass')} {len(met)} met: " + " · ".join(f"{name(r)}{_looked(r, dossier)}{_flaky(r)}" for r in met))
     lines += _approval_lines(decision)
     lines += [f"note: {n}" for n in decision.notes]
     lines.append(_next(decision, bool(unmet)))
     return "\n".join(lines)
+
+
+def _flaky(r: Result) -> str:
+    """Flaky evidence is never shown like one that passed at once."""
+    return f" (flaky: {', '.join(r.attempts)})" if r.cause == "flaky" else ""
 
 
 def _names(decision: Decision) -> Callable[[Result], str]:
@@ -499,6 +641,11 @@ def _unmet_lines(r: Result, dossier: Dossier, head: str, remedies: int) -> list[
     said = bool(examples) and r.reason.startswith(examples[0])
     why = r.reason[len(examples[0]) :].partition("; ")[2] if said else r.reason
     return [*lines, *([f"    {why}"] if why else []), last]
+
+
+def _option(role: str) -> str:
+    """What `--role` takes: the owners of each service sign as `owner`."""
+    return OWNER if role.startswith(f"{OWNER} of ") else role
 
 
 def _examples(r: Result, dossier: Dossier) -> tuple[Attempt | None, list[str], int]:
@@ -561,8 +708,7 @@ def rework(decision: Decision, dossier: Dossier) -> str:
         lines += [f"- [ ] `{r.remedy}` — {r.owner}", ""]
     for t in decision.approvals:
         if t.missing:
-            lines.append(
-                f"- [ ] {t.missing} more of role {t.role}: `dossier approve {decision.dossier[:19]} --as PERSON --role {t.role} --key FILE`"
-            )
+            command = f"dossier approve {decision.dossier[:19]} --as PERSON --role {_option(t.role)} --key FILE"
+            lines.append(f"- [ ] {t.missing} more of role {t.role}: `{command}`")
     lines += [f"- note: {n}" for n in decision.notes]
     return "\n".join(lines) + "\n"

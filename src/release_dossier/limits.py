@@ -23,11 +23,18 @@ GIT_SECONDS_MAX = 120  # seconds one git command may take
 CLOCK_SKEW_SECONDS_MAX = 300  # seconds evidence may lie in the future before it is an error: NTP keeps machines well within
 LEDGER_FILE_BYTES_MAX = 8 * 1024 * 1024 * 1024  # bytes of a ledger in SQLite; a prediction market of 10 million bets is about 1 GB
 LEDGER_CONNECT_SECONDS_MAX = 10  # seconds to reach a PostgreSQL; within a data centre it is milliseconds
+LEDGER_FLIGHT_MICROSECONDS = 250_000  # what an answer may be older than the moment it was noted: reading, sending, writing it down
+LEDGER_GUESS_ORDERS_MAX = 20_000  # orders replayed to guess what went wrong; a dozen replays of them take about ten seconds
+LEDGER_GUESSES_MAX = 8  # hypotheses told, those that explain most first
 LEDGER_LOCK_SECONDS_MAX = 5  # seconds to wait for a change of the schema; longer would queue everybody's bets behind us
+LEDGER_MARKETS_MAX = 1_000  # markets or users listed where each has a line of its own, largest first; the count is always exact
 LEDGER_ORDERS_MAX = 120  # orders tried of simultaneous rows of one market: five in one microsecond; real ledgers have two, rarely
 LEDGER_STATEMENT_SECONDS_MAX = 600  # seconds one statement may take unless the call says more; 5 million bets are read in about 10
 LOG_ENTRIES_MAX = 10_000_000  # entries of one project's log
 BUNDLE_BYTES_MAX = 2 * 1024 * 1024 * 1024  # bytes of a bundle
+BUNDLE_DOCUMENTS_BYTES_MAX = (
+    192 * 1024 * 1024
+)  # bytes of a bundle's documents, kept while it is verified; 1,000 pieces of evidence are 6 MB
 BUNDLE_FILES_MAX = 100_000  # members of a bundle
 LEDGER_EXAMPLES_MAX = 20  # examples per check, largest difference first: fixed by the contract
 JOURNAL_BYTES_MAX = 256 * 1024  # bytes of the store's journal before its files are synced together; read at every opening

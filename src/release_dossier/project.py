@@ -37,11 +37,17 @@ class Service(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str  # letters, digits, . _ -
     paths: tuple[str, ...]  # globs this service owns; what no other service owns alone is in every fingerprint
     criticality: Literal["money", "user-facing", "internal"] = "internal"  # which pack of rules it gets
+    pack: str = ""  # another pack in its place: PROFILE/NAME, or ./FILE.toml of this repository
     owners: tuple[str, ...] = ()  # people or @teams who answer for it
     tag: str = "v{version}"  # its release train: the name of its tags
     exclude: tuple[str, ...] = ()  # globs left out of its fingerprint; a change here is a change of rules
     tables: tuple[str, ...] = ()  # database tables it owns
     endpoints: tuple[str, ...] = ()  # HTTP paths it serves
+
+    @property
+    def asked(self) -> str:
+        """The pack of rules it gets."""
+        return self.pack or self.criticality
 
 
 class Feature(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -119,6 +125,12 @@ class Access(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     member: tuple[Member, ...] = ()
 
 
+class LogTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[log]`: who else keeps an eye on the transparency log"""
+
+    witnesses: tuple[str, ...] = ()  # address and verifier key of each: "https://witness.example NAME+HASH+KEY"
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole of `dossier.toml`."""
 
@@ -130,6 +142,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     objective: tuple[Objective, ...] = ()
     destination: tuple[Destination, ...] = ()
     access: Access | None = None
+    log: LogTable = LogTable()
     rules: dict[str, Any] = {}  # [rules] and [[rules.requirement]]: see docs/rules.md
 
     def service_named(self, name: str) -> Service | None:

@@ -264,6 +264,13 @@ CODES = {
         "The role may not read a table, or row-level security would hide rows of it.",
         "GRANT SELECT as docs/ledger-checks.md shows; ALTER ROLE … BYPASSRLS where rows are guarded.",
     ),
+    "ledger.destination": (
+        "The generated ledger cannot go there.",
+        "Name a folder or .sqlite file that is not there yet, or an empty schema.",
+    ),
+    "ledger.generate": ("Nothing can be generated of these sizes.", "The message names the option and its range."),
+    "ledger.nothing-to-mutate": ("The generated ledger has no place for this defect.", "More bets, another seed, or other rules."),
+    "ledger.unknown-mutant": ("No mutation has this name.", "dossier ledger generate --help lists them."),
     "ledger.no-source": ("The ledger is not there.", "Name a .sqlite file, a folder of Parquet files or postgresql://…"),
     "ledger.not-a-ledger": ("The file is no SQLite database and no folder of Parquet.", "Export the ledger as one of them."),
     "ledger.null-username": ("A user has no name, so no account can be told apart.", "The message names the row."),
@@ -288,6 +295,7 @@ CODES = {
     "ledger.two-rules": ("Both a timeline and one ruleset were given.", "Give one of them."),
     "ledger.unknown-check": ("There is no check of this name.", "docs/ledger-checks.md lists them."),
     "ledger.unknown-market": ("The ledger has no market of this number.", "Use one the ledger holds."),
+    "ledger.unknown-order": ("The ledger, or that market, has no order of this number.", "Use an id of its bets."),
     "ledger.unknown-ruleset": ("There are no rules of this version.", "dossier ledger rulesets lists them."),
     "ledger.unknown-user": ("The ledger has no user of this name.", "Use one the ledger holds."),
     "ledger.unreadable": (

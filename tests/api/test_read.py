@@ -14,7 +14,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from release_dossier.store.tail import Tail
-from release_dossier.trust.merkle import leaf_hash, node_hash
+from release_dossier.trust.log import leaf_data, leaf_of
+from release_dossier.trust.merkle import node_hash
 from release_dossier.trust.tiles import root_at
 from release_dossier.web.board import STATUSES
 from release_dossier.web.place import Place
@@ -149,8 +150,8 @@ def test_the_log_can_be_checked_from_tiles(client: TestClient, place: Place) -> 
     e = get(client, "/documents", type="release")["items"][0]
     proof = get(client, f"/documents/{e['digest']}/proof")
     line = place.ground().world.store.entries()[e["n"]].line()
-    assert line in fetch(f"tile/entries/000.p/{size}" if size < 256 else "tile/entries/000")
-    at, n, last = leaf_hash(line), e["n"], size - 1
+    assert leaf_data(line) in fetch(f"tile/entries/000.p/{size}" if size < 256 else "tile/entries/000")
+    at, n, last = leaf_of(line), e["n"], size - 1
     for h in map(bytes.fromhex, proof["path"]):  # RFC 9162, 2.1.3.2
         if n & 1 or n == last:
             at = node_hash(h, at)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.evidence.samples import Sample
 
+_COMMIT = {"commit": "3d978faac6b3391d5b6a9af4aa37a283d48699a7"}
 _FOUR = {"alerts": "SocialPredictDown,SocialPredictNotReady,SocialPredictErrorBudgetBurnFast,SocialPredictLedgerGap"}
 _WINDOW = {"start": "1795394668", "end": "1795395568", "step": "15"}
 
@@ -11,6 +12,12 @@ MORE_SAMPLES: tuple[Sample, ...] = (
     Sample("alert-history", "alert-history.json", "alert-coverage", 4, (b"1795395163", b"1795395568"), expectations=_FOUR | _WINDOW),
     Sample("alertmanager-alerts", "alertmanager-alerts.json", "alert-coverage", 3, None, expectations=_FOUR, verdict="inconclusive"),
     Sample("alertmanager-config", "alertmanager-config.yml", "alert-coverage", 1, None, False, verdict="inconclusive"),
+    Sample("attestation", "attestation.json", "provenance", 0, None, asked=_COMMIT, verdict="inconclusive"),
+    Sample("in-toto-link", "in-toto-link.json", "provenance", 0, None, asked=_COMMIT, verdict="inconclusive"),
+    Sample("in-toto-statement", "in-toto-statement.json", "provenance", 0, None, asked=_COMMIT, verdict="inconclusive"),
+    Sample("oasdiff", "oasdiff.json", "api-contract", 19, None, exit=None, verdict="fail"),
+    Sample("openapi", "openapi.yaml", "api-contract", 0, None, False, verdict="inconclusive"),
+    Sample("schemathesis", "schemathesis.ndjson", "api-contract", 2, None, False, verdict="fail"),
     Sample("openslo", "openslo.yaml", "alert-coverage", 1, None, False, verdict="inconclusive"),
     Sample("prometheus-alerts", "prometheus-alerts.json", "alert-coverage", 3, None, expectations=_FOUR, verdict="inconclusive"),
     Sample(

@@ -30,18 +30,69 @@ class Sample(NamedTuple):
 
 
 HALF = {"minimum_percent": "40"}
+JINJA = {
+    "@context": "https://openvex.dev/ns/v0.2.0",
+    "statements": [
+        {"vulnerability": "CVE-2026-3333", "status": "fixed", "products": ["pkg:pypi/jinja2@3.1.2"], "timestamp": "2026-11-20T09:00:00Z"}
+    ],
+}
+HIGH = {"fail_on": "high"}
+LOAD = {"budget": "p95 <= 1 s, error_rate <= 1 %"}
 SAMPLES: tuple[Sample, ...] = (
+    Sample(
+        "capacity-report",
+        "capacity-report.md",
+        "latency",
+        1,
+        (b"| Pass | `2100/2100`", b"| Fail | `2100/2100`"),
+        False,
+        None,
+        {"run": "1m 35/sec"},
+    ),
     Sample("clover", "clover.xml", "coverage", 2, (b'coveredstatements="2"', b'coveredstatements="3"')),
     Sample("cobertura", "cobertura.xml", "coverage", 2, (b'number="1" hits="3"', b'number="1" hits="0"'), expectations=HALF),
     Sample("coverage-py", "coverage-py.json", "coverage", 4, (b'"num_statements": 6', b'"num_statements": 7')),
+    Sample("gatling", "gatling.json", "latency", 600, (b'"ko": 2', b'"ko": 9'), expectations=LOAD),
+    Sample("gatling-log", "gatling-log.log", "latency", 3, (b"\tOK\t", b"\tKO\t"), False, 0, LOAD),
     Sample("go-cover", "go-cover.out", "coverage", 38, (b" 1\n", b" x\n"), False, 0),
+    Sample("hey", "hey.txt", "latency", 200, (b"[503]\t2 ", b"[503]\t9 "), False, 0, LOAD),
     Sample("istanbul-summary", "istanbul-summary.json", "coverage", 6, (b'"covered": 6', b'"covered": 7')),
     Sample("jacoco", "jacoco.xml", "coverage", 2, (b'ci="3"', b'ci="0"'), expectations=HALF),
+    Sample("jmeter-csv", "jmeter-csv.jtl", "latency", 4, (b"text,true,,512", b"text,false,,512"), False, 0, LOAD),
+    Sample("jmeter-xml", "jmeter-xml.jtl", "latency", 3, (b"<failure>false", b"<failure>true"), expectations=LOAD),
+    Sample("k6-stream", "k6-stream.ndjson", "latency", 6, (b"p(95)<500", b"p(95)<100"), False, 0),
     Sample("lcov", "lcov.info", "coverage", 35, (b"LH:2", b"LH:3"), False, 0),
     Sample("cyclonedx", "cyclonedx.json", "sbom", 6, (b'"type": "library"', b'"type": "thing"')),
     Sample("cyclonedx-xml", "cyclonedx-xml.xml", "sbom", 4, (b'<component bom-ref="pkg', b'<component type="x" bom-ref="pkg')),
+    Sample("load-dossier", "load-dossier.json", "latency", 75001, (b'"decision": "pass"', b'"decision": "fail"')),
+    Sample("locust", "locust.csv", "latency", 1000, (b"400,3,", b"400,9,"), expectations=LOAD),
     Sample("spdx", "spdx.json", "sbom", 6, (b'"downloadLocation"', b'"downloadPlace"')),
     Sample("spdx-tag-value", "spdx-tag-value.spdx", "sbom", 3, (b"PackageDownloadLocation", b"PackageDownloadPlace"), False, 0),
     Sample("spdx3", "spdx3.json", "sbom", 2, (b'"name": "github.com', b'"nome": "github.com')),
     Sample("syft-json", "syft-json.json", "sbom", 5, (b'"name": "github.com', b'"nome": "github.com')),
+    Sample("vegeta", "vegeta.json", "latency", 1000, (b'"success": 0.998', b'"success": 0.9'), expectations=LOAD),
+    Sample(
+        "wrk",
+        "wrk.txt",
+        "latency",
+        60018,
+        (b"responses: 12", b"responses: 1200"),
+        expectations=LOAD | {"budget": "p99 <= 1 s, error_rate <= 1 %"},
+    ),
+    Sample("csaf", "csaf.json", "vulnerabilities", 1, (b"known_not_affected", b"known_affected"), verdict="inconclusive"),
+    Sample("cyclonedx-vex", "cyclonedx-vex.json", "vulnerabilities", 1, (b"not_affected", b"exploitable"), verdict="inconclusive"),
+    Sample("govulncheck", "govulncheck.json", "vulnerabilities", 3, (b'x/net/html"', b'x/net/html", "function": "Parse"'), False, 0),
+    Sample("grype", "grype.json", "vulnerabilities", 33, (b'"Low"', b'"Critical"'), expectations=HIGH | {"packages": "33"}),
+    Sample(
+        "npm-audit",
+        "npm-audit.json",
+        "vulnerabilities",
+        472,
+        (b'"severity": "low",\n          "cwe"', b'"severity": "high",\n          "cwe"'),
+        expectations=HIGH,
+    ),
+    Sample("openvex", "openvex.json", "vulnerabilities", 1, (b"not_affected", b"affected"), verdict="inconclusive"),
+    Sample("osv-scanner", "osv-scanner.json", "vulnerabilities", 3, (b'"5.3"', b'"9.3"'), expectations=HIGH),
+    Sample("pip-audit", "pip-audit.json", "vulnerabilities", 2, None, asked={"vex": [JINJA]}),
+    Sample("trivy", "trivy.json", "vulnerabilities", 2, (b'"LOW"', b'"HIGH"'), expectations=HIGH),
 )

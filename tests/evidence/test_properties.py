@@ -13,7 +13,7 @@ import pytest
 
 from release_dossier.errors import DossierError, Refused
 from release_dossier.evidence.kinds import kind, schema
-from release_dossier.evidence.readers import read
+from release_dossier.evidence.readers import NAMES, read
 from release_dossier.evidence.reading import Reading
 from tests.evidence.more_samples import MORE_SAMPLES
 from tests.evidence.samples import SAMPLES, Sample
@@ -137,3 +137,16 @@ def test_broken_in_any_way(s: Sample) -> None:
             assert r.looked_at >= 0
             assert r.of is None or r.looked_at <= r.of
         assert time.monotonic() - began < 2
+
+
+@each
+def test_read_as_any_other_format(s: Sample) -> None:
+    """Whatever format a file is said to be, it is read or refused by type."""
+    for name in NAMES:
+        try:
+            r = says(s, s.raw(), format=name)
+        except DossierError:
+            continue
+        assert r.looked_at >= 0
+        assert r.of is None or r.looked_at <= r.of
+        assert name == s.format or r.verdict != "pass" or r.looked_at == 0 or r.kind == s.kind, name

@@ -9,6 +9,8 @@ import pytest
 
 from release_dossier.approval import Signed
 from release_dossier.change import Author
+from release_dossier.dossier import Owner
+from release_dossier.evidence.reading import Counterexample
 from release_dossier.gate import Decision, results_of
 from release_dossier.trust.document import Trust
 from tests.gate.town import (
@@ -22,6 +24,7 @@ from tests.gate.town import (
     attempt,
     dossier,
     failing,
+    finding,
     one,
     person,
     rejection,
@@ -295,9 +298,88 @@ def test_bootstrap_rules_and_witness() -> None:
     assert unwatched.checkpoint == CHECKPOINT
 
 
-def test_rule_changes_of_the_branch_are_said() -> None:
-    """Lines the branch changes are counted in the notes and deny nothing by themselves."""
+def test_rule_changes_need_the_rule_owner() -> None:
+    """Lines the branch changes are counted in the notes, and the rule owner's own signature is asked beside the others'."""
+    by = trust([*PEOPLE, person("rufus", "rule-owner")])
     for lines, words in ((("a",), "the branch changes 1 line of"), (("a", "b"), "the branch changes 2 lines of")):
-        d = ruled(one(attempt(), more={"rule_changes": lines}), yes())
-        assert d.outcome == "ALLOW"
-        assert [n for n in d.notes if words in n]
+        d = one(attempt(), more={"rule_changes": lines})
+        unsigned = ruled(d, yes(), by=by)
+        assert (unsigned.outcome, unsigned.quorum) == ("DENY", "1 of 2, missing: rule-owner")
+        assert [n for n in unsigned.notes if words in n]
+        assert ruled(d, yes(), yes("rufus", "rule-owner"), by=by).outcome == "ALLOW"
+
+
+def test_criteria_that_moved_need_the_rule_owner() -> None:
+    """The same where the criteria are others than those the change was first opened with; the note says each."""
+    by = trust([*PEOPLE, person("rufus", "rule-owner")])
+    moved = finding(
+        "registered", "inconclusive", 1, 1, kind="criteria", counterexamples=(Counterexample("bank/tests retries: 0 → 9 (looser)"),)
+    )
+    d = one(attempt(), more={"findings": (moved,)})
+    unsigned = ruled(d, yes(), by=by)
+    assert (unsigned.outcome, unsigned.quorum) == ("DENY", "1 of 2, missing: rule-owner")
+    assert "the criteria moved since the change was first opened: bank/tests retries: 0 → 9 (looser)" in unsigned.notes
+    assert ruled(d, yes(), yes("rufus", "rule-owner"), by=by).outcome == "ALLOW"
+    assert (
+        ruled(one(attempt(), more={"findings": (finding("registered", "pass", 1, 1, kind="criteria"),)}), yes(), by=by).outcome == "ALLOW"
+    )
+
+
+OWNED = {"role": "owner", "services": ["bank"], "not_author": True}
+
+
+def owned(*said: Signed, by: Trust | None = None, **more: object) -> Decision:
+    d = one(attempt(), more=more)
+    d = msgspec.structs.replace(d, rules=rules(rule(), approvals=[OWNED]))
+    d = msgspec.structs.replace(d, change=msgspec.structs.replace(d.change, rules=d.rules))
+    return ruled(d, *said, by=by)
+
+
+def test_owners_of_touched_services_sign() -> None:
+    """One of the people who answer for a service signs for it, by name or through their team; nobody else can, whatever their roles."""
+    assert owned().quorum == "0 of 1, missing: owner of bank"
+    assert owned(yes("olga", "owner")).outcome == "ALLOW"
+    nobody = owned(yes("bob", "owner"))
+    assert (nobody.outcome, nobody.approvals[0].refused[0].reason) == ("DENY", "bob does not answer for bank")
+    team = trust([*(p for p in PEOPLE if p.id != "olga"), person("olaf", "olga")])
+    assert owned(yes("olaf", "owner"), by=team).outcome == "ALLOW"
+    own = owned(yes("olga", "owner"), owner="olga")
+    assert own.approvals[0].refused[0].reason == "olga owns or wrote the change: one's own approval does not count"
+    assert owned(yes("ann", "owner"), mode="solo").outcome == "ALLOW"
+
+
+def test_each_service_asks_its_own_owners() -> None:
+    """Two services are two tallies: one signature of one owner does not stand for the other's."""
+    asked = rules(rule(), rule(service="web"), approvals=[OWNED | {"services": ["bank", "web"]}])
+    d = dossier(attempt(), attempt(service="web"), rules=asked, services=(("bank", "1"), ("web", "1")))
+    d = msgspec.structs.replace(d, owners=(Owner("bank", ("@olga",)), Owner("web", ("@ops",))))
+    shown = results_of(ruled(d))
+    first = ruled(d, approval("olga", "owner", over=shown))
+    assert (first.outcome, first.quorum) == ("DENY", "1 of 2, missing: owner of web")
+    assert ruled(d, approval("olga", "owner", over=shown), approval("ops", "owner", over=shown, n=12)).outcome == "ALLOW"
+
+
+def test_who_brings_proof_does_not_approve_it() -> None:
+    """Where a role says so, a person who imported evidence for what would ship does not count; evidence of other code does not matter."""
+    apart = [{"role": "release-manager", "not_producer": True}]
+    for brought, outcome in ((attempt(imported_by="bob"), "DENY"), (attempt(imported_by="ann"), "ALLOW"), (attempt(), "ALLOW")):
+        d = dossier(brought, attempt("x", imported_by="bob", fingerprint="sha256:old"), rules=rules(rule(), approvals=apart))
+        r = ruled(d, approval(over=results_of(ruled(d))))
+        assert r.outcome == outcome
+        if outcome == "DENY":
+            assert r.approvals[0].refused[0].reason == "bob brought evidence for it: who brings proof does not approve it"
+
+
+def test_an_address_binds_nobody_and_still_keeps_from_approving() -> None:
+    """A co-author, or an unsigned commit under a listed address, proves nothing and excludes its person all the same."""
+    claimed = (Author("Bob", "bob@example.invalid", None, 1, "co-author", "bob"),)
+    r = ruled(one(attempt(), more={"authors": claimed}), yes())
+    assert r.approvals[0].refused[0].reason == "bob owns or wrote the change: one's own approval does not count"
+
+
+def test_the_quorum_in_words() -> None:
+    """How many of how many, and which roles are missing, each with its number."""
+    d = dossier(attempt(), rules=rules(rule(), approvals=[{"role": "ops", "count": 2}, {"role": "release-manager"}]))
+    assert ruled(d).quorum == "0 of 3, missing: ops × 2, release-manager"
+    shown = results_of(ruled(d))
+    assert ruled(d, approval(over=shown), approval("ops", "ops", over=shown)).quorum == "2 of 3, missing: ops"

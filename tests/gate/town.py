@@ -17,6 +17,7 @@ from release_dossier.digest import digest_of
 from release_dossier.dossier import Absent, Attempt, Dossier, Finding, LogPoint, Owner
 from release_dossier.evidence.reading import Counterexample, Fact
 from release_dossier.gate import Decision, Result, decide, results_of
+from release_dossier.rules.requirement import EDITION
 from release_dossier.trust.document import Key, Person, Producer, Revocation, Trust, TrustDocument
 from release_dossier.trust.statement import Subject, state
 
@@ -82,7 +83,7 @@ def rule(name: str = "tests", **more: Any) -> dict[str, Any]:
 
 
 def rules(*requirements: Mapping[str, Any], approvals: Sequence[Mapping[str, Any]] = ({"role": "release-manager"},)) -> dict[str, Any]:
-    body = {"requirements": [dict(r) for r in requirements], "approvals": [dict(a) for a in approvals]}
+    body = {"requirements": [dict(r) for r in requirements], "approvals": [dict(a) for a in approvals], "edition": EDITION}
     return {**body, "digest": digest_of(body)}
 
 
@@ -120,6 +121,8 @@ def attempt(name: str = "tests", n: int = 1, verdict: str = "pass", **more: Any)
         "age_max_s": DAY,
         "expires_at": stamp(ago=HOUR - DAY),
         "withdrawn": None,
+        "previous": digest_of(["started", name, n - 1]) if n > 1 else None,
+        "criteria": {},
     }
     assert not set(more) - set(base), more
     return Attempt(**(base | more))

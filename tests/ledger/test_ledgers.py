@@ -325,7 +325,7 @@ def test_shown_numbers_are_held_against_their_moment() -> None:
         pytest.skip("needs ../shared: answers real servers gave")
     for name, state in (
         ("mutants/01-excess-to-earliest", "fail"),
-        ("mutants/00-unchanged", "pass"),
+        ("mutants/00-unchanged", "warn"),  # its metrics call themselves stale
         ("known-bugs/02-valuation/buggy", "fail"),
     ):
         case = SHARED / name

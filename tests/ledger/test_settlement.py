@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import lzma
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import msgspec
 import pytest
 
 from release_dossier.ledger.rulesets import NAMED, Ruleset
-from release_dossier.ledger.settlement import Degenerate, Row, go_round, may_sell, payouts, positions, probabilities, quote, volume
+from release_dossier.ledger.settlement import Degenerate, Row, go_round, may_sell, payouts, positions, probabilities, quote, sell, volume
 
 GOLDEN = Path(__file__).resolve().parents[3] / "shared/socialpredict/kernel/golden-go-v3.8.1.ndjson.xz"
 NOW = NAMED["v3.8.1"][0]
@@ -136,6 +137,56 @@ def test_tied_orders_keep_the_order_of_their_ids() -> None:
     assert probabilities(rows("a Y1,b N1"), 1) == [0.5, 0.75, 0.5]
 
 
+REFUSALS = {
+    "NO_POSITION": "NO_POSITION",
+    "NO_SELLABLE": "NO_POSITION",
+    "bet amount must be greater than zero": "INVALID_AMOUNT",
+}
+
+
+@pytest.mark.captured
+def test_the_named_vectors_of_the_real_code() -> None:
+    """Fifteen histories as Go answered them: probabilities by their bits, payouts, positions of each result, also with the shown weight."""
+    file = GOLDEN.with_name("vectors-go-v3.8.1.json")
+    if not file.exists():
+        pytest.skip("needs ../shared: the captured answers of the real kernel")
+    vectors = json.loads(file.read_text())
+    for v in vectors:
+        h, go, weight = rows(v["history"]), v["go"], v["subsidization"]
+        assert [struct.pack(">d", p).hex() for p in probabilities(h, 1)] == go["p"], v["name"]
+        assert payouts(h, 1)[1] == go["x"], v["name"]
+        for result, name in (("", "pos"), ("YES", "posYES"), ("NO", "posNO"), ("N/A", "posN/A")):
+            held = positions(h, under(settlement_weight=weight), result)
+            assert {u: (p.yes, p.no, p.value) for u, p in held.items()} == {u: (x["Y"], x["N"], x["V"]) for u, x in go[name].items()}
+    assert len(vectors) == 15
+
+
+@pytest.mark.parametrize(
+    ("asked", "want"),
+    [
+        (416, (0, 417, 0, 0, 0, "INVALID_AMOUNT")),
+        (417, (1, 417, 417, 0, 417, "")),
+        (1251, (3, 417, 1251, 0, 1251, "")),
+        (1252, (3, 417, 1251, 1, 1250, "")),
+        (1255, (3, 417, 1251, 1, 1250, "")),
+        (8340, (20, 417, 8340, 0, 8340, "")),
+        (99999, (20, 417, 8340, 1, 8339, "")),
+    ],
+)
+def test_what_a_request_to_sell_comes_to(asked: int, want: tuple[int, int, int, int, int, str]) -> None:
+    """Whole shares of what was asked for, the rest as dust up to the cap, less than a share refused."""
+    s = sell(rows(BIG), "alice", True, asked, NOW)
+    assert (s.shares, s.price, s.value, s.dust, s.credit, s.refused.split(":")[0]) == want
+
+
+def test_a_sale_under_older_rules() -> None:
+    """Dust above the cap was refused and never taken off before #740; a sale the projection forbids is refused."""
+    old = under(sale_credit="gross", dust_over_cap="refused", max_dust=2, sell="owned")
+    assert sell(rows(BIG), "alice", True, 419, old).credit == 417
+    assert sell(rows(BIG), "alice", True, 420, old).refused.startswith("DUST_CAP_EXCEEDED: 3")
+    assert sell(rows(BIG), "alice", True, 99999, under(sell="projection")).refused.startswith("INSUFFICIENT_SHARES")
+
+
 @pytest.mark.captured
 def test_the_real_code_agrees_bit_for_bit() -> None:
     """1,997 histories with every intermediate result of the real settlement code: probabilities, payouts, positions, quotes."""
@@ -152,10 +203,12 @@ def test_the_real_code_agrees_bit_for_bit() -> None:
             want = {u: (p["Y"], p["N"], p["V"]) for u, p in g[f"positions_{name}"].items()}
             assert {u: (p.yes, p.no, p.value) for u, p in positions(h, shown, result).items()} == want, (g["seed"], name)
         for q in g["quotes"]:
+            sold = sell(h, q["user"], q["outcome"] == "YES", q["requested"], NOW)
             mine = quote(h, q["user"], q["outcome"] == "YES", NOW)
             if isinstance(q["result"], list):
-                assert mine.sellable == q["sellable_shares"], g["seed"]
+                assert [sold.shares, sold.price, sold.value, sold.dust, sold.credit] == q["result"], g["seed"]
+                assert (mine.sellable, mine.sellable * mine.price) == (q["sellable_shares"], q["sellable_value"]), g["seed"]
             else:
-                assert mine.sellable == 0 or q["requested"] < mine.price, g["seed"]
+                assert sold.refused.split(":")[0] == REFUSALS[q["result"]], g["seed"]
         seen += 1
     assert seen == 1997

@@ -94,6 +94,19 @@ def test_links_lead_somewhere() -> None:
                 assert (page.parent / target).exists(), f"{page.relative_to(ROOT)}: {target}"
 
 
+def test_every_attack_in_the_threat_model_is_played() -> None:
+    """Each row of the table ends in a test there is, and every test called an attack has its row."""
+    text = (ROOT / "docs/threat-model.md").read_text()
+    named = set(re.findall(r"`(test_\w+)` \|$", text, re.MULTILINE))
+    rows = [line for line in text.splitlines() if line.startswith("| ") and not line.startswith("| attacker")]
+    assert len(rows) == len(re.findall(r"`test_\w+` \|$", text, re.MULTILINE))
+    there = {
+        name for file in (ROOT / "tests").rglob("test_*.py") for name in re.findall(r"^def (test_\w+)", file.read_text(), re.MULTILINE)
+    }
+    assert not named - there
+    assert not {name for name in there if name.startswith("test_attack_")} - named
+
+
 def test_readme_is_short() -> None:
     """A README of at most 120 lines."""
     assert len((ROOT / "README.md").read_text().splitlines()) <= 120

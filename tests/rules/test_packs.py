@@ -79,7 +79,7 @@ def test_a_project_adds_its_own() -> None:
 def test_several_services_ask_the_stricter_approvals() -> None:
     """Approvals of several packs are joined per role, sorted, so that order of services changes no byte."""
     a = freeze({}, [("a", "internal", ()), ("b", "money", ())])["approvals"]
-    assert [x["role"] for x in a] == ["ops", "release-manager"]
+    assert [(x["role"], x["services"]) for x in a] == [("ops", ()), ("owner", ("b",)), ("release-manager", ())]
     assert a == freeze({}, [("b", "money", ()), ("a", "internal", ())])["approvals"]
 
 
@@ -105,7 +105,14 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "count below zero": ({"id": "tests", "minimum_count": -1}, "rules.shape"),
     "age below zero": ({"id": "tests", "age_max_s": -1}, "rules.shape"),
     "an endless age": ({"id": "tests", "age_max_s": 10**12}, "rules.shape"),
-    "a warning": ({"id": "tests", "severity": "warn"}, "rules.shape"),
+    "another severity": ({"id": "tests", "severity": "hint"}, "rules.shape"),
+    "a warning for what nobody waives": ({"id": "payouts", "severity": "warn"}, "rules.loosened"),
+    "later, for what nobody waives": ({"id": "payouts", "blocks_from": "2030-01-01T00:00:00Z"}, "rules.loosened"),
+    "a kind nobody waives, by another name": (
+        {"id": "mine", "title": "t", "kind": "payouts", "remedy": "r", "why": "w", "waivable": True},
+        "rules.loosened",
+    ),
+    "a day that is none": ({"id": "tests", "blocks_from": "soon"}, "rules.shape"),
     "another source": ({"id": "tests", "source": "hope"}, "rules.shape"),
     "a skip without a reason": ({"id": "tests", "skips": [{"name": "a"}]}, "rules.shape"),
     "a need of no type": (LINT | {"condition": "facts.x > 1", "needs": [{"fact": "x"}]}, "rules.shape"),

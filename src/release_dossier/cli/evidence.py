@@ -36,22 +36,39 @@ def kinds(as_json: bool) -> None:
 @click.option("--format", "format_", metavar="F", help="instead of recognising it from its content")
 @click.option("--exit", "exit_status", type=int, metavar="N", help="the exit status of the tool that wrote it")
 @click.option("--asked", type=click.Path(path_type=Path), metavar="FILE", help="JSON of what the tool was asked for, and what is expected")
+@click.option("--base", type=click.Path(path_type=Path), metavar="FILE", help="the same file as the base release had it, to compare with")
+@click.option(
+    "--key", "keys", type=click.Path(path_type=Path), multiple=True, metavar="FILE", help="public key of a signer to trust (PEM or OpenSSH)"
+)
 @edge.json_option
-def read(file: Path, format_: str | None, exit_status: int | None, asked: Path | None, as_json: bool) -> int:
+def read(
+    file: Path, format_: str | None, exit_status: int | None, asked: Path | None, base: Path | None, keys: tuple[Path, ...], as_json: bool
+) -> int:
     """Read a file and store nothing. Exit 0 when it says pass, else 10."""
     from release_dossier.digest import parse_json
     from release_dossier.evidence import secrets
     from release_dossier.evidence.readers import read as read_evidence
     from release_dossier.evidence.readers.plain import plain
     from release_dossier.sources.files import open_evidence
+    from release_dossier.trust.keys import PUBLIC_LINE_CHARS_MAX
 
     wish: dict[str, Any] = {}
     if asked is not None:
         with open_evidence(asked) as f:
             wish = _object(parse_json(f.read(DOCUMENT_BYTES_MAX + 1), asked.name), asked.name)
     expectations = {k: str(v) for k, v in _object(wish.get("expectations", {}), "expectations").items()}
+    before = None
+    if base is not None:
+        with open_evidence(base) as f:
+            before = plain(f).read(DOCUMENT_BYTES_MAX + 1)
+    trusted = {}
+    for key in keys:
+        with open_evidence(key) as f:
+            trusted[key.name] = f.read(PUBLIC_LINE_CHARS_MAX).decode("utf-8", "replace")
     with open_evidence(file) as stream:
-        reading = read_evidence(stream, format=format_, exit_status=exit_status, asked=wish, expectations=expectations)
+        reading = read_evidence(
+            stream, format=format_, exit_status=exit_status, asked=wish, expectations=expectations, base=before, keys=trusted
+        )
         reading = secrets.reported(reading, plain(stream), SECRETS_BYTES_MAX)
     edge.emit(
         reading.as_json() | {"limits": list(reading.limits), "facts": reading.as_json().get("facts", {})}, as_json, lambda: _words(reading)

@@ -1,4 +1,4 @@
-"""`dossier ledger`: verify, settle, rulesets"""
+"""`dossier ledger`: verify, settle, compare, rulesets"""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from release_dossier.cli import edge
+from release_dossier.cli.ledger_generate import generate
 from release_dossier.errors import EXIT_DENIED
 from release_dossier.limits import LEDGER_STATEMENT_SECONDS_MAX
 
@@ -37,6 +38,8 @@ def ledger() -> None:
 @click.option("--engine", type=click.Choice(["auto", "python"]), default="auto", show_default=True)
 @click.option("--assume-schema", is_flag=True, help="judge a ledger of an unknown newer migration as the newest known one")
 @click.option("--statement-timeout", type=click.IntRange(1), metavar="SECONDS", help="of each statement in PostgreSQL; 600 unless said")
+@click.option("--minted-max", type=click.IntRange(0), metavar="CREDITS", help="fail when more is lawfully made of nothing")
+@click.option("--burned-max", type=click.IntRange(0), metavar="CREDITS", help="fail when more is lawfully lost with pools nobody won")
 @click.option("--explain", metavar="USER", help="this user's statement of account, line by line")
 @edge.json_option
 def verify(
@@ -53,6 +56,8 @@ def verify(
     engine: str,
     assume_schema: bool,
     statement_timeout: int | None,
+    minted_max: int | None,
+    burned_max: int | None,
     explain: str | None,
     as_json: bool,
 ) -> int:
@@ -72,6 +77,7 @@ def verify(
         only=_ids(only),
         assume_schema=assume_schema,
         statement_seconds=statement_timeout or LEDGER_STATEMENT_SECONDS_MAX,
+        most={k: v for k, v in (("minted", minted_max), ("burned", burned_max)) if v is not None},
     )
     account = statement_of_account(found, explain) if explain else None
     value = found.as_json() | ({"statement": account} if account is not None else {})
@@ -101,7 +107,12 @@ def _words(v: Verified, source: str) -> str:
     lines.append(f"{edge.state('pass')}  {len(passed)} checks: {' '.join(passed)}")
     t = v.totals
     dust = f"dust {t['dust_low']} to {t['dust_high']}"
-    lines.append(f"credits: {t['minted']} minted by sales, {t['burned']} burned, {t['unexplained']} unexplained, {dust}")
+    lines += [f"  {f['type']}: market {f['market']}, {f['kind']}: {f['why']}" for f in v.findings]
+    lines.append(f"credits: {t['minted']} minted, {t['burned']} burned, {t['unexplained']} unexplained, {dust}")
+    for m in v.markets[:8]:
+        parts = [f"{m[k]} {k.replace('_', ' ')}" for k in ("minted_by_sales", "minted_by_payouts", "burned", "unexplained") if m[k] != "0"]
+        lines.append(f"    {'market ' + m['market'] if m['market'] else 'over several markets'}: {', '.join(parts)}")
+    lines += [f"    and {len(v.markets) - 8} more markets (--json)" for _ in range(len(v.markets) > 8)]
     worst = next((e.user for c in v.checks if c.id == "R6" for e in c.examples), None)
     lines += [f"next: dossier ledger verify {source} --explain {worst}"] if worst else []
     return "\n".join(lines)
@@ -120,27 +131,101 @@ def _account(user: str, lines: list[dict[str, str]]) -> str:
 @_ruleset
 @_timeline
 @click.option("--market", type=int, metavar="ID", help="only this market")
+@click.option("--after", type=int, metavar="ORDER", help="as it stood after this order (its id in bets)")
+@click.option("--result", type=click.Choice(["YES", "NO", "N/A", "open"]), help="as if it were resolved so")
+@click.option("--sell", metavar="USER:SIDE:CREDITS", help="what the server would answer to this sale, e.g. alice:YES:50; needs --market")
 @edge.json_option
-def settle(source: str, ruleset: str | None, timeline: str | None, market: int | None, as_json: bool) -> None:
-    """Positions and payouts of every market, computed independently of the server."""
+def settle(
+    source: str,
+    ruleset: str | None,
+    timeline: str | None,
+    market: int | None,
+    after: int | None,
+    result: str | None,
+    sell: str | None,
+    as_json: bool,
+) -> None:
+    """Positions, payouts and what may be sold, of every market or of one after any order, computed independently of the server."""
     from release_dossier.ledger.rulesets import named
+    from release_dossier.ledger.settle import Question
     from release_dossier.ledger.settle import settle as compute
     from release_dossier.sources.ledgers import read_ledger, rules_for
 
+    if sell and market is None and after is None:
+        raise click.UsageError("--sell needs --market or --after")
+    asked = Question(market=market, after=after, result="" if result == "open" else result, sale=_sale_asked(sell) if sell else None)
     eras = rules_for(ruleset, timeline) or named("v3.8.1")
-    markets = compute(read_ledger(source), eras, market)
+    markets = compute(read_ledger(source), eras, asked)
+    edge.emit({"markets": markets, "ruleset": eras.name}, as_json, lambda: _settled(markets))
+
+
+def _sale_asked(text: str) -> tuple[str, bool, int]:
+    user, _, rest = text.partition(":")
+    side, _, credits = rest.partition(":")
+    if not user or side not in ("YES", "NO") or not credits.isdigit():
+        raise click.UsageError(f"--sell is USER:YES|NO:CREDITS, not {text}")
+    return user, side == "YES", int(credits)
+
+
+def _settled(markets: list[dict[str, Any]]) -> str:
+    rows = []
+    for m in markets:
+        why = f" · {m['why']}" if m["why"] else ""
+        rows.append(f"market {m['id']}: volume {m['volume']}, probability {m['probability']}, {m['result'] or 'open'}{why}")
+        for p in m["positions"]:
+            may = f", {p['why']}" if p.get("why") else ""
+            may = f", may sell {p['sellable']} at {p['price']}" if p.get("sellable", "0") != "0" else may
+            rows.append(f"    {p['user']:16} {p['yes']:>8} YES {p['no']:>8} NO  worth {p['value']}{may}")
+        if m["result"]:
+            rows += [f"    {p['user']:16} is paid {p['credits']}" for p in m["payouts"]]
+        if "sale" in m:
+            x = m["sale"]
+            words = f"{x['shares']} shares × {x['price']} − {x['dust']} dust: {x['credit']} credits"
+            rows.append(f"    sale: {x['refused'] or words}")
+    return "\n".join(rows) or "no market"
+
+
+@ledger.command()
+@click.argument("first", metavar="A")
+@click.argument("second", metavar="[B]", required=False)
+@_ruleset
+@_timeline
+@click.option("--other-ruleset", metavar="NAME|FILE", help="judge B, or A again, under these rules")
+@click.option("--other-timeline", metavar="FILE", help="judge B, or A again, under these eras")
+@edge.json_option
+def compare(
+    first: str,
+    second: str | None,
+    ruleset: str | None,
+    timeline: str | None,
+    other_ruleset: str | None,
+    other_timeline: str | None,
+    as_json: bool,
+) -> int:
+    """Who would be paid differently: two ledgers, or two rulesets on one. Exit 0 when nobody, 10 when somebody."""
+    from release_dossier.ledger.rulesets import named
+    from release_dossier.ledger.settle import compare as held_side_by_side
+    from release_dossier.limits import LEDGER_MARKETS_MAX
+    from release_dossier.sources.ledgers import read_ledger, rules_for
+
+    if second is None and not (other_ruleset or other_timeline):
+        raise click.UsageError("compare A B, or compare A --ruleset X --other-ruleset Y")
+    one = rules_for(ruleset, timeline) or named("v3.8.1")
+    two = rules_for(other_ruleset, other_timeline) or one
+    a = read_ledger(first)
+    found = held_side_by_side((a, one), (read_ledger(second) if second else a, two), LEDGER_MARKETS_MAX)
+    value = {**found, "a": {"digest": a.digest, "ruleset": one.name}, "b": {"ruleset": two.name}}
 
     def words() -> str:
-        rows = []
-        for m in markets:
-            rows.append(
-                f"market {m['id']}: volume {m['volume']}, probability {m['probability']}, {m['result'] or 'open'}"
-                + (f" · {m['why']}" if m["why"] else "")
-            )
-            rows += [f"    {p['user']:16} {p['yes']:>8} YES {p['no']:>8} NO  worth {p['value']}" for p in m["positions"]]
-        return "\n".join(rows) or "no market"
+        lines = [f"{found['users_differ']} of {found['of_users']} users would have other credits, {found['difference']} in all"]
+        lines[0] += f"; {found['markets_differ']} markets pay otherwise ({one.name} → {two.name})"
+        for u in found["users"]:
+            parts = "; ".join(f"{x['what']}{' in market ' + x['market'] if x['market'] else ''} {x['a']} → {x['b']}" for x in u["for"])
+            lines.append(f"    {u['user']:16} {u['a']:>12} → {u['b']:>12}  {int(u['difference']):+}  {parts}")
+        return "\n".join(lines)
 
-    edge.emit({"markets": markets, "ruleset": eras.name}, as_json, words)
+    edge.emit(value, as_json, words)
+    return EXIT_DENIED if found["users_differ"] or found["markets_differ"] else 0
 
 
 @ledger.command()
@@ -191,3 +276,6 @@ def _side_by_side(table: dict[str, dict[str, Any]]) -> str:
 
 def _show(value: Any) -> str:
     return "by schema" if value is None else str(value)
+
+
+ledger.add_command(generate)

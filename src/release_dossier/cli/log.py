@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import click
 
 from release_dossier.cli import edge
+from release_dossier.errors import Misuse
 
 
 @click.group()
@@ -15,55 +19,123 @@ def log() -> None:
 @log.command()
 @edge.json_option
 def checkpoint(as_json: bool) -> None:
-    """The signed head of the log."""
-    note = edge.open_world().store.checkpoint().decode()
-    lines = note.splitlines()
-    edge.emit({"origin": lines[0], "size": int(lines[1]), "root": lines[2], "note": note}, as_json, lambda: note.rstrip("\n"))
-
-
-@log.command()
-@edge.json_option
-def audit(as_json: bool) -> None:
-    """Read the log from its start: numbering, chain, documents, checkpoint, and the checkpoint kept in the repository."""
-    from release_dossier.steps.decide import check_witness, kept_checkpoint
-    from release_dossier.trust.log import root_of
+    """The signed head of the log, and the key others know it by."""
+    from release_dossier.trust.keys import parse_public
+    from release_dossier.trust.log import parse_checkpoint
+    from release_dossier.trust.note import note_key
 
     world = edge.open_world()
-    entries = world.store.entries()
-    for e in entries:
-        world.store.document(e.digest)
-    witness = check_witness(world, kept_checkpoint(world))
-    root = root_of(entries)
-    words = f"{len(entries)} entries, every document there, root {root}; " + (
-        f"extends {witness}" if witness else "unwitnessed: no checkpoint is kept elsewhere"
-    )
-    edge.emit({"size": len(entries), "root": root, "witness": witness}, as_json, lambda: words)
+    note = world.store.checkpoint()
+    head = parse_checkpoint(note)
+    key = note_key(head.origin, parse_public(world.signer().public, "producer key")).vkey
+    value = {"origin": head.origin, "size": head.size, "root": "sha256:" + head.root.hex(), "note": note.decode(), "key": key}
+    edge.emit(value, as_json, lambda: f"{note.decode()}key {key}")
 
 
 @log.command()
-@click.argument("document", metavar="ID")
+@click.option("--log", "place", metavar="PLACE", help="follow another log: the folder or http(s) address its files are served from")
+@click.option("--key", metavar="NAME+HASH+KEY", help="the verifier key of that log")
+@click.option("--seen", type=click.Path(path_type=Path), metavar="FILE", help="where its checkpoint seen last is kept")
 @edge.json_option
-def prove(document: str, as_json: bool) -> None:
-    """The inclusion proof of one document under the current head."""
-    from release_dossier.steps.look import proof
+def audit(place: str | None, key: str | None, seen: Path | None, as_json: bool) -> None:
+    """Read a log: this project's from its start, or another's from the checkpoint seen last; a fork or a rollback is named."""
+    from release_dossier.steps.log import audit as read
+    from release_dossier.steps.log import follow, seen_file
+    from release_dossier.trust.note import parse_vkey
 
-    found = proof(edge.open_world(), document)
-    lines = [f"entry {found['index']} of {found['size']}", f"root {found['root']}", *(f"  {h}" for h in found["path"])]
-    edge.emit(found, as_json, lambda: "\n".join(lines))
+    if place is None:
+        found = read(edge.open_world())
+        words = f"{found['size']} entries, every document there, root {found['root']}; " + (
+            f"extends {found['witness']}" if found["witness"] else "unwitnessed: no checkpoint is kept elsewhere"
+        )
+        edge.emit(found, as_json, lambda: words)
+        return
+    if key is None:
+        raise Misuse(
+            "log.no-key", at="--key", found="nothing", expected="the verifier key of the log", help="dossier log checkpoint prints it"
+        )
+    vkey = parse_vkey(key, "--key")
+    other = follow(place, vkey, seen or seen_file(edge.open_world().home, vkey.name))
+    since = f"extends the {other['seen']} seen before" if other["seen"] is not None else "seen for the first time"
+    edge.emit(other, as_json, lambda: f"{other['origin']}: {other['size']} entries, {since}; {other['read']} read, root {other['root']}")
 
 
 @log.command()
+@click.argument("document", metavar="ID", required=False)
+@click.option("--since", type=int, metavar="SIZE", help="that the log extends what it was with so many entries")
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="the proof of ID as a .tlog-proof file")
 @edge.json_option
-def publish(as_json: bool) -> None:
-    """Keep the head in the repository (refs/dossier/log), so that a log rolled back is found."""
-    from release_dossier.steps.decide import check_witness, kept_checkpoint, publish_checkpoint
-    from release_dossier.steps.world import LOG_REF
+def prove(document: str | None, since: int | None, output: Path | None, as_json: bool) -> None:
+    """That a document is in the log, or that the log extends an earlier one; RFC 6962 paths under the current head."""
+    from release_dossier.steps.log import prove_entry, prove_extension
+
+    if (document is None) == (since is None):
+        raise Misuse("log.prove-what", at="log prove", found="both or neither", expected="ID, or --since SIZE")
+    world = edge.open_world()
+    if document is None:
+        assert since is not None
+        found = prove_extension(world, since)
+        head = f"{found['size']} entries extend the first {since}"
+    else:
+        found = prove_entry(world, document)
+        head = f"entry {found['index']} of {found['size']}"
+        if output is not None:
+            output.write_text(found["proof"], encoding="utf-8")
+    edge.emit(found, as_json, lambda: "\n".join([head, f"root {found['root']}", *(f"  {h}" for h in found["path"])]))
+
+
+@log.command()
+@click.option(
+    "--to", type=click.Path(path_type=Path), metavar="DIR", help="also as static files any web server can serve (C2SP tlog-tiles)"
+)
+@click.option(
+    "--witness", "more", multiple=True, metavar="'ADDRESS KEY'", help="also cosigned by this witness; the settings may name others"
+)
+@edge.json_option
+def publish(to: Path | None, more: tuple[str, ...], as_json: bool) -> None:
+    """Keep the head in the repository (refs/dossier/log) and with witnesses, so that a log rolled back is found."""
+    from release_dossier.steps.decide import check_witness, kept_checkpoint, parse_witness
+    from release_dossier.steps.log import publish as keep
 
     world = edge.open_world()
     check_witness(world, kept_checkpoint(world))
-    publish_checkpoint(world)
-    edge.emit(
-        {"ref": LOG_REF, "size": len(world.store.entries())},
-        as_json,
-        lambda: f"{LOG_REF} holds the head; push it: git push REMOTE {LOG_REF}",
-    )
+    found = keep(world, to, [parse_witness(w, "--witness") for w in more])
+    edge.emit(found, as_json, lambda: _published(found))
+
+
+def _published(found: dict[str, Any]) -> str:
+    ref = found["ref"]
+    lines = [f"{ref} holds the head of {found['size']} entries; push it: git push REMOTE '+refs/dossier/*:refs/dossier/*'"]
+    lines += [f"witness {w['name']}: {w['state']}, {w['detail']}" for w in found["witnesses"]]
+    if "folder" in found:
+        lines.append(f"{found['folder']}: {found['files']} files written")
+    return "\n".join(lines)
+
+
+@log.command()
+@click.option("--name", required=True, help="how this witness is called in signatures: an address without scheme, as in witness.example/w1")
+@click.option("--key", "key_file", required=True, type=click.Path(path_type=Path), metavar="FILE", help="its private key, Ed25519")
+@click.option("--log", "logs", multiple=True, required=True, metavar="NAME+HASH+KEY", help="a log it cosigns")
+@click.option("--state", required=True, type=click.Path(path_type=Path), metavar="DIR", help="where it keeps what it saw")
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=8700, show_default=True)
+def witness(name: str, key_file: Path, logs: tuple[str, ...], state: Path, host: str, port: int) -> None:
+    """Be a witness for other logs (C2SP tlog-witness): cosign their checkpoints as long as they only grow."""
+    import time
+
+    from release_dossier.sources.witness import Witness, witness_server
+    from release_dossier.trust.keys import load_signer, parse_public
+    from release_dossier.trust.note import NoteKey, note_key, parse_vkey
+
+    known: dict[str, list[NoteKey]] = {}
+    for text in logs:
+        vkey = parse_vkey(text, "--log")
+        known.setdefault(vkey.name, []).append(vkey)
+    signer = load_signer(key_file)
+    vkey = note_key(name, parse_public(signer.public, str(key_file)), cosigner=True)
+    server = witness_server(Witness(state, name, signer, known, lambda: int(time.time())), host, port)
+    click.echo(f"http://{host}:{server.server_address[1]} {vkey.vkey}")
+    try:
+        server.serve_forever()
+    except KeyboardInterrupt:
+        server.server_close()

@@ -139,7 +139,7 @@ def prologue(s: Stage) -> None:
     """A project is made and adopted: its settings and its people stand on the protected branch."""
     s.say("\n## A project\n\nSocialPredict's services, rules and people, on its protected branch.")
     s.dossier("init", "--profile", "socialpredict")
-    roles = {"bo": ("release-manager",), "cy": ("ops",), "dee": ("risk-owner", "rule-owner")}
+    roles = {"bo": ("release-manager",), "cy": ("ops",), "dee": ("risk-owner", "rule-owner", "ledger")}
     for person, held in roles.items():
         words = [w for r in held for w in ("--role", r)]
         s.dossier("trust", "propose", "--person", person, *words, "--public", f"../keys/{person}.pub", "--key", "../keys/ann")
@@ -253,7 +253,7 @@ def _waive(s: Stage, digest: str, requirement: str, reason: str) -> None:
 
 
 def _approve(s: Stage, digest: str) -> None:
-    for person, role in (("bo", "release-manager"), ("cy", "ops")):
+    for person, role in (("bo", "release-manager"), ("cy", "ops"), ("dee", "owner")):
         s.dossier("approve", digest, "--as", person, "--role", role, "--key", f"../keys/{person}")
 
 

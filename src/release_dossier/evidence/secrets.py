@@ -199,10 +199,14 @@ def opens(mark: Withheld, secret: str, artifact: IO[bytes]) -> bool:
 
 def _by_form(text: str, low: str) -> Iterator[Secret]:
     for sort, anchors, pattern in _COMPILED:
+        begun = ended = -1
         for at in _places(low, anchors):
+            if begun <= at < ended:  # inside what was found already: a text of nothing but anchors is read once
+                continue
             found = pattern.match(text, at, at + WINDOW_CHARS)
             if found:
-                yield Secret(sort, found.start(1), found.end(1))
+                begun, ended = found.span(1)
+                yield Secret(sort, begun, ended)
 
 
 def _by_word(text: str, low: str) -> Iterator[Secret]:

@@ -1,83 +1,142 @@
 """R8: numbers the server showed, each held against the replay of the ledger as it stood when it was shown.
 
-Looked at: the list of positions of a market and one user's position. An answer that declares itself stale is judged at its own time of
-making; one that says it is fresh is judged at the time it was given. Other answers are counted and not judged.
+1. An answer that says it is stale is judged at its own time of making, and warned about by its age.
+2. One that says it is fresh, or says nothing, is judged at the moment it was given; what it may have missed on its way is allowed for.
+3. Lists of markets are made of kept summaries. One that says nothing about its age and shows what was right before is warned about.
+4. A page nobody wrote down here is counted, not judged; so is a market without an answer.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import Any
+
+import msgspec
 
 from release_dossier.ledger.account import Accounts
 from release_dossier.ledger.checks import Check, Example, conclude
 from release_dossier.ledger.columns import Ledger
 from release_dossier.ledger.rulesets import Eras, microseconds
-from release_dossier.ledger.settlement import NOTHING, Degenerate, Position, positions
+from release_dossier.ledger.shown import Shown, keeps_old_numbers, numbers
+from release_dossier.ledger.stood import Degenerate, Stood
+from release_dossier.limits import LEDGER_FLIGHT_MICROSECONDS
 
-_LIST = re.compile(r"/v0/markets/positions/(\d+)\Z")
-_ONE = re.compile(r"/v0/markets/positions/(\d+)/([a-z0-9]+)\Z")
 TITLE = "Every number shown was what the ledger gives"
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """An answer as it is judged: at which moment, how old it says it is (None: it does not call itself stale), what it shows."""
+
+    path: str
+    at: int
+    age: int | None
+    claims_fresh: bool
+    shown: tuple[Shown, ...]
 
 
 def r8(answers: Iterable[Any], g: Ledger, a: Accounts, eras: Eras) -> Check:
     """Judge answers: records `path, at, as, status, body`."""
+    stood = Stood(g, a, eras)
     found: list[Example] = []
+    old: list[tuple[int, str]] = []
+    silent: list[tuple[int, str]] = []
     seen = judged = 0
+    other: Counter[str] = Counter()
     for answer in answers:
         seen += 1
         asked = _asked(answer)
         if asked is None:
-            continue
-        market, user, shown, at = asked
-        try:
-            held = _stood(market, at, g, a, eras)
-        except Degenerate:
+            other[str(answer.get("path", "")).split("?")[0].rsplit("/", 1)[0] if isinstance(answer, Mapping) else "unreadable"] += 1
             continue
         judged += 1
-        found += _differences(market, user, shown, held)
+        for s in asked.shown:
+            wrong = _judged(s, asked, stood)
+            since = _old_since(s, asked, stood) if wrong is not None else None
+            if wrong is not None and since is None:
+                found.append(wrong)
+            elif since is not None:
+                silent.append((asked.at - since, asked.path))
+        if asked.age is not None:
+            old.append((asked.age, asked.path))
+    if not judged:
+        return Check(id="R8", title=TITLE, state="missing", looked_at=0, of=seen, why="no answer shows a number that is known here")
     check = conclude("R8", TITLE, seen, found, looked_at=judged)
-    return check if judged else Check(id="R8", title=TITLE, state="missing", looked_at=0, of=seen, why="no answer shows positions")
+    words = []
+    if old:
+        age, path = max(old)
+        words.append(f"{len(old)} answers call themselves stale, the oldest ({path}) was {age / 1_000_000:.1f} s old when it was given")
+    if silent:
+        age, path = max(silent)
+        words.append(f"{len(silent)} numbers were old without saying so, the oldest ({path}) for {age / 1_000_000:.1f} s")
+    if other:
+        words.append(f"{sum(other.values())} answers show other things and were not judged")
+    return msgspec.structs.replace(check, why="; ".join(words), state="warn" if (old or silent) and check.state == "pass" else check.state)
 
 
-def _asked(answer: Any) -> tuple[int, str | None, list[Mapping[str, Any]], int] | None:
-    """(market, one user or None for all, positions shown, moment) of an answer that shows positions."""
+def _asked(answer: Any) -> Asked | None:
     if not isinstance(answer, Mapping) or answer.get("status") != 200:
         return None
     path, at = str(answer.get("path", "")).split("?")[0], microseconds(str(answer.get("at", "")))
-    one, many = _ONE.match(path), _LIST.match(path)
-    if at is None or not (one or many):
+    asked_as = answer.get("as")
+    shown = numbers(path, asked_as if isinstance(asked_as, str) else None, answer.get("body"))
+    if at is None or not shown:
         return None
-    body = answer.get("body")
-    result = body.get("result", body) if isinstance(body, Mapping) else body
-    fresh = result.get("freshness") if isinstance(result, Mapping) else None
-    if isinstance(fresh, Mapping) and fresh.get("isStale"):
-        at = microseconds(str(fresh.get("generatedAt"))) or at
-    if many:
-        shown = result.get("positions") if isinstance(result, Mapping) else result
-        rows = [x for x in shown if isinstance(x, Mapping)] if isinstance(shown, list) else None
-        return None if rows is None else (int(many[1]), None, rows, at)
-    assert one is not None
-    return (int(one[1]), one[2], [result], at) if isinstance(result, Mapping) else None
+    fresh = _freshness(answer.get("body"))
+    made = microseconds(str(fresh.get("generatedAt"))) if fresh else None
+    stale = bool(fresh.get("isStale")) if fresh else False
+    if stale and made is not None:
+        return Asked(path, made, max(0, at - made), False, tuple(shown))
+    return Asked(path, at, None, bool(fresh), tuple(shown))
 
 
-def _stood(market_id: int, at: int, g: Ledger, a: Accounts, eras: Eras) -> dict[str, Position]:
-    rows = [r for r in a.rows.get(market_id, ()) if r.placed_at <= at]
-    market = next((m for m in g.markets if m.id == market_id), None)
-    done = market is not None and market.resolved and (market.resolved_at or 0) <= at
-    return positions(rows, eras.one(at), market.result if market is not None and done else "")
+def _freshness(body: Any) -> Mapping[str, Any]:
+    for x in (body, body.get("result") if isinstance(body, Mapping) else None):
+        if isinstance(x, Mapping) and isinstance(x.get("freshness"), Mapping):
+            found: Mapping[str, Any] = x["freshness"]
+            return found
+    return {}
 
 
-def _differences(market: int, user: str | None, shown: list[Mapping[str, Any]], held: Mapping[str, Position]) -> Iterator[Example]:
-    for x in shown:
-        low = {k.lower(): v for k, v in x.items()}
-        name = str(low.get("username") or user)
-        mine = held.get(name, NOTHING)
-        for key, right in (("yessharesowned", mine.yes), ("nosharesowned", mine.no), ("value", mine.value)):
-            served = low.get(key)
-            if isinstance(served, int) and served != right:
-                words = f"{name} was shown {key.replace('sharesowned', ' shares')} {served} in market {market}, the ledger gives {right}"
-                yield Example(
-                    user=name, market=str(market), expected=str(right), found=str(served), difference=str(served - right), why=words
-                )
+def _judged(s: Shown, asked: Asked, stood: Stood) -> Example | None:
+    """What is wrong with a shown number; None where it is right, may have been on its way, or cannot be held against anything."""
+    right = _right(s, stood, asked.at)
+    if right is None or right[0] <= s.value <= right[1]:
+        return None
+    earlier = _right(s, stood, asked.at - LEDGER_FLIGHT_MICROSECONDS)
+    if earlier is None or earlier[0] <= s.value <= earlier[1]:
+        return None
+    if s.user is not None and s.market is None and stood.off(s.user):
+        return None  # R6 says what is wrong with this balance
+    low, high = right
+    off = s.value - high if s.value > high else s.value - low
+    says = " and calls itself fresh" if asked.claims_fresh else ""
+    where = "" if s.market is None else f" in market {s.market}"
+    gives = f"{low}" if low == high else f"{low} to {high}"
+    words = f"{asked.path} showed {f'{s.user} ' if s.user else ''}{s.what} {s.value}{where}{says}; the ledger gives {gives}"
+    return Example(
+        user=s.user,
+        market=None if s.market is None else str(s.market),
+        expected=str(high if s.value > high else low),
+        found=str(s.value),
+        difference=str(off) if isinstance(off, int) else "0",
+        why=words,
+    )
+
+
+def _old_since(s: Shown, asked: Asked, stood: Stood) -> int | None:
+    """Since when a number a list kept is out of date: the moment of the first order it does not know. None where it never was right."""
+    if s.market is None or asked.claims_fresh or asked.age is not None or not keeps_old_numbers(asked.path):
+        return None
+    for row in reversed(stood.rows(s.market, asked.at)):
+        before = _right(s, stood, row.placed_at - 1)
+        if before is not None and before[0] <= s.value <= before[1]:
+            return row.placed_at
+    return None
+
+
+def _right(s: Shown, stood: Stood, at: int) -> tuple[int | float, int | float] | None:
+    try:
+        return s.right(stood, at)
+    except Degenerate:
+        return None

@@ -5,8 +5,7 @@ S and T speak of rows and sums, R of what a replay gives, J of what was asked fo
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable
 from itertools import accumulate, pairwise
 from typing import Literal
 
@@ -577,42 +576,3 @@ def order_of(id: str) -> tuple[int, int, str]:
     """S before T before R before J, by number."""
     digits = "".join(c for c in id if c.isdigit())
     return "STRJ".index(id[0]), int(digits or 0), id
-
-
-def hypotheses(a: Accounts, checks: Sequence[Check]) -> list[dict[str, str]]:
-    """Known defects whose signature fits what is wrong. A guess to look at first, never part of a verdict."""
-    by_id: Mapping[str, Check] = {c.id: c for c in checks}
-    off = {e.user: int(e.difference) for e in by_id["R6"].examples if e.user}
-    out = []
-    for s in a.settled:
-        fits = [u for u, won in s.winners if won and off.get(u, 0) > 0 and off[u] % won == 0]
-        if fits and len(fits) * 2 >= len(s.winners):
-            times = off[fits[0]] // dict(s.winners)[fits[0]] + 1
-            out.append(
-                {
-                    "fits": "double resolve",
-                    "market": str(s.market),
-                    "words": f"market {s.market} was paid {times} times: {', '.join(fits[:3])} have {times - 1} payouts too many",
-                }
-            )
-    buys: Counter[tuple[str, int]] = Counter((r.user, r.amount) for rows in a.rows.values() for r in rows if r.amount > 0)
-    for user, difference in off.items():
-        if difference > 0 and (buys[user, difference] or buys[user, difference - 1]):
-            out.append(
-                {
-                    "fits": "lost update",
-                    "market": "",
-                    "words": f"{user} has back exactly one order of his: a write of the whole user row undid it (as a profile edit does)",
-                }
-            )
-    if by_id["R1"].violations:
-        out.append(
-            {
-                "fits": "over-cashout",
-                "market": "",
-                "words": f"{by_id['R1'].violations} sales went beyond what the rules let go (as before #770, #774 and #784)",
-            }
-        )
-    if by_id["S4"].violations:
-        out.append({"fits": "late order", "market": "", "words": f"{by_id['S4'].violations} orders came after their market was resolved"})
-    return out

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from release_dossier.evidence.reading import Coverage, Fact, Reading, Verdict, example, first
 from release_dossier.ledger.checks import Check
-from release_dossier.ledger.verify import Verified, stamp
+from release_dossier.ledger.rulesets import stamp
+from release_dossier.ledger.verify import Verified
 
 PAYOUTS = ("R1", "R2", "R3", "R6", "T", "J1")
 LIMITS = (

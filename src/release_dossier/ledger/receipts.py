@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeGuard
 
@@ -9,6 +11,8 @@ import msgspec
 
 from release_dossier.ledger.columns import Bet, Ledger
 from release_dossier.ledger.rulesets import microseconds
+
+_RESOLVE = re.compile(r"/v0/markets/(\d+)/resolve|/v0/resolve/(\d+)")
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -32,12 +36,14 @@ class Journal(msgspec.Struct, frozen=True):
     requests: int
     unreadable: int
     versions: tuple[tuple[str, int, int], ...] = ()
+    resolves: tuple[tuple[int, int], ...] = ()  # market → requests to resolve it that were accepted
 
 
 def read_journal(records: Iterable[Any]) -> Journal:
     """Orders the server accepted, from records `started_at, actor, method, path, body, status, reply`. A bad record hides no other."""
     orders, requests, unreadable = [], 0, 0
     spans: list[tuple[int, int, str]] = []
+    resolves: Counter[int] = Counter()
     for number, r in enumerate(records):
         if not isinstance(r, Mapping):
             unreadable += 1
@@ -47,6 +53,9 @@ def read_journal(records: Iterable[Any]) -> Journal:
         if span is not None:
             spans.append(span)
         path, body, status = r.get("path"), r.get("body"), r.get("status")
+        resolved = _RESOLVE.fullmatch(path) if isinstance(path, str) and r.get("method") == "POST" else None
+        if resolved and isinstance(status, int) and 200 <= status < 300:
+            resolves[int(resolved[1] or resolved[2])] += 1
         if path not in ("/v0/bet", "/v0/sell") or r.get("method") != "POST" or not isinstance(status, int) or not 200 <= status < 300:
             continue
         order = _order(number, r, body, path == "/v0/sell")
@@ -54,7 +63,7 @@ def read_journal(records: Iterable[Any]) -> Journal:
             unreadable += 1
         else:
             orders.append(order)
-    return Journal(tuple(orders), requests, unreadable, _versions(spans))
+    return Journal(tuple(orders), requests, unreadable, _versions(spans), tuple(sorted(resolves.items())))
 
 
 def _span(r: Mapping[str, Any]) -> tuple[int, int, str] | None:

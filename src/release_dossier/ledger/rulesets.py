@@ -6,7 +6,7 @@ A ruleset is a record, not a version: a build in between is a file with these ke
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise, product
 from typing import Any, Literal
 
@@ -295,3 +295,8 @@ def microseconds(text: str) -> int | None:
 
 
 _EPOCH = datetime(1970, 1, 1).toordinal()
+
+
+def stamp(moment: int) -> str:
+    """A moment as ISO 8601 text with microseconds."""
+    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=moment)).isoformat(sep=" ", timespec="microseconds")[:26] + "Z"

@@ -237,6 +237,40 @@ def may_sell(rows: Sequence[Row], user: str, yes: bool, shares: int, rules: Rule
     return q, ""
 
 
+class Sold(msgspec.Struct, frozen=True):
+    """What a request to sell comes to: `shares` at `price`, `value` of them, `dust` taken off, `credit` paid; `refused` when nothing is."""
+
+    shares: int
+    price: int
+    value: int
+    dust: int
+    credit: int
+    refused: str = ""
+
+
+def sell(rows: Sequence[Row], user: str, yes: bool, requested: int, rules: Ruleset) -> Sold:
+    """What the server answers to a request for `requested` credits on this history.
+
+    Raises:
+        Degenerate: the history has no answer.
+    """
+    q = quote(rows, user, yes, rules)
+    if q.price <= 0:
+        return Sold(0, 0, 0, 0, 0, f"NO_POSITION: {q.why}")
+    if requested < q.price:
+        return Sold(0, q.price, 0, 0, 0, f"INVALID_AMOUNT: less than one share, which is {q.price}")
+    shares = min(requested // q.price, q.sellable)
+    value = shares * q.price
+    over = max(0, requested - value)
+    if rules.dust_over_cap == "refused" and 0 < rules.max_dust < over:
+        return Sold(0, q.price, 0, over, 0, f"DUST_CAP_EXCEEDED: {over} beyond {rules.max_dust}")
+    against = may_sell(rows, user, yes, shares, rules)[1]
+    if against:
+        return Sold(0, q.price, 0, 0, 0, f"INSUFFICIENT_SHARES: {against}")
+    dust = over if rules.dust_over_cap == "refused" else min(over, max(0, rules.max_dust))
+    return Sold(shares, q.price, value, dust, value if rules.sale_credit == "gross" else max(0, value - dust))
+
+
 def _projected(rows: Sequence[Row], user: str, yes: bool, shares: int, q: Quote, rules: Ruleset) -> str:
     """The guard of #770: after the sale the seller holds that many fewer, no more of the other side, and is worth that much less."""
     now = positions(rows, rules, "").get(user, NOTHING)

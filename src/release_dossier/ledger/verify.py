@@ -14,10 +14,12 @@ import msgspec
 from release_dossier.errors import Refused
 from release_dossier.ledger.account import Accounts, replay
 from release_dossier.ledger.answers import TITLE, r8
-from release_dossier.ledger.checks import Check, absent, all_checks, hypotheses, j1, order_of
+from release_dossier.ledger.checks import Check, absent, all_checks, j1, order_of
 from release_dossier.ledger.columns import Ledger
+from release_dossier.ledger.credits import by_market, degenerate, totals
+from release_dossier.ledger.hypotheses import hypotheses
 from release_dossier.ledger.receipts import Journal, match
-from release_dossier.ledger.rulesets import NAMED, Eras, always, named, possible, release_of
+from release_dossier.ledger.rulesets import NAMED, Eras, always, named, possible, release_of, stamp
 from release_dossier.ledger.schema import NARROWS, lived_through
 from release_dossier.ledger.whose import Writer, eras_of, writer
 
@@ -35,6 +37,8 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
     checks: tuple[Check, ...]
     totals: dict[str, str]
     hypotheses: tuple[dict[str, str], ...]
+    markets: tuple[dict[str, str], ...]
+    findings: tuple[dict[str, Any], ...]
     notes: tuple[str, ...]
     accounts: Accounts
     source: Ledger
@@ -49,6 +53,8 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
             "ledger": self.ledger,
             "checks": [_plain(c) for c in self.checks],
             "totals": self.totals,
+            "markets": list(self.markets),
+            "findings": list(self.findings),
             "hypotheses": list(self.hypotheses),
             "notes": list(self.notes),
         } | ({"read": self.read} if self.read else {})
@@ -70,11 +76,13 @@ def verify(
     require: Sequence[str] = (),
     only: Sequence[str] = (),
     notes: Sequence[str] = (),
+    most: Mapping[str, int] | None = None,
     read: dict[str, str] | None = None,
 ) -> Verified:
     """Judge a ledger under the rules of their time; None: nobody named them, see above.
 
     Args:
+        most: how many credits may be `minted` or `burned` before what is lawful fails by policy.
         economics: fees, costs and limits that differ from the release's own, where no rules were named.
     Raises:
         Refused: `ledger.unknown-check` for a name in `require` or `only` that is no check.
@@ -94,8 +102,11 @@ def verify(
         checks = [_unsure(c) for c in checks]
         note = "no rules were named, and no release has this schema: what depends on the rules is not decided; --ruleset FILE names them"
     said += [note] if note else []
+    sums = totals(ledger, accounts)
+    checks = [_by_policy(c, most or {}, sums) for c in checks]
     _known([*require, *only], checks)
-    guesses = hypotheses(accounts, checks)
+    asked = match(journal, ledger).asked if journal is not None else {}
+    guesses = hypotheses(ledger, rules, asked, checks, dict(journal.resolves) if journal is not None else {})
     checks = sorted((c for c in checks if not only or c.id in only), key=lambda c: order_of(c.id))
     given = {i for i, there in (("J1", journal is not None), ("R8", answers is not None)) if there}
     required = {c.id for c in checks if c.id not in OPTIONAL and (c.id not in NEEDS_FILE or c.id in given)} | set(require)
@@ -104,7 +115,9 @@ def verify(
         ruleset=rules.name,
         ledger=_counts(ledger, accounts, author),
         checks=tuple(checks),
-        totals=_totals(ledger, accounts),
+        totals=sums,
+        markets=tuple(by_market(ledger, accounts)),
+        findings=tuple(degenerate(accounts)),
         hypotheses=tuple(guesses),
         notes=tuple(said),
         accounts=accounts,
@@ -152,6 +165,19 @@ def _moments(ledger: Ledger) -> list[int]:
     return sorted(t for t in found if t is not None)
 
 
+POLICY = {"R5": "minted", "R3": "burned"}
+
+
+def _by_policy(c: Check, most: Mapping[str, int], credits: Mapping[str, str]) -> Check:
+    """What is lawful and unbacked says how much it is, and fails only beyond what the policy of the caller allows."""
+    what = POLICY.get(c.id)
+    if what is None or c.state != "warn":
+        return c
+    if int(credits[what]) > most.get(what, int(credits[what])):
+        return msgspec.structs.replace(c, state="fail", why=f"{credits[what]} credits {what}: lawful, and beyond the {most[what]} allowed")
+    return msgspec.structs.replace(c, why=f"{credits[what]} credits {what}: lawful under these rules, and nothing backs it")
+
+
 def _unsure(c: Check) -> Check:
     """A failure that other rules, which nobody named, might explain."""
     if c.state != "fail" or c.id not in BY_RULES:
@@ -191,22 +217,6 @@ def _counts(ledger: Ledger, accounts: Accounts, author: Writer) -> dict[str, Any
     }
 
 
-def _totals(ledger: Ledger, a: Accounts) -> dict[str, str]:
-    off = 0
-    for u in ledger.users:
-        low, high = a.expected(u.username)
-        if not u.deleted and u.username not in a.unjudged:
-            off += u.balance - high if u.balance > high else low - u.balance if u.balance < low else 0
-    legal = [s for s in a.sales if not s.against]
-    return {
-        "minted": str(sum(s.minted for s in legal) + sum(max(0, s.paid - s.volume) for s in a.settled)),
-        "burned": str(sum(max(0, s.volume - s.paid) for s in a.settled)),
-        "unexplained": str(off),
-        "dust_low": str(sum(s.shares * s.price - s.high for s in legal)),
-        "dust_high": str(sum(s.shares * s.price - s.low for s in legal)),
-    }
-
-
 def statement_of_account(v: Verified, user: str) -> list[dict[str, str]]:
     """A user's debits and credits in order, with the formula and the running balance.
 
@@ -241,10 +251,3 @@ def statement_of_account(v: Verified, user: str) -> list[dict[str, str]]:
         }
     )
     return out
-
-
-def stamp(microseconds: int) -> str:
-    """A moment as ISO 8601 text with microseconds."""
-    from datetime import UTC, datetime, timedelta
-
-    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds)).isoformat(sep=" ", timespec="microseconds")[:26] + "Z"

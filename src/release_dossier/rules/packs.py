@@ -1,13 +1,18 @@
 """Packs: requirements by criticality, narrowed by the project, frozen into the change.
 
-A pack is TOML: `include`, `[[requirement]]`, `[[approval]]`. A later layer with the same id changes only the keys it names. What a
-project changes stands in `[[rules.requirement]]` of dossier.toml, and each line says which layers it came from.
+1. A pack is TOML: `include` and `narrow` name the packs below it, `unwaivable` kinds nobody may sign away, then `[[requirement]]` and
+   `[[approval]]`. It is one of ours (`money`), of a profile (`socialpredict/trading`), or a file of the repository (`./rules/pay.toml`).
+2. A later layer with the same id changes only the keys it names. What is narrowed may only be made stricter; what is included, anything.
+3. Nobody loosens what may not be waived: neither `waivable`, nor a warning in place of a block.
+4. What a project changes stands in `[[rules.requirement]]` of dossier.toml, over every pack.
+5. `effective` says of every key of every requirement which layer it comes from.
 """
 
 from __future__ import annotations
 
+import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
 from typing import Any
 
@@ -16,110 +21,255 @@ import msgspec
 from release_dossier.digest import digest_of
 from release_dossier.errors import Refused
 from release_dossier.rules.cel import lint
-from release_dossier.rules.requirement import ApprovalRule, Frozen, Requirement
+from release_dossier.rules.compare import LOOSER, OTHER, changed
+from release_dossier.rules.moment import moment
+from release_dossier.rules.requirement import EDITION, ApprovalRule, Frozen, Requirement
 
 PACKS = ("internal", "user-facing", "money")
+DEPTH_MAX = 8  # packs below packs; ours go three deep
+OWN = "dossier.toml"
+OWNER = "owner"  # the role of those who answer for a service
 _KEYS = frozenset(Requirement.__struct_fields__)
+_PACK_KEYS = frozenset(("include", "narrow", "unwaivable", "requirement", "approval"))
+_OURS = re.compile(r"[a-z0-9-]+(?:/[a-z0-9-]+)?\Z")
+
+Read = Callable[[str], "bytes | None"]  # a file of the repository, at the commit the rules are read from
+Asked = Sequence[tuple[str, str, Sequence[str]]]  # services: name, pack, owners
 
 
-def freeze(config: Mapping[str, Any], services: Sequence[tuple[str, str, Sequence[str]]]) -> dict[str, Any]:
-    """The rules for these services (name, criticality, owners), as plain data for the change.
+class Effective(msgspec.Struct, frozen=True):
+    """A requirement as it is in force, and which layer each of its keys comes from."""
+
+    requirement: Requirement
+    lines: dict[str, str]
+
+
+class Layer(msgspec.Struct, frozen=True):
+    """One table of one pack. `narrows`: what is there already may only become stricter."""
+
+    table: dict[str, Any]
+    source: str
+    narrows: bool
+
+
+class Pack(msgspec.Struct, frozen=True):
+    """A pack with all below it: layers from the lowest up, approvals, kinds nobody may sign away, and the files it is made of."""
+
+    layers: tuple[Layer, ...]
+    approvals: tuple[ApprovalRule, ...]
+    unwaivable: frozenset[str]
+    files: tuple[str, ...]
+
+
+def freeze(config: Mapping[str, Any], services: Asked, read: Read | None = None) -> dict[str, Any]:
+    """The rules for these services (name, pack, owners), as plain data for the change.
+
+    Args:
+        read: gives files of the repository, for packs that lie there.
 
     Raises:
         Refused: `rules.*`: unknown key or requirement, a condition over facts it does not require, an empty set.
     """
-    own = _own(config)
-    requirements: list[Requirement] = []
+    requirements = [e.requirement for e in effective(config, services, read)]
     approvals: dict[str, ApprovalRule] = {}
-    for service, criticality, owners in services:
-        layers, asked = _pack(criticality)
-        for override in own:
-            if override.get("service") in (None, service):
-                layers.append(({k: v for k, v in override.items() if k != "service"}, "dossier.toml"))
-        requirements += _merge(layers, service, ", ".join(owners) or "nobody")
-        for rule in asked:
-            approvals[rule.role] = stricter(approvals.get(rule.role, rule), rule)
+    for service, name, _ in services:
+        for rule in load(name, read).approvals:
+            mine = msgspec.structs.replace(rule, services=(service,)) if rule.role == OWNER else rule
+            approvals[rule.role] = stricter(approvals.get(rule.role, mine), mine)
     if not requirements:
         raise Refused("rules.empty", at="rules", found="no service", expected="at least one: an empty gate would allow everything")
     body = {
         "requirements": msgspec.to_builtins(requirements),
         "approvals": msgspec.to_builtins(sorted(approvals.values(), key=lambda a: a.role)),
+        "edition": EDITION,
     }
     return {**body, "digest": digest_of(body)}
 
 
+def effective(config: Mapping[str, Any], services: Asked, read: Read | None = None) -> tuple[Effective, ...]:
+    """Every requirement in force for these services, with where each line of it comes from.
+
+    Raises:
+        Refused: as `freeze`.
+    """
+    own = own_layers(config)
+    out: list[Effective] = []
+    for service, name, owners in services:
+        pack = load(name, read)
+        mine = [layer for layer in own if layer.table.get("service") in (None, service)]
+        out += _merge((*pack.layers, *mine), service, ", ".join(owners) or "nobody", pack.unwaivable)
+    return tuple(out)
+
+
 def stricter(a: ApprovalRule, b: ApprovalRule) -> ApprovalRule:
     """What satisfies both, for one role."""
-    return ApprovalRule(a.role, max(a.count, b.count), a.not_author or b.not_author)
+    services = tuple(sorted({*a.services, *b.services}))
+    return ApprovalRule(a.role, max(a.count, b.count), a.not_author or b.not_author, a.not_producer or b.not_producer, services)
 
 
 def thaw(frozen: Mapping[str, Any]) -> Frozen:
     """What `freeze` made, as values again.
 
     Raises:
-        Refused: `rules.shape`.
+        Refused: `rules.shape`; `rules.edition` for rules of a later edition than this program judges.
     """
     try:
-        return msgspec.convert(frozen, Frozen)
+        rules = msgspec.convert(frozen, Frozen)
     except msgspec.ValidationError as e:
         raise Refused("rules.shape", at="rules", found=str(e), expected="frozen rules") from e
+    if not 1 <= rules.edition <= EDITION:
+        raise Refused(
+            "rules.edition", at="rules edition", found=str(rules.edition), expected=f"1 to {EDITION}", help="a newer release-dossier"
+        )
+    return rules
 
 
-def _own(config: Mapping[str, Any]) -> list[dict[str, Any]]:
+def own_layers(config: Mapping[str, Any]) -> list[Layer]:
+    """The project's own layers.
+
+    Raises:
+        Refused: `rules.key`.
+    """
     unknown = set(config) - {"requirement"}
     if unknown:
-        raise Refused("rules.key", at="dossier.toml rules", found=", ".join(sorted(map(str, unknown))), expected="requirement")
-    own = config.get("requirement", [])
-    if not isinstance(own, list) or not all(isinstance(r, dict) and isinstance(r.get("id"), str) for r in own):
-        raise Refused(
-            "rules.key", at="dossier.toml rules.requirement", found="a table without id", expected="[[rules.requirement]] with id"
-        )
-    for r in own:
-        if not isinstance(r.get("service", ""), str):
-            raise Refused("rules.key", at=f"dossier.toml requirement {r['id']} service", found=repr(r["service"]), expected="one name")
-    return own
+        raise Refused("rules.key", at=f"{OWN} rules", found=", ".join(sorted(map(str, unknown))), expected="requirement")
+    return [Layer(t, OWN, False) for t in _tables(config.get("requirement", []), f"{OWN} rules.requirement", service=True)]
 
 
-def _pack(name: str) -> tuple[list[tuple[dict[str, Any], str]], list[ApprovalRule]]:
-    """Layers of a pack, included ones first, and the approvals it asks for (its own, else those it includes)."""
-    if name not in PACKS:
-        raise Refused("rules.pack", at="criticality", found=name, expected=", ".join(PACKS))
-    table = tomllib.loads((resources.files("release_dossier.rules") / "criticality" / f"{name}.toml").read_text(encoding="utf-8"))
-    layers: list[tuple[dict[str, Any], str]] = []
-    approvals: list[ApprovalRule] = []
-    for other in table.get("include", []):
-        below, asked = _pack(other)
-        layers += below
-        approvals += asked
-    layers += [(r, f"pack {name}") for r in table["requirement"]]
-    own = [msgspec.convert(a, ApprovalRule) for a in table.get("approval", [])]
-    return layers, own or approvals
+def _tables(value: Any, at: str, *, service: bool) -> list[dict[str, Any]]:
+    if not isinstance(value, list) or not all(isinstance(r, dict) and isinstance(r.get("id"), str) for r in value):
+        raise Refused("rules.key", at=at, found="a table without id", expected="[[…requirement]] with id")
+    for r in value:
+        if not isinstance(r.get("service", ""), str) or ("service" in r and not service):
+            raise Refused("rules.key", at=f"{at} {r['id']} service", found=repr(r["service"]), expected="one name, in dossier.toml only")
+    return value
 
 
-def _merge(layers: Sequence[tuple[dict[str, Any], str]], service: str, owner: str) -> list[Requirement]:
+def load(name: str, read: Read | None = None, depth: int = 0) -> Pack:
+    """A pack with all below it.
+
+    Raises:
+        Refused: `rules.pack` when there is none of this name, or packs go round in circles; `rules.key`, `rules.shape`.
+    """
+    at = f"pack {name}"
+    table = _parse(_text(name, read), at)
+    unknown = set(table) - _PACK_KEYS
+    if unknown:
+        raise Refused("rules.key", at=at, found=", ".join(sorted(unknown)), expected=", ".join(sorted(_PACK_KEYS)))
+    if depth >= DEPTH_MAX:
+        raise Refused("rules.pack", at=at, found=f"more than {DEPTH_MAX} packs below each other", expected="packs that end")
+    below = [load(_name(other, at), read, depth + 1) for key in ("include", "narrow") for other in table.get(key, [])]
+    mine = tuple(Layer(t, at, bool(table.get("narrow"))) for t in _tables(table.get("requirement", []), at, service=False))
+    try:
+        approvals = tuple(msgspec.convert(table.get("approval", []), list[ApprovalRule]))
+        unwaivable = frozenset(msgspec.convert(table.get("unwaivable", []), list[str]))
+    except msgspec.ValidationError as e:
+        raise Refused("rules.shape", at=at, found=str(e), expected="approvals with role and count, kinds as text") from e
+    inherited = [a for p in below for a in p.approvals]
+    return Pack(
+        layers=(*(x for p in below for x in p.layers), *mine),
+        approvals=_joined(inherited, approvals, bool(table.get("narrow"))),
+        unwaivable=unwaivable.union(*(p.unwaivable for p in below)),
+        files=(*(f for p in below for f in p.files), *([name] if name.startswith("./") else [])),
+    )
+
+
+def _joined(below: Sequence[ApprovalRule], mine: Sequence[ApprovalRule], narrows: bool) -> tuple[ApprovalRule, ...]:
+    """A pack's own approvals stand in place of those it includes, and join those it narrows."""
+    if mine and not narrows:
+        below = ()
+    roles: dict[str, ApprovalRule] = {}
+    for a in (*below, *mine):
+        roles[a.role] = stricter(roles.get(a.role, a), a)
+    return tuple(roles.values())
+
+
+def _name(value: Any, at: str) -> str:
+    if not isinstance(value, str):
+        raise Refused("rules.key", at=at, found=repr(value), expected="names of packs")
+    return value
+
+
+def _text(name: str, read: Read | None) -> str:
+    if name.startswith("./"):
+        raw = read(name.removeprefix("./")) if read is not None else None
+        if raw is None:
+            raise Refused("rules.pack", at="pack", found=f"{name}, which is not in the repository", expected="a file of it")
+        return raw.decode("utf-8", "replace")
+    if _OURS.match(name):
+        profile, _, pack = name.rpartition("/")
+        place = resources.files("release_dossier")
+        file = place / "profiles" / profile / "packs" / f"{pack}.toml" if profile else place / "rules" / "criticality" / f"{name}.toml"
+        if file.is_file():
+            return file.read_text(encoding="utf-8")
+    raise Refused("rules.pack", at="pack", found=name, expected=f"{', '.join(PACKS)}, PROFILE/NAME or ./FILE.toml")
+
+
+def _parse(text: str, at: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as e:
+        raise Refused("rules.syntax", at=at, found=str(e), expected="TOML") from e
+
+
+def _merge(layers: Sequence[Layer], service: str, owner: str, unwaivable: frozenset[str]) -> list[Effective]:
     merged: dict[str, dict[str, Any]] = {}
-    for layer, source in layers:
-        where = f"{source} requirement {layer['id']}"
-        unknown = set(layer) - _KEYS - {"service"}
+    lines: dict[str, dict[str, str]] = {}
+    for layer in layers:
+        name = layer.table["id"]
+        where = f"{layer.source} requirement {name}"
+        unknown = set(layer.table) - _KEYS - {"service"}
         if unknown:
             raise Refused(
                 "rules.key", at=where, found=", ".join(sorted(unknown)), expected=", ".join(sorted(_KEYS - {"origin", "service"}))
             )
-        if not merged.get(layer["id"], layer).get("waivable", True) and layer.get("waivable", False):
-            raise Refused("rules.loosened", at=where, found="waivable = true", expected="false: the pack lets nobody sign this away")
-        before = merged.setdefault(layer["id"], {"owner": owner, "evidence": layer["id"], "origin": []})
-        before |= {k: v for k, v in layer.items() if k != "origin"}
-        before["origin"] = [*before["origin"], source]
-    out = []
-    for table in merged.values():
+        fresh = {"owner": owner, "evidence": name, "origin": []}
+        before = merged.get(name)
+        after = {**(before or fresh), **{k: v for k, v in layer.table.items() if k not in ("origin", "service")}}
+        if before is not None:
+            _not_loosened(before, after, layer, where, service)
+        after["origin"] = [*after["origin"], layer.source]
+        merged[name] = after
+        lines[name] = {**lines.get(name, {"owner": "the service", "evidence": "its id"}), **dict.fromkeys(layer.table, layer.source)}
+    return [_finished(table, lines[name], service, unwaivable) for name, table in merged.items()]
+
+
+def _not_loosened(before: Mapping[str, Any], after: Mapping[str, Any], layer: Layer, where: str, service: str) -> None:
+    """(2) and (3)."""
+    if not before.get("waivable", True):
+        for key, strict in (("waivable", False), ("severity", "block"), ("blocks_from", "")):
+            if after.get(key, strict) != strict:
+                found = f"{key} = {str(after[key]).lower()}"
+                raise Refused("rules.loosened", at=where, found=found, expected=f"{strict!r}: the pack lets nobody sign this away".lower())
+    if layer.narrows:
+        loose = [d for d in changed(_convert(before, service), _convert(after, service)) if d.direction in (LOOSER, OTHER)]
+        if loose:
+            raise Refused("rules.loosened", at=where, found=loose[0].words(), expected="only what is stricter: this pack narrows")
+
+
+def _convert(table: Mapping[str, Any], service: str) -> Requirement:
+    try:
+        return msgspec.convert({**table, "service": service}, Requirement)
+    except msgspec.ValidationError as e:
         where = f"requirement {table['id']} of {service}"
-        try:
-            requirement = msgspec.convert({**table, "service": service}, Requirement)
-        except msgspec.ValidationError as e:
-            raise Refused("rules.shape", at=where, found=str(e), expected="id, title, kind, remedy and why, each of its type") from e
-        lint(requirement.condition, tuple(n.fact for n in requirement.needs), where)
-        out.append(requirement)
-    return out
+        raise Refused("rules.shape", at=where, found=str(e), expected="id, title, kind, remedy and why, each of its type") from e
+
+
+def _finished(table: dict[str, Any], lines: dict[str, str], service: str, unwaivable: frozenset[str]) -> Effective:
+    where = f"requirement {table['id']} of {service}"
+    requirement = _convert(table, service)
+    if requirement.kind in unwaivable:
+        if table.get("waivable") is True or requirement.severity != "block" or requirement.blocks_from:
+            expected = f"a block nobody waives: its pack says so of every {requirement.kind}"
+            raise Refused("rules.loosened", at=where, found="waivable, or a warning", expected=expected)
+        requirement = msgspec.structs.replace(requirement, waivable=False)
+        lines = {**lines, "waivable": "its kind"}
+    if requirement.blocks_from and moment(requirement.blocks_from) is None:
+        raise Refused(
+            "rules.shape", at=f"{where} blocks_from", found=requirement.blocks_from, expected="RFC 3339, as in 2026-12-01T00:00:00Z"
+        )
+    lint(requirement.condition, tuple(n.fact for n in requirement.needs), where)
+    return Effective(requirement, {k: v for k, v in sorted(lines.items()) if k not in ("id", "service", "origin")})
 
 
 def page() -> str:

@@ -30,16 +30,21 @@ CODES = {
         "A condition has a line break, comment, backslash, tripled quotes or non-ASCII letters outside of text: part of it could hide.",
         "Write it on one line without them.",
     ),
+    "rules.edition": (
+        "The rules are frozen under an edition this program does not know.",
+        "Use the release-dossier that froze them, or a newer one.",
+    ),
     "rules.empty": ("The change touches no service: such a gate would allow everything.", "Declare the service its files belong to."),
     "rules.key": ("Settings name a rule key that does not exist, often a misspelt one.", "Use one of the keys the message lists."),
     "rules.loosened": (
-        "Settings make a requirement waivable that its pack lets nobody sign away.",
-        "Take `waivable` out; what the requirement asks for has to pass.",
+        "Settings or a pack loosen what may not be loosened: a requirement nobody may waive, or a pack that is narrowed.",
+        "Take the key out; what the requirement asks for has to pass.",
     ),
     "rules.pack": (
-        "A service names a criticality there is no pack for.",
+        "A service or a pack names a pack there is none of.",
         "Use one of the packs the message lists; docs/rules.md says what each demands.",
     ),
+    "rules.syntax": ("A pack is not TOML.", "The message says where it stopped."),
     "rules.shape": (
         "A requirement or an approval rule lacks a key, or one is of another type or out of its range.",
         "The message names the key. A count of people is at least 1, a share 0 to 100.",

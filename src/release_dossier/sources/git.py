@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import subprocess
 import threading
 from collections.abc import Mapping, Sequence
@@ -31,13 +32,20 @@ _QUIET = (
 )
 
 
+_CO_AUTHOR = re.compile(r"^co-authored-by:[ \t]*([^<\n]*)<([^>\n]*)>[ \t]*$", re.IGNORECASE | re.MULTILINE)
+
+
 class Commit(msgspec.Struct, frozen=True):
-    """A commit's author as git's free text, and the SSH key its signature verified with (None: unsigned, or no listed key)."""
+    """A commit's author as git's free text, and the SSH key its signature verified with (None: unsigned, or no listed key).
+
+    `co_authors` are the names and addresses of its `Co-authored-by` lines, free text as well.
+    """
 
     id: str
     name: str
     email: str
     key: str | None
+    co_authors: tuple[tuple[str, str], ...] = ()
 
 
 class Repository(msgspec.Struct, frozen=True):
@@ -223,7 +231,8 @@ def read_commit(name: str, raw: bytes, keys: Mapping[str, str]) -> Commit:
         key = verify_armored(signature.decode("ascii"), b"\n".join(kept) + blank + message, "git", keys, name) if signature else None
     except (Refused, UnicodeDecodeError):  # OpenPGP, X.509, or an algorithm not accepted: nobody's here
         key = None
-    return Commit(name, _decoded(who, encoding), _decoded(mail.partition(b">")[0], encoding), key)
+    beside = dict.fromkeys((m[1].strip(), m[2].strip()) for m in _CO_AUTHOR.finditer(_decoded(message, encoding)))
+    return Commit(name, _decoded(who, encoding), _decoded(mail.partition(b">")[0], encoding), key, tuple(beside))
 
 
 def _decoded(text: bytes, encoding: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import lzma
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ def verify_ledger(
     only: Sequence[str] = (),
     assume_schema: bool = False,
     statement_seconds: int = LEDGER_STATEMENT_SECONDS_MAX,
+    most: Mapping[str, int] | None = None,
 ) -> Verified:
     """Read a ledger and judge it under the rules the call names, else those of the build that wrote it, else every one that may have held.
 
@@ -60,6 +61,7 @@ def verify_ledger(
         require=require,
         only=only,
         notes=notes,
+        most=most,
         read=read,
     )
 

@@ -8,16 +8,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
 from release_dossier.change import Change, Risk
-from release_dossier.dossier import Absent, Attempt, Dossier, Drift, Finding, LogPoint, Owner
+from release_dossier.dossier import Absent, Attempt, Dossier, Drift, Finding, LogPoint, Owner, WaivedBefore
 from release_dossier.drift import drift
-from release_dossier.evidence.reading import Fact, example, first
+from release_dossier.errors import counted
+from release_dossier.evidence.reading import Fact, Verdict, example, first
 from release_dossier.evidence.statement import Evidence, Started
-from release_dossier.rules.packs import thaw
+from release_dossier.gate import BEHIND, REGISTERED
+from release_dossier.rules.compare import LOOSER, OTHER, STRICTER, Difference, differences
+from release_dossier.rules.freshness import terms
+from release_dossier.rules.packs import freeze, thaw
+from release_dossier.rules.requirement import Frozen
 from release_dossier.steps.collect import frozen_settings
 from release_dossier.steps.world import World
 from release_dossier.trust.log import Entry, root_of
@@ -39,13 +44,14 @@ def assemble(world: World, change_digest: str, change: Change) -> tuple[str, Dos
             change_digest=change_digest,
             change=change,
             evidence=attempts,
-            findings=tuple(f for s in change.services for f in _findings(change, s.name)),
+            findings=tuple(f for s in change.services for f in (*_findings(change, s.name), *_criteria(world, change, s.name, entries))),
             absent=_absent(world, change, attempts, rules.requirements),
             drift=_drift(world, change, attempts, entries),
             risks=(*change.risks, *_found_risks(attempts)),
             owners=tuple(Owner(s.name, s.owners) for s in change.services),
             rules=change.rules,
             log=LogPoint(size, root_of(entries[:size])),
+            waived_before=tuple(w for s in change.services for w in _waived_before(world, s.name, entries)),
         )
         subject = [Subject(change.id, {"gitCommit": change.head, "gitTree": change.tree})]
         statement = state("dossier", world.trust.project, subject, msgspec.to_builtins(dossier))
@@ -58,6 +64,7 @@ def _attempts(world: World, change: Change, entries: Sequence[Entry]) -> tuple[t
     prints = {(s.name, s.fingerprint) for s in change.services}
     branch = {e.digest for e in entries if e.type == "change" and e.key == change.branch}
     begun: dict[str, Started] = {}
+    rules = _rules_then(world)
     ended: dict[str, tuple[str, Evidence]] = {}
     withdrawn: dict[str, str] = {}
     last = -1
@@ -74,12 +81,25 @@ def _attempts(world: World, change: Change, entries: Sequence[Entry]) -> tuple[t
             w = world.statement(entry.digest, "withdrawal").predicate
             if any(w["statement"] == d for d, _ in ended.values()):
                 withdrawn[w["statement"]], last = str(w["reason"]), entry.n
-    out = [_attempt(digest, s, ended.get(digest), withdrawn) for digest, s in begun.items()]
+    out = [_attempt(digest, s, ended.get(digest), withdrawn, rules(s)) for digest, s in begun.items()]
     return tuple(out), last
 
 
-def _attempt(digest: str, s: Started, end: tuple[str, Evidence] | None, withdrawn: dict[str, str]) -> Attempt:
-    common = {f: getattr(s, f) for f in ("name", "kind", "service", "environment", "fingerprint", "attempt")}
+def _rules_then(world: World) -> Callable[[Started], dict[str, str]]:
+    """The terms of each requirement that asked for an attempt's evidence, in the change it was started for."""
+    frozen: dict[str, Frozen] = {}
+
+    def asked(s: Started) -> dict[str, str]:
+        if s.change not in frozen:
+            frozen[s.change] = thaw(world.change(s.change).rules)
+        mine = [r for r in frozen[s.change].requirements if (r.service, r.evidence, r.source) == (s.service, s.name, "evidence")]
+        return {r.id: terms(r) for r in mine}
+
+    return asked
+
+
+def _attempt(digest: str, s: Started, end: tuple[str, Evidence] | None, withdrawn: dict[str, str], criteria: dict[str, str]) -> Attempt:
+    common = {f: getattr(s, f) for f in ("name", "kind", "service", "environment", "fingerprint", "attempt", "previous")}
     if end is None:
         return Attempt(
             digest=None,
@@ -108,6 +128,7 @@ def _attempt(digest: str, s: Started, end: tuple[str, Evidence] | None, withdraw
             age_max_s=0,
             expires_at=s.started_at,
             withdrawn=None,
+            criteria=criteria,
         )
     evidence_digest, e = end
     apart = {*common, "started", "producer"}
@@ -121,6 +142,7 @@ def _attempt(digest: str, s: Started, end: tuple[str, Evidence] | None, withdraw
         producer_key=e.producer.key,
         imported_by=e.producer.imported_by,
         withdrawn=withdrawn.get(evidence_digest),
+        criteria=criteria,
     )
 
 
@@ -162,11 +184,16 @@ def _findings(change: Change, service: str) -> tuple[Finding, ...]:
             if not unbound
             else "git names are free text: "
             + ", ".join(f"{a.name} <{a.email}>" for a in unbound[:5])
-            + " signed no commit with a listed key",
+            + " signed no commit with a listed key, nor did one who signed name them by a listed address",
             known,
             commits,
             {"commits": Fact(commits, "commits"), "commits_bound": Fact(known, "commits")},
-            first([example(f"{a.commits} commits by {a.name} <{a.email}> are signed with no listed key", a.email) for a in unbound]),
+            first(
+                [
+                    example(f"{counted(a.commits, 'commit')} by {a.name} <{a.email}> ({a.how}) signed with no listed key", a.email)
+                    for a in unbound
+                ]
+            ),
         ),
         Finding(
             "criteria",
@@ -182,6 +209,75 @@ def _findings(change: Change, service: str) -> tuple[Finding, ...]:
             first([example(line, "dossier.toml") for line in change.rule_changes]),
         ),
     )
+
+
+def _criteria(world: World, change: Change, service: str, entries: Sequence[Entry]) -> tuple[Finding, ...]:
+    """How the rules in force stand to those first registered for this change, and to those of the protected branch now.
+
+    Rules are those of the merge-base, so whoever wants the newest merges the protected branch and opens again: then the first shows it.
+    """
+    if change.mode == "retrospective":  # its rules are later than it by its nature, and nothing of it is allowed
+        return ()
+    mine = thaw(change.rules)
+    first_opened = _first_opened(world, change, entries)
+    moved = [d for d in differences(thaw(first_opened.rules), mine) if d.service in ("", service) and d.direction in (LOOSER, OTHER)]
+    there = _protected_rules(world, change)
+    more = [d for d in differences(mine, there) if d.service in ("", service) and d.direction in (STRICTER, OTHER)] if there else []
+    return (
+        _rules_finding(REGISTERED, service, moved, "criteria that moved since the change was first opened", "inconclusive"),
+        _rules_finding(BEHIND, service, more, "rules of the protected branch that ask more by now", "fail"),
+    )
+
+
+def _rules_finding(name: str, service: str, found: Sequence[Difference], what: str, verdict: Verdict) -> Finding:
+    words = [example(d.words(), d.id) for d in found]
+    facts = {"rules_changed": Fact(len(found), "rules")}
+    return Finding(
+        name, "criteria", service, verdict if found else "pass", f"{len(found)} {what}" if found else "", 1, 1, facts, first(words)
+    )
+
+
+def _first_opened(world: World, change: Change, entries: Sequence[Entry]) -> Change:
+    """The change as it was first opened: the earliest of its branch, issue and services since anything of it was released."""
+    mine = (change.branch, change.issue.title, {s.name for s in change.services})
+    earliest = change
+    released = {str(world.statement(e.digest, "release").predicate["dossier"]) for e in entries if e.type == "release"}
+    closed = {world.statement(d, "dossier").predicate["change_digest"] for d in released}
+    for e in reversed(entries):
+        if e.type == "change" and e.key == change.branch:
+            before = world.change(e.digest)
+            if e.digest in closed or (before.branch, before.issue.title, {s.name for s in before.services}) != mine:
+                break
+            earliest = before
+    return earliest
+
+
+def _protected_rules(world: World, change: Change) -> Frozen | None:
+    """What the protected branch asks of the same services now; None where the project stands on none, or a service is gone from it."""
+    ref = world.protected_ref()
+    found = world.settings_at(ref) if change.adopted and world.repo.exists(ref) else None
+    asked = [found[0].service_named(s.name) for s in change.services] if found else []
+    if found is None or None in asked:
+        return None
+    return thaw(freeze(found[0].rules, [(s.name, s.asked, s.owners) for s in asked if s], lambda f: world.repo.file_at(ref, f)))
+
+
+def _waived_before(world: World, service: str, entries: Sequence[Entry]) -> tuple[WaivedBefore, ...]:
+    """For each requirement of a service the releases in a row, up to the last one, that went out on a waiver of it."""
+    rows: dict[str, list[str]] = {}
+    standing: set[str] | None = None
+    for e in reversed(entries):
+        if e.type != "release" or e.key.split("@")[0] != service:
+            continue
+        release = world.statement(e.digest, "release").predicate
+        results = world.statement(str(release["decision"]), "decision").predicate["requirements"]
+        waived = {str(r["id"]) for r in results if r["service"] == service and r["state"] == "waived"}
+        standing = waived if standing is None else standing & waived
+        for name in standing:
+            rows.setdefault(name, []).append(str(release["version"]))
+        if not standing:
+            break
+    return tuple(WaivedBefore(service, name, tuple(versions)) for name, versions in sorted(rows.items()))
 
 
 def _absent(world: World, change: Change, attempts: Sequence[Attempt], requirements: Sequence[object]) -> tuple[Absent, ...]:

@@ -2,7 +2,8 @@
 
 Verifying looks at, in this order, and says each result:
 
- (1) the file: every byte follows from names and contents, the manifest lists every file, sums agree;
+ (1) the file: every byte follows from names and contents, the manifest lists every file, sums agree, and what is derived (signatures
+     beside statements, keys for other tools, HOW-TO-CHECK.md, attestations) is made again and compared;
  (2) every statement's signature, by a signer the verifier's trust lists;
  (3) every statement is in the log the checkpoint speaks of;
  (4) the dossier says of each evidence what the evidence says, and its artifacts are there;
@@ -24,7 +25,7 @@ import msgspec
 
 from release_dossier import bundle
 from release_dossier.approval import Signed
-from release_dossier.digest import parse_json
+from release_dossier.attest import test_result, verification_summary
 from release_dossier.dossier import Dossier
 from release_dossier.errors import Corrupt, DossierError, Refused, Unavailable
 from release_dossier.evidence.statement import Evidence
@@ -33,8 +34,9 @@ from release_dossier.release import Release
 from release_dossier.steps.decide import PEOPLE, decision_statement, same_words
 from release_dossier.steps.world import World
 from release_dossier.trust.document import Trust, parse_chain
+from release_dossier.trust.dsse import parse_envelope
 from release_dossier.trust.log import Entry
-from release_dossier.trust.statement import Statement
+from release_dossier.trust.statement import Statement, parse_statement
 
 SUMMARY = "DOSSIER.md"
 
@@ -92,9 +94,28 @@ def bundle_bytes(world: World, digest: str) -> bytes:
         maker=world.signer().key_id,
     )
     files[SUMMARY] = summary(digest, dossier, decision).encode()
+    said = {e.digest: parse_envelope(raw, e.digest).payload for e, raw in statements if e.type in ("decision", "evidence")}
+    derived = _attestations({e.digest: e.type for e in chosen}, said, dossier)
+    files |= {name: bundle.attestation(payload, world.signer()) for name, payload in derived.items()}
     files[bundle.SUMS] = bundle.sums(files)
     # Signed with the time of the newest statement in it, not of exporting: the same log gives the same file.
     return bundle.seal_bundle(files, world.trust.project, digest, max(e.at for e in chosen), world.signer())
+
+
+def _attestations(words: Mapping[str, str], payloads: Mapping[str, bytes], dossier: Dossier) -> dict[str, bytes]:
+    """Statements in others' words about decisions and evidence of tests (digest → word, digest → payload), by the file they lie in."""
+    out = {}
+    for digest, payload in payloads.items():
+        predicate = parse_statement(payload, digest).predicate
+        if words[digest] == "decision":
+            out[f"{bundle.ATTESTATIONS}vsa-{digest[7:23]}.json"] = verification_summary(
+                msgspec.convert(predicate, Decision), digest, dossier
+            )
+        elif words[digest] == "evidence":
+            result = test_result(msgspec.convert(predicate, Evidence), digest)
+            if result is not None:
+                out[f"{bundle.ATTESTATIONS}test-result-{digest[7:23]}.json"] = result
+    return out
 
 
 def _chosen(world: World, digest: str, dossier: Dossier, entries: Sequence[Entry]) -> list[Entry]:
@@ -153,16 +174,16 @@ def verify(raw_path: Path, trust_chain: bytes | None, *, integrity_only: bool, n
         raise Corrupt(
             "verify.no-trust", at="--trust", found="no trust document", expected="the project's", help="--trust FILE, or --integrity-only"
         )
-    files = bundle.unpack(raw_path)
+    opened = bundle.open_bundle(raw_path)
     trust = None if integrity_only or trust_chain is None else parse_chain(trust_chain, "trust document")
-    found = bundle.examine(files, trust)
+    found = bundle.examine(opened, trust)
     checks = list(found.checks)
     if integrity_only or trust is None or trust_chain is None:
         return Verified(found.sound, "not judged", "none", tuple(checks))
     standing = "undecided"
     if found.sound:
         try:
-            checks += _contents(found)
+            checks += [*_contents(found), _derived(found)]
             standing, more = _judge(found, trust, trust_chain, now)
             checks += more
         except DossierError as e:
@@ -198,9 +219,35 @@ def _contents(found: bundle.Examined) -> list[bundle.Check]:
             faults.append(f"{name}: says something else than the dossier")
         if evidence.producer.key not in found.keys[name] and evidence.producer.id != "unlisted":
             faults.append(f"{name}: not signed by its producer {evidence.producer.id}")
-        faults += [f"artifacts/{x.digest[7:]}: missing" for x in evidence.artifacts if f"artifacts/{x.digest[7:]}" not in found.files]
+        faults += [f"artifacts/{x.digest[7:]}: missing" for x in evidence.artifacts if f"artifacts/{x.digest[7:]}" not in found.digests]
     detail = "; ".join(faults) or f"{len(dossier.evidence)} attempts, each as the dossier says, with their artifacts"
     return [bundle.Check("contents", "fail" if faults else "pass", detail)]
+
+
+def _derived(found: bundle.Examined) -> bundle.Check:
+    """(1): what follows from other files is what they give: made again and compared byte for byte."""
+    by_digest = {s.digest: name for name, s in found.statements.items()}
+    entries = sorted(found.places.values(), key=lambda e: e.n)
+    statements = [(e, found.files[by_digest[e.digest]]) for e in entries]
+    tags = [str(s.predicate["tag"]) for s in found.statements.values() if s.word == "release"]
+    own = parse_chain(found.files[bundle.CHAIN], bundle.CHAIN)
+    maker = min(found.maker)
+    if own.producer_of_key(maker) is None:
+        return bundle.Check("derived", "fail", f"{bundle.CHAIN}: does not list {maker}, which signed {bundle.MANIFEST}")
+    due = bundle.written_out(statements, own, maker, tags)
+    beside = {n for n in found.files if n.endswith((".sig", ".pae", ".pem")) or n in (bundle.SIGNERS, bundle.HOW_TO)} | set(
+        found.statements
+    )
+    faults = [f"{n}: is not what the other files give" for n in sorted(due) if found.files.get(n) != due[n]]
+    faults += [f"{n}: follows from nothing" for n in sorted(beside - due.keys())]
+    dossier = msgspec.convert(_one(found, "dossier.json").predicate, Dossier)
+    said = {s.digest: s.raw for s in found.statements.values() if s.word in ("decision", "evidence")}
+    attested = _attestations({s.digest: s.word for s in found.statements.values()}, said, dossier)
+    for name in sorted(n for n in found.files if n.startswith(bundle.ATTESTATIONS)):
+        if parse_envelope(found.files[name], name).payload != attested.get(name):
+            faults.append(f"{name}: says something else than what it is about")
+    detail = "; ".join(faults) or f"{len(due)} files are what the statements and the trust document give"
+    return bundle.Check("derived", "fail" if faults else "pass", detail)
 
 
 def _judge(found: bundle.Examined, trust: Trust, chain: bytes, now: datetime) -> tuple[str, list[bundle.Check]]:
@@ -248,7 +295,7 @@ def recompute(dossier: Dossier, digest: str, decision: Decision, statements: Seq
 
 def _signed(found: bundle.Examined, decision: Decision) -> list[Signed]:
     """People's statements the log held when the decision was made, with the moment and place the log gives each."""
-    places = _places(found.files)
+    places = found.places
     out = []
     for name, s in found.statements.items():
         if s.word in PEOPLE and s.digest in places and places[s.digest].n < decision.checkpoint["size"]:
@@ -256,19 +303,12 @@ def _signed(found: bundle.Examined, decision: Decision) -> list[Signed]:
     return out
 
 
-def _places(files: Mapping[str, bytes]) -> dict[str, Entry]:
-    """Log entries by digest, from the proofs `examine` has held against the checkpoint."""
-    proofs = parse_json(files[bundle.PROOFS], bundle.PROOFS)
-    lines = [msgspec.json.decode(p["line"], type=Entry) for p in proofs["entries"]]
-    return {e.digest: e for e in lines}
-
-
 def _standing(found: bundle.Examined, dossier: str, decided: Statement | None, decision: Decision | None, now: datetime) -> str:
     if decision is None or decided is None:
         return "undecided"
     named = {dossier, decided.digest, *(s.digest for s in found.statements.values() if s.word == "release"), *decision.statements}
     for s in found.statements.values():
-        if s.word == "withdrawal" and s.predicate["statement"] in named and _places(found.files)[s.digest].n >= decision.checkpoint["size"]:
+        if s.word == "withdrawal" and s.predicate["statement"] in named and found.places[s.digest].n >= decision.checkpoint["size"]:
             return f"withdrawn: {s.predicate['reason']}"
     if decision.outcome != "ALLOW":
         return "denied"

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -158,7 +159,7 @@ def _attempt(
     reach("collect.started")
     # One run speaks for every service it is planned for: the same bytes are not looked at twice in one call.
     if plan.name not in readings:
-        readings[plan.name] = _import(world, plan, brought) if brought is not None else _run(world, change, plan, clock, watch)
+        readings[plan.name] = _import(world, change, plan, brought) if brought is not None else _run(world, change, plan, clock, watch)
     outcome = readings[plan.name]
     reach("collect.ran")
     evidence = _evidence(world, change_digest, change, plan, service, started_digest, started, outcome, clock())
@@ -234,7 +235,7 @@ def _run(world: World, change: Change, plan: Plan, clock: Callable[[], datetime]
         inside = output.resolve().is_relative_to(ran.worktree.resolve().parent) and not output.is_symlink()
         if output.is_file() and inside and output.stat().st_size:
             artifacts.append(_keep(world, output, plan.output or f"{plan.name}.out", "application/octet-stream"))
-            reading = _read_run(plan, output, ran.exit_status)
+            reading = _read_run(world, change, plan, output, ran.exit_status)
         else:
             said = last_words(ran.log) if ran.log.exists() else ""
             silent = f"`{' '.join(plan.run)}` ended with {ran.exit_status} and wrote no {plan.output or 'output'}{said}"
@@ -253,20 +254,44 @@ def _run(world: World, change: Change, plan: Plan, clock: Callable[[], datetime]
         )
 
 
-def _read_run(plan: Plan, output: Path, exit_status: int | None) -> Reading:
+def _read_run(world: World, change: Change, plan: Plan, output: Path, exit_status: int | None) -> Reading:
     """A run's own file. One that cannot be read is a run that proved nothing, not a refused call: the attempt was made."""
     try:
         with open_evidence(output) as stream:
-            reading = read(
-                stream,
-                format=plan.format or None,
-                exit_status=exit_status,
-                asked={"command": " ".join(plan.run)},
-                expectations=dict(plan.options),
-            )
+            reading = read(stream, format=plan.format or None, exit_status=exit_status, **_beside(world, change, plan))
             return secrets.reported(reading, plain(stream), SECRETS_BYTES_MAX)
     except Refused as e:
         return _nothing(plan.kind, f"its output was refused: {e}")
+
+
+def _beside(world: World, change: Change, plan: Plan) -> dict[str, Any]:
+    """What a file does not say and its reader must know: what was asked for, what the project declares, what the base has, whom it trusts.
+
+    `base` of a plan's options is a path in the repository, read as it stands at the change's base. Signers are the producers that may
+    produce this kind and whose keys are not revoked.
+    """
+    expectations = dict(plan.options)
+    if plan.kind == "alert-coverage":
+        _objectives(world, change, plan, expectations)
+    before = world.repo.file_at(change.base, plan.options["base"]) if plan.options.get("base") else None
+    keys = {
+        f"{p.id} {k.id}" if len(p.keys) > 1 else p.id: k.public
+        for p in world.trust.document.producers
+        for k in p.keys
+        if (not p.kinds or plan.kind in p.kinds) and world.trust.revoked_at(k.id) is None
+    }
+    asked = {"command": " ".join(plan.run), "commit": change.head, "tree": change.tree}
+    return {"asked": asked, "expectations": expectations, "base": before, "keys": keys}
+
+
+def _objectives(world: World, change: Change, plan: Plan, expectations: dict[str, str]) -> None:
+    """What objectives say should be watched, where the plan does not say it itself: their alerts, and the failure modes these cover."""
+    mine = [o for o in frozen_settings(world, change).objective if not plan.services or o.service in plan.services]
+    modes = [f"{mode}={'|'.join(o.alerts)}" for o in mine for mode in o.failure_modes]
+    if modes:
+        expectations.setdefault("failure_modes", ",".join(modes))
+    if alerts := [a for o in mine for a in o.alerts]:
+        expectations.setdefault("alerts", ",".join(dict.fromkeys(alerts)))
 
 
 def _nothing(kind: str, cause: str) -> Reading:
@@ -282,7 +307,7 @@ def _readable(file: Path) -> None:
         raise Refused("collect.no-file", at="--from", found=f"no file {file}", expected="a file or ledger to read")
 
 
-def _import(world: World, plan: Plan, brought: Import) -> Outcome:
+def _import(world: World, change: Change, plan: Plan, brought: Import) -> Outcome:
     file = brought.file
     if plan.kind in MONEY_KINDS:
         reading, artifacts = _ledger(world, plan, file, brought.written_by or plan.written_by)
@@ -290,7 +315,7 @@ def _import(world: World, plan: Plan, brought: Import) -> Outcome:
         with open_evidence(file) as stream:
             # A plan's format is that of its own command; a file that is brought may be another tool's.
             named = plan.format if plan.format and not plan.run else None
-            reading = read(stream, format=named, exit_status=brought.exit_status, asked=None, expectations=dict(plan.options))
+            reading = read(stream, format=named, exit_status=brought.exit_status, **_beside(world, change, plan))
             reading = secrets.reported(reading, plain(stream), SECRETS_BYTES_MAX)
         artifacts = (_keep(world, file, file.name, "application/octet-stream"),)
     happened = instant(reading.observed_at, file.name) if reading.observed_at else brought.observed_at

@@ -18,12 +18,23 @@ from release_dossier.dossier import Attempt, Dossier
 from release_dossier.errors import Corrupt, Refused
 from release_dossier.evidence.statement import Evidence
 from release_dossier.gate import Decision, decide, rework
+from release_dossier.project import SETTINGS_FILE
 from release_dossier.steps.aside import Aside
 from release_dossier.steps.world import LOG_REF, World
-from release_dossier.trust.log import Entry, extends, root_of
+from release_dossier.trust.log import Entry, extends, parse_checkpoint, root_of
+from release_dossier.trust.note import NoteKey, parse_vkey
 from release_dossier.trust.statement import Statement, Subject, state
+from release_dossier.trust.witness import cosigners
 
+WITNESSED_REF = "refs/dossier/witnessed"  # the newest checkpoint that witnesses cosigned
 PEOPLE = ("approval", "rejection", "withdrawal", "waiver")
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """Checkpoints kept outside the store, empty where there is none."""
+
+    log: bytes
+    witnessed: bytes
 
 
 def decide_dossier(world: World, digest: str, at: datetime | None = None) -> tuple[str, Decision, Dossier]:
@@ -147,33 +158,78 @@ def signed_statements(world: World, dossier: str, entries: tuple[Entry, ...]) ->
     return tuple(out)
 
 
-def kept_checkpoint(world: World) -> bytes | None:
-    """The checkpoint kept in the repository, None where none is."""
-    r = world.repo.result("cat-file", "blob", LOG_REF, ok=(0, 128))
-    return None if r.returncode else r.stdout
+def kept_checkpoint(world: World) -> Kept:
+    """The checkpoints kept in the repository: the newest, and the newest that witnesses cosigned."""
+    return Kept(*kept_blobs(world))
 
 
-def check_witness(world: World, kept: bytes | None) -> str:
-    """The checkpoint kept in the repository, held against the log: its name when there is one, else empty.
+def kept_blobs(world: World) -> tuple[bytes, bytes]:
+    """Content of `LOG_REF` and `WITNESSED_REF`, empty where there is none."""
+    out = world.repo.run("cat-file", "--batch", stdin=f"{LOG_REF}\n{WITNESSED_REF}\n".encode())
+    found, pos = [], 0
+    for _ in range(2):
+        end = out.index(b"\n", pos)
+        words = out[pos:end].split(b" ")
+        size = int(words[2]) if len(words) == 3 and words[1] == b"blob" else -1
+        found.append(out[end + 1 : end + 1 + size] if size >= 0 else b"")
+        pos = end + 1 + (size + 1 if size >= 0 else 0)
+    return found[0], found[1]
+
+
+def check_witness(world: World, kept: Kept) -> str:
+    """The checkpoints kept in the repository, held against the log: where they are kept and who cosigned, empty when there is none.
 
     `kept` was read before the log is looked at here, so what another process enters meanwhile can only make the log longer.
 
     Raises:
-        Corrupt: `log.rolled-back`: the log no longer contains what the repository remembers of it.
+        Corrupt: `log.rolled-back`, `log.fork`: the log no longer contains what the repository remembers of it.
     """
-    if kept is None:
-        return ""
-    if not extends(len(world.store.entries()), world.store.root, kept):
-        raise Corrupt(
-            "log.rolled-back", at=LOG_REF, found="a log that does not extend the checkpoint kept there", expected="every entry it once had"
-        )
-    return LOG_REF
+    for ref, note in ((LOG_REF, kept.log), (WITNESSED_REF, kept.witnessed)):
+        if note and not extends(size := len(world.store.entries()), world.store.root, note):
+            old = parse_checkpoint(note, ref)
+            if old.size > size:
+                raise Corrupt("log.rolled-back", at=ref, found=f"a log of {size} entries", expected=f"the {old.size} it once had")
+            raise Corrupt(
+                "log.fork", at=ref, found="a log that does not extend the checkpoint kept there", expected="every entry it once had"
+            )
+    if not kept.witnessed:
+        return LOG_REF if kept.log else ""
+    names = cosigners(kept.witnessed, [key for _, key in witnesses_of(world)], WITNESSED_REF)
+    said = f", cosigned by {', '.join(names)} at {parse_checkpoint(kept.witnessed).size} entries" if names else ""
+    return f"{LOG_REF}{said}" if kept.log or names else ""
+
+
+def witnesses_of(world: World) -> tuple[tuple[str, NoteKey], ...]:
+    """Address and key of each witness the protected branch's settings name.
+
+    Raises:
+        Refused: `witness.syntax`, `note.vkey`.
+    """
+    found = world.settings_at(world.protected_ref())
+    return tuple(parse_witness(w, f"{SETTINGS_FILE} log.witnesses") for w in found[0].log.witnesses) if found else ()
+
+
+def parse_witness(text: str, at: str) -> tuple[str, NoteKey]:
+    """`ADDRESS KEY`.
+
+    Raises:
+        Refused: `witness.syntax`, `note.vkey`.
+    """
+    address, _, key = text.partition(" ")
+    if not address.startswith(("http://", "https://")) or not key:
+        raise Refused("witness.syntax", at=at, found=repr(text[:60]), expected="https://ADDRESS NAME+HASH+KEY")
+    return address, parse_vkey(key, at)
 
 
 def publish_checkpoint(world: World) -> None:
     """Keep the newest checkpoint in the repository, outside the store it watches over."""
-    name = world.repo.run("hash-object", "-w", "--stdin", stdin=world.store.checkpoint()).decode().strip()
-    world.repo.run("update-ref", LOG_REF, name)
+    keep_blob(world, LOG_REF, world.store.checkpoint())
+
+
+def keep_blob(world: World, ref: str, content: bytes) -> None:
+    """`ref` holds `content`, and nothing else does."""
+    name = world.repo.run("hash-object", "-w", "--stdin", stdin=content).decode().strip()
+    world.repo.run("update-ref", ref, name)
 
 
 def replay(world: World, digest: str) -> tuple[bool, tuple[str, ...]]:

@@ -10,7 +10,7 @@ from release_dossier.dossier import Dossier
 from release_dossier.drift import drift, newest
 from release_dossier.errors import DossierError, Refused
 from release_dossier.steps.world import World
-from release_dossier.trust.log import Entry, Tree, leaves_of, root_of
+from release_dossier.trust.log import Entry
 
 LISTED = ("change", "dossier", "decision", "release", "deployment")
 
@@ -126,15 +126,6 @@ def compare(world: World, a: str, b: str) -> dict[str, Any]:
         ),
         "risks": _sets([f"{k}: {v}" for k, v in risks_a.items()], [f"{k}: {v}" for k, v in risks_b.items()]),
     }
-
-
-def proof(world: World, prefix: str) -> dict[str, Any]:
-    """RFC 6962 inclusion proof of one statement under the current root; hashes in hex."""
-    digest = world.store.find(prefix)
-    entries = world.store.entries()
-    index = next(e.n for e in entries if e.digest == digest)
-    path = [h.hex() for h in Tree(leaves_of(entries)).inclusion(index)]
-    return {"digest": digest, "index": index, "size": len(entries), "root": root_of(entries), "path": path}
 
 
 def _sets(a: Any, b: Any) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 1. The issue is read and refused before git is asked anything.
 2. Head is a clean commit on a named branch; base is the merge-base with the pinned protected branch, whatever `--base` says.
 3. Settings and rules are those of the base, and freeze into the change. What the branch itself changes in them is listed.
-4. Authors are git's free text; a commit signed with a listed person's key binds its author to that person.
+4. Authors are git's free text; a commit signed with a listed person's key binds its author to that person, and by that person's word
+   its co-authors, where the trust document lists their address. An address alone binds nobody, and keeps its person from approving.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from release_dossier.errors import Refused
 from release_dossier.fingerprint import TreeFile, fingerprint, shipped
 from release_dossier.issue import ScopedIssue, bind_scope
 from release_dossier.project import SETTINGS_FILE, Service, Settings, parse_settings
-from release_dossier.rules.packs import freeze
+from release_dossier.rules.packs import Asked, freeze, load
 from release_dossier.steps.world import World, settings_digest
 from release_dossier.trust.statement import Subject, state
 
@@ -57,6 +58,8 @@ def open_change(
             "change.empty", at=f"branch {branch}", found="no file differs from the protected branch", expected="at least one changed file"
         )
     services = _services(world, settings, head_commit, files, versions)
+    criteria = forked if adopted else head_commit
+    asked = [(s.name, s.asked, s.owners) for c in services if (s := settings.service_named(c.name)) is not None]
     change = Change(
         id=f"{branch}@{head_commit[:12]}",
         project_name=settings.project.name,
@@ -79,8 +82,8 @@ def open_change(
         files=files,
         scope=bind_scope(issue, settings, files),
         risks=issue.risks,
-        rules=freeze(settings.rules, [(s.name, s.criticality, s.owners) for s in services]),
-        rule_changes=_rule_changes(world, raw, head_commit),
+        rules=freeze(settings.rules, asked, lambda f: repo.file_at(criteria, f)),
+        rule_changes=_rule_changes(world, criteria, head_commit, asked),
         opened_at=world.stamp(),
     )
     return _record(world, change)
@@ -133,7 +136,9 @@ def open_retrospective(
         files=files,
         scope=bind_scope(issue, settings, files),
         risks=(),
-        rules=freeze(settings.rules, [(s.name, s.criticality, s.owners) for s in settings.service if s.name in versions]),
+        rules=freeze(
+            settings.rules, [(s.name, s.asked, s.owners) for s in settings.service if s.name in versions], lambda f: repo.file_at(head, f)
+        ),
         rule_changes=(),
         opened_at=world.stamp(),
     )
@@ -240,12 +245,16 @@ def _authors(world: World, base: str, head: str) -> tuple[Author, ...]:
     people = world.trust.document.people
     keys = {k.id: k.public for p in people for k in p.keys if not world.trust.revoked_at(k.id)}
     commits = world.repo.commits(base, head, keys)
-    out: dict[tuple[str, str, str | None], int] = {}
+    out: dict[Author, int] = {}
     for c in commits:
-        person = world.trust.person_of_key(c.key) if c.key else None
-        who = (c.name, c.email, person.id if person else None)
-        out[who] = out.get(who, 0) + 1
-    return tuple(Author(n, e, p, k) for (n, e, p), k in sorted(out.items(), key=lambda x: (x[0][0], x[0][1], x[0][2] or "")))
+        signer = world.trust.person_of_key(c.key) if c.key else None
+        for name, email, how in ((c.name, c.email, "author"), *((n, e, "co-author") for n, e in c.co_authors)):
+            listed = next((p.id for p in people if email.lower() in {x.lower() for x in p.emails}), "")
+            person = (signer.id if how == "author" else listed or None) if signer else None
+            who = Author(name, email, person, 0, how, "" if person else listed)
+            out[who] = out.get(who, 0) + 1
+    in_order = sorted(out.items(), key=lambda x: (x[0].name, x[0].email, x[0].person or "", x[0].how))
+    return tuple(msgspec.structs.replace(a, commits=n) for a, n in in_order)
 
 
 def _services(
@@ -291,12 +300,19 @@ def next_version(world: World, service: Service) -> str:
     return f"{major}.{minor}.{patch + 1}"
 
 
-def _rule_changes(world: World, frozen: bytes, head: str) -> tuple[str, ...]:
-    """Lines of dossier.toml the branch adds or takes away against the frozen criteria."""
+def _rule_changes(world: World, criteria: str, head: str, asked: Asked) -> tuple[str, ...]:
+    """Lines of dossier.toml, and of the packs of this repository it names, that the branch adds or takes away against the criteria."""
     import difflib
 
-    mine = world.repo.file_at(head, SETTINGS_FILE)
-    if mine is None or mine == frozen:
-        return ()
-    lines = difflib.unified_diff(frozen.decode().splitlines(), mine.decode("utf-8", "replace").splitlines(), lineterm="", n=0)
-    return tuple(line for line in list(lines)[2:] if not line.startswith("@@"))
+    files = [SETTINGS_FILE, *dict.fromkeys(f for _, name, _ in asked for f in load(name, lambda f: world.repo.file_at(criteria, f)).files)]
+    out: list[str] = []
+    for file in files:
+        path = file.removeprefix("./")
+        frozen, mine = (world.repo.file_at(c, path) or b"" for c in (criteria, head))
+        if mine == frozen or (file == SETTINGS_FILE and not mine):
+            continue
+        before, after = (x.decode("utf-8", "replace").splitlines() for x in (frozen, mine))
+        lines = list(difflib.unified_diff(before, after, lineterm="", n=0))[2:]
+        kept = [line for line in lines if not line.startswith("@@")]
+        out += kept if file == SETTINGS_FILE else [f"{file}: {line}" for line in kept]
+    return tuple(out)

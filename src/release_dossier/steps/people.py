@@ -16,12 +16,12 @@ from typing import Any
 
 import msgspec
 
-from release_dossier.approval import Approval, Rejection, Waiver, Withdrawal
+from release_dossier.approval import Approval, Rejection, Waiver, Withdrawal, members
 from release_dossier.digest import digest_of
 from release_dossier.dossier import Dossier
 from release_dossier.errors import Refused
 from release_dossier.gate import results_of
-from release_dossier.rules.packs import thaw
+from release_dossier.rules.packs import OWNER, thaw
 from release_dossier.sources.ssh import public_of, sign_with_ssh
 from release_dossier.steps.decide import check_witness, decide_dossier, kept_checkpoint, publish_checkpoint, read_dossier
 from release_dossier.steps.world import World, rfc3339
@@ -68,7 +68,7 @@ def draft_approval(world: World, digest: str, person: str, role: str, comment: s
     """
     who = _person(world, person)
     _, decision, dossier = decide_dossier(world, digest, world.now)
-    _may_sign_as(who, role, dossier)
+    _may_sign_as(world, who, role, dossier)
     results = results_of(decision)
     key = f"{role}/{who.id}"
     for before in _mine(world, "approval", digest, who.id):
@@ -93,11 +93,15 @@ def draft_approval(world: World, digest: str, person: str, role: str, comment: s
     return _draft(world, "approval", digest, dossier.change_digest, approval, key)
 
 
-def _may_sign_as(who: Person, role: str, dossier: Dossier) -> None:
-    if role not in who.roles:
-        raise Refused(
-            "people.role", at="--role", found=role, expected=f"a role {who.id} holds: {', '.join(who.roles)}", help="dossier trust show"
-        )
+def _may_sign_as(world: World, who: Person, role: str, dossier: Dossier) -> None:
+    """A role the person holds, or `owner` of a service that has to be signed by its owners."""
+    owns = [o.service for o in dossier.owners if dossier.change.mode == "solo" or who.id in members(o.owners, world.trust)]
+    if role != OWNER and role not in who.roles:
+        expected = f"a role {who.id} holds: {', '.join(who.roles)}"
+        raise Refused("people.role", at="--role", found=role, expected=expected, help="dossier trust show")
+    if role == OWNER and not owns:
+        expected = "an owner of " + ", ".join(f"{o.service} ({', '.join(o.owners) or 'nobody'})" for o in dossier.owners)
+        raise Refused("people.role", at="--role", found=f"{OWNER}, which {who.id} is of none", expected=expected, help="dossier trust show")
 
 
 def reject(world: World, digest: str, person: str, key: Path, reason: str) -> tuple[str, Rejection]:

@@ -33,14 +33,14 @@ from release_dossier.errors import Corrupt, Refused, Unavailable
 from release_dossier.limits import ARTIFACT_BYTES_MAX, JOURNAL_BYTES_MAX, REMEMBERED_BYTES_MAX
 from release_dossier.ports import LOCK_SECONDS_MAX
 from release_dossier.store.crash import armed, reach
-from release_dossier.store.index import Index, check_document
+from release_dossier.store.index import SALT_BYTES, Index, check_document
 from release_dossier.store.journal import Journal, Record, write_all
 from release_dossier.trust.keys import ED25519, Signer, generate, load_signer
 from release_dossier.trust.log import (
     Checkpoint,
     Entry,
     checkpoint_signers,
-    leaf_hash,
+    leaf_of,
     make_checkpoint,
     origin_of,
     parse_checkpoint,
@@ -171,7 +171,7 @@ class FileStore:
         """See `ports.Store.put`."""
         with self.lock():
             index = self._repair()
-            entry = index.following(envelope, type=type, change=change, key=key, at=at)
+            entry = index.following(envelope, type=type, change=change, key=key, at=at, salt=os.urandom(SALT_BYTES).hex())
             if index.get(entry.digest) is not None:
                 return entry
             raw = self._checkpoint_over(index, entry)
@@ -203,7 +203,7 @@ class FileStore:
 
     def _checkpoint_over(self, index: Index, entry: Entry) -> bytes:
         after = index.frontier.copy()
-        after.append(leaf_hash(entry.line()))
+        after.append(leaf_of(entry.line()))
         return make_checkpoint(self.project, after.size, after.root(), self._sign_with())
 
     def _place_checkpoint(self, raw: bytes) -> None:

@@ -9,7 +9,9 @@ from release_dossier.digest import sha256
 from release_dossier.errors import Corrupt, Refused
 from release_dossier.limits import DIGEST_PREFIX_MIN
 from release_dossier.trust.dsse import parse_envelope
-from release_dossier.trust.log import Checkpoint, Entry, Frontier, leaf_hash, next_entry
+from release_dossier.trust.log import Checkpoint, Entry, Frontier, leaf_of, next_entry
+
+SALT_BYTES = 16  # bytes of a salt: as many as nobody guesses
 
 
 class Index:
@@ -40,7 +42,7 @@ class Index:
             )
         self._entries.append(entry)
         self._by_digest[entry.digest] = entry
-        leaf = leaf_hash(entry.line())
+        leaf = leaf_of(entry.line())
         self._leaves.append(leaf)
         self.frontier.append(leaf)
         self._tuple = None
@@ -74,7 +76,7 @@ class Index:
             raise Refused("digest.unknown", at="digest", found=digest, expected="the digest of something in the log", help="dossier list")
         return entry
 
-    def following(self, envelope: bytes, *, type: str, change: str, key: str, at: str) -> Entry:
+    def following(self, envelope: bytes, *, type: str, change: str, key: str, at: str, salt: str) -> Entry:
         """The entry `envelope` would get: the one its statement has, or the next.
 
         Raises:
@@ -84,7 +86,7 @@ class Index:
         known = self._by_digest.get(digest)
         if known is not None:
             return known
-        return next_entry(self.last(), type=type, digest=digest, envelope=sha256(envelope), change=change, key=key, at=at)
+        return next_entry(self.last(), type=type, digest=digest, envelope=sha256(envelope), change=change, key=key, at=at, salt=salt)
 
     def find(self, prefix: str) -> str:
         """See `ports.Store.find`."""

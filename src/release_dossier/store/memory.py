@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from pathlib import Path
 from release_dossier.digest import sha256
 from release_dossier.errors import Corrupt, Unavailable
 from release_dossier.ports import LOCK_SECONDS_MAX
-from release_dossier.store.index import Index, check_document
+from release_dossier.store.index import SALT_BYTES, Index, check_document
 from release_dossier.trust.keys import Signer
 from release_dossier.trust.log import Entry, make_checkpoint
 
@@ -36,7 +37,7 @@ class MemoryStore:
     def put(self, envelope: bytes, *, type: str, change: str, key: str, at: str) -> Entry:
         """See `ports.Store.put`."""
         with self._lock, self._faults("put"):
-            entry = self._index.following(envelope, type=type, change=change, key=key, at=at)
+            entry = self._index.following(envelope, type=type, change=change, key=key, at=at, salt=os.urandom(SALT_BYTES).hex())
             if self._index.get(entry.digest) is None:
                 self._fault_before("put")
                 self.documents[entry.digest] = envelope

@@ -57,11 +57,12 @@ class Person(msgspec.Struct, frozen=True):
 
 
 class Producer(msgspec.Struct, frozen=True):
-    """A machine or process that signs statements. `kinds` it may produce; empty means any."""
+    """A machine or process that signs statements. `kinds` it may produce; empty means any. `roles` a rule may ask for."""
 
     id: str
     keys: tuple[Key, ...]
     kinds: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
 
 
 class Revocation(msgspec.Struct, frozen=True):

@@ -1,7 +1,9 @@
 """The transparency log: entries that chain, the Merkle tree over them (RFC 6962 §2.1), and checkpoints (C2SP).
 
 1. An entry is one line of canonical JSON. Entries are numbered from 0, and each names the SHA-256 of the line before it.
-2. The tree's leaves are the lines, without their newline. Its root and size, signed, are the checkpoint.
+2. The tree's leaves are the names of the lines (SHA-256 of a line without its newline), which a salt in the line makes say nothing to
+   whoever does not have it: the tree can be shown to everybody. Lines without a salt, which older logs have, are leaves themselves.
+   Root and size of the tree, signed, are the checkpoint.
 3. Whoever keeps an old checkpoint can tell whether the log still holds everything it held then: `extends`.
 4. A last line without newline is a crash in the middle of a write: it never was an entry.
 """
@@ -31,7 +33,9 @@ __all__ = [
     "Tree",
     "checkpoint_signers",
     "extends",
+    "leaf_data",
     "leaf_hash",
+    "leaf_of",
     "leaves_of",
     "line_digest",
     "make_checkpoint",
@@ -54,9 +58,10 @@ __all__ = [
 ORIGIN = "release-dossier/"
 
 
-class Entry(msgspec.Struct, frozen=True):
+class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One line. `digest` names the statement, `envelope` the very bytes it was signed in, `change` the change it belongs to;
-    `key` is a free word to find it by (evidence name, service, role); `prev` is empty in entry 0. `at` is RFC 3339 UTC."""
+    `key` is a free word to find it by (evidence name, service, role); `prev` is empty in entry 0. `at` is RFC 3339 UTC.
+    `salt` is 32 hexadecimal digits nobody can guess (rule 2)."""
 
     # In the order RFC 8785 sorts them, so that encoding a struct writes canonical JSON.
     at: str
@@ -66,6 +71,7 @@ class Entry(msgspec.Struct, frozen=True):
     key: str
     n: int
     prev: str
+    salt: str = ""
     type: str
 
     def line(self) -> bytes:
@@ -83,17 +89,26 @@ class Checkpoint(msgspec.Struct, frozen=True):
     signatures: tuple[tuple[str, bytes, bytes], ...]
 
 
-def next_entry(before: Entry | None, *, type: str, digest: str, envelope: str, change: str, key: str, at: str) -> Entry:
+def next_entry(before: Entry | None, *, type: str, digest: str, envelope: str, change: str, key: str, at: str, salt: str = "") -> Entry:
     """The entry that follows `before`."""
-    prev = "" if before is None else line_digest(before.line())
-    return Entry(
-        at=at, change=change, digest=digest, envelope=envelope, key=key, n=0 if before is None else before.n + 1, prev=prev, type=type
-    )
+    prev, n = ("", 0) if before is None else (line_digest(before.line()), before.n + 1)
+    return Entry(at=at, change=change, digest=digest, envelope=envelope, key=key, n=n, prev=prev, salt=salt, type=type)
 
 
 def line_digest(line: bytes) -> str:
     """How an entry names the one before it."""
     return "sha256:" + hashlib.sha256(line).hexdigest()
+
+
+def leaf_data(line: bytes) -> bytes:
+    """What the tree holds of an entry's line, and what the log shows of it (rule 2)."""
+    # No value can hold these bytes: a quotation mark inside a JSON string has a backslash in front.
+    return line_digest(line).encode() if b',"salt":"' in line else line
+
+
+def leaf_of(line: bytes) -> bytes:
+    """The leaf hash of an entry's line."""
+    return leaf_hash(leaf_data(line))
 
 
 def whole_lines(raw: bytes) -> int:
@@ -148,7 +163,7 @@ _decoder = msgspec.json.Decoder(Entry)
 
 def leaves_of(entries: Iterable[Entry]) -> list[bytes]:
     """Leaf hashes of `entries`."""
-    return [leaf_hash(e.line()) for e in entries]
+    return [leaf_of(e.line()) for e in entries]
 
 
 def root_of(entries: Iterable[Entry]) -> str:

@@ -6,7 +6,7 @@ Hashes are 32 bytes; leaves are hashed with 0x00 in front and nodes with 0x01, s
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 
 def leaf_hash(data: bytes) -> bytes:
@@ -49,12 +49,16 @@ class Frontier:
         out.size, out._roots = size, [kept[i : i + 32] for i in range(0, len(kept), 32)]
         return out
 
-    def append(self, leaf: bytes) -> None:
-        """One more leaf hash."""
-        n, node = self.size, leaf
+    def append(self, leaf: bytes, made: Callable[[int, int, bytes], None] | None = None) -> None:
+        """One more leaf hash. `made` hears of every node this completes, the leaf first: (height, n, hash) as `Tree.node` has them."""
+        n, node, height = self.size, leaf, 0
         while n & 1:
+            if made:
+                made(height, n, node)
             node = node_hash(self._roots.pop(), node)
-            n >>= 1
+            n, height = n >> 1, height + 1
+        if made:
+            made(height, n, node)
         self._roots.append(node)
         self.size += 1
 
@@ -91,12 +95,12 @@ class Tree:
             return EMPTY_ROOT
         if n & (n - 1) == 0:
             level = n.bit_length() - 1
-            return self._levels[level][start >> level]
+            return self.node(level, start >> level)
         k = _split(n)
         return node_hash(self.root(start, start + k), self.root(start + k, end))
 
     def node(self, height: int, n: int) -> bytes:
-        """Node `n` of those over 2^`height` leaves each."""
+        """Node `n` of those over 2^`height` leaves each. A tree kept elsewhere answers from there."""
         return self._levels[height][n]
 
     def inclusion(self, index: int) -> tuple[bytes, ...]:

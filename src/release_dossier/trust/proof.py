@@ -31,10 +31,11 @@ class Proof(msgspec.Struct, frozen=True):
     extra: bytes | None = None
 
 
-def write_proof(index: int, path: Sequence[bytes], checkpoint: bytes) -> bytes:
+def write_proof(index: int, path: Sequence[bytes], checkpoint: bytes, extra: bytes = b"") -> bytes:
     """The text of a proof."""
     hashes = "".join(base64.b64encode(h).decode() + "\n" for h in path)
-    return f"{HEADER}\nindex {index}\n{hashes}\n".encode() + checkpoint
+    said = f"extra {base64.b64encode(extra).decode()}\n" if extra else ""
+    return f"{HEADER}\n{said}index {index}\n{hashes}\n".encode() + checkpoint
 
 
 def parse_proof(raw: bytes, at: str = "tlog proof") -> Proof:

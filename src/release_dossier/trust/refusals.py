@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 CODES = {
+    "log.no-key": ("A log to follow was named without the key it signs with.", "--key NAME+HASH+KEY, which its operator publishes."),
+    "log.place": ("--log names neither a folder nor an address.", "Give the folder a log publishes to, or http(s)://ADDRESS."),
     "log.proof": (
         "A proof is not in the form of C2SP tlog-proof.",
         "Ask the log's operator for it again, or make it: dossier log prove ID.",
     ),
+    "log.prove-what": ("It was not said, or said twice, what to prove.", "dossier log prove ID, or dossier log prove --since SIZE."),
+    "log.size": ("A proof was asked from a size the log never had.", "Use a size of an earlier checkpoint, from 1 to the log's own."),
+    "log.unreachable": ("A file of a log, or a witness, cannot be read.", "Check the address and the network, and try again."),
+    "log.unwritable": ("The folder a log or the checkpoint seen last goes to cannot be written.", "Choose a folder this user may write."),
     "note.vkey": (
         "A verifier key of a log or a witness is not NAME+HASH+BASE64, or its hash is another key's.",
         "Copy it whole from whoever runs the log or witness.",
@@ -32,4 +38,12 @@ CODES = {
     ),
     "tile.leaf": ("An entry a log serves is not the one its tree holds.", "Do not rely on the log; tell its operator and its witnesses."),
     "tile.path": ("A path names no tile.", "Paths are those of C2SP tlog-tiles: tile/0/000, tile/entries/000.p/12."),
+    "witness.cosignature": (
+        "A witness answered with a signature that does not verify.",
+        "Check its key; if it is right, do not rely on this witness.",
+    ),
+    "witness.refuses": ("A witness does not cosign the checkpoint.", "It must know this log's key: dossier log checkpoint prints it."),
+    "witness.request": ("A request to the witness is not in the form of C2SP tlog-witness.", "Send it as dossier log publish does."),
+    "witness.syntax": ("A witness is named without its address or its key.", 'witnesses = ["https://ADDRESS NAME+HASH+KEY"]'),
+    "witness.unwritable": ("The witness cannot keep what it saw, so it cosigns nothing.", "Give it a folder it may write."),
 }

@@ -102,7 +102,7 @@ async def _invalid(request: Request, error: Exception) -> Response:
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if not is_for_machines(request):
-        from release_dossier.web.pages import refused
+        from release_dossier.web.paper import refused
 
         gone = Refused("page.unknown", at=request.url.path, found="nothing", expected="a page of this project", help="the list of releases")
         return refused(request, gone, error.status_code)

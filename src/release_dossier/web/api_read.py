@@ -20,7 +20,8 @@ from release_dossier.steps.look import compare as compare_dossiers
 from release_dossier.steps.payload import payload_for
 from release_dossier.steps.world import World, instant
 from release_dossier.trust.log import Entry as LogEntry
-from release_dossier.trust.merkle import Tree, leaf_hash
+from release_dossier.trust.log import leaf_data, leaves_of
+from release_dossier.trust.merkle import Tree
 from release_dossier.trust.tiles import Tile, bundle_of, hashes_in, parse_path
 from release_dossier.web import views
 from release_dossier.web.access import Somebody
@@ -341,7 +342,7 @@ def _tile(place: Place, wanted: Tile, size: int) -> bytes:
     if end > size:
         raise Refused("tile.path", at="tile", found=wanted.path, expected=f"a tile of a log of {size} entries")
     if wanted.level < 0:
-        return bundle_of([e.line() for e in place.ground().world.store.entries()[first:end]])
+        return bundle_of([leaf_data(e.line()) for e in place.ground().world.store.entries()[first:end]])
     return hashes_in(_tree(place, size), wanted)
 
 
@@ -352,7 +353,7 @@ def _tree(place: Place, size: int) -> Tree:
     """The tree over the first `size` entries, made again when the log grew."""
     known = _trees.get(place)
     if known is None or known.size != size:
-        known = _trees[place] = Tree([leaf_hash(e.line()) for e in place.ground().world.store.entries()[:size]])
+        known = _trees[place] = Tree(leaves_of(place.ground().world.store.entries()[:size]))
     return known
 
 

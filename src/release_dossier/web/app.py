@@ -17,6 +17,7 @@ from starlette.staticfiles import StaticFiles
 
 from release_dossier.errors import DossierError
 from release_dossier.web import api
+from release_dossier.web.paper import refused
 from release_dossier.web.place import Options, Place
 from release_dossier.web.problem import status_of
 
@@ -66,9 +67,7 @@ async def _refusal(request: Request, error: Exception) -> Response:
     assert isinstance(error, DossierError)
     if api.is_for_machines(request):
         return api.problem_response(request, error)
-    from release_dossier.web import pages
-
-    return pages.refused(request, error, status_of(error))
+    return refused(request, error, status_of(error))
 
 
 class _Headers:

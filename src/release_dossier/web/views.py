@@ -8,8 +8,10 @@ from typing import Any
 
 import msgspec
 
+from release_dossier.drift import CONDITIONS
+from release_dossier.web import pictures
 from release_dossier.web.board import age_at, status_at
-from release_dossier.web.rounds import Round
+from release_dossier.web.rounds import WORST_FIRST, Round
 
 # state of a requirement, verdict of evidence or status of a round → (sign, words); colour comes from the class of the same name
 STATES = {
@@ -41,30 +43,30 @@ class Span(msgspec.Struct, frozen=True):
     state: str  # fresh, ending, ended, none
 
 
-def duration(t: timedelta) -> str:
-    """The two largest units: `3 h 12 min`, `2 d`, `40 s`."""
+def duration(t: timedelta, most: int = 2) -> str:
+    """The largest units, at most `most`: `3 h 12 min`, `2 d`, `40 s`."""
     seconds = int(abs(t.total_seconds()))
     parts: list[str] = []
     for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
         count, seconds = divmod(seconds, size)
         if count or parts:
             parts.append(f"{count} {unit}" if count else "")
-        if len(parts) == 2 or (parts and unit == "d" and count >= 10):
+        if len(parts) == most or (parts and unit == "d" and count >= 10):
             break
     return " ".join(p for p in parts if p) or "0 s"
 
 
-def ago(then: str, now: datetime) -> str:
+def ago(then: str, now: datetime, most: int = 2) -> str:
     """`3 h ago`, `in 2 d`."""
     if not then:
         return ""
     t = now - datetime.fromisoformat(then)
     if abs(t) < timedelta(seconds=1):
         return "now"
-    return f"{duration(t)} ago" if t > timedelta(0) else f"in {duration(t)}"
+    return f"{duration(t, most)} ago" if t > timedelta(0) else f"in {duration(t, most)}"
 
 
-def freshness(since: str, until: str, now: datetime) -> Span:
+def freshness(since: str, until: str, now: datetime, most: int = 2) -> Span:
     """How much is left of evidence that was observed at `since` and ends at `until`."""
     if not until:
         return Span(0, "nothing that counts ends", "none")
@@ -73,8 +75,8 @@ def freshness(since: str, until: str, now: datetime) -> Span:
     left, whole = end - now, end - begin
     percent = 0 if whole <= timedelta(0) else max(0, min(100, round(100 * (left / whole))))
     if left <= timedelta(0):
-        return Span(0, f"ended {duration(left)} ago", "ended")
-    return Span(percent, f"ends in {duration(left)}", "ending" if left <= timedelta(days=1) else "fresh")
+        return Span(0, f"ended {duration(left, most)} ago", "ended")
+    return Span(percent, f"ends in {duration(left, most)}", "ending" if left <= timedelta(days=1) else "fresh")
 
 
 def row(r: Round, now: datetime) -> dict[str, Any]:
@@ -130,3 +132,309 @@ def unmet_words(unmet: Iterable[Mapping[str, Any]], most: int = 3) -> str:
 
 def _verb(state: str, count: int) -> str:
     return "fail" if state == "fail" and count > 1 else STATES[state][1]
+
+
+# A release
+
+
+HEADLINES = {  # facts that stand for a kind where no condition names any
+    "tests": ("failed", "skipped"),
+    "latency": ("latency_p95", "error_rate"),
+    "payouts": ("users_wrong", "unexplained"),
+    "ledger-invariants": ("checks_failed",),
+    "replay-protection": ("accepted_too_often",),
+    "alert-coverage": ("alerts_fired", "alerts_declared"),
+    "static-analysis": ("findings", "errors"),
+    "authorship": ("commits_bound", "commits"),
+    "scope": ("files_outside", "files_unbound"),
+    "criteria": ("lines_changed",),
+}
+GROUPS = (("unmet", "Unmet"), ("stale", "Stale"), ("waived", "Waived"), ("met", "Met"))
+
+
+def number(value: Any) -> str:
+    """A figure as people read it: thousands apart, at most four significant places behind the point."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}".replace(",", "\u202f")
+    if isinstance(value, float):
+        whole = f"{value:,.4g}" if abs(value) < 10_000 else f"{value:,.0f}"
+        return whole.replace(",", "\u202f")
+    return str(value)
+
+
+def fact(name: str, facts: Mapping[str, Any]) -> dict[str, str] | None:
+    """A fact with its unit, None where it was not said."""
+    found = facts.get(name)
+    if found is None:
+        return None
+    samples = f"n = {number(found['samples'])}" if found.get("samples") else ""
+    return {"name": name, "value": number(found["value"]), "unit": "" if found["unit"] == "ratio" else found["unit"], "samples": samples}
+
+
+def limit_words(rule: Mapping[str, Any]) -> str:
+    """What a rule asks for, in words."""
+    words = [rule["condition"]] if rule["condition"] else ["the verdict pass"]
+    if rule["minimum_percent"]:
+        words.append(f"{rule['minimum_percent']} % looked at")
+    if rule["minimum_count"] > 1:
+        words.append(f"at least {number(rule['minimum_count'])} looked at")
+    if rule["age_max_s"]:
+        words.append(f"at most {duration(timedelta(seconds=rule['age_max_s']))} old")
+    if rule["environment"]:
+        words.append(f"from {rule['environment']}")
+    return ", ".join(words)
+
+
+def looked(at: int, of: int | None) -> str:
+    """`412 of 415`."""
+    return f"{number(at)} of {number(of)}" if of is not None else number(at) if at else "nothing"
+
+
+def requirements(dossier: Mapping[str, Any], decision: Mapping[str, Any], service: str, now: datetime) -> list[dict[str, Any]]:
+    """Each requirement of a service as the decision has it, with what it was decided on and how long that holds from now."""
+    rules = {(r["id"], r["service"]): r for r in dossier["rules"]["requirements"]}
+    out = []
+    for r in decision["requirements"]:
+        if r["service"] != service:
+            continue
+        rule = rules.get((r["id"], r["service"]))
+        name = rule["evidence"] if rule else r["id"]
+        attempts = [a for a in dossier["evidence"] if a["name"] == name and a["service"] == service]
+        shown = next((a for a in attempts if a["digest"] in r["evidence"]), None)
+        finding = next((f for f in dossier["findings"] if f["name"] == name and f["service"] == service), None)
+        facts = (shown or finding or {}).get("facts", {})
+        named = [n["fact"] for n in rule["needs"]] if rule and rule["needs"] else HEADLINES.get(rule["kind"] if rule else "", ())
+        hold = freshness(shown["observed_at"] if shown else decision["at"], r["expires_at"], now) if r["expires_at"] else None
+        out.append(
+            {
+                **r,
+                "rule": rule,
+                "kind": rule["kind"] if rule else r["id"],
+                "name": name,
+                "group": {"stale": "stale", "waived": "waived", "pass": "met"}.get(r["state"], "unmet"),
+                "looked": looked(r["looked_at"], r["of"]),
+                "facts": [f for n in named if (f := fact(n, facts))],
+                "limit": limit_words(rule) if rule else "",
+                "hold": hold,
+                "observed_at": shown["observed_at"] if shown else "",
+                "attempts": len(attempts),
+                "examples": (shown or finding or {}).get("counterexamples", ()),
+                "examples_total": (shown or {}).get("counterexamples_total", 0),
+            }
+        )
+    return sorted(out, key=lambda r: WORST_FIRST.index(r["state"]))
+
+
+def counted(states: Iterable[str]) -> list[tuple[str, int]]:
+    """How many of each state, worst first."""
+    all_ = list(states)
+    return [(s, all_.count(s)) for s in WORST_FIRST if s in all_]
+
+
+class Said(msgspec.Struct, frozen=True):
+    """One sentence about a release, what to do next, the command that does it, and the tab to look at."""
+
+    words: str
+    next: str = ""
+    command: str = ""
+    tab: str = ""
+
+
+def sentence(r: Round, needs: list[dict[str, Any]], now: datetime) -> Said:
+    """What a release came to, with the next thing to do and how long it holds."""
+    status = status_at(r, now)
+    ending = min((n for n in needs if n["hold"] and n["hold"].state != "ended"), key=lambda n: str(n["expires_at"]), default=None)
+    ended = [n["id"] for n in needs if n["hold"] and n["hold"].state == "ended"]
+    clock = f" {ending['id']} {ending['hold'].words}." if ending and status in ("allowed", "unsigned", "blocked") else ""
+    if ended:
+        which = ", ".join(ended[:3]) + (f" and {len(ended) - 3} more" if len(ended) > 3 else "")
+        clock = f" Since it was decided, the time of {which} has run out.{clock}"
+    said = _said(r, status, needs, now)
+    return msgspec.structs.replace(said, words=said.words + clock)
+
+
+def _said(r: Round, status: str, needs: list[dict[str, Any]], now: datetime) -> Said:
+    again = "dossier assemble && dossier gate"
+    match status:
+        case "released":
+            waived = f" with {r.waived} waiver{'s' if r.waived > 1 else ''}" if r.waived else ""
+            by = f", signed by {' and '.join(r.signers)}" if r.signers else ""
+            return Said(f"Released as {r.tag} {ago(r.released_at, now)}: allowed{waived}{by}.", "Where it stands:", "dossier posture")
+        case "allowed":
+            until = f" until {stamp(r.valid_until)}, {ago(r.valid_until, now)}" if r.valid_until else ""
+            return Said(f"Allowed{until}: every requirement is met and signed.", "Ship it:", f"dossier release {r.dossier[:19]}")
+        case "unsigned":
+            left = r.needed - r.signed
+            words = f"Every requirement is met; {left} of {r.needed} approvals {'is' if left == 1 else 'are'} missing."
+            command = f"dossier approve {r.dossier[:19]} --as PERSON --role ROLE --key FILE"
+            return Said(words, "Sign it on the tab Approvals, or:", command, "approvals")
+        case "blocked":
+            return _blocked(needs)
+        case "undecided" if r.dossier:
+            return Said("The set is closed and nobody decided about it yet.", "Decide:", f"dossier gate {r.dossier[:19]}")
+        case "undecided":
+            return Said("Open: evidence is being collected, no dossier was assembled yet.", "When it is there:", again)
+        case "lapsed":
+            words = f"It was allowed until {stamp(r.valid_until)}; that ended {ago(r.valid_until, now)} and it was not released."
+            return Said(words, "Fresh evidence, then:", again)
+        case "withdrawn":
+            return Said("Withdrawn. It does not stand any more; the history says who took it back and why.", tab="history")
+    return Said(f"It cannot be read: {r.detail}", "Find out what was altered:", "dossier log audit")
+
+
+def _blocked(needs: list[dict[str, Any]]) -> Said:
+    parts = [f"{n} {_many(s, n)}" for s, n in counted(x["state"] for x in needs) if s not in ("pass", "waived")]
+    unmet = [n for n in needs if n["group"] in ("unmet", "stale")]
+    if not unmet:
+        return Said("Blocked by what people said, or by a note of the gate; see Approvals.", tab="approvals")
+    return Said(f"Blocked: of {len(needs)} requirements {', '.join(parts)}.", f"{unmet[0]['title']}:", unmet[0]["remedy"])
+
+
+def _many(state: str, count: int) -> str:
+    one, many = {"fail": ("fails", "fail"), "error": ("is an error", "are errors")}.get(state, (f"is {state}", f"are {state}"))
+    return one if count == 1 else many
+
+
+def stamp(at: str) -> str:
+    """A moment for reading: `2026-11-23 09:00 UTC`."""
+    return f"{at[:10]} {at[11:16]} UTC" if len(at) > 16 else at
+
+
+def attempts(dossier: Mapping[str, Any], service: str, now: datetime) -> list[dict[str, Any]]:
+    """Every attempt of every evidence of a service, the newest of each first, with what it holds and until when."""
+    mine = [a for a in dossier["evidence"] if a["service"] == service]
+    out = []
+    for name in dict.fromkeys(a["name"] for a in mine):
+        for i, a in enumerate(reversed([a for a in mine if a["name"] == name])):
+            out.append(
+                {
+                    **a,
+                    "newest": i == 0,
+                    "looked": looked(a["looked_at"], a["of"]),
+                    "hold": freshness(a["observed_at"], a["expires_at"], now),
+                }
+            )
+    return out
+
+
+def multiples(dossier: Mapping[str, Any] | None, service: str, history: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Small multiples: each number of the newest attempts over the last releases, beside what the dossier itself compares it with.
+
+    Args:
+        history: oldest first, the release looked at last: `{"version", "kind", "facts": {evidence: {"facts", "environment"}}}`.
+    """
+    if dossier is None or not history:
+        return []
+    compared = {(d["evidence"], d["fact"]): d for d in dossier["drift"] if d["service"] == service}
+    out = []
+    for name, said in sorted(history[-1]["facts"].items()):
+        for key, value in sorted(said["facts"].items()):
+            if isinstance(value["value"], bool) or not isinstance(value["value"], int | float):
+                continue
+            series, conditions = [], []
+            for h in history:
+                then = h["facts"].get(name)
+                old = then["facts"].get(key) if then else None
+                if old is None or old["unit"] != value["unit"] or isinstance(old["value"], str | bool):
+                    continue
+                series.append((f"{h['version']}: {number(old['value'])} {value['unit']}", float(old["value"]), h["kind"]))
+                conditions.append(_conditions(then))
+            turns = [i for i in range(1, len(conditions)) if conditions[i] != conditions[i - 1]]
+            d = compared.get((name, key))
+            out.append(
+                {
+                    "evidence": name,
+                    "fact": key,
+                    "value": number(value["value"]),
+                    "unit": value["unit"],
+                    "samples": value.get("samples"),
+                    "digest": said["digest"],
+                    "picture": pictures.multiple(series, turns, number),
+                    "described": "; ".join(s for s, _, _ in series),
+                    "direction": d["direction"] if d else "unknown",
+                    "change": _change(d),
+                    "moved": bool(d and d["before"] is not None and d["before"] != d["after"]),
+                    "turns": len(turns),
+                    "count": len(series),
+                }
+            )
+    return sorted(out, key=lambda m: (m["direction"] != "worse", m["direction"] != "better", not m["moved"]))
+
+
+def _conditions(said: Mapping[str, Any] | None) -> tuple[Any, ...]:
+    facts = said["facts"] if said else {}
+    return (said["environment"] if said else "", *(facts.get(c, {}).get("value") for c in CONDITIONS))
+
+
+def _change(d: Mapping[str, Any] | None) -> str:
+    if d is None or not d["baseline"]:
+        return "no comparison: nothing was released before"
+    if d["comparable"]:
+        return f"no comparison: {d['comparable']}"
+    if d["before"] is None:
+        return f"no comparison: {d['baseline']} does not say"
+    if d["before"] == d["after"]:
+        return f"as in {d['baseline']}"
+    percent = f" ({d['change_percent']:+g} %)" if d["change_percent"] is not None else ""
+    return f"from {number(d['before'])} in {d['baseline']}{percent}"
+
+
+def matrix(dossier: Mapping[str, Any], decision: Mapping[str, Any] | None, people: Iterable[Any]) -> dict[str, Any]:
+    """Role × person: who signed, whose word lapsed and why, who could still sign."""
+    rules = dossier["rules"]["approvals"]
+    tallies = {t["role"]: t for t in (decision["approvals"] if decision else ())}
+    authors = {p.lstrip("@") for p in (dossier["change"]["owner"], *(a["person"] or "" for a in dossier["change"]["authors"])) if p}
+    persons = list(people)
+    rows = []
+    for rule in rules:
+        t = tallies.get(rule["role"], {"counted": (), "refused": (), "needed": rule["count"], "missing": rule["count"]})
+        cells = [_seat(p, rule, t, dossier["change"]["mode"] != "solo" and p.id in authors) for p in persons]
+        rows.append({"role": rule["role"], "needed": t["needed"], "have": min(len(t["counted"]), t["needed"]), "cells": cells})
+    return {"people": [p.id for p in persons], "rows": rows}
+
+
+def _seat(p: Any, rule: Mapping[str, Any], t: Mapping[str, Any], author: bool) -> dict[str, str]:
+    """One person in one role."""
+    yes = next((c for c in t["counted"] if c["person"] == p.id), None)
+    no = next((c for c in reversed(t["refused"]) if c["person"] == p.id), None)
+    cell = {"person": p.id, "at": "", "until": "", "statement": ""}
+    if yes:
+        signed = {"at": yes["signed_at"], "until": yes["expires_at"], "statement": yes["statement"]}
+        return {**cell, **signed, "state": "pass", "sign": "✓", "words": "signed"}
+    if no:
+        return {**cell, "state": "stale", "sign": "✕", "words": no["reason"], "statement": no["statement"]}
+    if rule["role"] not in p.roles:
+        return {**cell, "state": "none", "sign": "", "words": "not in this role"}
+    if rule["not_author"] and author:
+        return {**cell, "state": "missing", "sign": "–", "words": "wrote or owns it: may not sign"}
+    return {**cell, "state": "open", "sign": "○", "words": "may sign"}
+
+
+_EVENTS = {
+    "change": ("opened", "›"),
+    "started": ("began", "·"),
+    "evidence": ("evidence", "e"),
+    "dossier": ("dossier closed", "■"),
+    "decision": ("decided", "◆"),
+    "approval": ("approved", "✓"),
+    "rejection": ("rejected", "✕"),
+    "withdrawal": ("withdrawn", "↩"),
+    "waiver": ("waived", "~"),
+    "release": ("released", "⚑"),
+    "deployment": ("deployed", "→"),
+    "trust": ("people changed", "p"),
+}
+
+
+def event(kind: str, key: str, at: str, digest: str, detail: str, state: str) -> dict[str, str]:
+    """One line of the history."""
+    words, sign = _EVENTS.get(kind, (kind, "·"))
+    line = {"kind": kind, "words": words, "sign": sign, "key": key, "at": at, "digest": digest}
+    return {**line, "detail": detail, "state": state}
+
+
+def rule_words(rule: Any) -> str:
+    """`limit_words` of a requirement as a value."""
+    return limit_words(msgspec.to_builtins(rule))

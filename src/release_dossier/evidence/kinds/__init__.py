@@ -6,28 +6,34 @@ from release_dossier.errors import Refused
 from release_dossier.evidence.kind import Kind, page, schema
 from release_dossier.evidence.kinds import (
     alert_coverage,
+    api_contract,
     coverage,
     latency,
     ledger_invariants,
     observability,
     payouts,
+    provenance,
     replay_protection,
     sbom,
     static_analysis,
     tests,
+    vulnerabilities,
 )
 
 KINDS: tuple[Kind, ...] = (
     alert_coverage.KIND,
+    api_contract.KIND,
     coverage.KIND,
     latency.KIND,
     ledger_invariants.KIND,
     observability.KIND,
     payouts.KIND,
+    provenance.KIND,
     replay_protection.KIND,
     sbom.KIND,
     static_analysis.KIND,
     tests.KIND,
+    vulnerabilities.KIND,
 )
 __all__ = ["KINDS", "Kind", "kind", "page", "schema"]
 

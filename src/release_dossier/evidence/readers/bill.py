@@ -4,18 +4,21 @@
 2. `components` are those at the top, as the file lists them; `components_all` those inside of others too.
 3. Expectations: `licences_denied`, `licences_allowed` (SPDX ids, comma-separated). An expression is denied when every way to satisfy it
    needs a denied licence; where licences are asked for, a component that names none leaves the question open.
-4. What changed since the last release comes from `asked.base.components`: `{identity: [versions]}`, as `inventory` gives them.
+4. What changed since the last release comes from that release's own bill (`base`), or from `asked.base.components`, which is
+   `{identity: [versions]}` as `inventory` gives them.
 """
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Callable
 from typing import IO, Any
 
 import msgspec
 
-from release_dossier.evidence.readers.given import Given
+from release_dossier.evidence.readers.given import Given, mapping
+from release_dossier.evidence.readers.plain import plain
 from release_dossier.evidence.reading import Counterexample, Fact, Reading, example, first
 from release_dossier.limits import TEXT_CHARS_MAX
 
@@ -64,6 +67,9 @@ def inventory(bill: Bill) -> dict[str, list[str]]:
 def reading(format: str, parse: Callable[[IO[bytes]], Bill], stream: IO[bytes], given: Given) -> Reading:
     """What a bill says; `parse` is its reader's."""
     bill = parse(stream)
+    before = (
+        inventory(parse(plain(io.BytesIO(given.base)))) if given.base else mapping(given.asked.get("base"), "asked.base").get("components")
+    )
     parts = bill.components
     usable = sum(bool(c.version or c.known_by) for c in parts)
     bad, unlicensed = _licences(bill, given)
@@ -75,7 +81,7 @@ def reading(format: str, parse: Callable[[IO[bytes]], Bill], stream: IO[bytes], 
         "licences": Fact(len({x for c in parts for x in c.licences}), "licences"),
         "dependencies": Fact(bill.dependencies, "relations"),
     }
-    facts |= _changed(bill, given)
+    facts |= _changed(bill, before)
     cause = bill.cut or (f"{len(bill.broken)} records could not be read, the first: {bill.broken[0]}" if bill.broken else unlicensed)
     verdict: Any = "fail" if bad else "missing" if not parts or not usable else "inconclusive" if cause else "pass"
     if verdict == "missing":
@@ -154,9 +160,7 @@ def named(licences: list[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(x for x in licences if x.strip() not in _NO_LICENCE))
 
 
-def _changed(bill: Bill, given: Given) -> dict[str, Fact]:
-    base = given.asked.get("base")
-    before = base.get("components") if isinstance(base, dict) else None
+def _changed(bill: Bill, before: Any) -> dict[str, Fact]:
     if not isinstance(before, dict):
         return {}
     now = inventory(bill)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -73,6 +74,37 @@ class Lines:
         if not self.ended:
             return "its last line does not end: it was cut off"
         return "the exit status did not come with it: it may have been cut off" if exit_status is None else ""
+
+
+def json_objects(stream: IO[bytes]) -> Iterator[dict[str, Any]]:
+    """JSON objects one after the other, each starting a line with its brace or standing in one line, as Go's encoder writes them.
+
+    Raises:
+        Refused: `json.*`, `evidence.shape`, `evidence.line-too-long`, when its turn comes.
+    """
+    held: list[bytes] = []
+    begun = size = 0
+    for number, line in Lines(stream):
+        held.append(line)
+        begun, size = begun or number, size + len(line)
+        if size > EVIDENCE_LINE_BYTES_MAX:
+            raise Refused(
+                "evidence.line-too-long", at=f"line {begun}", found="a longer object", expected=f"at most {EVIDENCE_LINE_BYTES_MAX} bytes"
+            )
+        if line.startswith(b"}") or (len(held) == 1 and line.rstrip().endswith(b"}") and line.startswith(b"{")):
+            found = parse_json(b"\n".join(held), f"object at line {begun}", EVIDENCE_LINE_BYTES_MAX)
+            yield mapping(found, f"object at line {begun}")
+            held, begun, size = [], 0, 0
+    if held:
+        wrong_shape(f"line {begun}", "an object that does not end", "whole objects")
+
+
+def fields(text: str) -> list[str]:
+    """The fields of one record of CSV; none when it is no record."""
+    try:
+        return next(csv.reader([text]), [])
+    except csv.Error:
+        return []
 
 
 def record(line: bytes) -> dict[str, Any] | None:

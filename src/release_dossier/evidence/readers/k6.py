@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import IO, Any
 
 from release_dossier.errors import Refused
-from release_dossier.evidence.readers.given import Given, count, numbers, whole_json, without
-from release_dossier.evidence.reading import Reading, example, first
+from release_dossier.evidence.readers import load
+from release_dossier.evidence.readers.given import Given, count, whole_json
+from release_dossier.evidence.reading import Reading
 
 NAME = "k6-summary"
 
@@ -30,10 +31,14 @@ def read(stream: IO[bytes], given: Given) -> Reading:
     metrics = report.get("metrics") if isinstance(report, dict) else None
     if not isinstance(metrics, dict) or not all(isinstance(m, dict) for m in metrics.values()):
         raise Refused("k6.shape", at="metrics", found=type(metrics).__name__, expected="k6's metrics by name")
-    asked = [(name, words, held) for name, m in sorted(metrics.items()) for words, held in _thresholds(m)]
-    crossed = [example(f"{name}: {words} was crossed", name) for name, words, held in asked if not held]
     duration, failed, checks, sent = (_values(metrics.get(n, {})) for n in ("http_req_duration", "http_req_failed", "checks", "http_reqs"))
-    figures = {
+    run = load.Run("k6")
+    grpc = _values(metrics.get("grpc_req_duration", {}))
+    if not sent and not duration and grpc:
+        duration, sent = grpc, _values(metrics.get("iterations", {}))
+        run.limits.append("calls of gRPC, counted as iterations")
+    run.promised = [(name, words, held) for name, m in sorted(metrics.items()) for words, held in _thresholds(m)]
+    run.figures = {
         "latency_p50": (duration.get("med", duration.get("p(50)")), "ms"),
         "latency_p95": (duration.get("p(95)"), "ms"),
         "latency_max": (duration.get("max"), "ms"),
@@ -41,26 +46,17 @@ def read(stream: IO[bytes], given: Given) -> Reading:
         "checks_rate": (checks.get("value", checks.get("rate")), "ratio"),
         "requests": (sent.get("count"), "requests"),
         "throughput": (sent.get("rate"), "1/s"),
+        "latency_p90": (duration.get("p(90)"), "ms"),
+        "latency_p99": (duration.get("p(99)"), "ms"),
+        "latency_mean": (duration.get("avg"), "ms"),
     }
-    facts = numbers(figures | {"latency_p90": (duration.get("p(90)"), "ms"), "latency_p99": (duration.get("p(99)"), "ms")})
-    requests = count(sent.get("count"))
-    dropped = count(_values(metrics.get("dropped_iterations", {})).get("count"))
-    verdict: Any = "fail" if crossed else "missing" if requests == 0 else "pass" if asked else "inconclusive"
-    cause = {"missing": "no request was sent", "inconclusive": "no threshold was asked for"}.get(verdict, "")
-    limits = ["percentiles as k6 computed them, over all requests of the run", "where load generator and server ran is not in this file"]
-    return Reading(
-        kind="latency",
-        format=NAME,
-        verdict=verdict,
-        looked_at=requests,
-        of=requests + dropped,
-        cause=cause,
-        counterexamples=first(crossed),
-        counterexamples_total=len(crossed),
-        facts=facts,
-        limits=(*limits, *without(figures, facts)),
-        tool="k6",
-    )
+    run.requests = count(sent.get("count"))
+    run.dropped = count(_values(metrics.get("dropped_iterations", {})).get("count"))
+    run.limits = [
+        "percentiles as k6 computed them, over all requests of the run",
+        "where load generator and server ran is not in this file",
+    ]
+    return load.reading(NAME, run, given)
 
 
 def _values(metric: Any) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import IO, Any
 
 from release_dossier.errors import Refused
+from release_dossier.evidence.readers import load
 from release_dossier.evidence.readers.given import Given, count, numbers, whole_json, without
 from release_dossier.evidence.reading import Fact, Reading, example
 
@@ -63,6 +64,8 @@ def read(stream: IO[bytes], given: Given) -> Reading:
     decision = d.get("decision")
     verdict: Any = "missing" if looked_at == 0 else decision if decision in ("pass", "fail") else "inconclusive"
     cause = {"missing": "no request was sent", "inconclusive": f"its decision is {decision!r}"}.get(verdict, "")
+    if verdict == "pass" and (unfit := load.shared(str(d.get("loadGenerator", "")))):
+        verdict, cause = "inconclusive", f"{unfit}: its figures are no capacity, whatever was decided"
     bad = [example(f"decided {decision} by hand", "decision")] if verdict == "fail" else []
     risks = [str(r) for r in d.get("knownRisks") or () if isinstance(r, str)]
     return Reading(

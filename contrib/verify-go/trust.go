@@ -1,0 +1,228 @@
+package main
+
+// The trust document: a chain of versions, each signed by the threshold of the one before and by its own, counted in people.
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+type holder struct {
+	id    string
+	keys  []publicKey
+	root  bool
+	human bool
+}
+
+type revocation struct{ key, at, reason string }
+
+type version struct {
+	number    int64
+	previous  string
+	threshold int64
+	holders   []holder
+	revoked   []revocation
+}
+
+type trust struct {
+	project, digest string
+	newest          version
+}
+
+func (v version) keyring() keyring {
+	out := keyring{}
+	for _, h := range v.holders {
+		for _, k := range h.keys {
+			out[k.id()] = k
+		}
+	}
+	return out
+}
+
+func (v version) isRevoked(id string) bool {
+	return slices.ContainsFunc(v.revoked, func(r revocation) bool { return r.key == id })
+}
+
+// met: enough people of role trust-root signed, by keys neither this version nor the newer one revokes.
+func (v version) met(e envelope, newer version) error {
+	signed, n := e.signers(v.keyring()), int64(0)
+	for _, h := range v.holders {
+		if h.human && h.root && slices.ContainsFunc(h.keys, func(k publicKey) bool {
+			return signed[k.id()] && !v.isRevoked(k.id()) && !newer.isRevoked(k.id())
+		}) {
+			n++
+		}
+	}
+	if n < v.threshold {
+		return fmt.Errorf("%d of %d people signed version %d", n, v.threshold, newer.number)
+	}
+	return nil
+}
+
+func parseChain(raw []byte) (trust, error) {
+	var out trust
+	v, err := parseObject(raw)
+	if err != nil {
+		return out, err
+	}
+	versions, err := v.list("versions", false)
+	if err != nil || len(versions) == 0 || len(versions) > 1000 {
+		return out, errors.New("no list of versions")
+	}
+	for i, item := range versions {
+		o, ok := item.(object)
+		if !ok {
+			return out, errors.New("no envelope")
+		}
+		e, err := envelopeOf(o)
+		if err != nil {
+			return out, err
+		}
+		s, err := parseStatement(e.payload)
+		if err != nil {
+			return out, err
+		}
+		ver, err := parseVersion(s)
+		if err != nil {
+			return out, err
+		}
+		if i == 0 {
+			if ver.number != 1 || ver.previous != "" || s.project != "self" {
+				return out, errors.New("the first version does not found a project")
+			}
+			out.project = s.digest
+		} else {
+			if ver.number != out.newest.number+1 || ver.previous != out.digest || s.project != out.project {
+				return out, fmt.Errorf("version %d does not follow", ver.number)
+			}
+			for _, r := range out.newest.revoked {
+				if !slices.Contains(ver.revoked, r) {
+					return out, fmt.Errorf("the revocation of %s is gone", r.key)
+				}
+			}
+			if err := out.newest.met(e, ver); err != nil {
+				return out, err
+			}
+		}
+		if err := ver.met(e, ver); err != nil {
+			return out, err
+		}
+		out.newest, out.digest = ver, s.digest
+	}
+	return out, nil
+}
+
+func parseVersion(s statement) (version, error) {
+	var out version
+	if s.word != "trust" {
+		return out, errors.New("no trust statement")
+	}
+	p := s.predicate
+	var err error
+	if out.number, err = p.whole("version"); err != nil {
+		return out, err
+	}
+	if out.threshold, err = p.whole("threshold"); err != nil {
+		return out, err
+	}
+	if before := p.get("previous"); before != nil {
+		var ok bool
+		if out.previous, ok = before.(string); !ok || out.previous == "" {
+			return out, errors.New("previous: no digest")
+		}
+	}
+	seen, names := map[string]bool{}, map[string]bool{}
+	for _, field := range []string{"people", "producers"} {
+		list, err := p.list(field, false)
+		if err != nil {
+			return out, err
+		}
+		for _, item := range list {
+			h, err := parseHolder(item, field == "people")
+			if err != nil {
+				return out, err
+			}
+			if names[h.id] {
+				return out, fmt.Errorf("%s twice", h.id)
+			}
+			names[h.id] = true
+			for _, k := range h.keys {
+				if seen[k.id()] {
+					return out, fmt.Errorf("%s twice", k.id())
+				}
+				seen[k.id()] = true
+			}
+			out.holders = append(out.holders, h)
+		}
+	}
+	list, err := p.list("revocations", false)
+	if err != nil {
+		return out, err
+	}
+	for _, item := range list {
+		o, ok := item.(object)
+		if !ok {
+			return out, errors.New("no revocation")
+		}
+		key, err := o.text("key")
+		at, err2 := o.text("at")
+		reason, err3 := o.text("reason")
+		if err := errors.Join(err, err2, err3); err != nil {
+			return out, err
+		}
+		if _, err := time.Parse(time.RFC3339, at); err != nil {
+			return out, err
+		}
+		out.revoked = append(out.revoked, revocation{key, at, reason})
+	}
+	return out, out.reachable()
+}
+
+func (v version) reachable() error {
+	able := int64(0)
+	for _, h := range v.holders {
+		if h.human && h.root && slices.ContainsFunc(h.keys, func(k publicKey) bool { return !v.isRevoked(k.id()) }) {
+			able++
+		}
+	}
+	if v.threshold < 1 || v.threshold > able {
+		return fmt.Errorf("threshold %d of %d", v.threshold, able)
+	}
+	return nil
+}
+
+func parseHolder(item any, human bool) (holder, error) {
+	o, ok := item.(object)
+	if !ok {
+		return holder{}, errors.New("no holder")
+	}
+	id, err := o.text("id")
+	keys, err2 := o.list("keys", false)
+	roles, err3 := o.list("roles", !human)
+	if err := errors.Join(err, err2, err3); err != nil {
+		return holder{}, err
+	}
+	out := holder{id: id, human: human, root: slices.Contains(roles, any("trust-root"))}
+	for _, item := range keys {
+		k, ok := item.(object)
+		if !ok {
+			return out, errors.New("no key")
+		}
+		line, err := k.text("public")
+		name, err2 := k.text("id")
+		if err := errors.Join(err, err2); err != nil {
+			return out, err
+		}
+		public, err := parsePublic(line)
+		if err != nil {
+			return out, err
+		}
+		if public.id() != name {
+			return out, fmt.Errorf("%s is %s", name, public.id())
+		}
+		out.keys = append(out.keys, public)
+	}
+	return out, nil
+}

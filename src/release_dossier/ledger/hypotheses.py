@@ -1,0 +1,258 @@
+"""Known defects whose signature fits what is wrong: where to look first, never part of a verdict.
+
+A signature says what a defect would have done to each user; it fits as far as that is, to the credit, what each accused user is off by.
+Signatures are tried in this order: another rule (the ledger replayed with one dimension changed), a payout made again or never, an account
+written back, fees, refunds, payouts computed before the market was stored as resolved. Only accused users and the markets they touched are
+replayed, so that a guess costs little; beyond a bound nothing is guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+
+from release_dossier.ledger.account import Accounts, Line, replay
+from release_dossier.ledger.checks import Check
+from release_dossier.ledger.columns import Ledger
+from release_dossier.ledger.rulesets import Eras, Ruleset, stamp
+from release_dossier.ledger.settlement import Degenerate, positions
+from release_dossier.limits import LEDGER_GUESS_ORDERS_MAX, LEDGER_GUESSES_MAX
+
+# dimension, value, name, words
+RULES: tuple[tuple[str, str | int | bool, str, str], ...] = (
+    ("settlement_weight", 10, "settlement weight", "positions, sales and payouts with weight 10 of the prior (as before #657)"),
+    ("settlement_weight", 1, "settlement weight", "positions, sales and payouts with weight 1 of the prior (as since #657)"),
+    ("valuation", "volume", "valuation", "open positions valued to the whole volume (as before #773)"),
+    ("valuation", "shares", "valuation", "open positions valued to the outstanding shares (as since #773)"),
+    ("sell", "owned", "over-cashout", "every owned share could be sold, again and again (as before #770)"),
+    ("sell", "projection", "selling rule", "sales bounded by their projection (as #770 to #774)"),
+    ("sell", "lots_projection", "selling rule", "sales of unlocked lots that earlier sales did not use up (as #774 to #784)"),
+    ("sell", "lots_consume", "selling rule", "sales of unlocked lots that earlier sales used up (as since #784)"),
+    ("sale_credit", "gross", "sale dust", "dust was not taken off the credit of a sale (as before #740)"),
+    ("max_dust", 2**62, "dust uncapped", "everything beyond whole shares was taken as dust, without its cap"),
+    ("work_profit", "threshold", "work profit", "the steward got only what fees exceed the cost of the market by (as in #743)"),
+    ("work_profit", "none", "work profit", "the steward got nothing of the fees (as before #743)"),
+    ("work_profit", "full", "work profit", "the steward got all fees (as since #750)"),
+    ("group_na_work_profit", True, "work profit on N/A", "work profit was paid on a group resolved N/A (as before #755)"),
+)
+
+
+class Guess(msgspec.Struct, frozen=True):
+    """A defect that fits: how many of the accused it explains to the credit."""
+
+    fits: str
+    words: str
+    explains: int
+    of: int
+    market: str = ""
+    at: str = ""
+
+
+def hypotheses(
+    g: Ledger, eras: Eras, asked: Mapping[int, int], checks: Sequence[Check], resolves: Mapping[int, int]
+) -> list[dict[str, str]]:
+    """Guesses for what `checks` found wrong, those that explain most first.
+
+    Args:
+        resolves: market → how many requests to resolve it a journal says were accepted.
+    """
+    by_id = {c.id: c for c in checks}
+    off = {e.user: int(e.difference) for e in by_id["R6"].examples if e.user and e.difference != "0"} if "R6" in by_id else {}
+    found = _of_checks(by_id)
+    part = _touched(g, set(off)) if off else g
+    if off and len(part.bets) <= LEDGER_GUESS_ORDERS_MAX:
+        a = replay(part, eras, asked)
+        found += _other_rules(part, a, eras, asked, off)
+        found += _paid_again_or_never(a, off)
+        found += _written_back(a, off)
+        found += [x for x in (_everywhere(name, words, predict, a, off) for name, words, predict in EVERYWHERE) if x is not None]
+        found += _paid_as_if_open(part, a, eras, off)
+    found += [
+        Guess("double resolve", f"{n} requests to resolve market {m} were accepted: it was paid as often", 1, 1, str(m))
+        for m, n in sorted(resolves.items())
+        if n > 1 and off
+    ]
+    whole = {x.fits for x in found if x.explains == x.of}
+    found = [x for x in found if x.explains == x.of or not whole or x.fits in ("over-cashout", "late order", "half a request")]
+    found.sort(key=lambda x: -x.explains / x.of)
+    return [{k: str(v) for k, v in msgspec.to_builtins(x).items()} for x in found[:LEDGER_GUESSES_MAX]]
+
+
+def _of_checks(by_id: Mapping[str, Check]) -> list[Guess]:
+    out = []
+    for id, name, words in (
+        ("R1", "over-cashout", "sales went beyond what the rules let go (as before #770, #774 and #784)"),
+        ("S4", "late order", "orders came after their market was resolved: it was open when the order was checked, not when it was stored"),
+        ("S18", "suspended maker", "markets were made by suspended moderators (as before #733)"),
+        (
+            "J1",
+            "half a request",
+            "requests were accepted and left no row: credit and row were not one transaction (as before #669 and #684)",
+        ),
+    ):
+        c = by_id.get(id)
+        if c is not None and c.state == "fail":
+            out.append(Guess(name, f"{c.violations} {words}", c.violations, max(c.violations, c.of), c.examples[0].market or ""))
+    return out
+
+
+def _touched(g: Ledger, users: set[str]) -> Ledger:
+    """The part of a ledger that the accounts of some users are made of."""
+    groups = {m.market_id: m.group_id for m in g.members}
+    near = {b.market_id for b in g.bets if b.username in users} | {m.id for m in g.markets if {m.creator, m.steward} & users}
+    near |= {s.market_id for s in g.stewardships or () if s.before in users}
+    whole = {groups[m] for m in near if m in groups} | {x.id for x in g.groups or () if {x.creator, x.steward} & users}
+    near |= {m for m, group in groups.items() if group in whole}
+    return msgspec.structs.replace(
+        g, bets=tuple(b for b in g.bets if b.market_id in near), markets=tuple(m for m in g.markets if m.id in near)
+    )
+
+
+def _other_rules(g: Ledger, a: Accounts, eras: Eras, asked: Mapping[int, int], off: Mapping[str, int]) -> list[Guess]:
+    out = []
+    stored = {u.username: u.balance for u in g.users}
+    for dimension, value, name, words in RULES:
+        if all(getattr(r, dimension) == value for e in eras.eras for r in e.possible):
+            continue
+        other = replay(g, _changed(eras, dimension, value), asked)
+        fits = [u for u in off if other.expected(u)[0] <= stored[u] <= other.expected(u)[1]]
+        if len(fits) * 2 > len(off):
+            at = sorted(_moved(a, other, fits), key=lambda x: (x[0] or 0, x[1] or 0))
+            where = f" in {len(at)} places" if at else ""
+            market = next((str(m) for _, m in at if m is not None), "")
+            when = stamp(at[0][0]) if at and at[0][0] is not None else ""
+            out.append(Guess(name, f"{words} explains {_who(fits)}{where}", len(fits), len(off), market, when))
+    return out
+
+
+def _moved(a: Accounts, b: Accounts, users: Sequence[str]) -> set[tuple[int | None, int | None]]:
+    """Where two replays give users something else: moment and market."""
+    out = set()
+    for u in users:
+        one, two = ({(x.at, x.market, x.what): x.high for x in side.lines.get(u, ())} for side in (a, b))
+        out |= {(k[0], k[1]) for k in one.keys() | two.keys() if one.get(k) != two.get(k)}
+    return out
+
+
+def _changed(eras: Eras, dimension: str, value: str | int | bool) -> Eras:
+    def with_it(r: Ruleset) -> Ruleset:
+        return msgspec.structs.replace(r, **{dimension: value})
+
+    return Eras(
+        eras.name, tuple(msgspec.structs.replace(e, rules=with_it(e.rules), others=tuple(map(with_it, e.others))) for e in eras.eras)
+    )
+
+
+def _who(users: Sequence[str]) -> str:
+    return ", ".join(sorted(users)[:3]) + (f" and {len(users) - 3} more" if len(users) > 3 else "")
+
+
+def _paid_again_or_never(a: Accounts, off: Mapping[str, int]) -> list[Guess]:
+    """A market whose winners have whole payouts too many, or lack one: resolved more than once, or stopped midway."""
+    out = []
+    for s in a.settled:
+        won = {u: x for u, x in s.winners if u in off and x}
+        when = next((x.at for u in won for x in a.lines.get(u, ()) if x.market == s.market and x.what == "payout"), None)
+        at = "" if when is None else stamp(when)
+        again = {u: off[u] // x for u, x in won.items() if off[u] > 0 and off[u] % x == 0}
+        if again and len(again) * 2 >= len(s.winners):
+            words = f"market {s.market} was paid {max(again.values()) + 1} times: {_who(list(again))} have its payout more than once"
+            out.append(Guess("double resolve", words, len(again), len(off), str(s.market), at))
+        never = [u for u, x in won.items() if off[u] == -x]
+        if never:
+            words = f"market {s.market} did not pay {_who(never)}: the resolve stopped midway, and a second one is refused"
+            out.append(Guess("half a resolve", words, len(never), len(off), str(s.market), at))
+    return out
+
+
+def _written_back(a: Accounts, off: Mapping[str, int]) -> list[Guess]:
+    """A user who is off by exactly one thing of his, undone: an older row of his was written over a newer one."""
+    out = []
+    for user, by in off.items():
+        for x in _steps(a.lines.get(user, ())):
+            if x.low == x.high == -by:
+                words = f"{user} is off by exactly one {x.what}: a write of the whole user row undid it (as a profile edit does)"
+                out.append(
+                    Guess("lost update", words, 1, len(off), "" if x.market is None else str(x.market), "" if x.at is None else stamp(x.at))
+                )
+                break
+    return out
+
+
+def _steps(lines: Sequence[Line]) -> list[Line]:
+    """Lines of one moment in one market are one step of a balance: an order and its fee."""
+    out: list[Line] = []
+    for x in lines:
+        if out and x.at is not None and (out[-1].at, out[-1].market) == (x.at, x.market):
+            what = x.what if x.what in ("buy", "sale") else out[-1].what
+            out[-1] = Line(x.at, x.market, what, out[-1].low + x.low, out[-1].high + x.high, "")
+        elif x.what != "initial balance":
+            out.append(x)
+    return out
+
+
+Predict = Callable[[Sequence[Line], Accounts], int]
+
+
+def _more_fees(lines: Sequence[Line], _: Accounts) -> int:
+    fees = [x.high for x in lines if x.what == "participation fee"]
+    return (fees[0] if fees else 0) * (sum(x.what == "buy" for x in lines) - len(fees))
+
+
+def _no_fees(lines: Sequence[Line], _: Accounts) -> int:
+    return -sum(x.high for x in lines if x.what == "participation fee")
+
+
+def _sales_kept(lines: Sequence[Line], _: Accounts) -> int:
+    return -sum(x.high for x in lines if x.what == "refund" and x.high < 0)
+
+
+def _fees_back(lines: Sequence[Line], _: Accounts) -> int:
+    void = {x.market for x in lines if x.what == "refund"}
+    return -sum(x.high for x in lines if x.what == "participation fee" and x.market in void)
+
+
+def _costs_kept(lines: Sequence[Line], _: Accounts) -> int:
+    return -sum(x.high for x in lines if x.what == "rejected: cost back")
+
+
+def _steward_twice(lines: Sequence[Line], _: Accounts) -> int:
+    return sum(x.high for x in lines if x.what == "stewardship")
+
+
+EVERYWHERE: tuple[tuple[str, str, Predict], ...] = (
+    ("fee on every order", "the participation fee was charged on every order, not on the first in a market", _more_fees),
+    ("fee not charged", "the participation fee was never charged", _no_fees),
+    ("refund without sales", "markets resolved N/A gave orders back and left sales", _sales_kept),
+    ("refund of fees", "markets resolved N/A gave the participation fee back", _fees_back),
+    ("cost not given back", "a rejected proposal did not give its cost back", _costs_kept),
+    ("steward paid twice", "work profit was paid twice", _steward_twice),
+)
+
+
+def _everywhere(name: str, words: str, predict: Predict, a: Accounts, off: Mapping[str, int]) -> Guess | None:
+    fits = [u for u, by in off.items() if predict(a.lines.get(u, ()), a) == by]
+    return Guess(name, f"{words}: explains {_who(fits)}", len(fits), len(off)) if len(fits) * 2 > len(off) else None
+
+
+def _paid_as_if_open(g: Ledger, a: Accounts, eras: Eras, off: Mapping[str, int]) -> list[Guess]:
+    """Payouts computed before the market was stored as resolved: everybody got the value of an open position, losers too (#441)."""
+    for shown in ("shares", "volume"):
+        predicted = dict.fromkeys(off, 0)
+        for m in g.markets:
+            history = a.rows.get(m.id, ())
+            if not m.resolved or m.result not in ("YES", "NO") or not history:
+                continue
+            rules = msgspec.structs.replace(eras.one(m.resolved_at), valuation=shown)
+            try:
+                open_, closed = positions(history, rules, ""), positions(history, rules, m.result)
+            except Degenerate:
+                continue
+            for u in predicted.keys() & open_.keys():
+                predicted[u] += max(0, open_[u].value) - max(0, closed[u].value)
+        fits = [u for u, by in off.items() if predicted[u] == by]
+        if len(fits) * 2 > len(off):
+            words = f"payouts were computed before the market was stored as resolved (as before #441): explains {_who(fits)}"
+            return [Guess("payout before save", words, len(fits), len(off))]
+    return []

@@ -1,0 +1,252 @@
+"""Which numbers an answer of the server shows: one function a page, each number with the function that says what the ledger gives for it.
+
+A page that is not here is counted and not judged. Fields a release did not have are not looked for.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from release_dossier.ledger.rulesets import microseconds
+from release_dossier.ledger.settlement import Row
+from release_dossier.ledger.stood import Stood
+
+Interval = tuple[float | int, float | int]
+Right = Callable[[Stood, int], Interval | None]  # low and high at a moment; None: nothing to hold it against
+
+
+class Shown(msgspec.Struct, frozen=True):
+    """A number somebody was shown."""
+
+    what: str
+    user: str | None
+    market: int | None
+    value: int | float
+    right: Right
+
+
+LISTS = re.compile(r"/v0/markets|/v0/markets/(?:active|closed|resolved|status/\w+)|/v0/read/market-discovery/[\w-]+")
+
+
+def keeps_old_numbers(path: str) -> bool:
+    """Whether a page is made of kept summaries, which may be old, and may not say so: lists of markets."""
+    return LISTS.fullmatch(path) is not None
+
+
+def numbers(path: str, asked_as: str | None, body: Any) -> list[Shown] | None:
+    """The numbers of an answer, None where its page is not known."""
+    result = body.get("result", body) if isinstance(body, Mapping) else body
+    for pattern, page in PAGES:
+        found = pattern.fullmatch(path)
+        if found:
+            return [
+                s for s in page(result, asked_as, *found.groups()) if not isinstance(s.value, bool) and isinstance(s.value, (int, float))
+            ]
+    return None
+
+
+def _exact(value: int | float) -> Interval:
+    return value, value
+
+
+def _positions(result: Any, _: str | None, market: str) -> Iterator[Shown]:
+    shown = result.get("positions") if isinstance(result, Mapping) else result
+    for x in _records(shown):
+        yield from _position(x, int(market), str(_get(x, "username") or ""))
+
+
+def _group_positions(result: Any, _: str | None, group: str) -> Iterator[Shown]:
+    for user in _records(_get(result, "positions")):
+        for x in _records(_get(user, "answers")):
+            market = _get(x, "marketId")
+            if isinstance(market, int):
+                yield from _position(x, market, str(_get(user, "username") or ""))
+
+
+def _one_position(result: Any, asked_as: str | None, market: str, user: str | None = None) -> Iterator[Shown]:
+    name = user or _get(result, "username") or asked_as
+    if isinstance(result, Mapping) and isinstance(name, str):
+        yield from _position(result, int(market), name)
+        yield from _sellable(result, int(market), name)
+
+
+def _position(x: Mapping[str, Any], market: int, user: str) -> Iterator[Shown]:
+    yield _shown(x, "yesSharesOwned", "YES shares", user, market, lambda s, at: _exact(s.position(market, user, at).yes))
+    yield _shown(x, "noSharesOwned", "NO shares", user, market, lambda s, at: _exact(s.position(market, user, at).no))
+    yield _shown(x, "value", "worth", user, market, lambda s, at: _exact(s.position(market, user, at).value))
+    yield _shown(x, "totalSpent", "spent", user, market, lambda s, at: _exact(sum(r.amount for r in s.rows(market, at) if r.user == user)))
+
+
+def _sellable(x: Mapping[str, Any], market: int, user: str) -> Iterator[Shown]:
+    for side in ("yes", "no"):
+
+        def right(s: Stood, at: int, side: str = side) -> Interval | None:
+            if s.result(market, at) or s.eras.one(at).sell != "lots_consume":
+                return None
+            q = s.quote(market, user, side == "yes", at)
+            return (q.sellable, q.sellable) if q.sellable else None
+
+        yield _shown(x, f"{side}SellableShares", f"{side.upper()} shares to sell", user, market, right)
+
+
+def _balance(result: Any, _: str | None, user: str) -> Iterator[Shown]:
+    financial = _get(result, "financial")
+    yield _shown(
+        financial if isinstance(financial, Mapping) else result, "accountBalance", "a balance of", user, None, _right_balance(user)
+    )
+
+
+def _credit(result: Any, _: str | None, user: str) -> Iterator[Shown]:
+    def right(s: Stood, at: int) -> Interval:
+        low, high = s.balance(user, at)
+        debt = s.eras.one(at).max_debt
+        return low + debt, high + debt
+
+    yield _shown(result, "credit", "credit of", user, None, right)
+
+
+def _right_balance(user: str) -> Right:
+    return lambda s, at: s.balance(user, at)
+
+
+def _market(result: Any, _: str | None, market: str) -> Iterator[Shown]:
+    number = int(market)
+    yield from _volumes(result, number)
+    changes = _records(_get(result, "probabilityChanges"))
+    for i, x in enumerate(changes):
+
+        def right(s: Stood, at: int, i: int = i, last: bool = i + 1 == len(changes), n: int = len(changes)) -> Interval | None:
+            known = s.probabilities(number, at)
+            if last and n != len(known):
+                return _exact(known[-1])
+            return _exact(known[i]) if i < len(known) else None
+
+        yield _shown(x, "probability", f"probability {i}", None, number, right)
+
+
+def _markets(result: Any, _: str | None) -> Iterator[Shown]:
+    for x in _records(_get(result, "markets")):
+        inner = _get(x, "market")
+        market = _get(inner, "id") if isinstance(inner, Mapping) else None
+        if isinstance(market, int):
+            yield from _volumes(x, market)
+            yield _shown(x, "lastProbability", "probability", None, market, _last_probability(market))
+
+
+def _last_probability(market: int) -> Right:
+    return lambda s, at: _exact(s.probabilities(market, at)[-1])
+
+
+def _volumes(x: Any, market: int) -> Iterator[Shown]:
+    def sales(s: Stood, at: int) -> int:
+        return sum(r.amount < 0 for r in s.rows(market, at))
+
+    yield _shown(x, "totalVolume", "volume", None, market, lambda s, at: (s.volume(market, at), s.volume(market, at) + sales(s, at)))
+    yield _shown(x, "numUsers", "users", None, market, lambda s, at: _exact(len({r.user for r in s.rows(market, at)})))
+
+
+def _bets(result: Any, _: str | None, market: str) -> Iterator[Shown]:
+    for x in _records(result):
+        user, placed = _get(x, "username"), _get(x, "placedAt")
+        moment = microseconds(placed) if isinstance(placed, str) else None
+        if isinstance(user, str) and moment is not None:
+            yield _shown(
+                x, "amount", "an order of", user, int(market), _order(int(market), user, moment, lambda s, rows, i: rows[i].amount)
+            )
+            right = _order(int(market), user, moment, lambda s, rows, i: s.probabilities(int(market), rows[-1].placed_at)[i + 1])
+            yield _shown(x, "probability", "probability after an order", user, int(market), right)
+
+
+def _order(market: int, user: str, moment: int, pick: Callable[[Stood, Sequence[Row], int], float | int]) -> Right:
+    """Something of the order a user placed at a moment: nothing where there is none, unknown where there are two."""
+
+    def right(s: Stood, at: int) -> Interval | None:
+        rows = s.rows(market, at)
+        mine = [i for i, r in enumerate(rows) if r.user == user and r.placed_at == moment]
+        return _exact(pick(s, rows, mine[0])) if len(mine) == 1 else _exact(0) if not mine else None
+
+    return right
+
+
+def _leaders(result: Any, _: str | None, market: str) -> Iterator[Shown]:
+    number = int(market)
+    for x in _records(_get(result, "leaderboard") if isinstance(result, Mapping) else result):
+        user = str(_get(x, "username"))
+        yield from _position({**x, "value": _get(x, "currentValue")}, number, user)
+
+
+def _everybody(result: Any, _: str | None) -> Iterator[Shown]:
+    for x in _records(_get(result, "entries") if isinstance(result, Mapping) else result):
+        user = str(_get(x, "username"))
+
+        def spent(s: Stood, at: int, user: str = user) -> Interval:
+            return _exact(sum(r.amount for m in s.accounts.rows for r in s.rows(m, at) if r.user == user))
+
+        yield _shown(x, "totalSpent", "spent in all", user, None, spent)
+
+
+def _metrics(result: Any, _: str | None) -> Iterator[Shown]:
+    used = _get(result, "moneyUtilized")
+    volume = _get(used, "activeBetVolume")
+
+    def active(s: Stood, at: int) -> Interval:
+        return _exact(sum(s.volume(m, at) for m in s.accounts.rows if not s.result(m, at)))
+
+    def bonuses(s: Stood, at: int) -> Interval | None:
+        users = s.stored
+        if any(s.off(u) for u in users):
+            return None  # R6 says whose balance is wrong
+        each = [s.balance(u, at) for u in users]
+        return sum(max(0, low) for low, _ in each), sum(max(0, high) for _, high in each)
+
+    def creation(s: Stood, at: int) -> Interval:
+        children = {m.market_id for m in s.ledger.members}
+        mine = [m for m in s.ledger.markets if m.id not in children] + list(s.ledger.groups or ())
+        now = s.eras.one(at).create_market_cost
+        return _exact(sum((x.cost or now) for x in mine if (x.created_at or 0) <= at))
+
+    yield _shown(volume, "value", "volume of open markets", None, None, active)
+    yield _shown(_get(used, "marketCreationFees"), "value", "creation fees in all", None, None, creation)
+    yield _shown(_get(used, "bonusesPaid"), "value", "credits held in all", None, None, bonuses)
+
+
+def _shown(x: Any, field: str, what: str, user: str | None, market: int | None, right: Right) -> Shown:
+    return Shown(what, user, market, _get(x, field), right)
+
+
+def _get(x: Any, field: str) -> Any:
+    """A field whatever the case of its letters: releases differ in it."""
+    if not isinstance(x, Mapping):
+        return None
+    return x[field] if field in x else next((v for k, v in x.items() if isinstance(k, str) and k.lower() == field.lower()), None)
+
+
+def _records(x: Any) -> list[Mapping[str, Any]]:
+    return [y for y in x if isinstance(y, Mapping)] if isinstance(x, list) else []
+
+
+Page = Callable[..., Iterable[Shown]]
+PAGES: tuple[tuple[re.Pattern[str], Page], ...] = tuple(
+    (re.compile(pattern), page)
+    for pattern, page in (
+        (r"/v0/markets/positions/(\d+)", _positions),
+        (r"/v0/markets/positions/(\d+)/([a-z0-9]+)", _one_position),
+        (r"/v0/userposition/(\d+)", _one_position),
+        (r"/v0/market-groups/(\d+)/positions", _group_positions),
+        (r"/v0/users/([a-z0-9]+)/financial", _balance),
+        (r"/v0/userinfo/([a-z0-9]+)", _balance),
+        (r"/v0/usercredit/([a-z0-9]+)", _credit),
+        (r"/v0/markets/(\d+)", _market),
+        (r"/v0/read/markets/(\d+)/summary", _market),
+        (r"/v0/markets/bets/(\d+)", _bets),
+        (r"/v0/markets/(\d+)/leaderboard", _leaders),
+        (r"/v0/markets/leaderboard/(\d+)", _leaders),
+        (LISTS.pattern, _markets),
+        (r"/v0/global/leaderboard", _everybody),
+        (r"/v0/system/metrics", _metrics),
+    )
+)

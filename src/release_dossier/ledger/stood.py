@@ -1,0 +1,100 @@
+"""A ledger as it stood at a moment: what its rows up to then give, for holding a shown number against."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from itertools import accumulate
+
+from release_dossier.ledger.account import Accounts
+from release_dossier.ledger.columns import Ledger, Market
+from release_dossier.ledger.rulesets import Eras, Ruleset
+from release_dossier.ledger.settlement import NOTHING, Degenerate, Position, Quote, Row, positions, probabilities, quote, volume
+
+
+class Stood:
+    """Answers about any moment. What was computed for a history is kept: many answers show the same market."""
+
+    def __init__(self, ledger: Ledger, accounts: Accounts, eras: Eras) -> None:
+        self.ledger, self.accounts, self.eras = ledger, accounts, eras
+        self.markets = {m.id: m for m in ledger.markets}
+        self.stored = {u.username: u.balance for u in ledger.users}
+        self._times = {m: [r.placed_at for r in rows] for m, rows in accounts.rows.items()}
+        self._positions: dict[tuple[int, int, str, Ruleset], dict[str, Position]] = {}
+        self._probabilities: dict[tuple[int, int, int], list[float]] = {}
+        self._balances: dict[str, tuple[list[int], list[int], list[int]]] = {}
+
+    def rows(self, market: int, at: int) -> Sequence[Row]:
+        """Orders of a market up to a moment."""
+        return self.accounts.rows.get(market, ())[: bisect_right(self._times.get(market, []), at)]
+
+    def result(self, market: int, at: int) -> str:
+        """How a market had been resolved by then; empty while it was open."""
+        m: Market | None = self.markets.get(market)
+        return m.result if m is not None and m.resolved and (m.resolved_at or 0) <= at else ""
+
+    def positions(self, market: int, at: int, weight: int = 0) -> dict[str, Position]:
+        """Everybody's position; with a weight, as the pages that use the shown probability reckon.
+
+        Raises:
+            Degenerate: the market had no answer then.
+        """
+        rules = self.eras.one(at)
+        if weight:
+            rules = _weighed(rules, weight)
+        rows, result = self.rows(market, at), self.result(market, at)
+        key = (market, len(rows), result, rules)
+        if key not in self._positions:
+            self._positions[key] = positions(rows, rules, result)
+        return self._positions[key]
+
+    def position(self, market: int, user: str, at: int) -> Position:
+        """One user's."""
+        return self.positions(market, at).get(user, NOTHING)
+
+    def quote(self, market: int, user: str, yes: bool, at: int) -> Quote:
+        """What a user might have sold."""
+        return quote(self.rows(market, at), user, yes, self.eras.one(at))
+
+    def probabilities(self, market: int, at: int) -> list[float]:
+        """The shown probability before the first order and after each.
+
+        Raises:
+            Degenerate: the market had no answer then.
+        """
+        rows, weight = self.rows(market, at), self.eras.one(at).display_weight
+        key = (market, len(rows), weight)
+        if key not in self._probabilities:
+            self._probabilities[key] = probabilities(rows, weight)
+        return self._probabilities[key]
+
+    def volume(self, market: int, at: int) -> int:
+        """Sum of the signed amounts."""
+        return volume(self.rows(market, at))
+
+    def balance(self, user: str, at: int) -> tuple[int, int]:
+        """What a user's statement of account came to, as an interval; a line without a time counts always."""
+        if user not in self._balances:
+            lines = sorted(self.accounts.lines.get(user, ()), key=lambda x: x.at or 0)
+            self._balances[user] = (
+                [x.at or 0 for x in lines],
+                [0, *accumulate(x.low for x in lines)],
+                [0, *accumulate(x.high for x in lines)],
+            )
+        times, low, high = self._balances[user]
+        n = bisect_right(times, at)
+        return low[n], high[n]
+
+    def off(self, user: str) -> bool:
+        """Whether the stored balance is not what the statement of account comes to: R6 says so already."""
+        low, high = self.accounts.expected(user)
+        return not low <= self.stored.get(user, 0) <= high
+
+
+def _weighed(rules: Ruleset, weight: int) -> Ruleset:
+    import msgspec
+
+    return msgspec.structs.replace(rules, settlement_weight=weight)
+
+
+__all__ = ["Degenerate", "Stood"]

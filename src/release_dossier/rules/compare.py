@@ -1,0 +1,200 @@
+"""Two sets of rules beside each other: what changed, key by key, and whether it asks more or less.
+
+`stricter` lets through nothing the other did not; `looser` may; `other` is a change nobody can order (another kind, another condition), and
+counts as looser where loosening matters and as stricter where strictness does. Words for people (title, owner, remedy, why) are `words`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from release_dossier.rules.requirement import ApprovalRule, Frozen, Requirement
+
+STRICTER, LOOSER, OTHER, WORDS = "stricter", "looser", "other", "words"
+# A condition of one comparison between a fact and a number: its name, its sign, its bound.
+_BOUND = re.compile(r"\s*facts\.(\w+)\s*(<=|>=|<|>)\s*(-?[0-9]+(?:\.[0-9]+)?)\s*\Z")
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """One key of one requirement, or one role of the approvals (then `id` is `approval ROLE`)."""
+
+    service: str
+    id: str
+    key: str
+    before: Any
+    after: Any
+    direction: str
+
+    def words(self) -> str:
+        """`trading/latency condition: 'facts.p95 <= 300.0' → 'facts.p95 <= 400.0' (looser)`"""
+        name = f"{self.service}/{self.id}" if self.service else self.id
+        if self.key == "*":
+            return f"{name}: {'new' if self.before is None else 'gone'} ({self.direction})"
+        return f"{name} {self.key}: {_shown(self.before)} → {_shown(self.after)} ({self.direction})"
+
+
+def differences(before: Frozen, after: Frozen) -> tuple[Difference, ...]:
+    """What `after` asks otherwise than `before`, in a stable order."""
+    old = {(r.service, r.id): r for r in before.requirements}
+    new = {(r.service, r.id): r for r in after.requirements}
+    out: list[Difference] = []
+    for service, name in sorted(old.keys() | new.keys()):
+        a, b = old.get((service, name)), new.get((service, name))
+        if a is None or b is None:
+            direction = (STRICTER if _blocks(b) else WORDS) if b is not None else LOOSER if _blocks(a) else WORDS
+            out.append(Difference(service, name, "*", a and a.title, b and b.title, direction))
+        else:
+            out += changed(a, b)
+    return (*out, *_approvals(before.approvals, after.approvals))
+
+
+def changed(a: Requirement, b: Requirement) -> list[Difference]:
+    """Key by key, what `b` asks otherwise than `a`."""
+    out = []
+    for key in Requirement.__struct_fields__:
+        x, y = getattr(a, key), getattr(b, key)
+        if key not in ("id", "service", "origin") and x != y:
+            before, after = msgspec.to_builtins(x), msgspec.to_builtins(y)
+            out.append(Difference(b.service, b.id, key, before, after, _ORDER.get(key, _other)(x, y)))
+    return out
+
+
+def _blocks(r: Requirement | None) -> bool:
+    return r is not None and r.severity == "block"
+
+
+def _approvals(before: Sequence[ApprovalRule], after: Sequence[ApprovalRule]) -> list[Difference]:
+    old, new = {a.role: a for a in before}, {a.role: a for a in after}
+    out = []
+    for role in sorted(old.keys() | new.keys()):
+        a, b = old.get(role), new.get(role)
+        if a is None or b is None:
+            out.append(Difference("", f"approval {role}", "*", a and a.count, b and b.count, STRICTER if a is None else LOOSER))
+            continue
+        for key in ("count", "not_author", "not_producer", "services"):
+            x, y = getattr(a, key), getattr(b, key)
+            if x != y:
+                direction = _superset(x, y) if key == "services" else STRICTER if y > x else LOOSER
+                out.append(Difference("", f"approval {role}", key, msgspec.to_builtins(x), msgspec.to_builtins(y), direction))
+    return out
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, (list, dict)):
+        return msgspec.json.encode(value).decode()
+    return repr(value)
+
+
+# How each key is ordered
+
+
+def _words(x: Any, y: Any) -> str:
+    return WORDS
+
+
+def _other(x: Any, y: Any) -> str:
+    return OTHER
+
+
+def _up(x: Any, y: Any) -> str:
+    """More is stricter; True is more than False."""
+    return STRICTER if y > x else LOOSER
+
+
+def _down(x: Any, y: Any) -> str:
+    return STRICTER if y < x else LOOSER
+
+
+def _limit(x: int, y: int) -> str:
+    """A limit where 0 is none of its own."""
+    return STRICTER if y and (not x or y < x) else LOOSER
+
+
+def _accepted(x: Sequence[Any], y: Sequence[Any]) -> str:
+    """A list of what is accepted, where empty is anything: fewer is stricter."""
+    if not x or (y and set(y) < set(x)):
+        return STRICTER
+    return LOOSER if not y or set(x) < set(y) else OTHER
+
+
+def _superset(x: Sequence[Any], y: Sequence[Any]) -> str:
+    """A list of what is asked: more is stricter."""
+    return STRICTER if set(x) < set(y) else LOOSER if set(y) < set(x) else OTHER
+
+
+def _skips(x: Sequence[Any], y: Sequence[Any]) -> str:
+    a, b = {s.name for s in x}, {s.name for s in y}
+    return WORDS if a == b else STRICTER if b < a else LOOSER if a < b else OTHER
+
+
+def _topology(x: dict[str, Any], y: dict[str, Any]) -> str:
+    a, b = set(x.items()), set(y.items())
+    return STRICTER if a < b else LOOSER if b < a else OTHER
+
+
+def _condition(x: str, y: str) -> str:
+    """More conjuncts, or the same comparison with a bound nobody passes who did not before, are stricter."""
+    if not x or not y:
+        return STRICTER if y else LOOSER
+    a, b = _conjuncts(x), _conjuncts(y)
+    if a < b or b < a:
+        return STRICTER if a < b else LOOSER
+    gone, come = a - b, b - a
+    if len(gone) == len(come) == 1:
+        m, n = _BOUND.match(next(iter(gone))), _BOUND.match(next(iter(come)))
+        if m and n and m[1] == n[1] and m[2] == n[2]:
+            up = float(n[3]) > float(m[3])
+            return STRICTER if up == m[2].startswith(">") else LOOSER
+    return OTHER
+
+
+def _conjuncts(condition: str) -> set[str]:
+    """The parts between `&&`, where none stands inside of text or brackets; else the whole."""
+    if re.search(r"""['"()]""", condition):
+        return {condition.strip()}
+    return {part.strip() for part in condition.split("&&")}
+
+
+_BUILDERS = ("any", "known", "change")
+_SEVERITIES = ("warn", "block")
+
+
+def _rank(of: tuple[str, ...]) -> Callable[[Any, Any], str]:
+    return lambda x, y: _up(of.index(x), of.index(y))
+
+
+def _later(x: str, y: str) -> str:
+    return LOOSER if y and (not x or y > x) else STRICTER
+
+
+_ORDER: dict[str, Callable[[Any, Any], str]] = {
+    "title": _words,
+    "owner": _words,
+    "remedy": _words,
+    "why": _words,
+    "condition": _condition,
+    "needs": _superset,
+    "minimum_count": _up,
+    "minimum_percent": _up,
+    "skips": _skips,
+    "age_max_s": _limit,
+    "tools": _accepted,
+    "topology": _topology,
+    "same_topology": _up,
+    "retries": _down,
+    "infrastructure_retries": _down,
+    "producers": _accepted,
+    "producer_roles": _accepted,
+    "builder": _rank(_BUILDERS),
+    "imported": _down,
+    "importers": _accepted,
+    "isolation": _accepted,
+    "waivable": _down,
+    "waivers_in_row": _down,
+    "severity": _rank(_SEVERITIES),
+    "blocks_from": _later,
+}

@@ -1,0 +1,11 @@
+"""The pages: each reads what it shows from the place and hands plain values to a template. Complete without JavaScript."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from release_dossier.web.pages import compare, evidence, log, posture, release, releases, rules
+
+router = APIRouter(include_in_schema=False)
+for part in (releases, release, evidence, compare, posture, rules, log):
+    router.include_router(part.router)

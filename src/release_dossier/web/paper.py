@@ -1,0 +1,77 @@
+"""What every page is made with: templates, the shell around them, and a refusal as a page."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from importlib import resources
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import jinja2
+from fastapi import Request
+from fastapi.responses import HTMLResponse, Response
+
+from release_dossier.errors import DossierError
+from release_dossier.web import views
+from release_dossier.web.place import Place
+from release_dossier.web.rounds import Round
+
+THEMES = ("light", "dark")
+_ROOT = resources.files("release_dossier.web")
+_jinja = jinja2.Environment(
+    loader=jinja2.FunctionLoader(lambda name: (_ROOT / "templates" / name).read_text("utf-8")),
+    autoescape=True,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    undefined=jinja2.StrictUndefined,
+)
+_ASSETS = hashlib.sha256(b"".join((_ROOT / "static" / n).read_bytes() for n in ("dossier.css", "app.js"))).hexdigest()[:10]
+
+
+def place_of(request: Request) -> Place:
+    """The place this application serves."""
+    place = request.app.state.place
+    assert isinstance(place, Place)
+    return place
+
+
+def page(request: Request, template: str, now: datetime, *, section: str = "", status: int = 200, **values: Any) -> Response:
+    """A page from a template."""
+    theme = request.cookies.get("theme", "")
+    here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    text = _jinja.get_template(template).render(
+        place=place_of(request),
+        now=now,
+        views=views,
+        version=request.app.version,
+        assets=_ASSETS,
+        theme=theme if theme in THEMES else "",
+        here=here,
+        section=section,
+        status=status,
+        events=getattr(request.app.state, "events", None),
+        **values,
+    )
+    return HTMLResponse(text, status)
+
+
+def refused(request: Request, error: DossierError, status: int) -> Response:
+    """A refusal as a page."""
+    return page(request, "refused.html", place_of(request).clock(), status=status, title="Refused", error=error)
+
+
+def address(path: str, **params: Any) -> str:
+    """`path` with parameters, empty ones left out; a tuple gives one for each value."""
+    pairs = [(k, v) for k, vs in params.items() for v in (vs if isinstance(vs, tuple | list) else (vs,)) if v not in ("", None)]
+    return f"{path}?{urlencode(pairs)}" if pairs else path
+
+
+def release_address(service: str, version: str, **params: Any) -> str:
+    """Where a release is shown."""
+    return address(f"/releases/{quote(service, safe='')}/{quote(version, safe='')}", **params)
+
+
+def round_address(r: Round, **params: Any) -> str:
+    """Where a round of a release is shown."""
+    return release_address(r.service, r.version, **params)

@@ -1,0 +1,85 @@
+// What a browser adds to pages that are complete without it: copying, the search key, the drawer, live updates. No state of its own.
+"use strict";
+(() => {
+  const byId = (id) => document.getElementById(id);
+  const say = (words) => { byId("said").textContent = words; };
+
+  document.addEventListener("click", async (event) => {
+    const copy = event.target.closest("[data-copy]");
+    if (copy) {
+      const from = copy.dataset.copy.startsWith("#") ? document.querySelector(copy.dataset.copy) : null;
+      const text = from ? (from.value ?? from.textContent) : copy.dataset.copy;
+      try { await navigator.clipboard.writeText(text); } catch { return select(from ?? copy.previousElementSibling); }
+      const words = copy.textContent;
+      copy.textContent = "copied";
+      say("Copied");
+      setTimeout(() => { copy.textContent = words; }, 1500);
+      return;
+    }
+    const link = event.target.closest("a[data-drawer]");
+    if (link && !event.metaKey && !event.ctrlKey && !event.shiftKey && event.button === 0) {
+      event.preventDefault();
+      event.stopPropagation();
+      open(link.href);
+    }
+    if (event.target.closest("[data-close]")) { event.preventDefault(); byId("drawer").close(); }
+    if (event.target.closest("[data-print]")) { event.preventDefault(); window.print(); }
+  }, true);
+
+  function select(element) {
+    if (!element) return;
+    const range = document.createRange();
+    range.selectNodeContents(element);
+    getSelection().removeAllRanges();
+    getSelection().addRange(range);
+  }
+
+  document.addEventListener("keydown", (event) => {
+    const typing = event.target.closest("input, textarea, select, [contenteditable]");
+    if (event.key === "/" && !typing && !event.ctrlKey && !event.metaKey) { event.preventDefault(); byId("q").focus(); byId("q").select(); }
+  });
+
+  // The drawer has the address of the page it shows: a link to it, or the back button, does what one expects.
+  async function open(address) {
+    const drawer = byId("drawer");
+    const answer = await fetch(address, { headers: { accept: "text/html" } });
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    drawer.replaceChildren(page.getElementById("drawer-template")?.content.cloneNode(true) ?? "", wrap(page.getElementById("main")));
+    drawer.setAttribute("aria-label", page.title);
+    if (!drawer.open) { history.pushState({ drawer: true }, "", address); drawer.showModal(); } else { history.replaceState({ drawer: true }, "", address); }
+    drawer.scrollTop = 0;
+  }
+  function wrap(main) {
+    const box = document.createElement("div");
+    const bar = document.createElement("div");
+    const whole = document.createElement("a");
+    const close = document.createElement("button");
+    bar.className = "drawer-bar"; box.className = "drawer-in";
+    whole.textContent = "Open as a page"; whole.href = location.href; whole.className = "small";
+    close.textContent = "Close"; close.dataset.close = ""; close.type = "button";
+    bar.append(whole, close);
+    box.append(...main.childNodes);
+    const both = document.createDocumentFragment();
+    both.append(bar, box);
+    whole.href = "";
+    return both;
+  }
+  const drawer = byId("drawer");
+  drawer.addEventListener("close", () => { if (history.state?.drawer) history.back(); drawer.replaceChildren(); });
+  window.addEventListener("popstate", (event) => { if (drawer.open && !event.state?.drawer) drawer.close(); });
+
+  // What the log gains shows by itself: the page is asked for again and only what differs is changed.
+  let due = 0;
+  window.dossierRefresh = () => {
+    clearTimeout(due);
+    due = setTimeout(() => {
+      if (drawer.open || document.activeElement?.closest("form.keep")) { say("There is something new: load the page again to see it."); return; }
+      htmx.ajax("GET", location.href, { target: "#main", select: "#main", swap: "outerMorph" });
+    }, 150);
+  };
+  const events = document.body.dataset.events;
+  if (events && "EventSource" in window) {
+    const source = new EventSource(events);
+    for (const kind of document.body.dataset.kinds.split(" ")) source.addEventListener(kind, window.dossierRefresh);
+  }
+})();

@@ -1,0 +1,150 @@
+"""What follows from other files is made again by whoever verifies; and the same is said in the words of others."""
+
+from __future__ import annotations
+
+import json
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from release_dossier import bundle
+from release_dossier.trust.dsse import parse_envelope, seal
+from release_dossier.trust.keys import load_signer
+from release_dossier.trust.statement import Subject, parse_intoto, parse_statement, state
+from tests.thread.test_gate import FAILING, allowed
+from tests.town import Town
+
+
+@pytest.fixture
+def town(tmp_path: Path) -> Town:
+    return Town(tmp_path)
+
+
+def exported(town: Town, digest: str) -> Path:
+    file = town.root / "x.dossier"
+    town.dossier("export", digest, "-o", str(file))
+    return file
+
+
+def packed_anew(town: Town, file: Path, change: dict[str, bytes | None]) -> Path:
+    """The bundle with other files in it, its list and sums made anew and signed by the machine that made it: an insider's forgery."""
+    files = bundle.unpack(file)
+    old = parse_statement(parse_envelope(files.pop(bundle.MANIFEST), "m").payload, "m")
+    for name, content in change.items():
+        files.pop(name, None)
+        if content is not None:
+            files[name] = content
+    files[bundle.SUMS] = bundle.sums(files)
+    signer = load_signer(town.repo / ".dossier" / "keys" / "producer")
+    out = town.root / "forged.dossier"
+    out.write_bytes(bundle.seal_bundle(files, old.project, old.predicate["dossier"], old.predicate["made_at"], signer))
+    return out
+
+
+def fails(town: Town, file: Path) -> dict[str, str]:
+    found = town.dossier("verify", str(file), ok=(40,))
+    return {c["name"]: c["detail"] for c in found["checks"] if c["state"] == "fail"}
+
+
+def test_attack_insider_changes_what_people_read(town: Town) -> None:
+    """Whoever holds the machine's key cannot make HOW-TO-CHECK.md, keys, signatures beside statements or the words of others say something
+    else: each is named, though every sum and the list are right."""
+    file = exported(town, allowed(town))
+    files = bundle.unpack(file)
+    assert town.dossier("verify", str(packed_anew(town, file, {})))["verified"]
+    vsa = next(n for n in files if n.startswith("attestations/vsa-"))
+    pem = next(n for n in files if n.endswith(".pem"))
+    sig = next(n for n in files if n.endswith(".sig"))
+    signer = load_signer(town.repo / ".dossier" / "keys" / "producer")
+    payload = parse_envelope(files[vsa], vsa).payload.replace(b"RELEASE_DOSSIER_ALLOW", b"SLSA_BUILD_LEVEL_3")
+    changes: dict[str, bytes | None] = {
+        "HOW-TO-CHECK.md": files["HOW-TO-CHECK.md"].replace(b"sha256sum --check", b"true || sha256sum --check"),
+        pem: files[pem].replace(b"A", b"B", 1),
+        vsa: bundle.attestation(payload, signer),
+        "trust/allowed_signers": files["trust/allowed_signers"] + b'* namespaces="git" ssh-ed25519 AAAA\n',
+        "approvals/more.sig": files[sig],
+        sig: None,
+    }
+    for name, content in changes.items():
+        found = fails(town, packed_anew(town, file, {name: content}))
+        assert set(found) == {"derived"}, (name, found)
+        assert name in found["derived"]
+
+
+def test_a_bundle_with_a_statement_twice_or_without_its_place(town: Town) -> None:
+    """A statement under two names, or one the log does not hold, is named."""
+    file = exported(town, allowed(town))
+    files = bundle.unpack(file)
+    name = next(n for n in files if n.startswith("approvals/") and n.endswith(".json"))
+    assert "approvals/again.json" in fails(town, packed_anew(town, file, {"approvals/again.json": files[name]}))["derived"]
+    signer = load_signer(town.repo / ".dossier" / "keys" / "producer")
+    project = parse_statement(parse_envelope(files["decision.json"], "d").payload, "d").project
+    loose = seal(state("rejection", project, [Subject("x", {"sha256": "0" * 64})], {"reason": "never said"}), (signer,))
+    assert "rejections/loose.json" in fails(town, packed_anew(town, file, {"rejections/loose.json": loose}))["log"]
+
+
+def test_every_fault_is_named(town: Town) -> None:
+    """Two artifacts, a statement and the log broken at once: each has its own line."""
+    file = exported(town, allowed(town))
+    files = bundle.unpack(file)
+    artifact = next(n for n in files if n.startswith("artifacts/"))
+    change = next(n for n in files if n == "change.json")
+    proofs: dict[str, Any] = json.loads(files["log/proofs.json"])
+    for p in proofs["entries"]:
+        p["proof"] = p["proof"][:-1]
+    bad = {artifact: b"other", change: files[change][:-1], "log/proofs.json": bundle.canonical(proofs)}
+    found = town.dossier("verify", str(packed_anew(town, file, bad)), ok=(40,))["checks"]
+    faults = [c for c in found if c["state"] == "fail"]
+    assert {artifact, "statement change.json"} <= {c["name"] for c in faults}
+    assert sum(c["name"] == "log" for c in faults) >= len(proofs["entries"])
+
+
+def test_the_words_of_others(town: Town) -> None:
+    """A verification summary and a test result say of an allowed dossier that it passed, about its commit, naming what was looked at."""
+    digest = allowed(town)
+    files = bundle.unpack(exported(town, digest))
+    said = {n: parse_intoto(parse_envelope(raw, n).payload, n) for n, raw in files.items() if n.startswith("attestations/")}
+    vsa = next(s for n, s in said.items() if "/vsa-" in n)
+    tests = next(s for n, s in said.items() if "/test-result-" in n)
+    head = town.git("rev-parse", "HEAD")
+    assert vsa.predicate_type == "https://slsa.dev/verification_summary/v1"
+    assert vsa.predicate["verificationResult"] == "PASSED"
+    assert vsa.predicate["verifiedLevels"] == ["SLSA_BUILD_LEVEL_UNEVALUATED", "RELEASE_DOSSIER_ALLOW"]
+    assert {"verifier", "timeVerified", "resourceUri", "policy", "slsaVersion"} <= vsa.predicate.keys()
+    assert {"sha256": digest[7:]} in [a["digest"] for a in vsa.predicate["inputAttestations"]]
+    assert vsa.subject[0].digest == tests.subject[0].digest == {"gitCommit": head}
+    assert tests.predicate_type == "https://in-toto.io/attestation/test-result/v0.1"
+    assert (tests.predicate["result"], tests.predicate["failedTests"]) == ("PASSED", [])
+
+
+def test_the_words_of_others_deny_too(town: Town) -> None:
+    """A denied dossier's summary is FAILED and claims no level; its test result names the failing test."""
+    town.write("results.xml", FAILING)
+    town.commit("break it")
+    digest = town.assembled()
+    assert town.gate()["outcome"] == "DENY"
+    files = bundle.unpack(exported(town, digest))
+    said = {n: parse_intoto(parse_envelope(raw, n).payload, n).predicate for n, raw in files.items() if n.startswith("attestations/")}
+    vsa = next(s for n, s in said.items() if "/vsa-" in n)
+    tests = next(s for n, s in said.items() if "/test-result-" in n)
+    assert (vsa["verificationResult"], vsa["verifiedLevels"]) == ("FAILED", ["FAILED"])
+    assert tests["result"] == "FAILED"
+    assert len(tests["failedTests"]) == 1
+    assert "b" in tests["failedTests"][0]
+
+
+def test_artifacts_pass_by(tmp_path: Path) -> None:
+    """Reading a bundle for verification keeps no artifact: 64 MiB of them cost less than 8 MiB of memory."""
+    file = tmp_path / "big.dossier"
+    with file.open("wb") as f:
+        for piece in bundle.blocks({f"artifacts/{i}": bytes(16 * 1024 * 1024) for i in range(4)} | {"x.json": b"{}"}):
+            f.write(piece)
+    tracemalloc.start()
+    opened = bundle.open_bundle(file)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert set(opened.files) == {"x.json"}
+    assert len(opened.digests) == 5
+    assert most < 8 * 1024 * 1024

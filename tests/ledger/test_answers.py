@@ -1,0 +1,185 @@
+"""R8: every number the server showed, held against the ledger as it stood: right, wrong, old and saying so, old and called fresh."""
+
+from __future__ import annotations
+
+import json
+import lzma
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from release_dossier.ledger.account import replay
+from release_dossier.ledger.answers import r8
+from release_dossier.ledger.checks import Check
+from release_dossier.ledger.rulesets import named
+from release_dossier.ledger.verify import verify
+from release_dossier.sources.ledgers import verify_ledger
+from tests.ledger.test_ledgers import SHARED
+from tests.ledger.test_rules import settled, town
+
+ERAS = named("v3.8.1")
+ORDERS = [("alice", 10, "YES", 10), ("bob", 10, "NO", 20), ("alice", 10, "YES", 30), ("bob", 10, "NO", 40), ("carol", 30, "YES", 50)]
+
+
+def at(second: float) -> str:
+    return f"1970-01-01T00:{int(second) // 60:02d}:{int(second) % 60:02d}.{int(second % 1 * 10)}Z"
+
+
+def answer(path: str, body: Any, second: float = 55, **more: Any) -> dict[str, Any]:
+    return {"path": path, "at": at(second), "as": "alice", "status": 200, "body": body, **more}
+
+
+def judged(*answers: Any) -> Check:
+    ledger = settled(town(ORDERS), ERAS)
+    return r8(answers, ledger, replay(ledger, ERAS, {}), ERAS)
+
+
+RIGHT: list[tuple[str, Any]] = [
+    ("/v0/markets/positions/1", {"ok": True, "result": [{"username": "alice", "yesSharesOwned": 50, "noSharesOwned": 0, "value": 50}]}),
+    ("/v0/markets/positions/1", [{"Username": "bob", "YesSharesOwned": 0, "NoSharesOwned": 20, "Value": 20, "totalSpent": 20}]),
+    ("/v0/markets/positions/1/carol", {"username": "carol", "yesSharesOwned": 0, "noSharesOwned": 0, "value": 0}),
+    ("/v0/userposition/1", {"ok": True, "result": {"YesSharesOwned": 50, "Value": 50, "yesSellableShares": 50}}),
+    ("/v0/users/alice/financial", {"financial": {"accountBalance": -21}}),
+    ("/v0/userinfo/bob", {"accountBalance": -21}),
+    ("/v0/usercredit/carol", {"credit": 469}),
+    ("/v0/markets/1", {"probabilityChanges": [{"probability": 0.5}, {"probability": 0.75}], "totalVolume": 10, "numUsers": 1}),
+    ("/v0/markets/bets/1", [{"username": "alice", "amount": 10, "probability": 0.75, "placedAt": at(10)}]),
+    ("/v0/markets/active", {"markets": [{"market": {"id": 1}, "totalVolume": 70, "numUsers": 3}]}),
+    ("/v0/markets/1/leaderboard", {"result": {"leaderboard": [{"username": "alice", "currentValue": 50, "totalSpent": 20}]}}),
+    ("/v0/global/leaderboard", {"result": {"entries": [{"username": "carol", "totalSpent": 30}]}}),
+    ("/v0/system/metrics", {"moneyUtilized": {"activeBetVolume": {"value": 70}, "marketCreationFees": {"value": 10}}}),
+]
+EARLY = {"/v0/markets/1": 15}  # shown after the first order
+
+
+@pytest.mark.parametrize(("path", "body"), RIGHT, ids=lambda x: x if isinstance(x, str) else "")
+def test_right_numbers_are_right_and_any_other_is_wrong(path: str, body: Any) -> None:
+    """Each page as the server gives it passes; with any one number changed by one it fails and names the number."""
+    second = EARLY.get(path, 55)
+    assert judged(answer(path, body, second)).state == "pass"
+    text = json.dumps(body)
+    places = [m for m in re.finditer(r"(?<=: )-?[0-9.]+", text) if not text[: m.start()].endswith('"id": ')]
+    assert places
+    for m in places:
+        changed = text[: m.start()] + str(json.loads(m[0]) + 7) + text[m.end() :]
+        found = judged(answer(path, json.loads(changed), second))
+        assert (found.state, found.violations) == ("fail", 1), changed
+        assert path in found.examples[0].why
+
+
+def fresh(stale: bool, made: float, value: int) -> Any:
+    return {
+        "result": {
+            "positions": [{"username": "alice", "yesSharesOwned": value}],
+            "freshness": {"generatedAt": at(made), "isStale": stale},
+        }
+    }
+
+
+def test_an_answer_that_says_it_is_stale_is_judged_at_its_own_time() -> None:
+    """What was right when it was made warns, with its age; what never was right fails."""
+    old = judged(answer("/v0/markets/positions/1", fresh(True, 15, 10)))
+    assert (old.state, "40.0 s old" in old.why) == ("warn", True)
+    assert judged(answer("/v0/markets/positions/1", fresh(True, 15, 11))).state == "fail"
+
+
+def test_an_answer_that_claims_to_be_fresh_and_is_not_fails() -> None:
+    """The same old number, with isStale false: fail, and the reader is told what it claimed."""
+    found = judged(answer("/v0/markets/positions/1", fresh(False, 15, 10)))
+    assert (found.state, "calls itself fresh" in found.examples[0].why) == ("fail", True)
+
+
+def test_an_order_while_an_answer_was_on_its_way_accuses_nobody() -> None:
+    """A tenth of a second after an order the number from before it may have been read; a second after, not."""
+    body = [{"username": "carol", "yesSharesOwned": 0, "totalSpent": 0}]
+    assert judged(answer("/v0/markets/positions/1", body, 50.1)).state == "pass"
+    assert judged(answer("/v0/markets/positions/1", body, 51)).state == "fail"
+
+
+def test_a_list_that_keeps_an_old_number_silently_warns() -> None:
+    """Lists say nothing of their age: what was right before is a warning with its age, what never was fails."""
+    before = {"markets": [{"market": {"id": 1}, "totalVolume": 30}]}
+    old = judged(answer("/v0/markets", before))
+    assert (old.state, "without saying so" in old.why) == ("warn", True)
+    assert judged(answer("/v0/markets", {"markets": [{"market": {"id": 1}, "totalVolume": 31}]})).state == "fail"
+
+
+def test_what_is_not_known_is_counted_and_not_judged() -> None:
+    """Other pages, refusals and lines that are no answers never count as looked at."""
+    found = judged(
+        answer(*RIGHT[0]), answer("/v0/home", {"x": 1}), answer("/v0/markets/positions/1", [], status=404), None, {"path": 5}, "text"
+    )
+    assert (found.state, found.looked_at, found.of) == ("pass", 1, 6)
+    assert "5 answers" in found.why
+    assert judged(answer("/v0/home", {})).state == "missing"
+
+
+def test_r8_is_required_when_answers_are_given() -> None:
+    """Answers that show nothing known leave the verdict inconclusive, never a pass."""
+    ledger = settled(town(ORDERS), ERAS)
+    v = verify(ledger, ERAS, journal=None, answers=[answer("/v0/home", {})], written_by="")
+    assert v.verdict == "inconclusive"
+
+
+@pytest.mark.captured
+def test_answers_of_real_servers() -> None:
+    """Every captured answer: wrong numbers only where the truth names R8; the pages of every release are understood."""
+    if not SHARED.exists():
+        pytest.skip("needs ../shared: answers real servers gave")
+    for file in sorted(SHARED.rglob("answers.ndjson.xz")):
+        case = file.parent
+        if "load" in case.name or "medium" in case.name or "upgraded" in case.name:
+            continue
+        truth = json.loads((case / "truth.json").read_text())["violated"] if (case / "truth.json").exists() else []
+        receipts = case / "journal.ndjson.xz"
+        v = verify_ledger(
+            case / "ledger.sqlite",
+            ruleset=str(case / "rules.json"),
+            answers=str(file),
+            receipts=str(receipts) if receipts.exists() else None,
+        )
+        found = next(c for c in v.checks if c.id == "R8")
+        assert (found.state == "fail") == any(x["check"].startswith("R8") for x in truth), (case, found.examples[:1])
+        assert found.looked_at > found.of * (0.3 if "11-" in str(case) else 0.7), case
+
+
+@pytest.mark.captured
+@pytest.mark.parametrize(
+    ("page", "field"),
+    [
+        ("/v0/markets/positions/3", "value"),
+        ("/v0/market-groups/1/positions", "yesSharesOwned"),
+        ("/v0/users/bob/financial", "accountBalance"),
+        ("/v0/userposition/1", "Value"),
+        ("/v0/usercredit/bob", "credit"),
+        ("/v0/markets/bets/1", "probability"),
+        ("/v0/markets/bets/1", "amount"),
+        ("/v0/markets/1/leaderboard", "currentValue"),
+        ("/v0/read/markets/1/summary", "totalVolume"),
+        ("/v0/markets/1", "numUsers"),
+    ],
+)
+def test_a_changed_answer_of_a_real_server_is_found(page: str, field: str, tmp_path: Path) -> None:
+    """One number of one page of v3.8.1's own answers changed: R8 fails, once."""
+    if not SHARED.exists():
+        pytest.skip("needs ../shared: answers real servers gave")
+    case = SHARED / "captured/v3.8.1-small"
+    records = [json.loads(x) for x in lzma.decompress((case / "answers.ndjson.xz").read_bytes()).splitlines()]
+
+    def change(x: Any) -> bool:
+        """Add 7 to the last such number; whether there was one."""
+        inside = x.values() if isinstance(x, dict) else x if isinstance(x, list) else ()
+        if any(change(y) for y in reversed(list(inside))):
+            return True
+        if isinstance(x, dict) and isinstance(x.get(field), (int, float)) and x.get("username") != "admin":
+            x[field] += 7
+            return True
+        return False
+
+    assert any(change(r["body"]) for r in records if r["path"].split("?")[0] == page and r["status"] == 200 and r["as"] != "newbie")
+    (tmp_path / "a.ndjson").write_text("\n".join(map(json.dumps, records)))
+    receipts = str(case / "journal.ndjson.xz")
+    v = verify_ledger(case / "ledger.sqlite", ruleset="v3.8.1", answers=str(tmp_path / "a.ndjson"), receipts=receipts)
+    assert next(c.violations for c in v.checks if c.id == "R8") == 1

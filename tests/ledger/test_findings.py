@@ -1,0 +1,199 @@
+"""What a result says beyond its checks: credits of each market, policy, markets without an answer, and guesses at the cause."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from release_dossier.ledger.account import replay
+from release_dossier.ledger.hypotheses import RULES
+from release_dossier.ledger.receipts import match, read_journal
+from release_dossier.ledger.rulesets import Ruleset, always, named
+from release_dossier.ledger.verify import Verified, verify
+from release_dossier.sources.ledgers import verify_ledger
+from tests.ledger.test_ledgers import SHARED, failed
+from tests.ledger.test_rules import check, judged, settled, town
+
+ERAS = named("v3.8.1")
+BIG = [
+    ("alice", 10, "YES", 1),
+    ("bob", 10_000, "NO", 2),
+    ("carol", 10_000, "NO", 3),
+    ("dave", 50_000, "YES", 4),
+    ("erin", 50_000, "YES", 5),
+]
+BURNED = [("a", 10, "YES", 1), ("b", 10, "YES", 2), ("c", 1, "NO", 3)]
+
+
+def test_credits_of_each_market_and_in_total() -> None:
+    """A sale worth 417 credits a share mints 416 each; a pool nobody won is burned; each in its market, with the total beside it."""
+    v = judged(settled(town([*BIG, ("alice", -20, "YES", 6)]), ERAS), ERAS)
+    assert v.markets == ({"market": "1", "minted_by_sales": "8320", "minted_by_payouts": "0", "burned": "0", "unexplained": "0"},)
+    assert v.totals["minted"] == "8320"
+    assert check(v, "R5").why.startswith("8320 credits minted")
+    v = judged(settled(town(BURNED, result="NO"), ERAS), ERAS)
+    assert (v.markets[0]["burned"], v.totals["burned"]) == ("21", "21")
+    over = [("a", 1, "YES", 1), ("b", 2, "YES", 2), ("a", -3, "YES", 3), ("c", 3, "YES", 4), ("c", 1, "YES", 5), ("a", 1, "NO", 6)]
+    v = judged(settled(town(over, result="YES"), ERAS), ERAS)
+    assert v.markets[0]["minted_by_payouts"] == "19"
+
+
+def test_unexplained_credits_are_a_markets_where_only_it_moved_them() -> None:
+    """Of a user with one market, in its line; the sum of all lines and users is the total."""
+    ledger = settled(town(BURNED, result="YES"), ERAS)
+    users = tuple(msgspec.structs.replace(u, balance=u.balance + (7 if u.username == "a" else 0)) for u in ledger.users)
+    v = judged(msgspec.structs.replace(ledger, users=users), ERAS)
+    assert [m["unexplained"] for m in v.markets if m["market"] == "1"] == ["7"]
+    assert v.totals["unexplained"] == "7"
+
+
+@pytest.mark.parametrize(
+    ("what", "id", "orders", "result", "credits"),
+    [("minted", "R5", [*BIG, ("alice", -20, "YES", 6)], "", 8320), ("burned", "R3", BURNED, "NO", 21)],
+)
+def test_what_is_lawful_and_unbacked_has_its_own_threshold(what: str, id: str, orders: Any, result: str, credits: int) -> None:
+    """A warning with its amount at the threshold, a failure one below it."""
+    ledger = settled(town(orders, result=result), ERAS)
+    assert check(judged(ledger, ERAS, most={what: credits}), id).state == "warn"
+    v = judged(ledger, ERAS, most={what: credits - 1})
+    assert (check(v, id).state, v.verdict) == ("fail", "fail")
+    assert str(credits) in check(v, id).why
+
+
+def test_a_degenerate_market_is_a_finding_with_the_orders_that_led_there() -> None:
+    """Its kind, the order after which nothing has an answer, the pool after each; T and its users are not judged, others are."""
+    orders = [("alice", 2), ("alice", 3), ("alice", 2), ("bob", 2), ("alice", -10)]
+    ledger = settled(town([(u, a, "YES", i) for i, (u, a) in enumerate(orders)]), ERAS)
+    v = judged(ledger, ERAS)
+    (found,) = v.findings
+    assert (found["type"], found["kind"], found["market"]) == ("degenerate-market", "weights-sum-to-nothing", "1")
+    assert [o["pool"] for o in found["orders"]] == ["2", "5", "7", "9", "-1"]
+    assert found["users"] == ["alice", "bob"]
+    assert {"R4", "S9"} <= failed(v)
+    assert check(v, "T").state == "inconclusive"
+    below = judged(settled(town([("a", 9, "YES", 1), ("b", 5, "NO", 2), ("a", -20, "YES", 3)]), ERAS), ERAS)
+    assert [f["kind"] for f in below.findings] == ["pool-below-nothing"]
+
+
+def wrong_by(ledger: Any, rules: Ruleset) -> Verified:
+    """A ledger whose balances follow other rules than it is judged by, with every sale's request known."""
+    other = replay(ledger, always("x", rules), {})
+    users = tuple(msgspec.structs.replace(u, balance=other.expected(u.username)[0]) for u in ledger.users)
+    return judged(msgspec.structs.replace(ledger, users=users), ERAS)
+
+
+TRADED = [("a", 10, "YES", 1), ("b", 10, "NO", 2), ("c", 30, "YES", 3), ("a", -4, "YES", 4), ("b", 20, "NO", 5), ("a", 5, "NO", 6)]
+
+
+@pytest.mark.parametrize(
+    ("dimension", "value", "name"),
+    [("settlement_weight", 10, "settlement weight"), ("work_profit", "threshold", "work profit"), ("work_profit", "none", "work profit")],
+)
+def test_another_rule_that_explains_every_credit_is_named(dimension: str, value: Any, name: str) -> None:
+    """Judged by today's rules, written under another dimension: the guess names it, and how many it explains."""
+    v = wrong_by(town(TRADED, result="YES"), msgspec.structs.replace(ERAS.eras[0].rules, **{dimension: value}))
+    assert v.verdict == "fail"
+    best = [h for h in v.hypotheses if h["fits"] == name]
+    assert best
+    assert best[0]["explains"] == best[0]["of"]
+    assert v.verdict == "fail"
+
+
+def test_every_rule_of_the_guesses_exists() -> None:
+    """Each guess changes a dimension to a value it may have."""
+    for dimension, value, _, _ in RULES:
+        msgspec.convert(msgspec.to_builtins(msgspec.structs.replace(ERAS.eras[0].rules, **{dimension: value})), Ruleset)
+
+
+def test_double_resolve_and_half_a_resolve() -> None:
+    """Whole payouts too many, with the market and the moment; a payout that never came; and what a journal says of it."""
+    ledger = settled(town(TRADED, result="YES"), ERAS)
+    a = replay(ledger, ERAS, {})
+    won = dict(a.settled[0].winners)
+    twice = tuple(msgspec.structs.replace(u, balance=u.balance + 2 * won.get(u.username, 0)) for u in ledger.users)
+    v = judged(msgspec.structs.replace(ledger, users=twice), ERAS)
+    guess = next(h for h in v.hypotheses if h["fits"] == "double resolve")
+    assert (guess["market"], "3 times" in guess["words"], guess["at"][:10]) == ("1", True, "1970-01-01")
+    never = tuple(msgspec.structs.replace(u, balance=u.balance - won.get(u.username, 0)) for u in ledger.users)
+    v = judged(msgspec.structs.replace(ledger, users=never), ERAS)
+    assert "half a resolve" in {h["fits"] for h in v.hypotheses}
+    requests = [{"path": "/v0/markets/1/resolve", "method": "POST", "status": 204, "actor": "mod", "body": {}}] * 3
+    journal = read_journal(requests)
+    assert journal.resolves == ((1, 3),)
+    told = verify(msgspec.structs.replace(ledger, users=twice), ERAS, journal=journal, answers=None, written_by="")
+    assert any("3 requests to resolve market 1" in h["words"] for h in told.hypotheses)
+
+
+def test_an_order_written_back() -> None:
+    """Exactly one order and its fee undone."""
+    ledger = settled(town(TRADED, result="YES"), ERAS)
+    users = tuple(msgspec.structs.replace(u, balance=u.balance + (31 if u.username == "c" else 0)) for u in ledger.users)
+    v = judged(msgspec.structs.replace(ledger, users=users), ERAS)
+    assert any(h["fits"] == "lost update" and h["words"].startswith("c is off by exactly one buy") for h in v.hypotheses)
+
+
+def test_a_clean_ledger_has_no_guesses() -> None:
+    """Nothing wrong, nothing guessed; and a guess never changes a verdict."""
+    assert judged(settled(town(TRADED, result="YES"), ERAS), ERAS).hypotheses == ()
+
+
+FITS = {
+    "01-over-cashout/buggy": "over-cashout", "02-valuation/buggy": "valuation", "03-sale-dust/buggy": "sale dust",
+    "04-work-profit/buggy": "work profit", "10-lost-update/buggy": "lost update", "11-payout-before-save/buggy": "payout before save",
+    "12-settlement-weight/buggy": "settlement weight", "mutants/02-na-ignores-sells": "refund without sales",
+    "mutants/03-group-work-profit-on-na": "work profit on N/A", "mutants/04-fee-on-every-bet": "fee on every order",
+    "mutants/05-late-bets-accepted": "late order", "mutants/06-dust-uncapped": "dust uncapped",
+    "mutants/09-fee-not-charged-but-paid": "fee not charged", "captured/v3.8.1-replay": "double resolve",
+}  # fmt: skip
+
+
+@pytest.mark.captured
+@pytest.mark.parametrize("case", list(FITS))
+def test_guesses_at_real_bugs(case: str) -> None:
+    """The first guess at what a real buggy build did is what it did."""
+    if not SHARED.exists():
+        pytest.skip("needs ../shared: ledgers real builds wrote")
+    folder = next(p for p in SHARED.rglob(Path(case).name) if str(p).endswith(case))
+    v = verify_ledger(folder / "ledger.sqlite", ruleset=str(folder / "rules.json"), receipts=str(folder / "journal.ndjson.xz"))
+    assert v.hypotheses[0]["fits"] == FITS[case]
+
+
+# The journal against the rows
+
+
+def journal(*orders: dict[str, Any]) -> Any:
+    return read_journal([{"method": "POST", "status": 201, **o} for o in orders])
+
+
+def order(path: str, user: str, amount: int, reply: Any = None, **more: Any) -> dict[str, Any]:
+    return {"path": path, "actor": user, "body": {"marketId": 1, "amount": amount, "outcome": "YES"}, "reply": reply, **more}
+
+
+def test_accepted_orders_are_held_against_their_rows() -> None:
+    """Each has its row; one without, one whose row says another size, and one that cannot be read are each said."""
+    ledger = settled(town([("a", 10, "YES", 1), ("b", 5, "YES", 2), ("a", -4, "YES", 3)]), ERAS)
+    sold = {"result": {"sharesSold": 4, "transactionAt": "1970-01-01T00:00:03Z"}}
+    good = [order("/v0/bet", "a", 10), order("/v0/bet", "b", 5), order("/v0/sell", "a", 5, sold)]
+    v = verify(ledger, ERAS, journal=journal(*good), answers=None, written_by="")
+    assert check(v, "J1").state == "pass"
+    lost = verify(ledger, ERAS, journal=journal(*good, order("/v0/bet", "a", 99)), answers=None, written_by="")
+    assert (check(lost, "J1").state, check(lost, "J1").examples[0].difference) == ("fail", "99")
+    told = {"result": {"sharesSold": 3, "transactionAt": "1970-01-01T00:00:03Z"}}
+    other = verify(ledger, ERAS, journal=journal(*good[:2], order("/v0/sell", "a", 5, told)), answers=None, written_by="")
+    assert "its row 3 says 4" in check(other, "J1").examples[0].why
+    assert match(journal(*good[:2], order("/v0/sell", "a", 5, told)), ledger).asked == {3: 5}
+    for bad in (order("/v0/sell", "a", 5, {"result": {"sharesSold": -4}}), order("/v0/bet", "a", 1, body={"marketId": "x"})):
+        unread = verify(ledger, ERAS, journal=journal(*good, bad), answers=None, written_by="")
+        assert (check(unread, "J1").state, "1 lines" in check(unread, "J1").why) == ("inconclusive", True)
+
+
+def test_a_journal_names_the_servers_of_each_era() -> None:
+    """Runs of one version, in order of time, a return to an older one included."""
+    at = "2026-01-01T00:00:0{}Z".format
+    requests = [
+        {"path": "/", "started_at": at(i), "ended_at": at(i), "version": v} for i, v in enumerate(["v3.7.1", "v3.7.1", "v3.8.0", "v3.7.1"])
+    ]
+    assert [v for v, _, _ in read_journal(requests).versions] == ["v3.7.1", "v3.8.0", "v3.7.1"]

@@ -1,0 +1,152 @@
+"""The log as others see it: proofs, static files, witnesses, and following one from the checkpoint seen last."""
+
+from __future__ import annotations
+
+import base64
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from release_dossier.sources.witness import Witness, witness_server
+from release_dossier.trust.keys import generate, parse_private, parse_public
+from release_dossier.trust.log import leaf_of
+from release_dossier.trust.note import note_key, parse_vkey
+from release_dossier.trust.proof import parse_proof, proves
+from tests.town import Town
+
+WITNESS = parse_private(generate()[0], "witness")
+NAME = "witness.example/w1"
+VKEY = note_key(NAME, parse_public(WITNESS.public, "witness"), cosigner=True).vkey
+
+
+@contextmanager
+def witness_for(town: Town, folder: Path) -> Iterator[str]:
+    key = parse_vkey(town.dossier("log", "checkpoint")["key"])
+    server = witness_server(Witness(folder, NAME, WITNESS, {key.name: [key]}, lambda: 1_790_000_000), "127.0.0.1", 0)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@pytest.fixture
+def town(tmp_path: Path) -> Town:
+    return Town(tmp_path)
+
+
+def test_a_proof_stands_alone(town: Town, tmp_path: Path) -> None:
+    """`log prove -o` writes a proof that verifies with nothing else, and holds the line that opens the leaf."""
+    digest = town.assembled()
+    file = tmp_path / "dossier.tlog-proof"
+    found = town.dossier("log", "prove", digest, "-o", str(file))
+    proof = parse_proof(file.read_bytes())
+    assert proof.index == found["index"]
+    assert proof.extra is not None
+    assert digest in proof.extra.decode()
+    assert proves(proof, leaf_of(proof.extra))
+    grown = town.dossier("log", "prove", "--since", "2")
+    assert (grown["old_size"], grown["size"]) == (2, found["size"])
+    assert town.refused("log", "prove", "--since", "999")["code"] == "log.size"
+    assert town.refused("log", "prove", code=2)["code"] == "log.prove-what"
+
+
+def test_another_log_is_followed_and_a_fork_is_named(town: Town, tmp_path: Path) -> None:
+    """Published files are followed from what was seen; entries taken away, replaced, or a head by a stranger is an integrity failure that
+    says both, and the head that does not fit is kept."""
+    town.assembled()
+    site, seen = tmp_path / "site", tmp_path / "seen"
+    key = town.dossier("log", "checkpoint")["key"]
+    follow = ("log", "audit", "--log", str(site), "--key", key, "--seen", str(seen))
+    town.dossier("log", "publish", "--to", str(site))
+    first = town.dossier(*follow)
+    assert (first["seen"], first["read"]) == (None, first["size"])
+    town.gate()
+    town.dossier("log", "publish", "--to", str(site))
+    grown = town.dossier(*follow)
+    assert (grown["seen"], grown["read"]) == (first["size"], grown["size"] - first["size"])
+    for name in ("tile/0/000.p", "tile/entries/000.p"):
+        file = site / name / str(grown["size"])
+        whole = file.read_bytes()
+        file.write_bytes(whole[:-1] + bytes((whole[-1] ^ 1,)))
+        assert town.refused(*follow, code=40)["code"] in ("tile.hashes", "tile.leaf")
+        file.write_bytes(whole)
+    other = Town(tmp_path / "other")
+    other.dossier("log", "publish", "--to", str(site))
+    assert town.refused(*follow, code=40)["code"] == "log.checkpoint-signer"
+    assert town.refused("log", "audit", "--log", str(site), code=2)["code"] == "log.no-key"
+
+
+def test_attack_published_log_rewound(town: Town, tmp_path: Path) -> None:
+    """A log that shows fewer entries than were seen, or other ones, all well signed, has forked: named, and the proof of it is kept."""
+    town.assembled()
+    site, seen = tmp_path / "site", tmp_path / "seen"
+    key = town.dossier("log", "checkpoint")["key"]
+    town.dossier("log", "publish", "--to", str(site))
+    old = (site / "checkpoint").read_bytes()
+    town.gate()
+    town.dossier("log", "publish", "--to", str(site))
+    follow = ("log", "audit", "--log", str(site), "--key", key, "--seen", str(seen))
+    town.dossier(*follow)
+    (site / "checkpoint").write_bytes(old)
+    refusal = town.refused(*follow, code=40)
+    assert refusal["code"] == "log.rolled-back"
+    assert (tmp_path / "seen.fork").read_bytes() == old
+
+
+def test_a_head_kept_with_witnesses(tmp_path: Path) -> None:
+    """Witnesses the settings name are asked; the decision says who cosigned, and one that is away is reported and hides no other."""
+    town = Town(tmp_path)
+    with witness_for(town, tmp_path / "w") as url:
+        town.git("switch", "-q", "main")
+        away = "http://127.0.0.1:1"
+        town.write("dossier.toml", town.read("dossier.toml") + f'\n[log]\nwitnesses = ["{url} {VKEY}", "{away} {VKEY}"]\n')
+        town.commit("witnesses")
+        town.git("switch", "-q", "fix/rounding")
+        town.git("merge", "-q", "main")
+        town.assembled()
+        found = town.dossier("log", "publish")
+        assert sorted(w["state"] for w in found["witnesses"]) == ["absent", "cosigned"]
+        decision = town.gate()
+        assert decision["notes"] is not None
+        stored = town.dossier("show", decision["digest"])["predicate"]
+        assert stored["witness"] == f"refs/dossier/log, cosigned by {NAME} at {found['size']} entries"
+        assert town.dossier("replay", decision["digest"])["equal"]
+        again = town.dossier("log", "publish", "--witness", f"{url} {VKEY}")
+        assert [w["state"] for w in again["witnesses"]].count("cosigned") == 2
+
+
+def test_attack_store_and_own_ref_rolled_back(tmp_path: Path) -> None:
+    """Someone who rolls back the store and `refs/dossier/log` together is found by the cosigned head, and by the witness itself."""
+    import shutil
+
+    town = Town(tmp_path)
+    with witness_for(town, tmp_path / "w") as url:
+        town.assembled()
+        town.dossier("log", "publish", "--witness", f"{url} {VKEY}")
+        state, copy = town.repo / ".dossier", tmp_path / "copy"
+        shutil.copytree(state, copy)
+        ref = town.git("rev-parse", "refs/dossier/log")
+        town.gate()
+        town.dossier("log", "publish", "--witness", f"{url} {VKEY}")
+        witnessed = town.git("rev-parse", "refs/dossier/witnessed")
+        shutil.rmtree(state)
+        shutil.copytree(copy, state)
+        town.git("update-ref", "refs/dossier/log", ref)
+        assert town.refused("gate", code=40)["code"] == "log.rolled-back"
+        town.git("update-ref", "-d", "refs/dossier/witnessed", witnessed)
+        refusal = town.refused("log", "publish", "--witness", f"{url} {VKEY}", code=40)
+        assert (refusal["code"], refusal["at"]) == ("log.rolled-back", f"witness {NAME}")
+
+
+def test_a_witness_is_named_whole(town: Town) -> None:
+    """A witness without address or key is refused before anything is asked."""
+    assert town.refused("log", "publish", "--witness", "nowhere")["code"] == "witness.syntax"
+    bad = base64.b64encode(b"\4" + bytes(32)).decode()
+    assert town.refused("log", "publish", "--witness", f"http://127.0.0.1:1 {NAME}+00000000+{bad}")["code"] == "note.vkey"

@@ -1,0 +1,210 @@
+"""Every page as a server gives it, without a browser: complete, light, with nothing inside that the content policy would stop."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+
+from release_dossier.web.exhibits import exhibit
+from release_dossier.web.pages.release import TABS
+from release_dossier.web.place import Place
+
+BYTES_MAX = 150 * 1024
+
+
+def addresses(place: Place) -> Iterator[str]:
+    """Every page of the demo: each list, each release on each tab, each round, each document, each piece of evidence."""
+    yield from ("/compare", "/posture", "/rules", "/rules?service=trading", "/log", "/log/0", "/log/17", "/log?type=decision")
+    yield from ("/", "/?q=trading&status=blocked", "/?q=nothing-like-it", "/?sort=ending")
+    for r in place.catalog.rounds.values():
+        yield from (f"/releases/{r.service}/{r.version}?tab={tab}" for tab, _ in TABS)
+        yield f"/releases/{r.service}/{r.version}?change={r.change[7:23]}"
+    for e in place.catalog.entries("1 order by n"):
+        yield f"/evidence/{e.digest[7:]}" if e.type == "evidence" else f"/d/{e.digest[7:]}"
+
+
+def test_every_page_is_whole_and_light(client: TestClient, place: Place) -> None:
+    """200, a title, one heading of the first level, when and by which version it was made; no script, style or handler inside; with
+    style sheet and scripts at most 150 KB."""
+    assets = sum(len(client.get(f"/static/{n}").content) for n in ("dossier.css", "app.js", "htmx-4.0.1.min.js"))
+    seen = 0
+    for address in addresses(place):
+        answer = client.get(address)
+        assert answer.status_code == 200, address
+        text = answer.text
+        assert len(re.findall(r"<h1[ >]", text)) == 1, address
+        assert "Generated at" in text, address
+        assert "schemas v1" in text, address
+        assert not re.search(r"\sstyle=|<style|<script(?![^>]*\ssrc=)|\son[a-z]+=|javascript:", text), address
+        assert not re.search(r"(src|href|action)=\"(https?:)?//", text), address
+        shown = re.sub(r"<pre.*?</pre>", "", text, flags=re.DOTALL)  # documents and artifacts as they are weigh what they weigh
+        assert len(shown.encode()) + assets <= BYTES_MAX, f"{address}: {len(shown.encode()) + assets}"
+        ids = re.findall(r'\sid="([^"]+)"', text)
+        assert len(ids) == len(set(ids)), f"{address}: {sorted(i for i in ids if ids.count(i) > 1)}"
+        seen += 1
+    assert seen > 100
+
+
+def test_links_lead_to_pages(client: TestClient) -> None:
+    """Whatever a page of the demo links to is there."""
+    waiting, seen = ["/"], set()
+    while waiting and len(seen) < 150:
+        address = waiting.pop()
+        if address in seen:
+            continue
+        seen.add(address)
+        answer = client.get(address)
+        assert answer.status_code == 200, address
+        if "text/html" in answer.headers["content-type"]:
+            found = re.findall(r'href="(/[^"#]*)', answer.text)
+            waiting += [a.replace("&amp;", "&") for a in found if not a.startswith(("/theme", "/static", "/api"))]
+
+
+def test_the_policy_lets_nothing_else_in(client: TestClient) -> None:
+    """Only the server's own scripts, styles and pictures; no frame around it; a download never runs as a page of ours."""
+    headers = client.get("/").headers
+    assert headers["content-security-policy"].startswith("default-src 'none'; script-src 'self'; style-src 'self'")
+    assert "unsafe" not in headers["content-security-policy"]
+    assert (headers["x-content-type-options"], headers["referrer-policy"]) == ("nosniff", "same-origin")
+
+
+def test_what_is_not_there_says_the_next_thing_to_do(client: TestClient) -> None:
+    """An unknown release, tab, digest or filter is a page with the four things of a refusal and the way on."""
+    for address, status, code in (
+        ("/releases/trading/9.9.9", 404, "page.unknown"),
+        ("/releases/trading/3.8.1?tab=luck", 404, "page.unknown"),
+        ("/d/ffffffffffff", 404, "digest.unknown"),
+        ("/d/xyzxyzxyz", 422, "digest.syntax"),
+        ("/?sort=luck", 422, "page.filter"),
+        ("/?page=0", 422, "page.filter"),
+    ):
+        answer = client.get(address)
+        assert (answer.status_code, code in answer.text) == (status, True), address
+
+
+def test_filters_stand_in_the_address_and_can_be_taken_away(client: TestClient) -> None:
+    """A filtered list says what filters it and links to itself without each; the counts are links that add one."""
+    text = client.get("/?status=blocked&service=trading&q=3.6").text
+    assert "trading@3.6.0" in text
+    assert "trading@3.8.1" not in text
+    assert 'href="/?q=3.6&amp;service=trading"' in text
+    assert 'href="/?status=blocked&amp;service=trading"' in text
+
+
+def test_a_release_says_what_stands_between_it_and_shipping(client: TestClient) -> None:
+    """One sentence, the next command, requirements grouped with looked-at and limit, in the words of the stored decision."""
+    text = client.get("/releases/trading/3.6.0").text
+    assert re.search(r"Blocked: of \d+ requirements (\d \w+ \w+, )?4 are missing", text)
+    assert "dossier collect tests" in text
+    first = client.get("/releases/trading/3.6.0?tab=history").text
+    earlier = re.search(r'href="(/releases/trading/3\.6\.0\?tab=history&amp;change=[0-9a-f]+)">round 1', first)
+    assert earlier is not None
+    old = client.get(earlier[1].replace("&amp;", "&").replace("tab=history&", "")).text
+    assert "erin has 197 credits too many" in old
+    assert "no waiver is accepted" in old
+
+
+def test_time_shows_and_decides_nothing(place: Place, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Days later the same release is still what was decided; its page says whose time has run out."""
+    from datetime import timedelta
+
+    then = place.clock() + timedelta(days=30)
+    monkeypatch.setattr(place, "clock", lambda: then)
+    text = client.get("/releases/trading/3.8.1").text
+    assert "Since it was decided, the time of" in text
+    assert "pill large is-released" in text
+
+
+def test_a_statement_of_account_comes_from_the_stored_ledger(client: TestClient, place: Place) -> None:
+    """The user the evidence names has 197 credits more than the lines come to, to the credit."""
+    digest = place.catalog.rows("select digest from evidence where name = 'payouts' order by n limit 1")[0][0].hex()
+    text = client.get(f"/evidence/{digest}/account/erin").text
+    balances = re.findall(r'<td class="num strong">(-?\d+)', text)
+    assert (balances[-2], balances[-1]) == ("-404", "-207")
+
+
+def test_an_artifact_is_a_download_with_its_own_digest(client: TestClient, place: Place) -> None:
+    """The bytes are those of the digest, named as they were, in a sandbox; a name from outside cannot leave its header."""
+    read = place.catalog.read(place.catalog.entries("type = 'evidence' order by n")[0])
+    a = read.statement.predicate["artifacts"][0]
+    answer = client.get(f"/artifacts/{a['digest'][7:]}", params={"name": 'a"\r\nx: y/../.sqlite'})
+    assert len(answer.content) == a["bytes"]
+    assert answer.headers["content-security-policy"].startswith("sandbox")
+    assert answer.headers["content-disposition"] == 'attachment; filename="a___x__y_.._.sqlite"'
+    assert client.get(f"/artifacts/{'0' * 64}").status_code == 404
+    assert client.get("/artifacts/..%2f..%2fkeys").status_code in (404, 422)
+
+
+@pytest.mark.parametrize(
+    ("name", "format", "raw", "form", "first"),
+    [
+        (
+            "r.xml",
+            "junit",
+            b"<testsuite><testcase name='a'/><testcase name='b'><failure message='no'>x</failure></testcase></testsuite>",
+            "table",
+            "fail",
+        ),
+        (
+            "r.json",
+            "sarif",
+            json.dumps(
+                {
+                    "runs": [
+                        {
+                            "results": [
+                                {
+                                    "level": "error",
+                                    "ruleId": "R",
+                                    "message": {"text": "m"},
+                                    "locations": [{"physicalLocation": {"artifactLocation": {"uri": "a.go"}, "region": {"startLine": 7}}}],
+                                }
+                            ]
+                        }
+                    ]
+                }
+            ).encode(),
+            "table",
+            "fail",
+        ),
+        ("r.xml", "junit", b"<testsuite><testcase", "text", ""),
+        ("r.xml", "junit", b'<!DOCTYPE a [<!ENTITY b "c">]><testsuite>&b;</testsuite>', "text", ""),
+        ("k.json", "k6-summary", b'{"metrics": []}', "text", ""),
+        ("x.bin", "plain", b"\xff\xfe\x00", "bytes", ""),
+        ("x.txt", "plain", b"a\x1b[31mb\x00", "text", ""),
+        ("x.json", "plain", b"[" * 100_000, "text", ""),
+    ],
+)
+def test_an_artifact_is_shown_as_what_it_is(name: str, format: str, raw: bytes, form: str, first: str) -> None:
+    """What cannot be read as it claims is text, what is no text is bytes; bad rows come first; no control character is left."""
+    seen = exhibit(raw, name, format)
+    assert seen.form == form
+    assert (seen.rows[0][0] if seen.rows else "") == first
+    assert "\x1b" not in seen.text
+    assert "\x00" not in seen.text
+
+
+def test_a_theme_is_kept_and_leads_back_here_only(client: TestClient) -> None:
+    """Chosen without JavaScript; a link from outside cannot send a reader elsewhere."""
+    answer = client.get("/theme?to=dark&back=/log", follow_redirects=False)
+    client.cookies.clear()
+    assert answer.headers["location"] == "/log"
+    assert 'data-theme="dark"' in client.get("/", headers={"cookie": "theme=dark"}).text
+    assert 'data-theme="x' not in client.get("/", headers={"cookie": "theme=x"}).text
+    for back in ("https://example.org", "//example.org", "/\\example.org"):
+        assert client.get("/theme", params={"to": "dark", "back": back}, follow_redirects=False).headers["location"] == "/"
+    client.cookies.clear()
+
+
+def test_static_files_are_those_that_were_vendored() -> None:
+    """htmx is the published file, and its licence stands beside it."""
+    import hashlib
+
+    static = Path(__file__).parents[2] / "src/release_dossier/web/static"
+    digest = hashlib.sha256((static / "htmx-4.0.1.min.js").read_bytes()).hexdigest()
+    assert digest in (static / "VENDORED.md").read_text()

@@ -1,0 +1,249 @@
+"""`make fuzz`: changed envelopes, bundles, notes, rules, dossiers and what else comes from outside, and every bit of a real bundle.
+
+For each target a mutation may give an answer or a typed refusal; anything else is a fault, and so is a call over 1 s or a process over
+256 MiB more than it began with. Every changed bit of a bundle must be found. `fuzz.py short` is what the pipeline runs: fewer mutations,
+and each byte of the bundle once. Runs are seeded: the seed and number printed with a fault make it again.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import random
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+SECONDS_MAX = 1.0  # of one call
+GROWTH_MIB_MAX = 256  # of the process over a target's run
+LONG, SHORT = 150_000, 2_000  # mutations of each target
+WORKERS = 2
+Target = Callable[[bytes], object]
+TOKENS = (b"", b"\0", b"\xff", b'"', b"{", b"[", b"}" * 40, b"[" * 300, b"null", b"1e999", b"-1", b"18446744073709551616", b"\r\n")
+TOKENS += (b"\xed\xa0\x80", b"=", b"sha256:", b"9" * 400, b"true", b"NaN", b"2026-11-24T00:00:00Z", b"'", b"has(", b"||", b"\x1b[2J")
+
+
+def mutated(seed: bytes, dice: random.Random) -> bytes:
+    """`seed` with one to four changes: bits, tokens, cuts, doubled or moved pieces."""
+    raw = bytearray(seed)
+    for _ in range(dice.randint(1, 4)):
+        at = dice.randrange(len(raw) + 1)
+        end = min(len(raw), at + dice.choice((1, 1, 2, 8, 64, 512)))
+        match dice.randrange(6):
+            case 0 if at < len(raw):
+                raw[at] ^= 1 << dice.randrange(8)
+            case 1:
+                raw[at:at] = dice.choice(TOKENS)
+            case 2:
+                raw[at:end] = dice.choice(TOKENS)
+            case 3:
+                del raw[at:end]
+            case 4:
+                raw[at:at] = raw[at:end] * dice.choice((1, 2, 30))
+            case _:
+                del raw[at : len(raw) if dice.random() < 0.3 else end]
+    return bytes(raw)
+
+
+def seeds() -> dict[str, bytes]:
+    """A small real project of each thing that comes from outside: bundle, its files, settings, an issue."""
+    from tests.town import Town
+
+    with tempfile.TemporaryDirectory() as d:
+        town = Town(Path(d))
+        digest = town.assembled()
+        town.approve(digest, "release-manager")
+        town.gate()
+        file = town.root / "a.dossier"
+        town.dossier("export", digest, "-o", str(file))
+        return {
+            "bundle": file.read_bytes(),
+            "settings": town.read("dossier.toml").encode(),
+            "issue": (town.root / "issue.md").read_bytes(),
+            "trust": town.read("dossier.trust.json").encode(),
+        }
+
+
+def targets(found: Mapping[str, bytes]) -> dict[str, tuple[list[bytes], Target]]:
+    """Name → the seeds it begins from, and what reads them."""
+    from release_dossier import bundle
+    from release_dossier.issue import parse_issue
+    from release_dossier.project import parse_settings
+    from release_dossier.trust.document import parse_chain
+    from release_dossier.trust.dsse import parse_envelope, valid_keys
+    from release_dossier.trust.log import parse_checkpoint, parse_entries
+    from release_dossier.trust.sshsig import verify_armored
+    from release_dossier.trust.statement import parse_statement
+
+    files = bundle.unpack_bytes(found["bundle"])
+    trust = parse_chain(found["trust"], "trust")
+    keys = trust.public_keys()
+    envelopes = [raw for raw in files.values() if raw.startswith(b'{"payload":')]
+    signatures = [raw for name, raw in files.items() if name.endswith(".sig")]
+
+    def envelope(raw: bytes) -> object:
+        read = parse_envelope(raw, "envelope")
+        return valid_keys(read, keys, "envelope"), parse_statement(read.payload, "statement")
+
+    def whole(raw: bytes) -> object:
+        return bundle.examine(bundle.unpack_bytes(raw), trust)
+
+    return {
+        "envelope": (envelopes, envelope),
+        "bundle": ([found["bundle"]], whole),
+        "note": ([files[bundle.CHECKPOINT]], parse_checkpoint),
+        "log": ([b"".join(_lines(files))], parse_entries),
+        "rules": ([found["settings"], found["settings"] + RULES], _rules(parse_settings)),
+        "dossier": ([parse_envelope(files["dossier.json"], "d").payload], _decision(trust)),
+        "trust": ([found["trust"]], lambda raw: parse_chain(raw, "trust")),
+        "signature": (signatures, lambda raw: verify_armored(raw.decode("latin-1"), b"m", "x", keys)),
+        "issue": ([found["issue"]], lambda raw: parse_issue(raw, "issue")),
+    }
+
+
+RULES = b"""
+[[rules.requirement]]
+id = "latency"
+kind = "latency"
+title = "Answers are quick"
+remedy = "dossier collect latency"
+why = "People leave."
+condition = "facts.latency_p95 <= 300.0 && facts.requests > 100"
+needs = [{ fact = "latency_p95", type = "float", unit = "ms" }, { fact = "requests", type = "int", unit = "requests" }]
+minimum_percent = 90
+"""
+
+
+def _rules(parse: Callable[[bytes], Any]) -> Target:
+    from release_dossier.rules.packs import freeze
+
+    def read(raw: bytes) -> object:
+        settings = parse(raw)
+        return freeze(settings.rules, [(s.name, s.criticality, s.owners) for s in settings.service])
+
+    return read
+
+
+def _decision(trust: Any) -> Target:
+    from datetime import UTC, datetime
+
+    import msgspec
+
+    from release_dossier.digest import sha256
+    from release_dossier.dossier import Dossier
+    from release_dossier.errors import Refused
+    from release_dossier.gate import decide, explain
+    from release_dossier.trust.statement import parse_statement
+
+    def read(raw: bytes) -> object:
+        predicate = parse_statement(raw, "dossier").predicate
+        try:
+            dossier = msgspec.convert(predicate, Dossier)
+        except msgspec.ValidationError as e:  # what `World.read` is never given: it comes from a listed signer
+            raise Refused("fuzz.shape", at="dossier", found=str(e), expected="a dossier") from e
+        at = datetime(2026, 11, 24, tzinfo=UTC)
+        decision = decide(dossier, sha256(raw), (), trust, at, witness="", checkpoint={"size": 0, "root": ""}, hypothetical=True)
+        assert decision.outcome == "DENY", "an ALLOW without an approval"
+        return explain(decision, dossier)
+
+    return read
+
+
+def _lines(files: Mapping[str, bytes]) -> Iterator[bytes]:
+    from release_dossier.trust.log import next_entry
+
+    before = None
+    for n in range(3):
+        digest = f"sha256:{n:064x}"
+        before = next_entry(before, type="evidence", digest=digest, envelope=digest, change="", key="k", at="2026-11-24T00:00:00.000Z")
+        yield before.line() + b"\n"
+
+
+def fault(call: Target, raw: bytes) -> str:
+    """What is wrong with how `raw` was taken, empty when nothing is."""
+    from release_dossier.errors import DossierError
+
+    began = time.perf_counter()
+    try:
+        call(raw)
+    except DossierError:
+        pass
+    except Exception as e:  # noqa: BLE001 - that is what is looked for
+        return f"{type(e).__name__}: {e}"
+    took = time.perf_counter() - began
+    return f"{took:.1f} s" if took > SECONDS_MAX else ""
+
+
+def play(name: str, begin: list[bytes], call: Target, count: int, seed: int = 1) -> list[str]:
+    """The faults of `count` mutations of one target."""
+    for raw in begin:
+        wrong = fault(call, raw)
+        if wrong:
+            return [f"{name}: as it is: {wrong}"]
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    out = []
+    for i in range(count):
+        dice = random.Random(f"{name}{seed}{i}")
+        wrong = fault(call, mutated(dice.choice(begin), dice))
+        if wrong:
+            out.append(f"{name} {i}: {wrong}")
+    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024
+    return [*out, f"{name}: grew by {grown} MiB"] if grown > GROWTH_MIB_MAX else out
+
+
+def unseen(raw: bytes, trust_raw: bytes, places: range, bits: tuple[int, ...] | None) -> list[str]:
+    """Changes of one bit that nobody noticed; of each byte one bit, or all of `bits`."""
+    from release_dossier import bundle
+    from release_dossier.errors import DossierError
+    from release_dossier.trust.document import parse_chain
+
+    trust = parse_chain(trust_raw, "trust")
+    out = []
+    for at in places:
+        for bit in bits or (at % 8,):
+            changed = bytearray(raw)
+            changed[at] ^= 1 << bit
+            try:
+                found = bundle.examine(bundle.unpack_bytes(bytes(changed)), trust)
+            except DossierError:
+                continue
+            if found.sound:
+                out.append(f"bundle: bit {bit} of byte {at} is free")
+    return out
+
+
+def main() -> int:
+    short = sys.argv[1:] == ["short"]
+    count = SHORT if short else LONG
+    found = seeds()
+    bad: list[str] = []
+    total = 0
+    with multiprocessing.Pool(WORKERS) as pool:
+        for name, (begin, call) in targets(found).items():
+            began = time.perf_counter()
+            wrong = play(name, begin, call, count)
+            total += count
+            bad += wrong
+            rate = count / (time.perf_counter() - began)
+            print(f"{'✗' if wrong else '✓'} {name:10} {count:8} mutations, {rate:8.0f} a second, {len(wrong)} faults", flush=True)
+        raw = found["bundle"]
+        bits = None if short else tuple(range(8))
+        share = -(-len(raw) // (WORKERS * 8))
+        jobs = [(raw, found["trust"], range(i, min(i + share, len(raw))), bits) for i in range(0, len(raw), share)]
+        free = [x for part in pool.starmap(unseen, jobs) for x in part]
+    bad += free
+    each = len(bits or (0,))
+    print(f"{'✗' if free else '✓'} bundle     {len(raw)} bytes, {each} bits of each changed alone, {len(free)} not found", flush=True)
+    print("\n".join(bad[:40]))
+    print(json.dumps({"mutations": total, "bits": len(raw) * each, "faults": len(bad)}))
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -30,9 +31,32 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def place(demo: Path) -> Place:
+def demo_now() -> datetime:
+    """An hour after the demo was played."""
+    return DEMO_NOW
+
+
+@pytest.fixture(scope="session")
+def environ(demo: Path) -> dict[str, str]:
+    """What the server sees of the machine."""
+    return {"PATH": os.environ["PATH"], "HOME": str(demo / "home"), "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"}
+
+
+@pytest.fixture
+def copied(demo: Path, tmp_path: Path) -> Callable[[], Path]:
+    """Makes a copy of the demo that a test may change, and returns its root."""
+
+    def copy() -> Path:
+        for part in ("socialpredict", "keys"):
+            shutil.copytree(demo / part, tmp_path / part, symlinks=True, ignore=shutil.ignore_patterns("index.sqlite*"))
+        return tmp_path
+
+    return copy
+
+
+@pytest.fixture(scope="session")
+def place(demo: Path, environ: dict[str, str]) -> Place:
     """The demo being served, on the evening it was played."""
-    environ = {"PATH": os.environ["PATH"], "HOME": str(demo / "home"), "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"}
     return Place(demo / "socialpredict", environ, lambda: DEMO_NOW, time.monotonic)
 
 

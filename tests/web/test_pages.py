@@ -22,6 +22,7 @@ def addresses(place: Place) -> Iterator[str]:
     yield from ("/compare", "/posture", "/rules", "/rules?service=trading", "/log", "/log/0", "/log/17", "/log?type=decision")
     yield from ("/", "/?q=trading&status=blocked", "/?q=nothing-like-it", "/?sort=ending")
     for r in place.catalog.rounds.values():
+        yield from (f"/payload/{r.dossier[7:]}?audience={a}" for a in ("customer", "github") if r.dossier)
         yield from (f"/releases/{r.service}/{r.version}?tab={tab}" for tab, _ in TABS)
         yield f"/releases/{r.service}/{r.version}?change={r.change[7:23]}"
     for e in place.catalog.entries("1 order by n"):

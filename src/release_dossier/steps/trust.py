@@ -16,7 +16,7 @@ from release_dossier.steps.world import World, rfc3339
 from release_dossier.store.files import new_key
 from release_dossier.trust.document import Person, Producer, Revocation, TrustDocument, append_version, next_version, parse_chain
 from release_dossier.trust.dsse import pae, seal
-from release_dossier.trust.keys import ED25519, key_of_public
+from release_dossier.trust.keys import ED25519, Key, key_of_public
 from release_dossier.trust.statement import PAYLOAD_TYPE
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}\Z")
@@ -96,8 +96,16 @@ def propose(world: World, wish: Proposal, key_files: Sequence[Path]) -> dict[str
     return {"version": trust.document.version, "digest": trust.digest, "file": TRUST_FILE}
 
 
+def _listed(line: str) -> Key:
+    """The key of a public line. What a browser needs to find a passkey again stands in the comment, as `passkey:CREDENTIAL`."""
+    key = key_of_public(line)
+    comment = line.split()[2] if len(line.split()) == 3 else ""
+    found = re.fullmatch(r"passkey:([A-Za-z0-9_-]{1,1400})", comment)
+    return msgspec.structs.replace(key, credential=found[1]) if found else key
+
+
 def _changed(old: TrustDocument, wish: Proposal, world: World) -> TrustDocument:
-    key = key_of_public(wish.public.read_text()) if wish.public else None
+    key = _listed(wish.public.read_text()) if wish.public else None
     people, producers, revocations = list(old.people), list(old.producers), list(old.revocations)
     if wish.person:
         before = next((p for p in people if p.id == wish.person), None)

@@ -93,5 +93,18 @@ CODES = {
         "The server should answer where others reach it, and nobody could log in safely.",
         "Configure [access] as docs/api.md says, or serve on 127.0.0.1.",
     ),
+    "passkey.registration": (
+        "The browser's answer is no passkey of this page: another site, another person, or nobody was recognised.",
+        "Open the page under the name it has, and make the passkey again.",
+    ),
+    "sign.changed": (
+        "What was signed is not what the page would say now: a result changed meanwhile.",
+        "Read the words again and sign those.",
+    ),
+    "sign.late": (
+        "The words were read too long ago, or on a machine whose clock is ahead.",
+        "Open the page again and sign within a quarter of an hour.",
+    ),
+    "sign.what": ("The address asks for something nobody can sign.", "Use the form on the tab Approvals."),
     "serve.port": ("Something else listens on the port.", "Choose another: dossier serve --port N."),
 }

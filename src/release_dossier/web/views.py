@@ -8,7 +8,10 @@ from typing import Any
 
 import msgspec
 
+from release_dossier.approval import members
 from release_dossier.drift import CONDITIONS
+from release_dossier.rules.packs import OWNER
+from release_dossier.trust.document import Trust
 from release_dossier.web import pictures
 from release_dossier.web.board import age_at, status_at
 from release_dossier.web.rounds import WORST_FIRST, Round
@@ -381,31 +384,44 @@ def _change(d: Mapping[str, Any] | None) -> str:
     return f"from {number(d['before'])} in {d['baseline']}{percent}"
 
 
-def matrix(dossier: Mapping[str, Any], decision: Mapping[str, Any] | None, people: Iterable[Any]) -> dict[str, Any]:
-    """Role × person: who signed, whose word lapsed and why, who could still sign."""
-    rules = dossier["rules"]["approvals"]
+def matrix(dossier: Mapping[str, Any], decision: Mapping[str, Any] | None, trust: Trust) -> dict[str, Any]:
+    """Role × person: who signed, whose word lapsed and why, who could still sign. The owners of each service are a role of their own."""
     tallies = {t["role"]: t for t in (decision["approvals"] if decision else ())}
-    authors = {p.lstrip("@") for p in (dossier["change"]["owner"], *(a["person"] or "" for a in dossier["change"]["authors"])) if p}
-    persons = list(people)
-    rows = []
-    for rule in rules:
-        t = tallies.get(rule["role"], {"counted": (), "refused": (), "needed": rule["count"], "missing": rule["count"]})
-        cells = [_seat(p, rule, t, dossier["change"]["mode"] != "solo" and p.id in authors) for p in persons]
-        rows.append({"role": rule["role"], "needed": t["needed"], "have": min(len(t["counted"]), t["needed"]), "cells": cells})
-    return {"people": [p.id for p in persons], "rows": rows}
+    change, people = dossier["change"], trust.document.people
+    solo = change["mode"] == "solo"
+    authors = {p.lstrip("@") for p in (change["owner"], *(a["person"] or "" for a in change["authors"])) if p}
+    rows, seats = [], []
+    for label, rule, able in _seats(dossier, trust, solo):
+        t = tallies.get(label, {"counted": (), "refused": (), "needed": rule["count"], "missing": rule["count"]})
+        cells = [_seat(p.id, p.id in able, rule, t, not solo and p.id in authors) for p in people]
+        rows.append({"role": label, "needed": t["needed"], "have": min(len(t["counted"]), t["needed"]), "cells": cells})
+        seats += [{"person": p.id, "role": rule["role"], "label": label} for p in people if p.id in able]
+    return {"people": [p.id for p in people], "rows": rows, "seats": seats}
 
 
-def _seat(p: Any, rule: Mapping[str, Any], t: Mapping[str, Any], author: bool) -> dict[str, str]:
+def _seats(dossier: Mapping[str, Any], trust: Trust, solo: bool) -> Iterable[tuple[str, Mapping[str, Any], frozenset[str]]]:
+    """(label, rule, who may) of everything somebody must sign as."""
+    owners = {o["service"]: o["owners"] for o in dossier["owners"]}
+    people = trust.document.people
+    for rule in dossier["rules"]["approvals"]:
+        if rule["role"] != OWNER:
+            yield rule["role"], rule, frozenset(p.id for p in people if rule["role"] in p.roles)
+        for service in rule.get("services", ()) if rule["role"] == OWNER else ():
+            able = frozenset(p.id for p in people) if solo else members(owners.get(service, ()), trust)
+            yield f"{OWNER} of {service}", rule, able
+
+
+def _seat(person: str, able: bool, rule: Mapping[str, Any], t: Mapping[str, Any], author: bool) -> dict[str, str]:
     """One person in one role."""
-    yes = next((c for c in t["counted"] if c["person"] == p.id), None)
-    no = next((c for c in reversed(t["refused"]) if c["person"] == p.id), None)
-    cell = {"person": p.id, "at": "", "until": "", "statement": ""}
+    yes = next((c for c in t["counted"] if c["person"] == person), None)
+    no = next((c for c in reversed(t["refused"]) if c["person"] == person), None)
+    cell = {"person": person, "at": "", "until": "", "statement": ""}
     if yes:
         signed = {"at": yes["signed_at"], "until": yes["expires_at"], "statement": yes["statement"]}
         return {**cell, **signed, "state": "pass", "sign": "✓", "words": "signed"}
     if no:
         return {**cell, "state": "stale", "sign": "✕", "words": no["reason"], "statement": no["statement"]}
-    if rule["role"] not in p.roles:
+    if not able:
         return {**cell, "state": "none", "sign": "", "words": "not in this role"}
     if rule["not_author"] and author:
         return {**cell, "state": "missing", "sign": "–", "words": "wrote or owns it: may not sign"}

@@ -10,6 +10,7 @@ import msgspec
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
+from release_dossier.approval import WAIVER_ROLES
 from release_dossier.errors import DossierError, Refused
 from release_dossier.trust.log import Entry
 from release_dossier.web import pictures, views
@@ -202,7 +203,10 @@ def _tabs(place: Place, r: Round, docs: Documents, needs: list[dict[str, Any]], 
 
 
 def _summary(place: Place, r: Round, docs: Documents, needs: list[dict[str, Any]], now: datetime) -> dict[str, Any]:
-    return {"strip": _strip(docs, needs, now)}
+    people = place.ground().world.trust.document.people
+    owners = {o.lstrip("@") for x in (docs.closed["owners"] if docs.closed else ()) if x["service"] == r.service for o in x["owners"]}
+    waivers = [p.id for p in people if set(p.roles) & set(WAIVER_ROLES) or p.id in owners]
+    return {"strip": _strip(docs, needs, now), "waivers": waivers}
 
 
 def _strip(docs: Documents, needs: list[dict[str, Any]], now: datetime) -> pictures.Strip | None:
@@ -275,8 +279,27 @@ def _cell(found: tuple[dict[str, Any], str] | None) -> dict[str, Any] | None:
 
 
 def _approvals(place: Place, r: Round, docs: Documents, needs: list[dict[str, Any]], now: datetime) -> dict[str, Any]:
-    people = place.ground().world.trust.document.people
-    return {"matrix": views.matrix(docs.closed, docs.decided, people) if docs.closed else None}
+    if docs.closed is None:
+        return {"matrix": None, "seats": [], "said_by": []}
+    matrix = views.matrix(docs.closed, docs.decided, place.ground().world.trust)
+    return {"matrix": matrix, "seats": matrix["seats"], "said_by": _said(place, r)}
+
+
+def _said(place: Place, r: Round) -> list[dict[str, Any]]:
+    """What people said about this round, newest first, and whether they took it back."""
+    where = "change = ? and type in ('approval', 'rejection', 'waiver', 'withdrawal') order by n desc"
+    entries = place.catalog.entries(where, (raw(r.change),))
+    back: dict[str, str] = {}
+    out = []
+    for e in entries:
+        said = place.catalog.read(e).statement.predicate
+        if e.type == "withdrawal":
+            back[str(said["statement"])] = str(said["reason"])
+            continue
+        words = {"approval": "approved by", "rejection": "rejected by", "waiver": f"{said.get('requirement')} waived by"}[e.type]
+        line = {"words": words, "person": said["person"], "role": said.get("role", ""), "at": e.at, "digest": e.digest}
+        out.append({**line, "reason": said.get("reason") or said.get("comment") or "", "back": back.get(e.digest, "")})
+    return out
 
 
 def _history(place: Place, r: Round, docs: Documents, needs: list[dict[str, Any]], now: datetime) -> dict[str, Any]:

@@ -8,7 +8,7 @@
     const copy = event.target.closest("[data-copy]");
     if (copy) {
       const from = copy.dataset.copy.startsWith("#") ? document.querySelector(copy.dataset.copy) : null;
-      const text = from ? (from.value ?? from.textContent) : copy.dataset.copy;
+      const text = copy.dataset.from ? await (await fetch(copy.dataset.from)).text() : from ? (from.value ?? from.textContent) : copy.dataset.copy;
       try { await navigator.clipboard.writeText(text); } catch { return select(from ?? copy.previousElementSibling); }
       const words = copy.textContent;
       copy.textContent = "copied";
@@ -67,6 +67,35 @@
   const drawer = byId("drawer");
   drawer.addEventListener("close", () => { if (history.state?.drawer) history.back(); drawer.replaceChildren(); });
   window.addEventListener("popstate", (event) => { if (drawer.open && !event.state?.drawer) drawer.close(); });
+
+  // Passkeys. The server shows what is signed; the device signs the challenge, which is the SHA-256 of those bytes.
+  const bytes = (text) => Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (c) => c.charCodeAt(0));
+  const text = (buffer) => btoa(String.fromCharCode(...new Uint8Array(buffer))).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest("[data-passkey]");
+    if (!button) return;
+    const form = button.closest("form");
+    const d = form.dataset;
+    try {
+      if (button.dataset.passkey === "get") {
+        const allow = d.credentials.split(" ").map((id) => ({ type: "public-key", id: bytes(id) }));
+        const made = await navigator.credentials.get({ publicKey: { challenge: bytes(d.challenge), rpId: d.site, allowCredentials: allow, userVerification: "required" } });
+        const r = made.response;
+        form.elements.signature.value = JSON.stringify({ authenticatorData: text(r.authenticatorData), clientDataJSON: text(r.clientDataJSON), signature: text(r.signature) });
+      } else {
+        const user = { id: bytes(d.handle), name: d.person, displayName: d.person };
+        const made = await navigator.credentials.create({ publicKey: {
+          challenge: bytes(d.challenge), rp: { id: d.site, name: "Release Dossier" }, user,
+          pubKeyCredParams: [{ type: "public-key", alg: -7 }, { type: "public-key", alg: -8 }],
+          authenticatorSelection: { userVerification: "required", residentKey: "preferred" }, attestation: "none" } });
+        const r = made.response;
+        form.elements.credential.value = JSON.stringify({ id: made.id, rawId: text(made.rawId), type: made.type, response: { clientDataJSON: text(r.clientDataJSON), attestationObject: text(r.attestationObject) } });
+      }
+      form.submit();
+    } catch (error) {
+      byId("passkey-said").textContent = `${error.message} Nothing was recorded; try again, or use your SSH key.`;
+    }
+  });
 
   // What the log gains shows by itself: the page is asked for again and only what differs is changed.
   let due = 0;

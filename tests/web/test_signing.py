@@ -1,0 +1,139 @@
+"""Signing through the pages: the words shown are the words recorded, signed by the person's own key, or nothing is."""
+
+from __future__ import annotations
+
+import html
+import re
+import subprocess
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from release_dossier.web.app import make_app
+from release_dossier.web.place import Place
+
+
+def shown(page: str) -> dict[str, str]:
+    """The hidden fields of a signing page, and the command it shows."""
+    form = page.split('name="kind" value="sshsig"')[0]
+    fields = {k: html.unescape(v) for k, v in re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', form)}
+    command = re.search(r'id="ssh-command"[^>]*>([^<]+)<', page)
+    assert command is not None
+    return {**fields, "command": html.unescape(command[1])}
+
+
+class Desk:
+    """A server over a copy of the demo, whose clock the test holds, and people with their keys."""
+
+    def __init__(self, root: Path, now: datetime, environ: dict[str, str]) -> None:
+        self.root, self.now = root, now
+        self.place = Place(root / "socialpredict", environ, lambda: self.now, time.monotonic)
+        self.client = TestClient(make_app(self.place), base_url="http://127.0.0.1", follow_redirects=False)
+
+    @property
+    def row(self) -> Any:
+        return next(r for r in self.place.board(self.now).rows if r.version == "3.6.0")
+
+    def read(self, target: str = "", **words: str) -> dict[str, str]:
+        """Open the page that shows the words; returns its hidden fields and the command."""
+        answer = self.client.get(f"/sign/{target or self.row.dossier[7:]}", params=words)
+        assert answer.status_code == 200, answer.text
+        return shown(answer.text)
+
+    def run(self, command: str, person: str) -> str:
+        """The shown command as a person runs it, with their own key in place of the usual one."""
+        own = command.replace("~/.ssh/id_ed25519", str(self.root / "keys" / person))
+        return subprocess.run(["sh", "-c", own], check=True, capture_output=True, text=True).stdout
+
+    def record(self, fields: dict[str, str], signature: str, target: str = "", **other: str) -> Any:
+        """Send the form back."""
+        data = {**{k: v for k, v in fields.items() if k != "command"}, "signature": signature, **other}
+        return self.client.post(f"/sign/{target or self.row.dossier[7:]}/sign", data=data)
+
+
+@pytest.fixture
+def desk(copied: Callable[[], Path], environ: dict[str, str], demo_now: datetime) -> Desk:
+    """A desk over a fresh copy."""
+    return Desk(copied(), demo_now, environ)
+
+
+def test_an_approval_is_signed_by_the_shown_command(desk: Desk) -> None:
+    """Read, run, paste, recorded: the approval counts for its role at once, and the log holds it with the person's own signature."""
+    fields = desk.read(seat="bo/release-manager", reason="looks <b>right</b> to me")
+    before = desk.place.catalog.size
+    answer = desk.record(fields, desk.run(fields["command"], "bo").replace("\n", "\r\n"))
+    assert answer.status_code == 303, answer.text
+    assert "tab=approvals" in answer.headers["location"]
+    text = desk.client.get(answer.headers["location"]).text
+    assert "looks &lt;b&gt;right&lt;/b&gt; to me" in text
+    entries = desk.place.catalog.entries("n >= ? order by n", (before,))
+    assert [e.type for e in entries] == ["approval", "decision"]
+    bo = desk.place.ground().world.trust.person("bo")
+    assert bo is not None
+    assert bo.keys[0].id in desk.place.catalog.read(entries[0]).keys
+    assert (desk.row.signed, desk.row.signers) == (1, ("bo",))
+
+
+def test_taken_back_it_counts_no_more(desk: Desk) -> None:
+    """A withdrawal is signed the same way, by the one who said it."""
+    fields = desk.read(seat="bo/release-manager")
+    desk.record(fields, desk.run(fields["command"], "bo"))
+    assert desk.row.signed == 1
+    approval = desk.place.catalog.entries("type = 'approval' order by n desc")[0].digest[7:]
+    desk.now += timedelta(seconds=5)
+    fields = desk.read(approval, what="withdrawal", person="bo", reason="too soon")
+    assert desk.record(fields, desk.run(fields["command"], "bo"), approval).status_code == 303
+    assert desk.row.signed == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"signature": "cy"}, "people.unsigned"),
+        ({"signature": "-----BEGIN SSH SIGNATURE-----\nnonsense\n-----END SSH SIGNATURE-----"}, "people.unsigned"),
+        ({"kind": "webauthn"}, "people.unsigned"),
+        ({"kind": "luck"}, "people.unsigned"),
+        ({"reason": "other words"}, "sign.changed"),
+        ({"role": "ops"}, "people.role"),
+        ({"person": "cy"}, "people.role"),
+        ({"person": "mallory"}, "people.unknown"),
+        ({"what": "blessing"}, "sign.what"),
+        ({"statement": "sha256:" + "0" * 64}, "sign.changed"),
+        ({"at": "yesterday"}, "time.syntax"),
+    ],
+)
+def test_nothing_else_is_recorded(desk: Desk, change: dict[str, str], code: str) -> None:
+    """Another person's key, no signature, other words, another role: refused with its code, and the log is as long as it was."""
+    fields = desk.read(seat="bo/release-manager")
+    signature = desk.run(fields["command"], "bo")
+    if change.get("signature") == "cy":
+        change = {"signature": desk.run(fields["command"], "cy")}
+    before = desk.place.catalog.size
+    answer = desk.record(fields, **{"signature": signature, **change})
+    assert (answer.status_code, code in answer.text) == (422, True), answer.text[:2000]
+    assert desk.place.catalog.refresh() == before
+
+
+def test_words_read_too_long_ago_are_not_recorded(desk: Desk) -> None:
+    """A quarter of an hour lies at most between reading and signing, by the server's clock; a moment from the future is none."""
+    fields = desk.read(seat="bo/release-manager")
+    signature = desk.run(fields["command"], "bo")
+    desk.now += timedelta(minutes=16)
+    assert "sign.late" in desk.record(fields, signature).text
+    desk.now -= timedelta(minutes=30)
+    assert "sign.late" in desk.record(fields, signature).text
+
+
+def test_a_waiver_is_asked_for_where_the_requirement_stands(desk: Desk) -> None:
+    """The release's page offers it to those who may, for what may be waived, until a day; the statement says exactly that."""
+    text = desk.client.get("/releases/trading/3.6.0").text
+    assert text.count('name="what" value="waiver"') == sum(u.id not in ("payouts", "ledger-invariants") for u in desk.row.unmet)
+    words = {"what": "waiver", "person": "dee", "requirement": "latency", "service": "trading", "reason": "none", "until": "2026-12-01"}
+    fields = desk.read(**words)
+    assert desk.record(fields, desk.run(fields["command"], "dee")).status_code == 303
+    assert (desk.row.waived, "latency" in [u.id for u in desk.row.unmet]) == (1, False)

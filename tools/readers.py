@@ -31,7 +31,7 @@ from release_dossier.sources.files import open_evidence
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
 SECONDS_MAX = 30.0  # a shared machine; the largest file here is 8 MB
-SUITES = ("07-evidence", "08-rules-slo", "12-domain", "03-attestations")
+SUITES = ("07-evidence", "08-rules-slo", "12-domain", "03-attestations", "01-github-webhooks")
 ENDINGS = {  # what a pipeline could have produced; the rest of a suite is documents, sources and expected outputs
     "json", "jsonl", "ndjson", "xml", "sarif", "out", "jtl", "csv", "wrk", "log", "txt", "yaml", "yml", "spdx", "info", "gz", "xz", "pb",
     "prom", "cpu", "heap", "contention", "growth", "tap", "intoto", "sigstore", "rules", "test", "prof", "topproto", "speedscope",

@@ -10,7 +10,7 @@ from typing import IO, Any
 from release_dossier.evidence.contract import Comparison, Document, compare
 from release_dossier.evidence.readers.given import Given, mapping, word, wrong_shape, wrong_version
 from release_dossier.evidence.readers.sniff import top
-from release_dossier.evidence.readers.yaml_tree import documents
+from release_dossier.evidence.readers.yaml_tree import documents, documents_and_doubt
 from release_dossier.evidence.reading import Fact, Reading, example, first
 from release_dossier.limits import LIMITS_MAX
 
@@ -30,7 +30,8 @@ def read(stream: IO[bytes], given: Given) -> Reading:
     Raises:
         Refused: `yaml.*`, `json.*`, `evidence.shape`, `evidence.version`.
     """
-    head = _described(documents(stream), "file")
+    docs, doubt = documents_and_doubt(stream, given.exit_status)
+    head = _described(docs, "file")
     document = Document(head)
     operations = document.operations()
     info = mapping(head.get("info"), "info")
@@ -45,7 +46,7 @@ def read(stream: IO[bytes], given: Given) -> Reading:
     if given.base is None:
         return _alone(facts, len(operations))
     made = compare(_described(documents(io.BytesIO(given.base)), "base"), head)
-    return _compared(made, facts)
+    return _compared(made, facts, doubt)
 
 
 def _described(docs: list[Any], at: str) -> dict[str, Any]:
@@ -70,12 +71,13 @@ def _alone(facts: dict[str, Fact], operations: int) -> Reading:
     )
 
 
-def _compared(c: Comparison, facts: dict[str, Fact]) -> Reading:
+def _compared(c: Comparison, facts: dict[str, Fact], doubt: str) -> Reading:
     breaking = [b for b in c.breaks if not b.risky]
     risky = [b for b in c.breaks if b.risky]
     bad = [example(f"{b.operation}: {b.place} {b.what}".replace("  ", " "), b.operation, place=b.place, what=b.what) for b in breaking]
-    verdict: Any = "fail" if bad else "missing" if not c.operations else "inconclusive" if c.unread else "pass"
-    cause = {"missing": "the base describes no operation", "inconclusive": f"not read: {', '.join(c.unread[:5])}"}.get(verdict, "")
+    verdict: Any = "fail" if bad else "missing" if not c.operations else "inconclusive" if c.unread or doubt else "pass"
+    unread = f"not read: {', '.join(c.unread[:5])}" if c.unread else doubt
+    cause = {"missing": "the base describes no operation", "inconclusive": unread}.get(verdict, "")
     limits = [f"risky: {b.operation}: {b.place} {b.what}" for b in risky[: LIMITS_MAX - 1]]
     limits += [f"{len(risky) - len(limits)} more are risky"] if len(risky) > len(limits) else []
     more = {

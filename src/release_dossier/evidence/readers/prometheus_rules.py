@@ -29,6 +29,7 @@ _METRIC = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*\Z")
 _ACTION = re.compile(r"\{\{-?(.*?)-?\}\}", re.DOTALL)
 _STRING = re.compile(r'"(?:[^"\\\n]|\\.)*"|`[^`]*`')
 _VARIABLE = re.compile(r"\$([A-Za-z_]\w*)")
+_TEMPLATE_CHARS_MAX = 10_000  # characters of one annotation; people write some hundred
 _OPENS, _KNOWN = ("if", "range", "with", "define", "block"), frozenset(["labels", "value", "externalLabels", "externalURL"])
 
 
@@ -212,6 +213,8 @@ def _duration(file: _File, value: Any, at: str) -> None:
 
 def template_fault(text: str) -> str:
     """What is wrong with a template of an alert; empty when nothing is seen. Text outside `{{ }}` means nothing."""
+    if len(text) > _TEMPLATE_CHARS_MAX:
+        return f"{len(text)} characters"
     rest = _ACTION.sub("", text)
     if "{{" in rest:
         return "{{ without }}"

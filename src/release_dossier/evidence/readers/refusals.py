@@ -19,6 +19,7 @@ CODES = {
         "Have the tool write one of the versions named.",
     ),
     "tap.no-result": ("No line is a result or a plan of the Test Anything Protocol.", "Write it with the tool's TAP reporter."),
+    "otlp.protobuf": ("The file begins like OpenTelemetry's protobuf and is none, or was cut.", "Export it again, or as JSON."),
     "promql.dialect": ("An expression uses a function that PromQL has not.", "Write it in PromQL, or have its own tool judge it."),
     "promql.syntax": ("An expression is no PromQL.", "Check it with promtool check rules."),
     "xml.encoding": ("The XML says one encoding and is in another.", "Mend what wrote it, or convert the file."),

@@ -59,6 +59,18 @@ def documents(stream: IO[bytes]) -> list[Any]:
     return [value for value in _documents(raw) if value is not None]
 
 
+def documents_and_doubt(stream: IO[bytes], exit_status: int | None) -> tuple[list[Any], str]:
+    """The documents, and why they may not be all there were: YAML can end anywhere. Empty for JSON, and where a last line has its end and
+    the exit status of what wrote it came along."""
+    raw = stream.read(DOCUMENT_BYTES_MAX + 1)
+    found = documents(io.BytesIO(raw))
+    if raw.lstrip()[:1] in (b"{", b"["):
+        return found, ""
+    if not raw.endswith((b"\n", b"\r")):
+        return found, "its last line does not end: it may have been cut off"
+    return found, "the exit status did not come with it: it may have been cut off" if exit_status is None else ""
+
+
 def _documents(raw: bytes) -> Iterator[Any]:
     import yaml
 

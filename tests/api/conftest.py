@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 from release_dossier.web.app import make_app
 from release_dossier.web.place import Place
 from tests.town import Town
-from tests.web.conftest import client, demo, place  # noqa: F401
+from tests.web.conftest import client, demo, environ, place  # noqa: F401
 
 
 def served(town: Town) -> TestClient:

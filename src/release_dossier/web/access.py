@@ -41,7 +41,7 @@ NEEDS: tuple[tuple[str, re.Pattern[str], str], ...] = tuple(
         ("POST", r"/api/v1/dossiers/[^/]+/(approvals|rejections|waivers)|/api/v1/documents/[^/]+/withdrawals", "sign"),
         ("POST", r"/api/v1/dossiers/[^/]+/(releases|deliveries)|/api/v1/deployments|/api/v1/deliveries/[^/]+/tries", "release"),
         ("POST", r"(/.*)?/(evidence|decide|assemble)", "write"),
-        ("POST", r"(/.*)?/(approve|reject|waive|withdraw|draft|sign|approvals|waivers)", "sign"),
+        ("POST", r"/passkey|(/.*)?/(approve|reject|waive|withdraw|draft|sign|approvals|waivers)", "sign"),
         ("POST", r"(/.*)?/(release|send|deliver)", "release"),
     )
 )

@@ -6,13 +6,13 @@ import threading
 from pathlib import Path
 
 import pytest
-from conftest_store import AT, OTHER, envelope, put
 
 from release_dossier.digest import sha256
 from release_dossier.errors import Corrupt, Refused, Unavailable
 from release_dossier.ports import Store
 from release_dossier.trust.dsse import parse_envelope
 from release_dossier.trust.log import extends, parse_checkpoint, root_of
+from tests.store.conftest_store import AT, OTHER, envelope, put
 
 
 def test_what_is_put_is_there(store: Store) -> None:

@@ -53,3 +53,7 @@ conformance: dev ## published suites, into docs/conformance.md; DIR=folder of th
 .PHONY: vectors
 vectors: dev ## docs/vectors, from which others write a verifier
 	@$(RUN)/python tools/vectors.py write
+
+.PHONY: ledger-checks
+ledger-checks: dev ## every captured money bug and what catches it, into docs/ledger-checks.md; DIR=folder: only score that folder
+	@$(RUN)/python tools/ledgers.py $(DIR)

@@ -49,6 +49,22 @@ class Guess(msgspec.Struct, frozen=True):
     at: str = ""
 
 
+class Accused(msgspec.Struct, frozen=True):
+    """The replayed part of a ledger, and by how much users are off in it."""
+
+    accounts: Accounts
+    off: Mapping[str, int]
+    stored: Mapping[str, int]
+
+    def lines(self, user: str) -> Sequence[Line]:
+        return self.accounts.lines.get(user, ())
+
+    def fits(self, user: str, credits: int) -> bool:
+        """Whether so many credits more than the rules give would make the user's balance right."""
+        low, high = self.accounts.expected(user)
+        return credits != 0 and low + credits <= self.stored[user] <= high + credits
+
+
 def hypotheses(
     g: Ledger, eras: Eras, asked: Mapping[int, int], checks: Sequence[Check], resolves: Mapping[int, int]
 ) -> list[dict[str, str]]:
@@ -64,10 +80,11 @@ def hypotheses(
     if off and len(part.bets) <= LEDGER_GUESS_ORDERS_MAX:
         a = replay(part, eras, asked)
         found += _other_rules(part, a, eras, asked, off)
-        found += _paid_again_or_never(a, off)
-        found += _written_back(a, off)
-        found += [x for x in (_everywhere(name, words, predict, a, off) for name, words, predict in EVERYWHERE) if x is not None]
-        found += _paid_as_if_open(part, a, eras, off)
+        accused = Accused(a, off, {u.username: u.balance for u in g.users if u.username in off})
+        found += _paid_again_or_never(accused)
+        found += _written_back(accused)
+        found += [x for x in (_everywhere(name, words, predict, accused) for name, words, predict in EVERYWHERE) if x is not None]
+        found += _paid_as_if_open(part, accused, eras)
     found += [
         Guess("double resolve", f"{n} requests to resolve market {m} were accepted: it was paid as often", 1, 1, str(m))
         for m, n in sorted(resolves.items())
@@ -116,7 +133,7 @@ def _other_rules(g: Ledger, a: Accounts, eras: Eras, asked: Mapping[int, int], o
         if all(getattr(r, dimension) == value for e in eras.eras for r in e.possible):
             continue
         other = replay(g, _changed(eras, dimension, value), asked)
-        fits = [u for u in off if other.expected(u)[0] <= stored[u] <= other.expected(u)[1]]
+        fits = [u for u in off if _explains(a.expected(u), other.expected(u), stored[u])]
         if len(fits) * 2 > len(off):
             at = sorted(_moved(a, other, fits), key=lambda x: (x[0] or 0, x[1] or 0))
             where = f" in {len(at)} places" if at else ""
@@ -135,6 +152,11 @@ def _moved(a: Accounts, b: Accounts, users: Sequence[str]) -> set[tuple[int | No
     return out
 
 
+def _explains(now: tuple[int, int], other: tuple[int, int], stored: int) -> bool:
+    """Whether another rule puts a balance where it is, and not by knowing less."""
+    return other[0] <= stored <= other[1] and other[1] - other[0] <= now[1] - now[0]
+
+
 def _changed(eras: Eras, dimension: str, value: str | int | bool) -> Eras:
     def with_it(r: Ruleset) -> Ruleset:
         return msgspec.structs.replace(r, **{dimension: value})
@@ -148,35 +170,36 @@ def _who(users: Sequence[str]) -> str:
     return ", ".join(sorted(users)[:3]) + (f" and {len(users) - 3} more" if len(users) > 3 else "")
 
 
-def _paid_again_or_never(a: Accounts, off: Mapping[str, int]) -> list[Guess]:
+def _paid_again_or_never(x: Accused) -> list[Guess]:
     """A market whose winners have whole payouts too many, or lack one: resolved more than once, or stopped midway."""
     out = []
-    for s in a.settled:
-        won = {u: x for u, x in s.winners if u in off and x}
-        when = next((x.at for u in won for x in a.lines.get(u, ()) if x.market == s.market and x.what == "payout"), None)
+    for s in x.accounts.settled:
+        won = {u: credits for u, credits in s.winners if u in x.off and credits}
+        when = next((line.at for u in won for line in x.lines(u) if line.market == s.market and line.what == "payout"), None)
         at = "" if when is None else stamp(when)
-        again = {u: off[u] // x for u, x in won.items() if off[u] > 0 and off[u] % x == 0}
+        again = {u: n for u, credits in won.items() for n in range(1, 10) if x.fits(u, n * credits)}
         if again and len(again) * 2 >= len(s.winners):
             words = f"market {s.market} was paid {max(again.values()) + 1} times: {_who(list(again))} have its payout more than once"
-            out.append(Guess("double resolve", words, len(again), len(off), str(s.market), at))
-        never = [u for u, x in won.items() if off[u] == -x]
+            out.append(Guess("double resolve", words, len(again), len(x.off), str(s.market), at))
+        never = [u for u, credits in won.items() if x.fits(u, -credits)]
         if never:
             words = f"market {s.market} did not pay {_who(never)}: the resolve stopped midway, and a second one is refused"
-            out.append(Guess("half a resolve", words, len(never), len(off), str(s.market), at))
+            out.append(Guess("half a resolve", words, len(never), len(x.off), str(s.market), at))
     return out
 
 
-def _written_back(a: Accounts, off: Mapping[str, int]) -> list[Guess]:
-    """A user who is off by exactly one thing of his, undone: an older row of his was written over a newer one."""
+def _written_back(x: Accused) -> list[Guess]:
+    """A user known to the credit who is off by exactly one thing of his, undone: an older row of his was written over a newer one."""
     out = []
-    for user, by in off.items():
-        for x in _steps(a.lines.get(user, ())):
-            if x.low == x.high == -by:
-                words = f"{user} is off by exactly one {x.what}: a write of the whole user row undid it (as a profile edit does)"
-                out.append(
-                    Guess("lost update", words, 1, len(off), "" if x.market is None else str(x.market), "" if x.at is None else stamp(x.at))
-                )
-                break
+    for user in x.off:
+        low, high = x.accounts.expected(user)
+        if low != high:
+            continue
+        undone = next((step for step in _steps(x.lines(user)) if step.low == step.high and x.fits(user, -step.low)), None)
+        if undone is not None:
+            words = f"{user} is off by exactly one {undone.what}: a write of the whole user row undid it (as a profile edit does)"
+            market, at = "" if undone.market is None else str(undone.market), "" if undone.at is None else stamp(undone.at)
+            out.append(Guess("lost update", words, 1, len(x.off), market, at))
     return out
 
 
@@ -192,32 +215,32 @@ def _steps(lines: Sequence[Line]) -> list[Line]:
     return out
 
 
-Predict = Callable[[Sequence[Line], Accounts], int]
+Predict = Callable[[Sequence[Line]], int]
 
 
-def _more_fees(lines: Sequence[Line], _: Accounts) -> int:
+def _more_fees(lines: Sequence[Line]) -> int:
     fees = [x.high for x in lines if x.what == "participation fee"]
     return (fees[0] if fees else 0) * (sum(x.what == "buy" for x in lines) - len(fees))
 
 
-def _no_fees(lines: Sequence[Line], _: Accounts) -> int:
+def _no_fees(lines: Sequence[Line]) -> int:
     return -sum(x.high for x in lines if x.what == "participation fee")
 
 
-def _sales_kept(lines: Sequence[Line], _: Accounts) -> int:
+def _sales_kept(lines: Sequence[Line]) -> int:
     return -sum(x.high for x in lines if x.what == "refund" and x.high < 0)
 
 
-def _fees_back(lines: Sequence[Line], _: Accounts) -> int:
+def _fees_back(lines: Sequence[Line]) -> int:
     void = {x.market for x in lines if x.what == "refund"}
     return -sum(x.high for x in lines if x.what == "participation fee" and x.market in void)
 
 
-def _costs_kept(lines: Sequence[Line], _: Accounts) -> int:
+def _costs_kept(lines: Sequence[Line]) -> int:
     return -sum(x.high for x in lines if x.what == "rejected: cost back")
 
 
-def _steward_twice(lines: Sequence[Line], _: Accounts) -> int:
+def _steward_twice(lines: Sequence[Line]) -> int:
     return sum(x.high for x in lines if x.what == "stewardship")
 
 
@@ -231,17 +254,17 @@ EVERYWHERE: tuple[tuple[str, str, Predict], ...] = (
 )
 
 
-def _everywhere(name: str, words: str, predict: Predict, a: Accounts, off: Mapping[str, int]) -> Guess | None:
-    fits = [u for u, by in off.items() if predict(a.lines.get(u, ()), a) == by]
-    return Guess(name, f"{words}: explains {_who(fits)}", len(fits), len(off)) if len(fits) * 2 > len(off) else None
+def _everywhere(name: str, words: str, predict: Predict, x: Accused) -> Guess | None:
+    fits = [u for u in x.off if x.fits(u, predict(x.lines(u)))]
+    return Guess(name, f"{words}: explains {_who(fits)}", len(fits), len(x.off)) if len(fits) * 2 > len(x.off) else None
 
 
-def _paid_as_if_open(g: Ledger, a: Accounts, eras: Eras, off: Mapping[str, int]) -> list[Guess]:
+def _paid_as_if_open(g: Ledger, x: Accused, eras: Eras) -> list[Guess]:
     """Payouts computed before the market was stored as resolved: everybody got the value of an open position, losers too (#441)."""
     for shown in ("shares", "volume"):
-        predicted = dict.fromkeys(off, 0)
+        predicted = dict.fromkeys(x.off, 0)
         for m in g.markets:
-            history = a.rows.get(m.id, ())
+            history = x.accounts.rows.get(m.id, ())
             if not m.resolved or m.result not in ("YES", "NO") or not history:
                 continue
             rules = msgspec.structs.replace(eras.one(m.resolved_at), valuation=shown)
@@ -251,8 +274,8 @@ def _paid_as_if_open(g: Ledger, a: Accounts, eras: Eras, off: Mapping[str, int])
                 continue
             for u in predicted.keys() & open_.keys():
                 predicted[u] += max(0, open_[u].value) - max(0, closed[u].value)
-        fits = [u for u, by in off.items() if predicted[u] == by]
-        if len(fits) * 2 > len(off):
+        fits = [u for u in x.off if x.fits(u, predicted[u])]
+        if len(fits) * 2 > len(x.off):
             words = f"payouts were computed before the market was stored as resolved (as before #441): explains {_who(fits)}"
-            return [Guess("payout before save", words, len(fits), len(off))]
+            return [Guess("payout before save", words, len(fits), len(x.off))]
     return []

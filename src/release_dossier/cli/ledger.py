@@ -35,7 +35,7 @@ def ledger() -> None:
 @click.option("--written-by", default="", metavar="VERSION|COMMIT", help="the build that wrote the ledger")
 @click.option("--require", default="", metavar="IDS", help="checks that must have looked, e.g. J1,R8")
 @click.option("--only", default="", metavar="IDS", help="only these checks, e.g. S4,R6")
-@click.option("--engine", type=click.Choice(["auto", "python"]), default="auto", show_default=True)
+@click.option("--engine", type=click.Choice(["auto", "python", "duckdb", "numba", "spark"]), default="auto", show_default=True)
 @click.option("--assume-schema", is_flag=True, help="judge a ledger of an unknown newer migration as the newest known one")
 @click.option("--statement-timeout", type=click.IntRange(1), metavar="SECONDS", help="of each statement in PostgreSQL; 600 unless said")
 @click.option("--minted-max", type=click.IntRange(0), metavar="CREDITS", help="fail when more is lawfully made of nothing")
@@ -62,23 +62,28 @@ def verify(
     as_json: bool,
 ) -> int:
     """Check a ledger: postgresql://…, a .sqlite file, a folder of Parquet. Exit 0 only when it passes, 10 when it does not."""
+    from release_dossier.cli.progress import progress
     from release_dossier.ledger.verify import statement_of_account
     from release_dossier.sources.ledgers import verify_ledger
 
-    found = verify_ledger(
-        source,
-        ruleset=ruleset,
-        timeline=timeline,
-        receipts=receipts,
-        answers=answers,
-        economics=economics,
-        written_by=written_by,
-        require=_ids(require),
-        only=_ids(only),
-        assume_schema=assume_schema,
-        statement_seconds=statement_timeout or LEDGER_STATEMENT_SECONDS_MAX,
-        most={k: v for k, v in (("minted", minted_max), ("burned", burned_max)) if v is not None},
-    )
+    with progress("orders") as step:
+        found = verify_ledger(
+            source,
+            ruleset=ruleset,
+            timeline=timeline,
+            receipts=receipts,
+            answers=answers,
+            economics=economics,
+            written_by=written_by,
+            require=_ids(require),
+            only=_ids(only),
+            assume_schema=assume_schema,
+            statement_seconds=statement_timeout or LEDGER_STATEMENT_SECONDS_MAX,
+            most={k: v for k, v in (("minted", minted_max), ("burned", burned_max)) if v is not None},
+            engine=engine,
+            threads=edge.threads(),
+            step=step,
+        )
     account = statement_of_account(found, explain) if explain else None
     value = found.as_json() | ({"statement": account} if account is not None else {})
     edge.emit(value, as_json, lambda: _account(explain or "", account) if account is not None else _words(found, source))

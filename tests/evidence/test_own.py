@@ -247,7 +247,7 @@ def falls(stream: Any, given: Any) -> Reading:
         (always(kind="nothing", verdict="fail"), "kind nothing is none"),
         (always(format="x", verdict="missing", looked_at=0), "with cause ''"),
         (always(verdict="fail"), "a fail without a counterexample"),
-        ({"read": falls}, "cut at byte 0: JSONDecodeError"),
+        ({"read": falls}, "cut at byte 1: JSONDecodeError"),
     ],
 )
 def test_the_contract_bites(acme: Any, change: dict[str, Any], words: str) -> None:

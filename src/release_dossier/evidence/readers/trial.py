@@ -3,7 +3,8 @@ package with a reader of its own can run in its tests (`assert faults(module, ra
 
 1. It has a NAME of small letters, digits and dashes, `recognises(head)`, `read(stream, given)`; it recognises the file, and reads it.
 2. Its reading is complete: a kind there is, counts that fit, finite facts with units, a cause exactly where the verdict needs one.
-3. The file cut at any of many places never passes having looked at as much, unless its own last line ends there and an exit status came.
+3. The file cut at any of many places (an empty one reaches no reader) never passes having looked at as much, unless its own last line ends
+   there and an exit status came.
 4. With an exit status that is not 0 it does not pass; an empty, a random and a hurt file lead to a reading or to a refusal by type.
 5. Nothing takes longer than `SECONDS_MAX`, and no reader here recognises the same file.
 """
@@ -106,7 +107,7 @@ def _complete(reader: Any, r: Reading) -> Iterator[str]:
 
 def _cut(reader: Any, raw: bytes, given: Given, whole: Reading) -> Iterator[str]:
     body = raw.rstrip()
-    for end in sorted({*range(0, len(body), max(1, len(body) // CUTS)), *range(max(0, len(body) - 40), len(body))}):
+    for end in sorted({*range(1, len(body), max(1, len(body) // CUTS)), *range(max(1, len(body) - 40), len(body))}):
         try:
             r = _read(reader, body[:end], given)
         except DossierError:

@@ -20,7 +20,7 @@
     if (link && !event.metaKey && !event.ctrlKey && !event.shiftKey && event.button === 0) {
       event.preventDefault();
       event.stopPropagation();
-      open(link.href);
+      open(link.href, drawer.contains(link) ? opener : link);
     }
     if (event.target.closest("[data-close]")) { event.preventDefault(); byId("drawer").close(); }
     if (event.target.closest("[data-print]")) { event.preventDefault(); window.print(); }
@@ -41,7 +41,9 @@
 
   // The drawer has the address of the page it shows: a link to it, or the back button, does what one expects.
   const drawer = byId("drawer");
-  async function open(address) {
+  let opener = null;
+  async function open(address, from) {
+    opener = from;
     const answer = await fetch(address, { headers: { accept: "text/html" } });
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     drawer.replaceChildren(bar(address), inside(page.getElementById("main")));
@@ -68,7 +70,7 @@
   }
   // Leaving it leads back to the page under it, which never went away: it is not asked for again, and keeps the keyboard where it was.
   let leaving = false;
-  drawer.addEventListener("close", () => { if (history.state?.drawer) { leaving = true; history.back(); } drawer.replaceChildren(); });
+  drawer.addEventListener("close", () => { if (history.state?.drawer) { leaving = true; history.back(); } drawer.replaceChildren(); opener?.focus(); });
   window.addEventListener("popstate", (event) => {
     if (drawer.open && !event.state?.drawer) { leaving = true; drawer.close(); }
     setTimeout(() => { leaving = false; }, 100);

@@ -134,6 +134,18 @@ CODES = {
         "A CloudEvent's attribute has a value the specification does not allow.",
         "See the place named, and CloudEvents 1.0.2, section 2.2 and 3.1.",
     ),
+    "dossier.withheld": (
+        "An artifact a dossier stands on was erased after the dossier was closed.",
+        "dossier assemble: the new set counts what it carried as missing.",
+    ),
+    "erase.role": (
+        "The person holds no role that may speak for evidence.",
+        "Ask somebody of role risk-owner, release-manager, ops or trust-root.",
+    ),
+    "erase.unknown": (
+        "No evidence names this artifact, or several do.",
+        "Take the digest from dossier show EVIDENCE; eight digits or more.",
+    ),
     "evidence.ambiguous-format": ("The file could be read in more than one way.", "Say which: --format NAME."),
     "evidence.empty": ("The file has no content.", "Find out why the tool wrote nothing; an empty report proves nothing."),
     "evidence.line-too-long": ("A line is longer than a record may be.", "Check that the file is what its tool wrote, one record a line."),
@@ -548,4 +560,8 @@ CODES = {
     "waiver.past": ("The waiver would have ended before it began.", "--until a later moment."),
     "waiver.unknown": ("The service has no requirement of this name.", "dossier gate lists them."),
     "webhook.secret": ("The secret of a webhook is empty or no base64.", "Make one: whsec_ and 24 to 64 random bytes in base64."),
+    "store.withheld": (
+        "An artifact was erased by a signed word.",
+        "Whoever kept a copy can show it; collect the evidence again if it is needed.",
+    ),
 }

@@ -113,6 +113,20 @@ def test_artifacts(store: Store, tmp_path: Path) -> None:
     assert e.value.code == "store.missing-artifact"
 
 
+def test_an_erased_artifact_is_withheld_and_not_lost(store: Store) -> None:
+    """Removed content is missing until the log says that it was erased; then it is withheld. Erasing what is not there is no fault."""
+    digest = store.put_artifact(b"content")
+    store.erase_artifact(digest)
+    store.erase_artifact(digest)
+    with pytest.raises(Corrupt) as lost:
+        store.artifact(digest)
+    assert lost.value.code == "store.missing-artifact"
+    store.put(envelope(1), type="erasure", change="c", key=digest, at=AT)
+    with pytest.raises(Refused) as gone:
+        store.artifact(digest)
+    assert gone.value.code == "store.withheld"
+
+
 def test_a_link_or_a_folder_is_no_artifact(store: Store, tmp_path: Path) -> None:
     """What a link points to may be anything by the time it is read."""
     (tmp_path / "a").write_bytes(b"x")

@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "approve": ("people", "approve", "sign a dossier in a role"),
     "reject": ("people", "reject", "say no to a dossier, with a reason"),
     "withdraw": ("people", "withdraw", "take back an approval, a waiver, evidence or a release"),
+    "erase": ("people", "erase", "remove an artifact for good, signed, with a reason"),
     "waive": ("people", "waive", "a scoped, reasoned, expiring exception"),
     "release": ("release", "release", "on ALLOW: the signed tag, the record, the log entry, once"),
     "deployed": ("release", "deployed", "record what runs where"),

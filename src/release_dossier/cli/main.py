@@ -43,6 +43,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "payload": ("send", "payload", "what leaves the house for an audience, and what is withheld"),
     "send": ("send", "send", "that, to a destination; what is to be sent and what came of it"),
     "replay": ("decide", "replay", "recompute a stored decision, bit for bit"),
+    "rules": ("rules", "rules", "rules as data: lint, test, simulate, explain, show"),
     "evidence": ("evidence", "evidence", "what a file says: kinds, read"),
     "ledger": ("ledger", "ledger", "money checks of a SocialPredict ledger"),
     "log": ("log", "log", "the transparency log: checkpoint, audit"),

@@ -62,23 +62,27 @@ def verify(
     as_json: bool,
 ) -> int:
     """Check a ledger: postgresql://…, a .sqlite file, a folder of Parquet. Exit 0 only when it passes, 10 when it does not."""
+    from release_dossier.cli.progress import progress
     from release_dossier.ledger.verify import statement_of_account
     from release_dossier.sources.ledgers import verify_ledger
 
-    found = verify_ledger(
-        source,
-        ruleset=ruleset,
-        timeline=timeline,
-        receipts=receipts,
-        answers=answers,
-        economics=economics,
-        written_by=written_by,
-        require=_ids(require),
-        only=_ids(only),
-        assume_schema=assume_schema,
-        statement_seconds=statement_timeout or LEDGER_STATEMENT_SECONDS_MAX,
-        most={k: v for k, v in (("minted", minted_max), ("burned", burned_max)) if v is not None},
-    )
+    with progress("rows") as rows, progress("orders") as orders:
+        found = verify_ledger(
+            source,
+            ruleset=ruleset,
+            timeline=timeline,
+            receipts=receipts,
+            answers=answers,
+            economics=economics,
+            written_by=written_by,
+            require=_ids(require),
+            only=_ids(only),
+            assume_schema=assume_schema,
+            statement_seconds=statement_timeout or LEDGER_STATEMENT_SECONDS_MAX,
+            most={k: v for k, v in (("minted", minted_max), ("burned", burned_max)) if v is not None},
+            reading=rows,
+            replaying=orders,
+        )
     account = statement_of_account(found, explain) if explain else None
     value = found.as_json() | ({"statement": account} if account is not None else {})
     edge.emit(value, as_json, lambda: _account(explain or "", account) if account is not None else _words(found, source))

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from release_dossier.errors import Refused
-from release_dossier.ledger.account import Accounts, replay
+from release_dossier.ledger.account import Accounts, Step, replay
 from release_dossier.ledger.answers import TITLE, r8
 from release_dossier.ledger.checks import Check, absent, all_checks, j1, order_of
 from release_dossier.ledger.columns import Ledger
@@ -21,7 +21,7 @@ from release_dossier.ledger.hypotheses import hypotheses
 from release_dossier.ledger.receipts import Journal, match
 from release_dossier.ledger.rulesets import NAMED, Eras, always, named, possible, release_of, stamp
 from release_dossier.ledger.schema import NARROWS, lived_through
-from release_dossier.ledger.whose import Writer, eras_of, writer
+from release_dossier.ledger.whose import Deployed, Writer, eras_deployed, eras_of, other_economics, writer
 
 OPTIONAL = frozenset({"R7", "S8", "S15"})  # these only ever warn
 NEEDS_FILE = {"J1": "no --receipts given", "R8": "no --answers given"}
@@ -77,31 +77,36 @@ def verify(
     only: Sequence[str] = (),
     notes: Sequence[str] = (),
     most: Mapping[str, int] | None = None,
+    deployed: Deployed = (),
+    step: Step | None = None,
     read: dict[str, str] | None = None,
 ) -> Verified:
     """Judge a ledger under the rules of their time; None: nobody named them, see above.
 
     Args:
         most: how many credits may be `minted` or `burned` before what is lawful fails by policy.
+        deployed: what was deployed where the ledger lives: version and moment.
+        step: told how many of how many orders are replayed.
         economics: fees, costs and limits that differ from the release's own, where no rules were named.
     Raises:
         Refused: `ledger.unknown-check` for a name in `require` or `only` that is no check.
     """
-    author = writer(written_by, journal, answers or ())
+    author = writer(written_by, journal, answers or (), deployed)
     said = list(notes)
     said += [f"its writer is said to be {author.build} ({author.how}), and {o} contradicts that" for o in author.others]
-    tries = [(eras, "")] if eras is not None else _rules_nobody_named(ledger, author, journal)
+    tries = [(eras, "")] if eras is not None else _rules_nobody_named(ledger, author, journal, deployed)
     if economics:
         tries = [(e.under(economics, "the setup file"), note) for e, note in tries]
-    tried = [_judged(ledger, e, journal, answers) for e, _ in tries[:1]]
+    tried = [_judged(ledger, e, journal, answers, step) for e, _ in tries[:1]]
     if len(tries) > 1 and any(c.state == "fail" for c in tried[0][1] if c.id in BY_RULES):
-        tried.append(_judged(ledger, tries[1][0], journal, answers))
+        tried.append(_judged(ledger, tries[1][0], journal, answers, step))
     accounts, checks = tried[-1]
     rules, note = tries[len(tried) - 1]
     if eras is None and not ledger.applied and not author.build:
         checks = [_unsure(c) for c in checks]
         note = "no rules were named, and no release has this schema: what depends on the rules is not decided; --ruleset FILE names them"
     said += [note] if note else []
+    said += other_economics(answers or (), rules)
     sums = totals(ledger, accounts)
     checks = [_by_policy(c, most or {}, sums) for c in checks]
     _known([*require, *only], checks)
@@ -126,10 +131,12 @@ def verify(
     )
 
 
-def _judged(ledger: Ledger, eras: Eras, journal: Journal | None, answers: Sequence[Any] | None) -> tuple[Accounts, list[Check]]:
+def _judged(
+    ledger: Ledger, eras: Eras, journal: Journal | None, answers: Sequence[Any] | None, step: Step | None
+) -> tuple[Accounts, list[Check]]:
     """Everything replayed under some rules, and every check."""
     matched = match(journal, ledger) if journal is not None else None
-    accounts = replay(ledger, eras, matched.asked if matched else {})
+    accounts = replay(ledger, eras, matched.asked if matched else {}, step)
     checks = all_checks(ledger, accounts, eras)
     if journal is not None and matched is not None:
         checks.append(j1(matched, len(journal.orders), journal.unreadable))
@@ -139,7 +146,7 @@ def _judged(ledger: Ledger, eras: Eras, journal: Journal | None, answers: Sequen
     return accounts, checks
 
 
-def _rules_nobody_named(ledger: Ledger, author: Writer, journal: Journal | None) -> list[tuple[Eras, str]]:
+def _rules_nobody_named(ledger: Ledger, author: Writer, journal: Journal | None, deployed: Deployed) -> list[tuple[Eras, str]]:
     """Rules to try in turn, each with the note it deserves: those of the writer, or the newest the schema fits, then all it fits."""
     from_journal = eras_of(journal) if author.how.startswith("the journal") else None
     if from_journal is not None:
@@ -147,6 +154,9 @@ def _rules_nobody_named(ledger: Ledger, author: Writer, journal: Journal | None)
     known = release_of(author.build)
     if known is not None:
         return [(named(known), f"no rules were named: judged under those of {known}, which wrote it ({author.how})")]
+    from_records = eras_deployed(deployed, min(_moments(ledger), default=None))
+    if from_records is not None:
+        return [(from_records, "no rules were named: judged under those of what was deployed, by its records")]
     families = lived_through(ledger.applied, _moments(ledger)) or [("any release", None, tuple(NAMED))]
     every = possible(families)
     newest = families[-1][2][-1]

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from release_dossier.errors import DossierError, Refused, Unavailable
 from release_dossier.ledger import columns as c
+from release_dossier.ledger.account import Step
 from release_dossier.limits import LEDGER_CONNECT_SECONDS_MAX, LEDGER_LOCK_SECONDS_MAX, LEDGER_STATEMENT_SECONDS_MAX
 from release_dossier.sources.ledger_rows import NEEDED, TABLES, Micros, Reader, Table, assemble, wanted
 
@@ -52,8 +53,10 @@ def place(address: str) -> str:
     return f"postgresql://{found[1]}"
 
 
-def from_server(address: str, statement_seconds: int = LEDGER_STATEMENT_SECONDS_MAX) -> tuple[c.Ledger, dict[str, str]]:
-    """The ledger as of one moment, and which moment of which server that was.
+def from_server(
+    address: str, statement_seconds: int = LEDGER_STATEMENT_SECONDS_MAX, step: Step | None = None
+) -> tuple[c.Ledger, dict[str, str]]:
+    """The ledger as of one moment, and which moment of which server that was; `step` is told how many rows of about how many are read.
 
     Raises:
         Refused: `ledger.address`, `ledger.no-permission`, `ledger.half-restored`, and as `assemble`.
@@ -61,7 +64,7 @@ def from_server(address: str, statement_seconds: int = LEDGER_STATEMENT_SECONDS_
     """
     with snapshot(address, statement_seconds) as (connection, facts):
         tables = _tables(connection, place(address))
-        return assemble(_rows(connection, tables, place(address)), place(address)), facts
+        return assemble(_rows(connection, tables, place(address), step), place(address)), facts
 
 
 @contextmanager
@@ -110,28 +113,28 @@ def _facts(connection: psycopg.Connection[Any], at: str) -> dict[str, str]:
     return {"from": at, "snapshot": row[0], "at": row[1], "server": row[2], "isolation": row[3], "read_only": row[4], "role": row[5]}
 
 
-def _tables(connection: psycopg.Connection[Any], at: str) -> dict[str, tuple[int, str]]:
-    """Table → (its oid, its schema), as the search path finds it.
+def _tables(connection: psycopg.Connection[Any], at: str) -> dict[str, tuple[int, str, int]]:
+    """Table → (its oid, its schema, about how many rows), as the search path finds it.
 
     Raises:
         Refused: `ledger.half-restored` where a table that has a key in every release has none: a dump makes keys after all rows.
     """
     found = connection.execute(
         "SELECT c.relname, c.oid, n.nspname, c.relkind IN ('r', 'p'),"
-        " EXISTS (SELECT 1 FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary)"
+        " EXISTS (SELECT 1 FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary), greatest(c.reltuples, 0)::bigint"
         " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
         " WHERE c.relname = ANY(%s) AND pg_table_is_visible(c.oid) AND c.relkind IN ('r', 'p', 'v', 'm', 'f')",
         (list(TABLES),),
     ).fetchall()
-    keyless = sorted(name for name, _, _, real, key in found if real and not key and name in NEEDED)
+    keyless = sorted(name for name, _, _, real, key, _ in found if real and not key and name in NEEDED)
     if keyless:
         raise Refused(
             "ledger.half-restored", at=f"{at} {keyless[0]}", found="no primary key", expected="the keys a dump makes after its last row"
         )
-    return {name: (oid, schema) for name, oid, schema, _, _ in found}
+    return {name: (oid, schema, about) for name, oid, schema, _, _, about in found}
 
 
-def _rows(connection: psycopg.Connection[Any], tables: dict[str, tuple[int, str]], at: str) -> Reader:
+def _rows(connection: psycopg.Connection[Any], tables: dict[str, tuple[int, str, int]], at: str, step: Step | None) -> Reader:
     import psycopg
     from psycopg.adapt import Loader
     from psycopg.pq import Format
@@ -147,12 +150,14 @@ def _rows(connection: psycopg.Connection[Any], tables: dict[str, tuple[int, str]
 
     for kind in ("timestamptz", "timestamp"):
         connection.adapters.register_loader(kind, Moment)
+    done, total = 0, sum(about for _, _, about in tables.values())
     rows_a_round = _FETCHED_ROWS if psycopg.capabilities.has_stream_chunked() else 1
 
     def read(table: str, must: tuple[str, ...], may: tuple[str, ...]) -> Table:
         if table not in tables:
             return None
-        oid, schema = tables[table]
+        nonlocal done
+        oid, schema, _ = tables[table]
         have = connection.execute(
             "SELECT attname FROM pg_attribute WHERE attrelid = %s AND attnum > 0 AND NOT attisdropped", (oid,)
         ).fetchall()
@@ -165,8 +170,11 @@ def _rows(connection: psycopg.Connection[Any], tables: dict[str, tuple[int, str]
                 for number, row in enumerate(cursor.stream(statement, binary=True, size=rows_a_round), 1):
                     record = dict(zip(columns, row, strict=True))
                     out.append({"rowid": record.get("id", number), **record})
+                    if step is not None and number % _FETCHED_ROWS == 0:
+                        step(done + number, max(total, done + number))
         except psycopg.Error as e:
             raise _failed(e, f"{at} {table}") from None
+        done += len(out)
         return out
 
     return read

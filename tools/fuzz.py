@@ -84,7 +84,7 @@ def targets(found: Mapping[str, bytes]) -> dict[str, tuple[list[bytes], Target]]
     files = bundle.unpack_bytes(found["bundle"])
     trust = parse_chain(found["trust"], "trust")
     keys = trust.public_keys()
-    envelopes = [raw for raw in files.values() if raw.startswith(b'{"payload":')]
+    envelopes = [raw for name, raw in files.items() if raw.startswith(b'{"payload":') and not name.startswith(bundle.ATTESTATIONS)]
     signatures = [raw for name, raw in files.items() if name.endswith(".sig")]
 
     def envelope(raw: bytes) -> object:
@@ -92,7 +92,7 @@ def targets(found: Mapping[str, bytes]) -> dict[str, tuple[list[bytes], Target]]
         return valid_keys(read, keys, "envelope"), parse_statement(read.payload, "statement")
 
     def whole(raw: bytes) -> object:
-        return bundle.examine(bundle.unpack_bytes(raw), trust)
+        return bundle.examine(bundle.open_bytes(raw), trust)
 
     return {
         "envelope": (envelopes, envelope),
@@ -104,7 +104,98 @@ def targets(found: Mapping[str, bytes]) -> dict[str, tuple[list[bytes], Target]]
         "trust": ([found["trust"]], lambda raw: parse_chain(raw, "trust")),
         "signature": (signatures, lambda raw: verify_armored(raw.decode("latin-1"), b"m", "x", keys)),
         "issue": ([found["issue"]], lambda raw: parse_issue(raw, "issue")),
+        **_of_others(),
     }
+
+
+def _of_others() -> dict[str, tuple[list[bytes], Target]]:
+    """What other logs, witnesses and tools send, from the published vectors."""
+    import base64
+
+    from release_dossier.digest import canonical, parse_json
+    from release_dossier.trust import note, tiles, witness
+    from release_dossier.trust.dsse import parse_envelope, signers_of
+    from release_dossier.trust.keyless import verify_keyed
+    from release_dossier.trust.keys import generate, parse_pem, parse_private, parse_public, parse_spki
+    from release_dossier.trust.proof import parse_proof, proves
+    from release_dossier.trust.statement import parse_intoto
+
+    place = ROOT / "docs" / "vectors"
+    given = {name: json.loads((place / f"{name}.json").read_text()) for name in ("log", "keys", "envelopes", "jcs", "statements")}
+
+    def raws(name: str, field: str) -> list[bytes]:
+        return [base64.b64decode(c[field]) for c in given[name]]
+
+    log = given["log"]
+    notes = [base64.b64decode(c["note"]) for c in log["checkpoints"]]
+    publics = [parse_public(c["public"], c["name"]) for c in given["keys"]]
+    vkeys = [note.parse_vkey(c["key"]) for c in log["checkpoints"]]
+    signer = parse_private(generate()[0], "witness")
+    known = {vkeys[0].name: [vkeys[0]]}
+
+    def read_note(raw: bytes) -> object:
+        text, signatures = note.parse_note(raw, "note")
+        return [note.signed_by(text, signatures, k) for k in vkeys]
+
+    def read_proof(raw: bytes) -> object:
+        return proves(parse_proof(raw), bytes(32))
+
+    def read_key(raw: bytes) -> object:
+        text = raw.decode("latin-1")
+        return [
+            typed(lambda act=act: act())
+            for act in (lambda: parse_public(text, "k"), lambda: parse_spki(raw, "k"), lambda: parse_pem(raw, "k"))
+        ]
+
+    def read_tile(raw: bytes) -> object:
+        return typed(lambda: tiles.parse_path(raw.decode("latin-1"))), typed(lambda: tiles.parse_bundle(raw, 44, "tile"))
+
+    def ask_witness(raw: bytes) -> object:
+        return witness.judge(raw, known, notes[0], "witness.example/w1", signer, 1_790_000_000)
+
+    def foreign(raw: bytes) -> object:
+        envelope = parse_envelope(raw, "envelope")
+        return signers_of(envelope, publics), parse_intoto(envelope.payload, "payload")
+
+    entry = {"canonicalizedBody": base64.b64encode(b"{}").decode(), "logId": {"keyId": "AAAA"}, "logIndex": "1"}
+    proof = {"logIndex": "0", "treeSize": "13", "rootHash": "AAAA", "hashes": [], "checkpoint": {"envelope": notes[0].decode()}}
+    keyed = {
+        "mediaType": "application/vnd.dev.sigstore.bundle.v0.3+json",
+        "verificationMaterial": {"publicKey": {"hint": "x"}, "tlogEntries": [{**entry, "inclusionProof": proof}]},
+        "dsseEnvelope": json.loads(base64.b64decode(given["envelopes"][0]["envelope"])),
+    }
+    root = json.dumps({"tlogs": [{"publicKey": {"rawBytes": given["keys"][1]["spki"]}, "logId": {"keyId": "AAAA"}}]}).encode()
+    pem = publics[1].pem()
+    tile_path = (place / "tiles" / "tile" / "entries" / "001.p" / "44").read_bytes()
+    found: dict[str, tuple[list[bytes], Target]] = {
+        "json": (raws("jcs", "input"), lambda raw: canonical(parse_json(raw, "json"))),
+        "cosigned": (notes, read_note),
+        "proof": ([base64.b64decode(c["proof"]) for c in log["proofs"]], read_proof),
+        "vkey": ([c["key"].encode() for c in log["checkpoints"]], lambda raw: note.parse_vkey(raw.decode("latin-1"))),
+        "key": ([*(c["public"].encode() for c in given["keys"]), *raws("keys", "spki"), pem], read_key),
+        "tile": ([b"tile/entries/x001/x234/067.p/7", tile_path], read_tile),
+        "witness": ([witness.write_request(13, (), notes[0]), witness.write_request(5, [bytes(32)] * 3, notes[1])], ask_witness),
+        "foreign": (raws("envelopes", "envelope"), foreign),
+        "sigstore": ([json.dumps(keyed).encode()], lambda raw: typed(lambda: verify_keyed(raw, root, b"artifact", publics[1]))),
+    }
+    # A seed that is refused as it is would try nothing behind the refusal.
+    return {
+        name: ([r for r in begin if not str(typed(lambda c=call, r=r: c(r))).startswith(CODES)], call)
+        for name, (begin, call) in found.items()
+    }
+
+
+CODES = ("json.", "envelope.", "log.", "note.", "statement.", "key.")  # what a seed may be refused with
+
+
+def typed(act: Callable[[], object]) -> object:
+    """What `act` gives, or the code it is refused with."""
+    from release_dossier.errors import DossierError
+
+    try:
+        return act()
+    except DossierError as e:
+        return e.code
 
 
 RULES = b"""
@@ -210,11 +301,12 @@ def unseen(raw: bytes, trust_raw: bytes, places: range, bits: tuple[int, ...] | 
             changed = bytearray(raw)
             changed[at] ^= 1 << bit
             try:
-                found = bundle.examine(bundle.unpack_bytes(bytes(changed)), trust)
+                opened = bundle.open_bytes(bytes(changed))
             except DossierError:
                 continue
-            if found.sound:
-                out.append(f"bundle: bit {bit} of byte {at} is free")
+            if bundle.listed(opened, trust) or not bundle.examine(opened, trust).sound:
+                continue
+            out.append(f"bundle: bit {bit} of byte {at} is free")
     return out
 
 

@@ -146,6 +146,11 @@ def unpack_bytes(raw: bytes, at: str = "bundle") -> dict[str, bytes]:
     return dict(_opened(BytesIO(raw), len(raw), at, keep_artifacts=True).files)
 
 
+def open_bytes(raw: bytes, at: str = "bundle") -> Opened:
+    """`open_bundle` of bytes at hand."""
+    return _opened(BytesIO(raw), len(raw), at, keep_artifacts=False)
+
+
 def _from(path: Path, *, keep_artifacts: bool) -> Opened:
     try:
         if not path.is_file():
@@ -436,6 +441,13 @@ def examine(opened: Opened, trust: Trust | None = None) -> Examined:
     if not faults:
         note("log", None, f"every statement is in the log under {CHECKPOINT}")
     return Examined(project, files, opened.digests, maker, places, statements, keys, tuple(checks))
+
+
+def listed(opened: Opened, trust: Trust) -> tuple[str, ...]:
+    """What is wrong between the files and the signed list of them alone: the first thing `examine` asks, and the cheapest."""
+    faults: list[str] = []
+    _manifest_checks(opened, trust.project, trust.public_keys(), lambda name, fault, fine: faults.append(fault) if fault else None)
+    return tuple(faults)
 
 
 def _manifest_checks(opened: Opened, project: str, public: Mapping[str, str], note: _Note) -> tuple[int, frozenset[str]]:

@@ -36,11 +36,16 @@ BUNDLE_DOCUMENTS_BYTES_MAX = (
     192 * 1024 * 1024
 )  # bytes of a bundle's documents, kept while it is verified; 1,000 pieces of evidence are 6 MB
 BUNDLE_FILES_MAX = 100_000  # members of a bundle
+LEDGER_COLUMNS_BYTES_MIN = 300_000  # bytes of bets in Parquet from which columns pay: about 20,000 orders
+LEDGER_MEMORY_BYTES = 4 * 1024 * 1024 * 1024  # bytes judging a ledger keeps to unless told otherwise; what is more goes to disk
 LEDGER_EXAMPLES_MAX = 20  # examples per check, largest difference first: fixed by the contract
 JOURNAL_BYTES_MAX = 256 * 1024  # bytes of the store's journal before its files are synced together; read at every opening
 REMEMBERED_BYTES_MAX = 64 * 1024 * 1024  # bytes of documents a process keeps; 1,000 pieces of evidence are about 4 MB
 ANSWER_BYTES_MAX = 4 * 1024 * 1024  # bytes of one answer from outside; a page of 100 comments of GitHub stays below 1 MB
 OUTSIDE_SECONDS_MAX = 20.0  # seconds for one request and its answer, redirects included
+BODY_BYTES_MAX = 4 * 1024 * 1024  # bytes of a request that is no upload; an issue has at most one MiB
+UPLOAD_BYTES_MAX = 256 * 1024 * 1024  # bytes of one uploaded file; larger evidence is collected where it lies
+UPLOAD_IDLE_SECONDS_MAX = 30.0  # seconds an upload may pause
 GITHUB_TEXT_CHARS_MAX = 65_535  # characters GitHub takes in a comment or the summary of a check
 DIGEST_PREFIX_MIN = 8  # hexadecimal digits: fixed by the contract
 

@@ -104,6 +104,29 @@ class Destination(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     condition: str = ""  # CEL that must hold before anything leaves, over facts.outcome, unmet, waived, missing_approvals, withheld, bytes
 
 
+class Member(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[[access.member]]`: who may do what at the server"""
+
+    who: str  # github:LOGIN, github-id:NUMBER, email:ADDRESS (verified by the provider) or sub:SUBJECT
+    role: Literal["viewer", "contributor", "approver", "admin"]
+    person: str = ""  # who this is in the trust document; then nobody else is signed for in this session
+
+
+class Access(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[access]`: login, without which `dossier serve` answers on loopback only"""
+
+    login: Literal["oidc", "github"]
+    client_id: str
+    client_secret_env: str  # variable that holds the client's secret
+    hosts: tuple[str, ...]  # host names it answers to
+    issuer: str = ""  # oidc: the provider's address
+    private: bool = False  # whether the provider may lie in a private range, and be http
+    visitors: Literal["", "viewer"] = ""  # what anybody who can log in may do
+    public_badges: bool = False  # whether badges and status are shown without login
+    session_hours: int = 12
+    member: tuple[Member, ...] = ()
+
+
 class LogTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`[log]`: who else keeps an eye on the transparency log"""
 
@@ -120,6 +143,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     evidence: tuple[Plan, ...] = ()
     objective: tuple[Objective, ...] = ()
     destination: tuple[Destination, ...] = ()
+    access: Access | None = None
     log: LogTable = LogTable()
     rules: dict[str, Any] = {}  # [rules] and [[rules.requirement]]: see docs/rules.md
 

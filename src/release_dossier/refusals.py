@@ -175,6 +175,22 @@ CODES = {
     ),
     "github.unreachable": ("GitHub did not answer.", "Try again later, or save the issue: dossier open --issue FILE."),
     "go-test.no-event": ("No line of the file is an event of Go's test runner.", "Write it with go test -json."),
+    "identity.answer": (
+        "The identity provider did not answer as one does.",
+        "Try again; look at the provider's own status.",
+    ),
+    "identity.code": (
+        "The identity provider does not take the code the browser brought.",
+        "Log in again; check the client id and secret.",
+    ),
+    "identity.provider": (
+        "What stands at the issuer's address is no description of that issuer.",
+        "Give issuer in [access] exactly as the provider writes it.",
+    ),
+    "identity.token": (
+        "The identity provider's token is not signed by it, not for us, not for this login, or not of now.",
+        "Log in again. Seen twice: check the provider's keys and this machine's clock.",
+    ),
     "init.exists": ("The project was begun already: init never overwrites.", "dossier doctor says what is there and what is missing."),
     "init.no-branch": ("HEAD is a commit without a branch, so there is none to protect.", "git switch -c main"),
     "init.no-commit": ("The repository has no commit yet.", "git commit"),

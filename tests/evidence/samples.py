@@ -36,6 +36,7 @@ JINJA = {
         {"vulnerability": "CVE-2026-3333", "status": "fixed", "products": ["pkg:pypi/jinja2@3.1.2"], "timestamp": "2026-11-20T09:00:00Z"}
     ],
 }
+ERRORS = {"fail_on": "error"}
 HIGH = {"fail_on": "high"}
 LOAD = {"budget": "p95 <= 1 s, error_rate <= 1 %"}
 SAMPLES: tuple[Sample, ...] = (
@@ -95,4 +96,12 @@ SAMPLES: tuple[Sample, ...] = (
     Sample("osv-scanner", "osv-scanner.json", "vulnerabilities", 3, (b'"5.3"', b'"9.3"'), expectations=HIGH),
     Sample("pip-audit", "pip-audit.json", "vulnerabilities", 2, None, asked={"vex": [JINJA]}),
     Sample("trivy", "trivy.json", "vulnerabilities", 2, (b'"LOW"', b'"HIGH"'), expectations=HIGH),
+    Sample("actionlint", "actionlint.json", "static-analysis", 1, None, verdict="fail"),
+    Sample("checkstyle", "checkstyle.xml", "static-analysis", 1, (b'"warning"', b'"error"'), expectations=ERRORS),
+    Sample("eslint", "eslint.json", "static-analysis", 1, (b'"severity": 1', b'"severity": 2'), expectations=ERRORS),
+    Sample("golangci-lint", "golangci-lint.json", "static-analysis", 1, (b'"warning"', b'"error"'), expectations=ERRORS),
+    Sample("gosec", "gosec.json", "static-analysis", 1, (b'"LOW"', b'"HIGH"'), expectations=ERRORS),
+    Sample("semgrep", "semgrep.json", "static-analysis", 1, (b'"INFO"', b'"ERROR"'), expectations=ERRORS),
+    Sample("staticcheck", "staticcheck.ndjson", "static-analysis", 1, (b'"warning"', b'"error"'), False, 0, ERRORS),
+    Sample("zizmor", "zizmor.json", "static-analysis", 1, (b'"severity": "Low"', b'"severity": "High"'), expectations=ERRORS),
 )

@@ -129,3 +129,57 @@ def test_go_vet(raw: str, more: dict[str, Any], verdict: str, looked_at: int, of
     r = says(raw, **more, format="go-vet-json")
     assert (r.verdict, r.looked_at, r.of) == (verdict, looked_at, of)
     assert says(raw, **more).format == "go-vet-json"
+
+
+def test_beside_the_base_release() -> None:
+    """What the base's own log holds too is old, as often as it is there; what is new alone fails; a baseline in the file goes first."""
+    base = json.dumps(sarif(result(), result(ruleId="R1"))).encode()
+    same = result(locations=[{"physicalLocation": {"artifactLocation": {"uri": "a.go"}, "region": {"startLine": 99}}}])
+    r = says(sarif(same), base=base)
+    assert (r.verdict, r.facts["results_old"].value, r.facts["results_new"].value, r.facts["results_gone"].value) == ("pass", 1, 0, 1)
+    r = says(sarif(same, same), base=base)
+    assert (r.verdict, r.facts["results_old"].value, r.facts["results_new"].value) == ("fail", 1, 1)
+    assert says(sarif(result(message={"text": "other"})), base=base).verdict == "fail"
+    r = says(sarif(result(baselineState="unchanged"), result(baselineState="new")), base=base)
+    assert (r.verdict, r.facts["results_new"].value) == ("fail", 1)
+
+
+def eslint(*messages: dict[str, Any], errors: int = 0, **more: Any) -> list[dict[str, Any]]:
+    return [{"filePath": "a.js", "messages": list(messages), "errorCount": errors, "warningCount": len(messages) - errors} | more]
+
+
+ODD = {"ruleId": "no-undef", "severity": 2, "message": "x is not defined", "line": 3}
+
+
+@pytest.mark.parametrize(
+    ("raw", "more", "want"),
+    [
+        (eslint(), {}, ("pass", 1, 1)),
+        (eslint() * 0 + [{"filePath": "a", "messages": []}], {}, ("pass", 1, 1)),
+        (eslint(ODD, errors=1), {}, ("fail", 1, 1)),
+        (eslint(ODD | {"severity": 1}), {}, ("fail", 1, 1)),
+        (eslint(ODD | {"severity": 1}), {"expectations": {"fail_on": "error"}}, ("pass", 1, 1)),
+        (eslint(ODD, errors=1), {"base": json.dumps(eslint(ODD | {"line": 9}, errors=1)).encode()}, ("pass", 1, 1)),
+        (eslint(suppressedMessages=[ODD]), {}, ("pass", 1, 1)),
+        (eslint(errors=1), {}, ("inconclusive", 1, 1)),
+        ({"Golang errors": {"a.go": []}, "Issues": [], "Stats": {"files": 3, "found": 0}}, {}, ("inconclusive", 1, 1)),
+        ({"Golang errors": {}, "Issues": [], "Stats": {"files": 0, "found": 0}}, {}, ("missing", 0, 1)),
+        ({"Golang errors": {}, "Issues": [], "Stats": {"files": 3, "found": 2}}, {}, ("inconclusive", 1, 1)),
+        ({"results": [], "errors": [], "paths": {"scanned": []}, "version": "1"}, {}, ("missing", 0, 1)),
+        ({"results": [], "errors": [{"level": "error", "message": "m"}], "paths": {"scanned": ["a"]}}, {}, ("inconclusive", 1, 1)),
+        ({"Issues": None, "Report": {"Error": "timeout"}}, {}, ("inconclusive", 1, 1)),
+        ("<checkstyle><file name='a'><exception>e</exception></file></checkstyle>", {}, ("inconclusive", 1, 1)),
+        ("[]", {"format": "actionlint", "exit_status": 0}, ("pass", 1, 1)),
+    ],
+)
+def test_linters(raw: Any, more: dict[str, Any], want: tuple[Any, ...]) -> None:
+    """Open findings fail from the level that is asked for; a file nobody could read, a count that does not fit, no file at all: no pass."""
+    r = says(raw, **more)
+    assert (r.verdict, r.looked_at, r.of) == want
+
+
+def test_a_level_nobody_knows() -> None:
+    """It may be the worst there is, so the file is refused."""
+    with pytest.raises(Refused) as e:
+        says("<checkstyle><file name='a'><error severity='dire' message='m'/></file></checkstyle>")
+    assert e.value.code == "evidence.shape"

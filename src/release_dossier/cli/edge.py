@@ -47,6 +47,11 @@ def _wall_clock() -> datetime:
 clock: Callable[[], datetime] = _wall_clock
 
 
+def threads() -> int:
+    """How many threads this process may use at once."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def open_world() -> World:
     """The project of the current directory, with this process's environment and the time of this command."""
     from release_dossier.steps.world import open_world

@@ -35,7 +35,7 @@ def ledger() -> None:
 @click.option("--written-by", default="", metavar="VERSION|COMMIT", help="the build that wrote the ledger")
 @click.option("--require", default="", metavar="IDS", help="checks that must have looked, e.g. J1,R8")
 @click.option("--only", default="", metavar="IDS", help="only these checks, e.g. S4,R6")
-@click.option("--engine", type=click.Choice(["auto", "python"]), default="auto", show_default=True)
+@click.option("--engine", type=click.Choice(["auto", "python", "duckdb", "numba", "spark"]), default="auto", show_default=True)
 @click.option("--assume-schema", is_flag=True, help="judge a ledger of an unknown newer migration as the newest known one")
 @click.option("--statement-timeout", type=click.IntRange(1), metavar="SECONDS", help="of each statement in PostgreSQL; 600 unless said")
 @click.option("--minted-max", type=click.IntRange(0), metavar="CREDITS", help="fail when more is lawfully made of nothing")
@@ -66,7 +66,7 @@ def verify(
     from release_dossier.ledger.verify import statement_of_account
     from release_dossier.sources.ledgers import verify_ledger
 
-    with progress("rows") as rows, progress("orders") as orders:
+    with progress("rows") as reading, progress("orders") as step:
         found = verify_ledger(
             source,
             ruleset=ruleset,
@@ -80,8 +80,10 @@ def verify(
             assume_schema=assume_schema,
             statement_seconds=statement_timeout or LEDGER_STATEMENT_SECONDS_MAX,
             most={k: v for k, v in (("minted", minted_max), ("burned", burned_max)) if v is not None},
-            reading=rows,
-            replaying=orders,
+            engine=engine,
+            threads=edge.threads(),
+            step=step,
+            reading=reading,
         )
     account = statement_of_account(found, explain) if explain else None
     value = found.as_json() | ({"statement": account} if account is not None else {})

@@ -46,6 +46,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "ledger": ("ledger", "ledger", "money checks of a SocialPredict ledger"),
     "log": ("log", "log", "the transparency log: checkpoint, audit"),
     "serve": ("serve", "serve", "pages and API over this project, on this machine"),
+    "token": ("token", "token", "tokens for machines at the server: new, list, revoke"),
     "demo": ("demo", "demo", "the whole process on real captured data"),
 }
 

@@ -15,7 +15,7 @@ from math import factorial, prod
 
 import msgspec
 
-from release_dossier.ledger.columns import Ledger, Market
+from release_dossier.ledger.columns import Group, Ledger, Market
 from release_dossier.ledger.rulesets import Eras, Ruleset
 from release_dossier.ledger.settlement import Degenerate, Quote, Row, may_sell, positions, probabilities, volume
 from release_dossier.limits import LEDGER_ORDERS_MAX
@@ -117,22 +117,17 @@ def replay(ledger: Ledger, eras: Eras, asked: Mapping[int, int], step: Step | No
     """
     rows = market_rows(ledger)
     done, total = 0, sum(map(len, rows.values()))
-    book = _Book()
+    book = Book()
     markets = {m.id: m for m in ledger.markets}
     children = {m.market_id: m.group_id for m in ledger.members}
     for u in ledger.users:
         book.add(u.username, None, None, "initial balance", u.initial, u.initial, "as the account was made")
     for market_id, history in rows.items():
-        _orders(book, market_id, history, eras, asked)
-        market = markets.get(market_id)
-        if market is not None and market.resolved:
-            _settle(book, market, history, eras)
-        else:
-            _open_check(book, market_id, history, eras)
+        replay_market(book, market_id, history, markets.get(market_id), eras, asked)
         done += len(history)
         if step is not None:
             step(done, total)
-    _costs(book, ledger, children, eras)
+    costs_of(book, ledger, children, eras)
     _work(book, ledger, rows, children, eras)
     for lines in book.lines.values():
         lines.sort(key=lambda x: (x.at is not None, x.at or 0))
@@ -143,7 +138,16 @@ def replay(ledger: Ledger, eras: Eras, asked: Mapping[int, int], step: Step | No
     )  # fmt: skip
 
 
-class _Book:
+def replay_market(book: Book, market_id: int, history: Sequence[Row], market: Market | None, eras: Eras, asked: Mapping[int, int]) -> None:
+    """Enter what one market did to its users; None: no row tells of it, only orders."""
+    _orders(book, market_id, history, eras, asked)
+    if market is not None and market.resolved:
+        _settle(book, market, history, eras)
+    else:
+        _open_check(book, market_id, history, eras)
+
+
+class Book:
     """What replaying fills."""
 
     def __init__(self) -> None:
@@ -186,7 +190,7 @@ def possible_orders(history: Sequence[Row]) -> tuple[list[tuple[Row, ...]], bool
     return list(out.values()), True
 
 
-def _orders(book: _Book, market: int, history: Sequence[Row], eras: Eras, asked: Mapping[int, int]) -> None:
+def _orders(book: Book, market: int, history: Sequence[Row], eras: Eras, asked: Mapping[int, int]) -> None:
     seen: set[str] = set()
     orders, all_of_them = possible_orders(history)
     if not all_of_them:
@@ -269,13 +273,13 @@ def _sale_under(market: int, row: Row, rules: Ruleset, asked: int | None, q: Quo
     )  # fmt: skip
 
 
-def _stick(book: _Book, market: int, history: Sequence[Row], e: Degenerate) -> None:
+def _stick(book: Book, market: int, history: Sequence[Row], e: Degenerate) -> None:
     users = tuple(sorted({r.user for r in history}))
     if not any(s.market == market for s in book.stuck):
         book.stuck.append(Stuck(market, e.why, e.row.id if e.row else None, users))
 
 
-def _open_check(book: _Book, market: int, history: Sequence[Row], eras: Eras) -> None:
+def _open_check(book: Book, market: int, history: Sequence[Row], eras: Eras) -> None:
     """An open market moves no money, but one that has no answer any more is said to have none."""
     try:
         probabilities(history, eras.eras[-1].rules.settlement_weight)
@@ -283,7 +287,7 @@ def _open_check(book: _Book, market: int, history: Sequence[Row], eras: Eras) ->
         _stick(book, market, history, e)
 
 
-def _settle(book: _Book, market: Market, history: Sequence[Row], eras: Eras) -> None:
+def _settle(book: Book, market: Market, history: Sequence[Row], eras: Eras) -> None:
     if market.result not in ("YES", "NO"):
         for row in history:
             book.add(row.user, market.resolved_at, market.id, "refund", row.amount, row.amount, f"resolved {market.result}: order {row.id}")
@@ -312,7 +316,7 @@ def _paid(history: Sequence[Row], market: Market, eras: Eras) -> list[dict[str, 
     return out
 
 
-def _costs(book: _Book, ledger: Ledger, children: Mapping[int, int], eras: Eras) -> None:
+def costs_of(book: Book, ledger: Ledger, children: Mapping[int, int], eras: Eras) -> None:
     """What making markets, groups and answers costs, and what a rejection gives back: the stored cost, else the cost of that time.
 
     A part of a group costs nothing. Rejected with its group it gives nothing back; rejected alone, the server gives the cost of that time.
@@ -362,7 +366,7 @@ def steward_of(market: Market, at: int | None, changes: Mapping[int, Sequence[tu
     return next(later, market.steward) or market.creator
 
 
-def _work(book: _Book, ledger: Ledger, rows: Mapping[int, Sequence[Row]], children: Mapping[int, int], eras: Eras) -> None:
+def _work(book: Book, ledger: Ledger, rows: Mapping[int, Sequence[Row]], children: Mapping[int, int], eras: Eras) -> None:
     """The steward's share: participation fees of a market resolved on its own, or of a whole group once."""
     groups = {g.id: g for g in ledger.groups or () if not g.deleted}
     done: dict[int, list[Market]] = {}
@@ -376,21 +380,24 @@ def _work(book: _Book, ledger: Ledger, rows: Mapping[int, Sequence[Row]], childr
         elif m.result in ("YES", "NO"):
             buyers = len(_buyers(rows.get(m.id, ())))
             steward = steward_of(m, m.resolved_at, changes)
-            _profit(book, steward, m.resolved_at, m.id, buyers, m.cost or 0, eras.at(m.resolved_at))
+            profit_of(book, steward, m.resolved_at, m.id, buyers, m.cost or 0, eras.at(m.resolved_at))
     for group_id, members in sorted(done.items()):
-        at = max((m.resolved_at or 0 for m in members), default=0) or None
-        rules = eras.at(at)
-        if all(m.result not in ("YES", "NO") for m in members):
-            rules = tuple(r for r in rules if r.group_na_work_profit)
-        if not rules:
-            continue
         buyers = len(set().union(*(_buyers(rows.get(m.id, ())) for m in members)))
-        group = groups[group_id]
-        _profit(book, group.steward or group.creator, at, None, buyers, group.cost, rules, f"group {group_id}: ")
+        group_work(book, groups[group_id], members, buyers, eras)
 
 
-def _profit(
-    book: _Book, steward: str, at: int | None, market: int | None, buyers: int, cost: int, rules: Sequence[Ruleset], where: str = ""
+def group_work(book: Book, group: Group, members: Sequence[Market], buyers: int, eras: Eras) -> None:
+    """The steward's share of a resolved group: once, and only where an answer is not N/A."""
+    at = max((m.resolved_at or 0 for m in members), default=0) or None
+    rules = eras.at(at)
+    if all(m.result not in ("YES", "NO") for m in members):
+        rules = tuple(r for r in rules if r.group_na_work_profit)
+    if rules:
+        profit_of(book, group.steward or group.creator, at, None, buyers, group.cost, rules, f"group {group.id}: ")
+
+
+def profit_of(
+    book: Book, steward: str, at: int | None, market: int | None, buyers: int, cost: int, rules: Sequence[Ruleset], where: str = ""
 ) -> None:
     """Nothing, all participation fees, or what they exceed the cost of the market by."""
     pays = []

@@ -5,7 +5,7 @@ S and T speak of rows and sums, R of what a replay gives, J of what was asked fo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from itertools import accumulate, pairwise
 from typing import Literal
 
@@ -278,12 +278,16 @@ def s15(a: Accounts) -> Check:
     return conclude("S15", "No two orders of a market share a microsecond", sum(len(r) for r in a.rows.values()), ties, warn=True)
 
 
-def s16(g: Ledger, a: Accounts) -> Check:
+def sums(a: Accounts) -> dict[int, tuple[int, int, int]]:
+    """Volume, number of orders and newest order of each market."""
+    return {m: (sum(r.amount for r in rows), len(rows), max(r.id for r in rows)) for m, rows in a.rows.items()}
+
+
+def s16(g: Ledger, summed: Mapping[int, tuple[int, int, int]]) -> Check:
     fresh = [s for s in g.snapshots or () if not s.stale]
     bad = []
     for s in fresh:
-        rows = a.rows.get(s.market_id, ())
-        have = (sum(r.amount for r in rows), len(rows), max((r.id for r in rows), default=0))
+        have = summed.get(s.market_id, (0, 0, 0))
         if (s.volume, s.bets, s.last_bet) != have:
             bad.append(
                 Example(
@@ -422,7 +426,8 @@ def r5(a: Accounts) -> Check:
     )
 
 
-def r6(g: Ledger, a: Accounts) -> Check:
+def r6(g: Ledger, a: Accounts, intervals: int | None = None) -> Check:
+    """`intervals`: how many users are known to an interval only, where `g` does not hold them all."""
     judged = [u for u in g.users if not u.deleted]
     beyond = a.unjudged | {r.user for m in a.countless for r in a.rows[m]}
     bad, unsure, open_ = [], [], 0
@@ -434,6 +439,7 @@ def r6(g: Ledger, a: Accounts) -> Check:
             bad.append(_account(u.username, u.balance, low, high, off))
         elif off or u.username in a.tied:
             unsure.append(_undecided(u.username, u.balance, low, high, a))
+    open_ = open_ if intervals is None else intervals
     words = f"{open_} users are known to an interval only; --receipts would make them exact" if open_ else ""
     if unsure:
         words = f"{len(unsure)} users cannot be decided from the rows: {', '.join(str(e.user) for e in unsure[:5])}"
@@ -497,10 +503,14 @@ def r7(a: Accounts) -> Check:
 def t(g: Ledger, a: Accounts) -> Check:
     users = [u for u in g.users if not u.deleted]
     low, high = (sum(a.expected(u.username)[i] for u in users) for i in (0, 1))
-    total = sum(u.balance for u in users)
+    return all_balances(low, high, sum(u.balance for u in users), stuck=bool(a.stuck))
+
+
+def all_balances(low: int, high: int, total: int, *, stuck: bool) -> Check:
+    """T, from the sums of what every user must have and has."""
     off = total - high if total > high else total - low if total < low else 0
     title = "All balances together are what the rules give"
-    if a.stuck:
+    if stuck:
         return Check(id="T", title=title, state="inconclusive", looked_at=0, of=1, why="a market has no answer any more")
     found = (
         [
@@ -565,7 +575,7 @@ def all_checks(g: Ledger, a: Accounts, eras: Eras) -> list[Check]:
         out = [absent(c.id, c.title, "the schema has no state of a market") if c.id == "S6" else c for c in out]
     out += [s9(g, a), s10(g, eras), s12(g, a, eras), s15(a), s17(g, a), t(g, a), r1(a), r2(a), r3(a), r4(a), r5(a), r6(g, a), r7(a)]
     out.append(
-        s16(g, a)
+        s16(g, sums(a))
         if g.snapshots is not None
         else absent("S16", "Summaries that call themselves fresh are right", "the schema has no summaries")
     )

@@ -49,7 +49,8 @@ def by_market(g: Ledger, a: Accounts) -> list[dict[str, str]]:
         if off:
             touched = {x.market for x in a.lines.get(u.username, ()) if x.what != "initial balance"}
             add(touched.pop() if len(touched) == 1 else None, "unexplained", off)
-    largest = sorted(lines.items(), key=lambda kv: (-max(map(abs, kv[1].values())), kv[0] or 0))
+    some = {m: line for m, line in lines.items() if any(line.values())}
+    largest = sorted(some.items(), key=lambda kv: (-max(map(abs, kv[1].values())), kv[0] or 0))
     return [
         {"market": "" if market is None else str(market), **{k: str(v) for k, v in line.items()}}
         for market, line in largest[:LEDGER_MARKETS_MAX]

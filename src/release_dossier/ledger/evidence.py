@@ -23,7 +23,7 @@ def readings(v: Verified) -> tuple[Reading, Reading]:
 
 def _observed(v: Verified) -> str | None:
     """The last order in it: nothing later was looked at."""
-    last = max((b.placed_at for b in v.source.live if b.placed_at is not None), default=None)
+    last = v.facts.last_order
     return None if last is None else stamp(last).replace(" ", "T")[:23] + "Z"
 
 
@@ -100,7 +100,7 @@ def _payouts(v: Verified) -> Reading:
 def _verdict(v: Verified, checks: Sequence[Check]) -> tuple[Verdict, str]:
     if any(c.state == "fail" for c in checks):
         return "fail", ""
-    if not v.source.users or not v.source.markets:
+    if not v.facts.users or not v.facts.markets:
         return "missing", "the ledger holds no user or no market"
     if not v.source.known:
         return "inconclusive", v.source.doubt

@@ -6,22 +6,24 @@ release its schema fits, and where that accuses anybody, under every build it fi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
 
 from release_dossier.errors import Refused
-from release_dossier.ledger.account import Accounts, Step, replay
+from release_dossier.ledger.account import Accounts, replay
 from release_dossier.ledger.answers import TITLE, r8
-from release_dossier.ledger.checks import Check, absent, all_checks, j1, order_of
+from release_dossier.ledger.checks import Check, absent, j1, order_of
 from release_dossier.ledger.columns import Ledger
-from release_dossier.ledger.credits import by_market, degenerate, totals
 from release_dossier.ledger.hypotheses import hypotheses
-from release_dossier.ledger.receipts import Journal, match
+from release_dossier.ledger.judged import Engine, Facts, Judged, by_rows
+from release_dossier.ledger.receipts import Journal, Matched, match
 from release_dossier.ledger.rulesets import NAMED, Eras, always, named, possible, release_of, stamp
 from release_dossier.ledger.schema import NARROWS, lived_through
 from release_dossier.ledger.whose import Deployed, Writer, eras_deployed, eras_of, other_economics, writer
+from release_dossier.limits import LEDGER_GUESS_ORDERS_MAX
 
 OPTIONAL = frozenset({"R7", "S8", "S15"})  # these only ever warn
 NEEDS_FILE = {"J1": "no --receipts given", "R8": "no --answers given"}
@@ -29,7 +31,7 @@ BY_RULES = frozenset({"R1", "R3", "R5", "R6", "R7", "R8", "T"})  # checks whose 
 
 
 class Verified(msgspec.Struct, frozen=True, kw_only=True):
-    """What verifying found. `accounts` and `source` stay for explaining."""
+    """What verifying found. `source` (of an engine over columns: without users, bets and markets) and what follows stay for explaining."""
 
     verdict: str
     ruleset: str
@@ -42,6 +44,9 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...]
     accounts: Accounts
     source: Ledger
+    facts: Facts
+    engine: str
+    explain: Callable[[str], tuple[Ledger, Accounts]]
     read: dict[str, str] | None = None
 
     def as_json(self) -> dict[str, Any]:
@@ -49,7 +54,7 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
         return {
             "verdict": self.verdict,
             "ruleset": self.ruleset,
-            "engine": "python",
+            "engine": self.engine,
             "ledger": self.ledger,
             "checks": [_plain(c) for c in self.checks],
             "totals": self.totals,
@@ -78,75 +83,83 @@ def verify(
     notes: Sequence[str] = (),
     most: Mapping[str, int] | None = None,
     deployed: Deployed = (),
-    step: Step | None = None,
     read: dict[str, str] | None = None,
+    engine: Engine | None = None,
 ) -> Verified:
     """Judge a ledger under the rules of their time; None: nobody named them, see above.
 
     Args:
         most: how many credits may be `minted` or `burned` before what is lawful fails by policy.
         deployed: what was deployed where the ledger lives: version and moment.
-        step: told how many of how many orders are replayed.
+        engine: who judges; the reference over the rows of `ledger` where nobody is named.
         economics: fees, costs and limits that differ from the release's own, where no rules were named.
     Raises:
         Refused: `ledger.unknown-check` for a name in `require` or `only` that is no check.
     """
+    engine = engine or by_rows(ledger)
     author = writer(written_by, journal, answers or (), deployed)
     said = list(notes)
     said += [f"its writer is said to be {author.build} ({author.how}), and {o} contradicts that" for o in author.others]
-    tries = [(eras, "")] if eras is not None else _rules_nobody_named(ledger, author, journal, deployed)
+    tries = [(eras, "")] if eras is not None else _rules_nobody_named(ledger, engine.facts, author, journal, deployed)
     if economics:
         tries = [(e.under(economics, "the setup file"), note) for e, note in tries]
-    tried = [_judged(ledger, e, journal, answers, step) for e, _ in tries[:1]]
+    matched = match(journal, engine.whole()) if journal is not None else None
+    tried = [_judged(ledger, engine, e, journal, matched, answers) for e, _ in tries[:1]]
     if len(tries) > 1 and any(c.state == "fail" for c in tried[0][1] if c.id in BY_RULES):
-        tried.append(_judged(ledger, tries[1][0], journal, answers, step))
-    accounts, checks = tried[-1]
+        tried.append(_judged(ledger, engine, tries[1][0], journal, matched, answers))
+    made, checks = tried[-1]
     rules, note = tries[len(tried) - 1]
     if eras is None and not ledger.applied and not author.build:
         checks = [_unsure(c) for c in checks]
         note = "no rules were named, and no release has this schema: what depends on the rules is not decided; --ruleset FILE names them"
     said += [note] if note else []
     said += other_economics(answers or (), rules)
-    sums = totals(ledger, accounts)
-    checks = [_by_policy(c, most or {}, sums) for c in checks]
+    checks = [_by_policy(c, most or {}, made.totals) for c in checks]
     _known([*require, *only], checks)
-    asked = match(journal, ledger).asked if journal is not None else {}
-    guesses = hypotheses(ledger, rules, asked, checks, dict(journal.resolves) if journal is not None else {})
+    asked = matched.asked if matched is not None else {}
+    accused = [e.user for c in checks if c.id == "R6" for e in c.examples if e.user]
+    guesses = hypotheses(
+        engine.touched(accused, LEDGER_GUESS_ORDERS_MAX), rules, asked, checks, dict(journal.resolves) if journal is not None else {}
+    )
     checks = sorted((c for c in checks if not only or c.id in only), key=lambda c: order_of(c.id))
     given = {i for i, there in (("J1", journal is not None), ("R8", answers is not None)) if there}
     required = {c.id for c in checks if c.id not in OPTIONAL and (c.id not in NEEDS_FILE or c.id in given)} | set(require)
     return Verified(
-        verdict=_verdict(ledger, checks, required),
+        verdict=_verdict(ledger, engine.facts, checks, required),
         ruleset=rules.name,
-        ledger=_counts(ledger, accounts, author),
+        ledger=_counts(ledger, engine.facts, made.sales, author),
         checks=tuple(checks),
-        totals=sums,
-        markets=tuple(by_market(ledger, accounts)),
-        findings=tuple(degenerate(accounts)),
+        totals=made.totals,
+        markets=tuple(made.markets),
+        findings=tuple(made.findings),
         hypotheses=tuple(guesses),
         notes=tuple(said),
-        accounts=accounts,
+        accounts=made.accounts,
         source=ledger,
+        facts=engine.facts,
+        engine=engine.name,
+        explain=partial(_account_of, engine, rules, asked),
         read=read,
     )
 
 
 def _judged(
-    ledger: Ledger, eras: Eras, journal: Journal | None, answers: Sequence[Any] | None, step: Step | None
-) -> tuple[Accounts, list[Check]]:
+    ledger: Ledger, engine: Engine, eras: Eras, journal: Journal | None, matched: Matched | None, answers: Sequence[Any] | None
+) -> tuple[Judged, list[Check]]:
     """Everything replayed under some rules, and every check."""
-    matched = match(journal, ledger) if journal is not None else None
-    accounts = replay(ledger, eras, matched.asked if matched else {}, step)
-    checks = all_checks(ledger, accounts, eras)
+    made = engine.judge(eras, matched.asked if matched else {})
+    checks = list(made.checks)
     if journal is not None and matched is not None:
         checks.append(j1(matched, len(journal.orders), journal.unreadable))
     else:
         checks.append(absent("J1", "Every accepted request has its row", NEEDS_FILE["J1"]))
-    checks.append(r8(answers, ledger, accounts, eras) if answers is not None else absent("R8", TITLE, NEEDS_FILE["R8"]))
-    return accounts, checks
+    checks.append(r8(answers, ledger, made.accounts, eras) if answers is not None else absent("R8", TITLE, NEEDS_FILE["R8"]))
+    return made, checks
 
 
-def _rules_nobody_named(ledger: Ledger, author: Writer, journal: Journal | None, deployed: Deployed) -> list[tuple[Eras, str]]:
+def _rules_nobody_named(
+    ledger: Ledger, facts: Facts, author: Writer, journal: Journal | None, deployed: Deployed
+) -> list[tuple[Eras, str]]:
     """Rules to try in turn, each with the note it deserves: those of the writer, or the newest the schema fits, then all it fits."""
     from_journal = eras_of(journal) if author.how.startswith("the journal") else None
     if from_journal is not None:
@@ -154,10 +167,10 @@ def _rules_nobody_named(ledger: Ledger, author: Writer, journal: Journal | None,
     known = release_of(author.build)
     if known is not None:
         return [(named(known), f"no rules were named: judged under those of {known}, which wrote it ({author.how})")]
-    from_records = eras_deployed(deployed, min(_moments(ledger), default=None))
+    from_records = eras_deployed(deployed, min(facts.moments, default=None))
     if from_records is not None:
         return [(from_records, "no rules were named: judged under those of what was deployed, by its records")]
-    families = lived_through(ledger.applied, _moments(ledger)) or [("any release", None, tuple(NAMED))]
+    families = lived_through(ledger.applied, facts.moments) or [("any release", None, tuple(NAMED))]
     every = possible(families)
     newest = families[-1][2][-1]
     if len({r for e in every.eras for r in e.possible}) == 1:
@@ -167,12 +180,6 @@ def _rules_nobody_named(ledger: Ledger, author: Writer, journal: Journal | None,
         (always(newest, every.eras[-1].rules), f"no rules were named: every credit is where {newest} puts it; {words}"),
         (every, f"no rules were named, and those of {newest} alone do not explain it: judged under every build its schema fits; {words}"),
     ]
-
-
-def _moments(ledger: Ledger) -> list[int]:
-    """When orders were placed and markets were made or resolved."""
-    found = [b.placed_at for b in ledger.bets] + [m.created_at for m in ledger.markets] + [m.resolved_at for m in ledger.markets]
-    return sorted(t for t in found if t is not None)
 
 
 POLICY = {"R5": "minted", "R3": "burned"}
@@ -202,22 +209,22 @@ def _known(ids: Sequence[str], checks: Sequence[Check]) -> None:
         raise Refused("ledger.unknown-check", at="--require or --only", found=stranger, expected=", ".join(sorted(names, key=order_of)))
 
 
-def _verdict(ledger: Ledger, checks: Sequence[Check], required: set[str]) -> str:
+def _verdict(ledger: Ledger, facts: Facts, checks: Sequence[Check], required: set[str]) -> str:
     if any(c.state == "fail" for c in checks):
         return "fail"
     # A schema without a table narrows the checks; a ledger without a market, or of an unknown migration, shows nothing.
     blind = [c for c in checks if c.id in required and (c.state == "inconclusive" or (c.state == "missing" and c.id in NEEDS_FILE))]
-    if blind or not ledger.known or not ledger.markets or not ledger.users:
+    if blind or not ledger.known or not facts.markets or not facts.users:
         return "inconclusive"
     return "pass"
 
 
-def _counts(ledger: Ledger, accounts: Accounts, author: Writer) -> dict[str, Any]:
+def _counts(ledger: Ledger, facts: Facts, sales: int, author: Writer) -> dict[str, Any]:
     return {
-        "users": len(ledger.users),
-        "markets": len(ledger.markets),
-        "bets": len(ledger.live),
-        "sales": len(accounts.sales),
+        "users": facts.users,
+        "markets": facts.markets,
+        "bets": facts.bets,
+        "sales": sales,
         "digest": ledger.digest,
         "schema": ledger.schema,
         "migration": ledger.migration,
@@ -227,18 +234,25 @@ def _counts(ledger: Ledger, accounts: Accounts, author: Writer) -> dict[str, Any
     }
 
 
+def _account_of(engine: Engine, eras: Eras, asked: Mapping[int, int], user: str) -> tuple[Ledger, Accounts]:
+    """The rows a user's account is made of, replayed."""
+    rows = engine.touched([user], 2**62)
+    return rows, replay(rows, eras, asked)
+
+
 def statement_of_account(v: Verified, user: str) -> list[dict[str, str]]:
     """A user's debits and credits in order, with the formula and the running balance.
 
     Raises:
         Refused: `ledger.unknown-user`.
     """
-    who = next((u for u in v.source.users if u.username == user), None)
+    rows, accounts = v.explain(user)
+    who = next((u for u in rows.users if u.username == user), None)
     if who is None:
         raise Refused("ledger.unknown-user", at="--explain", found=user, expected="a username of the ledger")
     out = []
     low = high = 0
-    for line in v.accounts.lines.get(user, ()):
+    for line in accounts.lines.get(user, ()):
         low, high = low + line.low, high + line.high
         out.append(
             {

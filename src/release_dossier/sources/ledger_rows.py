@@ -13,9 +13,9 @@ from typing import Any
 
 import msgspec
 
-from release_dossier.digest import sha256
 from release_dossier.errors import Refused
 from release_dossier.ledger import columns as c
+from release_dossier.ledger.identity import of_ledger
 from release_dossier.ledger.rulesets import microseconds
 from release_dossier.ledger.schema import NARROWS, SINCE, told
 
@@ -152,7 +152,7 @@ def _ordered(ledger: c.Ledger) -> c.Ledger:
 
     names = ("users", "bets", "markets", "groups", "members", "additions", "stewardships", "standings", "snapshots")
     ordered = msgspec.structs.replace(ledger, **{n: by_id(getattr(ledger, n)) for n in names})
-    return msgspec.structs.replace(ordered, digest=sha256(msgspec.json.encode(ordered)))
+    return msgspec.structs.replace(ordered, digest=of_ledger(ordered))
 
 
 def _rows(rows: Table, make: Callable[[dict[str, Any]], Any]) -> tuple[Any, ...] | None:

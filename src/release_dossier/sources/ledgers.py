@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import lzma
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,19 @@ from release_dossier.digest import parse_json
 from release_dossier.errors import Refused
 from release_dossier.ledger import columns as c
 from release_dossier.ledger.account import Step
+from release_dossier.ledger.fast.compiled import AVAILABLE
+from release_dossier.ledger.judged import Engine, by_rows
 from release_dossier.ledger.receipts import Journal, read_journal
 from release_dossier.ledger.rulesets import Eras, always, economics, named, parse_ruleset, parse_timeline, release
 from release_dossier.ledger.verify import Verified, verify
 from release_dossier.ledger.whose import Deployed
-from release_dossier.limits import CONFIG_BYTES_MAX, EVIDENCE_LINE_BYTES_MAX, LEDGER_STATEMENT_SECONDS_MAX
+from release_dossier.limits import (
+    CONFIG_BYTES_MAX,
+    EVIDENCE_LINE_BYTES_MAX,
+    LEDGER_COLUMNS_BYTES_MIN,
+    LEDGER_MEMORY_BYTES,
+    LEDGER_STATEMENT_SECONDS_MAX,
+)
 from release_dossier.sources import ledger_postgres
 from release_dossier.sources.ledger_files import from_folder, from_sqlite
 
@@ -38,8 +46,11 @@ def verify_ledger(
     statement_seconds: int = LEDGER_STATEMENT_SECONDS_MAX,
     most: Mapping[str, int] | None = None,
     deployed: Deployed = (),
+    engine: str = "auto",
+    threads: int = 1,
+    memory_bytes: int = LEDGER_MEMORY_BYTES,
+    step: Step | None = None,
     reading: Step | None = None,
-    replaying: Step | None = None,
 ) -> Verified:
     """Read a ledger and judge it under the rules the call names, else those of the build that wrote it, else every one that may have held.
 
@@ -47,7 +58,8 @@ def verify_ledger(
         Refused: `ledger.*`, `json.*`: naming table, row and column, or file and line.
     """
     named_rules = rules_for(ruleset, timeline)
-    ledger, read = opened(source, statement_seconds, reading)
+    over = None if answers else in_columns(source, engine, statement_seconds, threads, memory_bytes, step)
+    ledger, read, judge = over or (*opened(source, statement_seconds, reading), None)
     notes: list[str] = []
     if not ledger.known:
         rest = f"taken for {ledger.schema} all the same" if assume_schema else "nothing is certain (--assume-schema judges it all the same)"
@@ -68,8 +80,35 @@ def verify_ledger(
         notes=notes,
         most=most,
         deployed=deployed,
-        step=replaying,
         read=read,
+        engine=judge or by_rows(ledger, step),
+    )
+
+
+def in_columns(
+    source: Path | str, engine: str, statement_seconds: int, threads: int, memory_bytes: int, step: Callable[[int, int], None] | None
+) -> tuple[c.Ledger, dict[str, str] | None, Engine] | None:
+    """A ledger read as columns and who judges it; None where rows are the better way, or the only one."""
+    if engine == "python" or (engine == "auto" and not _large(source)):
+        return None
+    from release_dossier.ledger.fast.judge import by_columns
+    from release_dossier.sources.ledger_columns import from_folder as columns_of_folder
+
+    file = Path(source)
+    big = columns_of_folder(file) if file.is_dir() else None
+    return None if big is None else (big.small, None, by_columns(big, "numba" if engine == "auto" else engine, threads, step))
+
+
+def _large(source: Path | str) -> bool:
+    """Whether columns pay: starting the compiled kernel costs as much as a few ten thousand orders in plain Python."""
+    file = Path(source)
+    if not AVAILABLE or (isinstance(source, str) and ledger_postgres.is_address(source)) or not file.exists():
+        return False
+    bets = file / "bets.parquet"
+    return (
+        bets.is_file() and bets.stat().st_size > LEDGER_COLUMNS_BYTES_MIN
+        if file.is_dir()
+        else file.stat().st_size > 4 * LEDGER_COLUMNS_BYTES_MIN
     )
 
 

@@ -64,6 +64,7 @@ class Import(msgspec.Struct, frozen=True):
     written_by: str
     observed_at: datetime | None
     exit_status: int | None = None
+    again_since: str = ""  # a server was killed over this very file: what was begun since this moment is continued, not begun anew
 
 
 def collect(
@@ -146,9 +147,14 @@ def _attempt(
     watch: Callable[[str, float], None],
     notes: list[str],
 ) -> tuple[str, Evidence]:
+    since = ""
     if brought is not None:
         _readable(brought.file)
-    started_digest, started, killed = _start(world, change_digest, plan, service, clock)
+        since = brought.again_since
+        recorded = _recorded(world, change_digest, plan, service, brought) if since else None
+        if recorded is not None:
+            return recorded
+    started_digest, started, killed = _start(world, change_digest, plan, service, clock, since)
     if killed:
         notes.append(f"{plan.name}: attempt {started.attempt - 1} never ended and counts; this is attempt {started.attempt}")
     reach("collect.started")
@@ -172,10 +178,25 @@ def _key(name: str, service: str) -> str:
     return f"{name}/{service}"
 
 
+def _recorded(world: World, change_digest: str, plan: Plan, service: ChangedService, brought: Import) -> tuple[str, Evidence] | None:
+    """What the killed run had recorded of this very file."""
+    content = world.store.put_artifact(brought.file)
+    for entry in world.store.entries():
+        if entry.type == "evidence" and entry.key == _key(plan.name, service.name) and entry.change == change_digest:
+            e = msgspec.convert(world.statement(entry.digest, "evidence").predicate, Evidence)
+            mine = e.producer.imported_by == brought.by and any(a.digest == content for a in e.artifacts)
+            if mine and e.recorded_at >= brought.again_since:
+                return entry.digest, e
+    return None
+
+
 def _start(
-    world: World, change_digest: str, plan: Plan, service: ChangedService, clock: Callable[[], datetime]
+    world: World, change_digest: str, plan: Plan, service: ChangedService, clock: Callable[[], datetime], since: str = ""
 ) -> tuple[str, Started, bool]:
-    """Number this attempt and enter it. They count per evidence, service and fingerprint: opening the change again resets nothing."""
+    """Number this attempt and enter it. They count per evidence, service and fingerprint: opening the change again resets nothing.
+
+    With `since`, an attempt begun after that moment and never ended is the one that goes on.
+    """
     with world.store.lock():
         before, ended = None, set()
         for entry in world.store.entries():
@@ -187,6 +208,8 @@ def _start(
                     before = entry.digest, s
             elif entry.type == "evidence":
                 ended.add(msgspec.convert(world.statement(entry.digest, "evidence").predicate, Evidence).started)
+        if since and before is not None and before[0] not in ended and before[1].started_at >= since and before[1].change == change_digest:
+            return *before, False
         started = Started(
             change=change_digest,
             name=plan.name,

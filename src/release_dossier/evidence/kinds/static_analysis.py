@@ -23,5 +23,16 @@ KIND = Kind(
         ("rules", "rules", "that found something"),
         ("files", "files", "in which something was found"),
     ),
-    formats=("sarif", "go-vet-json"),
+    formats=(
+        "actionlint",
+        "checkstyle",
+        "eslint",
+        "go-vet-json",
+        "golangci-lint",
+        "gosec",
+        "sarif",
+        "semgrep",
+        "staticcheck",
+        "zizmor",
+    ),
 )

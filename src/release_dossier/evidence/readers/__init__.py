@@ -14,11 +14,13 @@ import msgspec
 from release_dossier.errors import Refused
 from release_dossier.evidence import secrets
 from release_dossier.evidence.readers import (
+    actionlint,
     alert_history,
     alertmanager_alerts,
     alertmanager_config,
     attestation,
     capacity_report,
+    checkstyle,
     clover,
     cobertura,
     compose,
@@ -29,6 +31,7 @@ from release_dossier.evidence.readers import (
     cyclonedx_vex,
     cyclonedx_xml,
     dotnet,
+    eslint,
     fire_drill,
     gatling,
     gatling_log,
@@ -37,6 +40,8 @@ from release_dossier.evidence.readers import (
     go_cover,
     go_test,
     go_vet,
+    golangci_lint,
+    gosec,
     govulncheck,
     grype,
     health,
@@ -77,17 +82,20 @@ from release_dossier.evidence.readers import (
     replay,
     sarif,
     schemathesis,
+    semgrep,
     sloth,
     spdx,
     spdx3,
     spdx_tags,
     statement,
+    staticcheck,
     syft,
     tap,
     trivy,
     vegeta,
     vitest,
     wrk,
+    zizmor,
 )
 from release_dossier.evidence.readers.given import Given
 from release_dossier.evidence.readers.plain import plain
@@ -95,11 +103,13 @@ from release_dossier.evidence.reading import Reading
 
 HEAD_BYTES = 64 * 1024  # what a format is recognised from
 READERS: tuple[ModuleType, ...] = (  # by the alphabet, so that two people add to it without meeting
+    actionlint,
     alert_history,
     alertmanager_alerts,
     alertmanager_config,
     attestation,
     capacity_report,
+    checkstyle,
     clover,
     cobertura,
     compose,
@@ -110,6 +120,7 @@ READERS: tuple[ModuleType, ...] = (  # by the alphabet, so that two people add t
     cyclonedx_vex,
     cyclonedx_xml,
     dotnet,
+    eslint,
     fire_drill,
     gatling,
     gatling_log,
@@ -118,6 +129,8 @@ READERS: tuple[ModuleType, ...] = (  # by the alphabet, so that two people add t
     go_cover,
     go_test,
     go_vet,
+    golangci_lint,
+    gosec,
     govulncheck,
     grype,
     health,
@@ -158,17 +171,20 @@ READERS: tuple[ModuleType, ...] = (  # by the alphabet, so that two people add t
     replay,
     sarif,
     schemathesis,
+    semgrep,
     sloth,
     spdx,
     spdx3,
     spdx_tags,
     statement,
+    staticcheck,
     syft,
     tap,
     trivy,
     vegeta,
     vitest,
     wrk,
+    zizmor,
 )
 NAMES: tuple[str, ...] = tuple(r.NAME for r in READERS)
 

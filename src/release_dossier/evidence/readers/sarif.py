@@ -6,15 +6,20 @@
 3. The level is the result's own, else its rule's, else `warning`.
 4. A run without `results` did not look; one whose tool says that it failed, or whose results lie in another file, cannot tell; and
    where the file does not say that the tool finished, its exit status must.
-5. Versions 1.0, 2.0 and 2.2 use the same words for other things: they are refused by name.
+5. Where the base release's own log comes along and this one says nothing of a baseline, a result of the same rule, message and file as one
+   there is old, as many times as it is there.
+6. Versions 1.0, 2.0 and 2.2 use the same words for other things: they are refused by name.
 """
 
 from __future__ import annotations
 
+import io
+from collections import Counter
 from typing import IO, Any
 
 from release_dossier.errors import Refused
 from release_dossier.evidence.readers.given import Given, mapping, objects, whole_json, word, wrong_shape, wrong_version
+from release_dossier.evidence.readers.plain import plain
 from release_dossier.evidence.readers.sniff import outline
 from release_dossier.evidence.reading import Counterexample, Coverage, Fact, Reading, example, first
 
@@ -40,6 +45,8 @@ class _Tally:
         self.files: set[str] = set()
         self.bad: list[tuple[int, Counterexample]] = []
         self.old = 0
+        self.alike: Counter[tuple[str, str, str]] = Counter()  # open results by what stays when lines move
+        self.before: Counter[tuple[str, str, str]] | None = None  # those of the base release
         self.broken: list[str] = []
         self.causes: list[str] = []
         self.scanned: set[str] = set()
@@ -61,9 +68,22 @@ def read(stream: IO[bytes], given: Given) -> Reading:
         wrong_shape("expectations.fail_on", fail_on, "error, warning or note")
     runs = objects(log["runs"], "runs")
     tally = _Tally(fail_on)
+    if given.base:
+        tally.before = _before(given, fail_on)
     for i, run in enumerate(runs):
         _run(run, f"runs[{i}]", tally, given)
     return _reading(runs, tally)
+
+
+def _before(given: Given, fail_on: str) -> Counter[tuple[str, str, str]]:
+    """The open results of the base release's own log."""
+    log = mapping(whole_json(plain(io.BytesIO(given.base or b""))), "base")
+    if log.get("version") != "2.1.0":
+        wrong_version("base version", log.get("version"), "SARIF 2.1.0")
+    tally = _Tally(fail_on)
+    for i, run in enumerate(objects(log.get("runs"), "base runs")):
+        _run(run, f"base runs[{i}]", tally, given)
+    return tally.alike
 
 
 def _run(run: dict[str, Any], at: str, tally: _Tally, given: Given) -> None:
@@ -118,16 +138,24 @@ def _result(result: dict[str, Any], at: str, by_tool: list[list[dict[str, Any]]]
     if not message and not isinstance(result.get("message"), dict):
         wrong_shape(f"{at}.message", result.get("message"), "a message")
     tally.results += 1
+    file = where.rpartition(":")[0] if where.rpartition(":")[2].isdecimal() else where
+    hushed = bool(suppressions) and all(
+        s.get("status", "accepted") == "accepted" and s.get("state", "accepted") == "accepted" for s in suppressions
+    )
+    if state is None and tally.before is not None and not hushed and kind == "fail":
+        state = "unchanged" if tally.before[rule_id, message, file] > 0 else "new"
+        tally.before[rule_id, message, file] -= 1
     if state:
         tally.states[state] += 1
     if rule_id:
         tally.rules.add(rule_id)
     if where:
-        tally.files.add(where.rpartition(":")[0] if where.rpartition(":")[2].isdecimal() else where)
-    if suppressions and all(s.get("status", "accepted") == "accepted" and s.get("state", "accepted") == "accepted" for s in suppressions):
+        tally.files.add(file)
+    if hushed:
         tally.suppressed += 1
     elif kind == "fail" and state != "absent":
         tally.open[level] += 1
+        tally.alike[rule_id, message, file] += 1
         if level in tally.failing and state == "unchanged":
             tally.old += 1
         elif level in tally.failing:
@@ -210,11 +238,12 @@ def _reading(runs: list[dict[str, Any]], tally: _Tally) -> Reading:
         "rules": Fact(len(tally.rules), "rules"),
         "files": Fact(len(tally.files), "files"),
     }
-    if any(tally.states.values()):
+    tally.before = None if tally.before is None else +tally.before
+    if any(tally.states.values()) or tally.before is not None:
         facts |= {
             "results_new": Fact(tally.states["new"] + tally.states["updated"], "results"),
             "results_old": Fact(tally.states["unchanged"], "results"),
-            "results_gone": Fact(tally.states["absent"], "results"),
+            "results_gone": Fact(tally.states["absent"] + sum((tally.before or Counter()).values()), "results"),
         }
     files = len(tally.scanned)
     ends = [word(i.get("endTimeUtc")) for r in runs for i in objects(r.get("invocations"), "invocations")]

@@ -6,6 +6,7 @@ then nothing of it is in the sums, and its `state` says so.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -65,6 +66,19 @@ class Flows(NamedTuple):
 
     low: Any
     high: Any
+
+
+def some_markets(result: Any, rule: Any, state: Any) -> Markets:
+    """Markets of which only what is given is known."""
+    users, buyers, volume, paid, first_sale = np.zeros((5, len(state)), np.int64)
+    return Markets(result, rule, users, buyers, volume, paid, first_sale, state)
+
+
+def some_sales(row: Any, start: Any) -> Sales:
+    """Sales not priced yet: their rows, and where the markets' orders begin."""
+    sellable, price, low, high, beyond = np.zeros((5, len(row)), np.int64)
+    against, state = np.zeros((2, len(row)), np.int8)
+    return Sales(np.searchsorted(row, start), row, sellable, price, low, high, against, beyond, state)
 
 
 def rules_row(rules: Ruleset) -> Any:
@@ -190,8 +204,8 @@ def credited(s: int, shares: int, rule: Any, asked: int, sales: Sales) -> None:
 
 
 @compiled
-def replay(first: int, last: int, rows: Rows, markets: Markets, sales: Sales, rules: Any, flows: Flows, price: bool) -> None:
-    """Replay markets first..last, whose users are numbered; with `price` their sales are priced here, else they have been."""
+def replay(first: int, last: int, rows: Rows, markets: Markets, sales: Sales, rules: Any, flows: Flows, priced: Any) -> None:
+    """Replay markets first..last, whose users are numbered, but for those handed over; priced[m] is 1 where the sales of m have been."""
     most = 0
     users = 0
     for m in range(first, last):
@@ -204,7 +218,9 @@ def replay(first: int, last: int, rows: Rows, markets: Markets, sales: Sales, ru
         begin = rows.start[m]
         end = rows.start[m + 1]
         n = end - begin
-        if price:
+        if markets.state[m] == k.HANDED:
+            continue
+        if priced[m] == 0:
             for weight in weights(begin, end, rows, rules):
                 if weight > 0:
                     if k.chances(n, weight, rows.amount[begin:end], rows.yes[begin:end], p) == k.DONE:
@@ -220,6 +236,24 @@ def replay(first: int, last: int, rows: Rows, markets: Markets, sales: Sales, ru
                     flows.high[rows.user[i]] += held[7, u]
                     held[6, u] = 0
                     held[7, u] = 0
+
+
+def price_many(m: int, rows: Rows, markets: Markets, sales: Sales, rules: Any, pool: Any, threads: int) -> None:
+    """Price the sales of one large market on several threads, each a run of them of about the same work."""
+    begin, end = int(rows.start[m]), int(rows.start[m + 1])
+    first, last = int(sales.start[m]), int(sales.start[m + 1])
+    for weight in weights(begin, end, rows, rules):
+        p = np.empty(end - begin + 2, np.float64)
+        if not weight:
+            continue
+        if k.chances(end - begin, weight, rows.amount[begin:end], rows.yes[begin:end], p) == k.HANDED:
+            markets.state[m] = k.HANDED
+            continue
+        through = np.cumsum(sales.row[first:last] - begin)
+        cut = np.searchsorted(through, np.linspace(0, through[-1], 8 * threads + 1)[1:-1])
+        bounds = sorted({first, last, *(first + int(x) for x in cut)})
+        args = (rows, int(markets.users[m]), sales, rules, p, weight)
+        list(pool.map(lambda span: price_sales(m, span[0], span[1], *args), pairwise(bounds)))  # noqa: B023
 
 
 @compiled

@@ -1,0 +1,327 @@
+"""Ledgers read as columns, for those too large to be read as rows. Only what is plain is read so: whole numbers in columns of whole
+numbers, times in columns of times. Anything else is left to the readers of rows, which name the place of what they refuse."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from release_dossier.ledger import columns as c
+from release_dossier.ledger.fast.big import NONE, SAFE, Big, Markets, Orders, Users, spans
+from release_dossier.ledger.fast.order import by_market
+from release_dossier.ledger.identity import OTHER_SIDE, Columns, identity
+from release_dossier.sources.ledger_rows import YEAR_2, YEAR_10000, Reader, Table, assemble, wanted
+
+LARGE = ("users", "markets", "bets")
+
+
+class NotPlain(Exception):
+    """A column that only the readers of rows may judge."""
+
+
+Fetch = Callable[[str, list[str]], pa.Table]
+
+
+def from_folder(folder: Path) -> Big | None:
+    """A folder of Parquet as columns; None where it is not plain.
+
+    Raises:
+        Refused: as `assemble` for its small tables.
+    """
+    import pyarrow.parquet as pq
+
+    def columns(table: str) -> list[str] | None:
+        file = folder / f"{table}.parquet"
+        return pq.read_schema(file).names if file.is_file() else None
+
+    def fetch(table: str, names: list[str]) -> pa.Table:
+        words = [
+            n
+            for n in names
+            if n in ("username", "outcome", "user_type", "resolution_result", "lifecycle_status", "creator_username", "steward_username")
+        ]
+        return pq.read_table(folder / f"{table}.parquet", columns=names, read_dictionary=words)
+
+    def rows(table: str, names: list[str], most: int | None) -> list[dict[str, Any]]:
+        if most is None:
+            return pq.read_table(folder / f"{table}.parquet", columns=names).to_pylist()  # type: ignore[no-any-return]
+        with pq.ParquetFile(folder / f"{table}.parquet") as file:
+            first = next(file.iter_batches(most, columns=names), None)
+            return first.to_pylist() if first is not None else []
+
+    try:
+        return _big(columns, fetch, rows, folder.name, left_out_when_empty=True)
+    except (NotPlain, pa.ArrowException, OSError, UnicodeDecodeError):
+        return None
+
+
+def _big(
+    columns: Callable[[str], list[str] | None], fetch: Fetch, rows: Callable[[str, list[str], int | None], list[dict[str, Any]]], at: str,
+    *, left_out_when_empty: bool = False,
+) -> Big:  # fmt: skip
+    """The small tables as rows, and one row of each large one, for what it lacks; the large ones as columns."""
+    if any(columns(t) is None for t in LARGE):
+        raise NotPlain
+    some: dict[str, list[str]] = {}
+
+    def read(table: str, must: tuple[str, ...], may: tuple[str, ...]) -> Table:
+        have = columns(table)
+        if have is None:
+            return None
+        some[table] = wanted(at, table, must, may, have)
+        found = rows(table, some[table], 1 if table in LARGE else None)
+        return [{"rowid": i, **row} for i, row in enumerate(found, 1)]
+
+    reader: Reader = read
+    small = assemble(reader, at, left_out_when_empty=left_out_when_empty)
+    return big_of(small, *(fetch(t, some[t]) for t in LARGE))
+
+
+def big_of(small: c.Ledger, users: pa.Table, markets: pa.Table, bets: pa.Table) -> Big:
+    """Tables as columns, ordered and hashed.
+
+    Raises:
+        NotPlain: something in them is for the readers of rows.
+    """
+    hashes = Columns(), Columns(), Columns()
+    people, names = _users(users, hashes[0])
+    extra: list[str] = []
+    number = pa.array(names)
+    places = _markets(markets, hashes[1], number, names, extra)
+    orders, rest, strange, live = _bets(bets, hashes[2], number, names, extra, places.id)
+    made = [places.created_at, places.resolved_at, orders.at, np.array([b.placed_at for b in rest if b.placed_at is not None], np.int64)]
+    small = msgspec.structs.replace(small, users=(), markets=(), bets=())
+    small = msgspec.structs.replace(small, digest=identity(small, *hashes))
+    people = msgspec.structs.replace(people, names=[*names, *extra])
+    return Big(
+        small=small, users=people, markets=places, strange=strange, rest=rest, live=live, parts=lambda: iter((orders,)),
+        moments=spans(small, made), last_order=int(orders.at.max()) if live else None,
+    )  # fmt: skip
+
+
+def _sorted(table: pa.Table) -> pa.Table:
+    ids = whole(table["id"])
+    if len(ids) and not (ids[1:] > ids[:-1]).all():
+        order = np.argsort(ids, kind="stable")
+        if (ids[order][1:] == ids[order][:-1]).any():
+            raise NotPlain
+        table = table.take(pa.array(order))
+    return table
+
+
+def whole(column: pa.ChunkedArray, null: int | None = None) -> Any:
+    """A column of whole numbers; `null` stands where there is none, without it there must be one."""
+    if pa.types.is_null(column.type):
+        column = column.cast(pa.int64())
+    if not pa.types.is_integer(column.type) or column.type == pa.uint64() or (column.null_count and null is None):
+        raise NotPlain
+    filled = column.fill_null(null) if column.null_count else column
+    return np.ascontiguousarray(filled.cast(pa.int64()).to_numpy())
+
+
+def moments(column: pa.ChunkedArray) -> Any:
+    """A column of times as microseconds since 1970 UTC; NONE where there is none, or Go's own none."""
+    if pa.types.is_null(column.type):
+        return np.full(len(column), NONE, np.int64)
+    if not pa.types.is_timestamp(column.type) or column.type.unit == "ns":
+        raise NotPlain
+    micros = column.cast(pa.timestamp("us", tz=column.type.tz)).cast(pa.int64())
+    found = (micros.fill_null(NONE) if micros.null_count else micros).to_numpy()
+    if (found >= YEAR_10000).any():
+        raise NotPlain
+    return np.where(found < YEAR_2, NONE, found)
+
+
+def truth(column: pa.ChunkedArray) -> Any:
+    """A column of yes and no; NULL is no."""
+    if not pa.types.is_boolean(column.type):
+        raise NotPlain
+    return column.fill_null(False).to_numpy().astype(bool)
+
+
+def _gone(table: pa.Table) -> Any:
+    if "deleted_at" not in table.column_names:
+        return np.zeros(len(table), bool)
+    when = moments(table["deleted_at"])
+    return (when != NONE) & (when != 0)
+
+
+def text(column: pa.ChunkedArray) -> tuple[Any, list[str | None]]:
+    """A column of words as places in a list of distinct ones; -1 for NULL."""
+    if pa.types.is_null(column.type):
+        column = column.cast(pa.string())
+    if not pa.types.is_dictionary(column.type):
+        if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+            raise NotPlain
+        column = column.dictionary_encode()
+    elif not (pa.types.is_string(column.type.value_type) or pa.types.is_large_string(column.type.value_type)):
+        raise NotPlain
+    if not column.num_chunks:
+        return np.zeros(0, np.int64), []
+    one = column.unify_dictionaries()
+    distinct = one.chunk(0).dictionary
+    places = np.concatenate([_places(chunk.indices) for chunk in one.chunks])
+    return places, distinct.to_pylist()
+
+
+def _places(indices: pa.Array) -> Any:
+    return (indices.fill_null(-1) if indices.null_count else indices).to_numpy(zero_copy_only=False)
+
+
+def _users(table: pa.Table, hashes: Columns) -> tuple[Users, list[str]]:
+    table = _sorted(table)
+    places, distinct = text(table["username"])
+    if len(distinct) != len(table) or (places < 0).any() or "" in distinct:
+        raise NotPlain
+    names: list[str] = [str(distinct[i]) for i in places.tolist()]
+    kinds, words = text(table["user_type"])
+    types = [words[i] or "" if i >= 0 else "" for i in kinds.tolist()]
+    initial, balance = whole(table["initial_account_balance"]), whole(table["account_balance"])
+    if len(names) and max(np.abs(initial).max(), np.abs(balance).max()) >= SAFE:
+        raise NotPlain
+    ids, gone = whole(table["id"]), _gone(table)
+    hashes.add(id=ids, username=names, user_type=types, initial=initial, balance=balance, deleted=gone)
+    return Users(ids, names, types, initial, balance, gone), names
+
+
+def _named(column: pa.ChunkedArray, number: pa.Array, names: list[str], extra: list[str]) -> tuple[Any, list[str]]:
+    """Numbers of the users a column names, -1 for nobody, and the names; those no user has go to `extra`."""
+    places, distinct = text(column)
+    words = [w or "" for w in distinct]
+    found = pc.index_in(pa.array(words, pa.string()), value_set=number)
+    known = np.array([-1 if x is None else x for x in found.to_pylist()], np.int64)
+    for i, word in enumerate(words):
+        if word and known[i] < 0:
+            if word not in extra:
+                extra.append(word)
+            known[i] = len(names) + extra.index(word)
+    numbers = np.append(known, -1)[places]
+    return numbers, [words[i] if i >= 0 else "" for i in places.tolist()]
+
+
+def _markets(table: pa.Table, hashes: Columns, number: pa.Array, names: list[str], extra: list[str]) -> Markets:
+    table = _sorted(table)
+    have = set(table.column_names)
+    n = len(table)
+    results, result_words = text(table["resolution_result"])
+    lives, life_words = text(table["lifecycle_status"]) if "lifecycle_status" in have else (np.zeros(n, np.int64), [""])
+    words = [w or "" for w in result_words] + [""] + [w or "" for w in life_words] + [""]
+    result = np.where(results < 0, len(result_words), results)
+    lifecycle = np.where(lives < 0, len(words) - 1, lives + len(result_words) + 1)
+    creator, creators = _named(table["creator_username"], number, names, extra)
+    steward, stewards = (
+        _named(table["steward_username"], number, names, extra) if "steward_username" in have else (np.full(n, -1, np.int64), [""] * n)
+    )
+    cost = whole(table["proposal_cost"], 0) if "proposal_cost" in have else np.full(n, NONE, np.int64)
+    made = Markets(
+        id=whole(table["id"]), created_at=moments(table["created_at"]), closes_at=moments(table["resolution_date_time"]),
+        resolved=truth(table["is_resolved"]), resolved_at=moments(table["final_resolution_date_time"]), result=result, lifecycle=lifecycle,
+        cost=cost, creator=creator, steward=steward,
+        rejected_at=moments(table["rejected_at"]) if "rejected_at" in have else np.full(n, NONE, np.int64), deleted=_gone(table),
+        words=words, has_lifecycle="lifecycle_status" in have and n > 0, has_cost="proposal_cost" in have and n > 0,
+    )  # fmt: skip
+    known = "lifecycle_status" in have
+    hashes.add(
+        id=made.id, created_at=made.created_at, closes_at=made.closes_at, resolved=made.resolved, resolved_at=made.resolved_at,
+        result=[words[i] for i in result.tolist()], lifecycle=[words[i] if known else None for i in lifecycle.tolist()],
+        cost=cost, creator=creators, steward=stewards, rejected_at=made.rejected_at, deleted=made.deleted,
+    )  # fmt: skip
+    return made
+
+
+def _bets(
+    table: pa.Table, hashes: Columns, number: pa.Array, names: list[str], extra: list[str], market_ids: Any
+) -> tuple[Orders, tuple[c.Bet, ...], list[int], int]:
+    """Live orders by market, the other rows, the ids of markets nobody knows, and how many orders are live."""
+    table = _sorted(table)
+    ids, amount, at = whole(table["id"]), whole(table["amount"]), moments(table["placed_at"])
+    market, gone = whole(table["market_id"], NONE), _gone(table)
+    if len(ids) and np.abs(amount).max() >= SAFE:
+        raise NotPlain
+    user, strangers = _bettors(table["username"], number, names)
+    side, odd = _sides(table["outcome"])
+    hashes.add(
+        id=ids, user=np.where(user < 0, NONE, user), market=market, amount=amount, placed_at=at, side=side, deleted=gone,
+        strangers=strangers, sides=[odd[i] for i in sorted(odd)],
+    )  # fmt: skip
+    shift = {i: names_at(word, names, extra) for i, word in enumerate(strangers, len(names))}
+    if shift:
+        moved = np.arange(len(names) + len(strangers))
+        moved[list(shift)] = list(shift.values())
+        user = np.where(user < 0, -1, moved[user])
+    live = ~gone & (user >= 0) & (market != NONE) & (at != NONE)
+    all_names = [*names, *extra]
+    rest = tuple(
+        c.Bet(
+            int(ids[i]), all_names[user[i]] if user[i] >= 0 else None, None if market[i] == NONE else int(market[i]), int(amount[i]),
+            odd.get(i, "YES" if side[i] == 1 else "NO"), None if at[i] == NONE else int(at[i]), bool(gone[i]),
+        )
+        for i in np.flatnonzero(~live).tolist()
+    )  # fmt: skip
+    if len(rest):
+        keep = np.flatnonzero(live)
+        place = {int(old): new for new, old in enumerate(keep.tolist())} if odd else {}
+        ids, user, market, amount, side, at = (x[keep] for x in (ids, user, market, amount, side, at))
+        odd = {place[i]: word for i, word in odd.items() if i in place}
+    numbers, strange = numbered_markets(market, market_ids)
+    order = by_market(numbers, len(market_ids) + len(strange), at)
+    where = {int(old): new for new, old in enumerate(order.tolist())} if odd else {}
+    orders = Orders(
+        ids[order], user[order].astype(np.int32), numbers[order], amount[order], (side == 1).astype(np.int8)[order], at[order],
+        {where[i]: word for i, word in odd.items()},
+    )  # fmt: skip
+    return orders, rest, strange, len(ids)
+
+
+def names_at(word: str, names: list[str], extra: list[str]) -> int:
+    """The number of a name no user has."""
+    if word not in extra:
+        extra.append(word)
+    return len(names) + extra.index(word)
+
+
+def _bettors(column: pa.ChunkedArray, number: pa.Array, names: list[str]) -> tuple[Any, list[str]]:
+    """Numbers of users, -1 for NULL; names no user has are numbered after them in order of appearance."""
+    places, distinct = text(column)
+    found = pc.index_in(pa.array(distinct, pa.string()), value_set=number)
+    known = np.array([-1 if x is None else x for x in found.to_pylist()], np.int64)
+    unknown = np.flatnonzero(known < 0)
+    strangers: list[str] = []
+    if len(unknown):
+        first = [int(np.flatnonzero(places == i)[0]) if (places == i).any() else len(places) for i in unknown.tolist()]
+        for i in [i for _, i in sorted(zip(first, unknown.tolist(), strict=True))]:
+            if (places == i).any():
+                known[i] = len(names) + len(strangers)
+                strangers.append(str(distinct[i]))
+    return np.append(known, -1)[places], strangers
+
+
+def _sides(column: pa.ChunkedArray) -> tuple[Any, dict[int, str]]:
+    """1 for YES, 0 for NO, 2 for what else is there, which is given by row."""
+    places, distinct = text(column)
+    codes = np.array([{"YES": 1, "NO": 0}.get(w or "", OTHER_SIDE) for w in distinct] + [OTHER_SIDE], np.int8)
+    side = codes[places]
+    odd = {i: (distinct[places[i]] or "") if places[i] >= 0 else "" for i in np.flatnonzero(side == OTHER_SIDE).tolist()}
+    return side, odd
+
+
+def numbered_markets(market: Any, ids: Any) -> tuple[Any, list[int]]:
+    """Numbers of markets by their ids; those nobody knows come after, in order of their ids."""
+    if len(ids) and int(ids[0]) == 1 and int(ids[-1]) == len(ids):
+        number = market - 1
+        unknown = (market < 1) | (market > len(ids))
+    else:
+        number = np.searchsorted(ids, market)
+        unknown = (number >= len(ids)) | (np.append(ids, NONE)[np.minimum(number, len(ids))] != market)
+    if not unknown.any():
+        return number, []
+    strange = np.unique(market[unknown])
+    number = number.copy()
+    number[unknown] = len(ids) + np.searchsorted(strange, market[unknown])
+    return number, strange.tolist()

@@ -1,0 +1,148 @@
+"""Engines over columns say what the reference says, to the byte: on captured ledgers, generated ones, wrong ones and broken ones."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from release_dossier.digest import canonical
+from release_dossier.errors import Refused
+from release_dossier.ledger.columns import Bet, Ledger, Market, User
+from release_dossier.ledger.fast.big import from_ledger
+from release_dossier.ledger.fast.judge import by_columns, whole
+from release_dossier.ledger.generate import EPOCH, Bets, Spec, as_ledger, generate, requests
+from release_dossier.ledger.judged import by_rows
+from release_dossier.ledger.mutants import MUTANTS, Made, mutate
+from release_dossier.ledger.rulesets import NAMED, Era, Eras, always
+from release_dossier.ledger.verify import statement_of_account
+from release_dossier.sources.ledger_columns import from_folder
+from release_dossier.sources.ledger_writer import bets_table, tables, writing
+from release_dossier.sources.ledgers import read_ledger, verify_ledger
+
+SHARED = Path(__file__).resolve().parents[3] / "shared/socialpredict/ledgers"
+
+
+def made(rng: random.Random, rules: str) -> Made:
+    spec = Spec(
+        seed=rng.randrange(10**6), bets=rng.choice([0, 1, 30, 150, 300]), markets=rng.randint(1, 30), users=rng.randint(8, 30),
+        sales=rng.choice([0, 25, 60]), rules=NAMED[rules][0],
+    )  # fmt: skip
+    world, cohorts = generate(spec)
+    return Made(world, Bets.joined(list(cohorts)))
+
+
+def broken(g: Ledger, rng: random.Random) -> Ledger:
+    """Some rows changed into what no server writes."""
+    rows: dict[str, list[Any]] = {"users": list(g.users), "bets": list(g.bets), "markets": list(g.markets)}
+    moments = [b.placed_at for b in g.bets] or [5]
+    names, marks = [u.username for u in g.users], [m.id for m in g.markets]
+    for _ in range(rng.randint(1, 4)):
+        table = rng.choice([t for t, r in rows.items() if r])
+        i = rng.randrange(len(rows[table]))
+        row = rows[table][i]
+        changes: list[dict[str, Any]]
+        if isinstance(row, Bet):
+            changes = [
+                {"outcome": rng.choice(["MAYBE", "", "yes"])}, {"amount": rng.choice([0, -1, -1000, 2**51, 10**6])}, {"deleted": True},
+                {"username": rng.choice([None, "nobody", *names])}, {"market_id": rng.choice([None, 999, *marks])},
+                {"placed_at": rng.choice([None, 10**15, *moments])}, {"placed_at": rng.choice(moments), "market_id": rng.choice(marks)},
+            ]  # fmt: skip
+        elif isinstance(row, User):
+            changes = [{"balance": row.balance + rng.choice([1, -1, -(10**7), 10**9])}, {"deleted": True}]
+        else:
+            assert isinstance(row, Market)
+            made_at = row.created_at or 0
+            changes = [
+                {"resolved": not row.resolved}, {"result": rng.choice(["YES", "NO", "N/A", "", "X"])},
+                {"deleted": True, "created_at": None},
+                {"resolved_at": rng.choice([None, 10**15, made_at + 5])}, {"closes_at": None}, {"rejected_at": made_at + 9},
+                {"creator": rng.choice(["", "stranger", *names]), "steward": rng.choice(["", "stranger", *names])},
+                {"cost": rng.choice([0, 3]) if row.cost is not None else None},
+            ]  # fmt: skip
+        rows[table][i] = msgspec.structs.replace(row, **rng.choice(changes))
+    return msgspec.structs.replace(g, **{t: tuple(r) for t, r in rows.items()})
+
+
+def terms(rng: random.Random, rules: str) -> Eras:
+    """One ruleset, two in turn with or without a gap, or one of two."""
+    mine, other, moment = NAMED[rules][0], NAMED[rng.choice(list(NAMED))][0], EPOCH + 10 * 86_400_000_000
+    later = moment + rng.choice([1, 86_400_000_000])
+    return rng.choice(
+        [
+            always(rules, mine), always(rules, mine), always(rules, mine),
+            Eras("two", (Era(None, moment, "a", other), Era(later, None, "b", mine))), Eras("any", (Era(None, None, "a", mine, (other,)),)),
+        ]
+    )  # fmt: skip
+
+
+def same(g: Ledger, eras: Eras, asked: dict[int, int]) -> None:
+    big = from_ledger(g)
+    assert big is not None
+    one, two = by_rows(g), by_columns(big, "numba", 2)
+    a, b = one.judge(eras, asked), two.judge(eras, asked)
+    assert [msgspec.to_builtins(c) for c in b.checks] == [msgspec.to_builtins(c) for c in a.checks]
+    assert (b.totals, b.markets, b.findings, b.sales) == (a.totals, a.markets, a.findings, a.sales)
+    assert len(b.accounts.stuck) == len(a.accounts.stuck)
+    assert (two.facts.users, two.facts.markets, two.facts.bets, two.facts.last_order) == (
+        one.facts.users, one.facts.markets, one.facts.bets, one.facts.last_order,
+    )  # fmt: skip
+    assert whole(big) == g
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_columns_say_what_rows_say(seed: int) -> None:
+    """Checks, counts, examples, words and totals of 1,000 ledgers: correct, mutated and broken, under one or several rules."""
+    rng = random.Random(seed)
+    for _ in range(250):
+        rules = rng.choice(list(NAMED))
+        m = made(rng, rules)
+        if rng.random() < 0.4 and len(m.bets.id):
+            try:
+                mutate(rng.choice(list(MUTANTS)), m)
+            except Refused:
+                continue
+        g = as_ledger(m.world, m.bets)
+        same(broken(g, rng) if rng.random() < 0.6 else g, terms(rng, rules), requests(m.bets) if rng.random() < 0.4 else {})
+
+
+def captured() -> list[Path]:
+    return sorted(p.parent for p in SHARED.rglob("ledger.sqlite")) if SHARED.exists() else []
+
+
+@pytest.mark.captured
+@pytest.mark.parametrize("case", captured() or [None], ids=lambda p: "/".join(p.parts[-2:]) if p else "none")
+def test_captured_ledgers(case: Path | None) -> None:
+    """The whole object, but for the name of the engine, from Parquet, under named rules, a timeline and none."""
+    if case is None:
+        pytest.skip("needs ../shared: ledgers real builds wrote")
+    if not (case / "parquet").is_dir():
+        return
+    own = {"timeline": str(case / "timeline.json")} if (case / "timeline.json").exists() else {"ruleset": str(case / "rules.json")}
+    journal = case / "journal.ndjson.xz"
+    more: dict[str, Any] = {**own, "receipts": str(journal)} if journal.exists() else dict(own)
+    for options in (own, more, {}):
+        values = [verify_ledger(case / "parquet", engine=engine, threads=2, **options).as_json() for engine in ("python", "numba")]
+        assert values[1].pop("engine") == "numba"
+        values[0].pop("engine")
+        assert canonical(values[0]) == canonical(values[1])
+
+
+@pytest.mark.parametrize("rules", ["v2.1.0", "v3.2.0", "v3.8.1"])
+def test_a_folder_read_as_columns_is_the_ledger(rules: str, tmp_path: Path) -> None:
+    """Same digest, same account of a user, whichever way it is read; rows in any order of files."""
+    m = made(random.Random(5), rules)
+    with writing(str(tmp_path / "l")) as put:
+        put("bets", bets_table(m.world, m.bets).take(list(range(len(m.bets.id)))[::-1]))
+        for name, table in tables(m.world):
+            put(name, table)
+    big = from_folder(tmp_path / "l")
+    assert big is not None
+    assert big.small.digest == read_ledger(tmp_path / "l").digest
+    one, two = (verify_ledger(tmp_path / "l", ruleset=rules, engine=e) for e in ("python", "numba"))
+    assert (one.engine, two.engine) == ("python", "numba")
+    for user in ("user0000000", "user0000003"):
+        assert statement_of_account(one, user) == statement_of_account(two, user)

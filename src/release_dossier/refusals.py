@@ -74,6 +74,7 @@ CODES = {
     ),
     "collect.no-file": ("The file or ledger to import is not there.", "Check the path after --from."),
     "collect.no-name": ("A file was given without saying which evidence it is.", "dossier collect NAME --from FILE"),
+    "collect.no-vex": ("A plan names a VEX that the change's head does not hold.", "Commit it, or mend `vex` in the plan's options."),
     "collect.other-kind": (
         "The file holds another kind of evidence than the plan asks for under this name.",
         "See what it says: dossier evidence read FILE.",
@@ -133,6 +134,18 @@ CODES = {
     "event.value": (
         "A CloudEvent's attribute has a value the specification does not allow.",
         "See the place named, and CloudEvents 1.0.2, section 2.2 and 3.1.",
+    ),
+    "dossier.withheld": (
+        "An artifact a dossier stands on was erased after the dossier was closed.",
+        "dossier assemble: the new set counts what it carried as missing.",
+    ),
+    "erase.role": (
+        "The person holds no role that may speak for evidence.",
+        "Ask somebody of role risk-owner, release-manager, ops or trust-root.",
+    ),
+    "erase.unknown": (
+        "No evidence names this artifact, or several do.",
+        "Take the digest from dossier show EVIDENCE; eight digits or more.",
     ),
     "evidence.ambiguous-format": ("The file could be read in more than one way.", "Say which: --format NAME."),
     "evidence.empty": ("The file has no content.", "Find out why the tool wrote nothing; an empty report proves nothing."),
@@ -236,6 +249,7 @@ CODES = {
     "key.refused": ("ssh-keygen would not sign with this key; what it said is shown.", "Often: chmod 600 FILE."),
     "key.unreadable": ("The operating system did not let the key be read.", "Check its permissions and its owner."),
     "key.unsupported": ("The key is of a type, or a size, that is not accepted.", "ssh-keygen -t ed25519 makes one that is."),
+    "kind.taken": ("A kind of the project's own bears the name of one that is there already.", "Give it another name in dossier.toml."),
     "kind.unknown": ("There is no kind of evidence of this name.", "dossier evidence kinds lists them."),
     "ledger.address": (
         "The address of the PostgreSQL server cannot be taken apart, so nothing of it is shown.",
@@ -548,4 +562,8 @@ CODES = {
     "waiver.past": ("The waiver would have ended before it began.", "--until a later moment."),
     "waiver.unknown": ("The service has no requirement of this name.", "dossier gate lists them."),
     "webhook.secret": ("The secret of a webhook is empty or no base64.", "Make one: whsec_ and 24 to 64 random bytes in base64."),
+    "store.withheld": (
+        "An artifact was erased by a signed word.",
+        "Whoever kept a copy can show it; collect the evidence again if it is needed.",
+    ),
 }

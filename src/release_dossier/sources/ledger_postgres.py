@@ -60,8 +60,8 @@ def from_server(address: str, statement_seconds: int = LEDGER_STATEMENT_SECONDS_
         Unavailable: `ledger.server`, `ledger.server-lost`, `ledger.statement-timeout`, `ledger.locked`.
     """
     with snapshot(address, statement_seconds) as (connection, facts):
-        tables = _tables(connection, place(address))
-        return assemble(_rows(connection, tables, place(address)), place(address)), facts
+        tables = tables_of(connection, place(address))
+        return assemble(rows_of(connection, tables, place(address)), place(address)), facts
 
 
 @contextmanager
@@ -110,7 +110,7 @@ def _facts(connection: psycopg.Connection[Any], at: str) -> dict[str, str]:
     return {"from": at, "snapshot": row[0], "at": row[1], "server": row[2], "isolation": row[3], "read_only": row[4], "role": row[5]}
 
 
-def _tables(connection: psycopg.Connection[Any], at: str) -> dict[str, tuple[int, str]]:
+def tables_of(connection: psycopg.Connection[Any], at: str) -> dict[str, tuple[int, str]]:
     """Table → (its oid, its schema), as the search path finds it.
 
     Raises:
@@ -131,7 +131,7 @@ def _tables(connection: psycopg.Connection[Any], at: str) -> dict[str, tuple[int
     return {name: (oid, schema) for name, oid, schema, _, _ in found}
 
 
-def _rows(connection: psycopg.Connection[Any], tables: dict[str, tuple[int, str]], at: str) -> Reader:
+def rows_of(connection: psycopg.Connection[Any], tables: dict[str, tuple[int, str]], at: str) -> Reader:
     import psycopg
     from psycopg.adapt import Loader
     from psycopg.pq import Format

@@ -87,24 +87,26 @@ def in_columns(
     if engine == "python" or (engine == "auto" and not _large(source)):
         return None
     from release_dossier.ledger.fast.judge import by_columns
-    from release_dossier.sources.ledger_columns import from_folder as columns_of_folder
+    from release_dossier.sources import ledger_columns as columns
 
+    name = "numba" if engine == "auto" else engine
+    if isinstance(source, str) and ledger_postgres.is_address(source):
+        over = columns.from_server(source, statement_seconds)
+        return None if over is None else (over[0].small, over[1], by_columns(over[0], name, threads, step))
     file = Path(source)
-    big = columns_of_folder(file) if file.is_dir() else None
-    return None if big is None else (big.small, None, by_columns(big, "numba" if engine == "auto" else engine, threads, step))
+    big = columns.from_folder(file) if file.is_dir() else columns.from_sqlite(file)
+    return None if big is None else (big.small, None, by_columns(big, name, threads, step))
 
 
 def _large(source: Path | str) -> bool:
     """Whether columns pay: starting the compiled kernel costs as much as a few ten thousand orders in plain Python."""
-    file = Path(source)
-    if not AVAILABLE or (isinstance(source, str) and ledger_postgres.is_address(source)) or not file.exists():
+    if not AVAILABLE:
         return False
-    bets = file / "bets.parquet"
-    return (
-        bets.is_file() and bets.stat().st_size > LEDGER_COLUMNS_BYTES_MIN
-        if file.is_dir()
-        else file.stat().st_size > 4 * LEDGER_COLUMNS_BYTES_MIN
-    )
+    if isinstance(source, str) and ledger_postgres.is_address(source):
+        return True
+    file = Path(source)
+    bets, most = (file / "bets.parquet", 1) if file.is_dir() else (file, 8)
+    return bets.is_file() and bets.stat().st_size > most * LEDGER_COLUMNS_BYTES_MIN
 
 
 def rules_for(ruleset: str | None, timeline: str | None) -> Eras | None:

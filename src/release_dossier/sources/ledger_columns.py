@@ -15,9 +15,8 @@ import pyarrow.compute as pc
 
 from release_dossier.ledger import columns as c
 from release_dossier.ledger.fast.big import NONE, SAFE, Big, Markets, Orders, Users, spans
-from release_dossier.ledger.fast.order import by_market
 from release_dossier.ledger.identity import OTHER_SIDE, Columns, identity
-from release_dossier.sources import ledger_files, ledger_postgres, ledger_postgres_copy
+from release_dossier.sources import ledger_files, ledger_postgres
 from release_dossier.sources.ledger_rows import TABLES, YEAR_2, YEAR_10000, Reader, Table, assemble, wanted
 
 LARGE = ("users", "markets", "bets")
@@ -91,8 +90,8 @@ def from_sqlite(file: Path) -> Big | None:
         db.close()
 
 
-def from_server(address: str, statement_seconds: int) -> tuple[Big, dict[str, str]] | None:
-    """A running PostgreSQL as columns, as of one moment, and which moment that was; None where it is not plain.
+def from_server(address: str, statement_seconds: int, least: int) -> tuple[Big | c.Ledger, dict[str, str]]:
+    """A running PostgreSQL as of one moment, and which moment that was: as columns, or as rows with fewer than `least` bets or odd ones.
 
     Raises:
         Refused, Unavailable: as `ledger_postgres.from_server`.
@@ -100,18 +99,22 @@ def from_server(address: str, statement_seconds: int) -> tuple[Big, dict[str, st
     at = ledger_postgres.place(address)
     with ledger_postgres.snapshot(address, statement_seconds) as (connection, facts):
         tables = ledger_postgres.tables_of(connection, at)
-        kinds = {t: ledger_postgres_copy.kinds(connection, tables[t][0]) for t in LARGE if t in tables}
+        kinds = {t: ledger_postgres.kinds(connection, tables[t][0]) for t in LARGE if t in tables}
+        rows = ledger_postgres.rows_of(connection, tables, at)
 
         def fetch(table: str, names: list[str]) -> pa.Table:
+            from release_dossier.sources import ledger_postgres_copy
+
             if any(n not in kinds[table] for n in names):
                 raise NotPlain
             return ledger_postgres_copy.copied(connection, tables[table][1], table, {n: kinds[table][n] for n in names}, WORDS)
 
         try:
-            rows = ledger_postgres.rows_of(connection, tables, at)
-            return big_from(lambda t: list(kinds[t]) if t in kinds else None, fetch, rows, at), facts
+            if "bets" in tables and ledger_postgres.at_least(connection, tables["bets"][1], "bets", least):
+                return big_from(lambda t: list(kinds[t]) if t in kinds else None, fetch, rows, at), facts
         except (NotPlain, pa.ArrowException, UnicodeError):
-            return None
+            pass
+        return assemble(rows, at), facts
 
 
 SQLITE_ROWS = 100_000  # rows a round of reading brings
@@ -349,6 +352,8 @@ def _bets(
         ids, user, market, amount, side, at = (x[keep] for x in (ids, user, market, amount, side, at))
         odd = {place[i]: word for i, word in odd.items() if i in place}
     numbers, strange = numbered_markets(market, market_ids)
+    from release_dossier.ledger.fast.order import by_market
+
     order = by_market(numbers, len(market_ids) + len(strange), at)
     where = {int(old): new for new, old in enumerate(order.tolist())} if odd else {}
     orders = Orders(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -98,3 +99,17 @@ def _parquet(folder: Path) -> Reader:
         return [{"rowid": i, **row} for i, row in enumerate(rows, 1)]
 
     return read
+
+
+def orders_at_least(source: Path, least: int) -> bool:
+    """Whether a folder of Parquet or a SQLite file has so many bets; False where it is neither."""
+    try:
+        if source.is_dir():
+            import pyarrow.parquet as pq
+
+            return bool(pq.read_metadata(source / "bets.parquet").num_rows >= least)
+        with closing(sqlite3.connect(f"{source.resolve().as_uri()}?mode=ro&immutable=1", uri=True)) as db:
+            (count,) = db.execute("SELECT count(*) FROM (SELECT 1 FROM bets LIMIT ?)", (least,)).fetchone()
+            return bool(count >= least)
+    except (OSError, ValueError, sqlite3.Error):
+        return False

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from release_dossier.ledger.fast.compiled import compiled
+from release_dossier.sources.ledger_postgres import MOMENT, TEXT, TRUTH, WHOLE
 
 if TYPE_CHECKING:
     import psycopg
@@ -21,20 +22,7 @@ if TYPE_CHECKING:
 HEADER_BYTES = 19  # signature, flags and the length of an extension, which is none
 PIECE_BYTES = 4 * 1024 * 1024
 EPOCH_2000 = 946_684_800_000_000  # PostgreSQL counts microseconds from the year 2000
-WHOLE, MOMENT, TRUTH, TEXT = range(4)
 CAST = {WHOLE: "int8", MOMENT: "timestamptz", TRUTH: "bool", TEXT: "text"}
-KINDS = {
-    "smallint": WHOLE, "integer": WHOLE, "bigint": WHOLE, "timestamp with time zone": MOMENT, "boolean": TRUTH, "text": TEXT,
-    "character varying": TEXT,
-}  # fmt: skip
-
-
-def kinds(connection: psycopg.Connection[Any], oid: int) -> dict[str, int]:
-    """The columns of a table that can be read so."""
-    found = connection.execute(
-        "SELECT attname, format_type(atttypid, NULL) FROM pg_attribute WHERE attrelid = %s AND attnum > 0 AND NOT attisdropped", (oid,)
-    ).fetchall()
-    return {name: KINDS[kind] for name, kind in found if kind in KINDS}
 
 
 def copied(connection: psycopg.Connection[Any], schema: str, table: str, columns: Mapping[str, int], words: Collection[str]) -> pa.Table:
@@ -45,7 +33,7 @@ def copied(connection: psycopg.Connection[Any], schema: str, table: str, columns
     statement = sql.SQL("COPY (SELECT {} FROM {}) TO STDOUT (FORMAT binary)").format(listed, sql.Identifier(schema, table))
     with ThreadPoolExecutor(1) as aside, connection.cursor() as cursor, cursor.copy(statement) as copy:
         made = [aside.submit(_part, piece, columns, words) for piece in _pieces(copy)]
-        parts = [m.result() for m in made]
+    parts = [m.result() for m in made]
     return pa.concat_tables(parts) if parts else _part(b"", columns, words)
 
 

@@ -42,6 +42,7 @@ def predicates() -> dict[str, type]:
     from release_dossier.bundle import Contents
     from release_dossier.change import Change
     from release_dossier.dossier import Dossier
+    from release_dossier.evidence.erasure import Erasure
     from release_dossier.evidence.statement import Evidence, Started
     from release_dossier.gate import Decision
     from release_dossier.posture import Deployment
@@ -62,6 +63,7 @@ def predicates() -> dict[str, type]:
         "release": Release,
         "deployment": Deployment,
         "bundle": Contents,
+        "erasure": Erasure,
     }
 
 
@@ -190,7 +192,7 @@ def settings() -> str:
         "Made from code by `make docs`. Unknown keys are refused. In force only as committed on the protected branch.",
         "",
     ]
-    for name in ("ProjectTable", "Service", "Feature", "Plan", "Objective", "Destination"):
+    for name in ("ProjectTable", "Service", "Feature", "Plan", "OwnKind", "OwnFact", "Objective", "Destination", "Access", "Member"):
         struct = getattr(project, name)
         lines += [f"## {inspect.getdoc(struct)}", "", "| key | type | default | means |", "|---|---|---|---|"]
         for line in inspect.getsource(struct).splitlines():

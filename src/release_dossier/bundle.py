@@ -51,6 +51,7 @@ FOLDERS = {
     "dossier": "dossiers",
     "deployment": "deployments",
     "posture": "postures",
+    "erasure": "erasures",
 }
 _BLOCK = 512
 _CHUNK_BYTES = 1024 * 1024

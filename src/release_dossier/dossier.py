@@ -54,6 +54,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     withdrawn: str | None  # reason, when its producer or an owner withdrew it
     previous: str | None = None  # `started` of the attempt before, so that a chain that was cut shows
     criteria: dict[str, str] = {}  # requirement → digest of its terms when the attempt started
+    withheld: str = ""  # by whom and why an artifact it stands on was erased
 
 
 class Absent(msgspec.Struct, frozen=True):

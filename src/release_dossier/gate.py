@@ -60,7 +60,7 @@ SIGNS = {"error": "‼", "fail": "✗", "missing": "○", "stale": "◔", "incon
 CAUSES: dict[str, tuple[str, ...]] = {
     "error": ("gap", "untrusted", "times", "future", "contradiction", "fact", "condition"),
     "fail": ("counterexample", "condition", "budget"),
-    "missing": ("absent", "nothing-looked-at", "fact-absent"),
+    "missing": ("absent", "nothing-looked-at", "fact-absent", "withheld"),
     "stale": STALE_CAUSES,
     "inconclusive": (
         "broken-off",
@@ -287,6 +287,8 @@ def _judge_attempts(
         return _result(rule, Said(state, reason, cause), last, now)
     if state == "pass" and _taken_back(last, voices):
         state, reason, cause = "inconclusive", "it passed and was taken back: collect it again", "taken-back"
+    if state == "pass" and last.withheld:
+        return _result(rule, Said("missing", f"what it looked at is withheld ({last.withheld}): collect it again", "withheld"), last, now)
     why, old = stale(rule, last, topologies, now)
     if old:
         return _result(rule, Said("stale", old, why), last, now)

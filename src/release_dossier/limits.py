@@ -43,6 +43,9 @@ JOURNAL_BYTES_MAX = 256 * 1024  # bytes of the store's journal before its files 
 REMEMBERED_BYTES_MAX = 64 * 1024 * 1024  # bytes of documents a process keeps; 1,000 pieces of evidence are about 4 MB
 ANSWER_BYTES_MAX = 4 * 1024 * 1024  # bytes of one answer from outside; a page of 100 comments of GitHub stays below 1 MB
 OUTSIDE_SECONDS_MAX = 20.0  # seconds for one request and its answer, redirects included
+BODY_BYTES_MAX = 4 * 1024 * 1024  # bytes of a request that is no upload; an issue has at most one MiB
+UPLOAD_BYTES_MAX = 256 * 1024 * 1024  # bytes of one uploaded file; larger evidence is collected where it lies
+UPLOAD_IDLE_SECONDS_MAX = 30.0  # seconds an upload may pause
 GITHUB_TEXT_CHARS_MAX = 65_535  # characters GitHub takes in a comment or the summary of a check
 DIGEST_PREFIX_MIN = 8  # hexadecimal digits: fixed by the contract
 

@@ -90,8 +90,12 @@ class Store(Protocol):
         """An artifact's content, hashed again on every read.
 
         Raises:
-            Corrupt: `store.missing-artifact`, `store.altered-artifact`.
+            Refused: `store.withheld`: the log holds its erasure. Corrupt: `store.missing-artifact`, `store.altered-artifact`.
         """
+        ...
+
+    def erase_artifact(self, digest: str) -> None:
+        """Remove an artifact's content for good; durable when it returns. Its erasure is in the log already. Nothing there is no fault."""
         ...
 
     def lock(self, wait_s: float = LOCK_SECONDS_MAX) -> AbstractContextManager[None]:

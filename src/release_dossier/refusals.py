@@ -134,6 +134,18 @@ CODES = {
         "A CloudEvent's attribute has a value the specification does not allow.",
         "See the place named, and CloudEvents 1.0.2, section 2.2 and 3.1.",
     ),
+    "dossier.withheld": (
+        "An artifact a dossier stands on was erased after the dossier was closed.",
+        "dossier assemble: the new set counts what it carried as missing.",
+    ),
+    "erase.role": (
+        "The person holds no role that may speak for evidence.",
+        "Ask somebody of role risk-owner, release-manager, ops or trust-root.",
+    ),
+    "erase.unknown": (
+        "No evidence names this artifact, or several do.",
+        "Take the digest from dossier show EVIDENCE; eight digits or more.",
+    ),
     "evidence.ambiguous-format": ("The file could be read in more than one way.", "Say which: --format NAME."),
     "evidence.empty": ("The file has no content.", "Find out why the tool wrote nothing; an empty report proves nothing."),
     "evidence.line-too-long": ("A line is longer than a record may be.", "Check that the file is what its tool wrote, one record a line."),
@@ -175,6 +187,22 @@ CODES = {
     ),
     "github.unreachable": ("GitHub did not answer.", "Try again later, or save the issue: dossier open --issue FILE."),
     "go-test.no-event": ("No line of the file is an event of Go's test runner.", "Write it with go test -json."),
+    "identity.answer": (
+        "The identity provider did not answer as one does.",
+        "Try again; look at the provider's own status.",
+    ),
+    "identity.code": (
+        "The identity provider does not take the code the browser brought.",
+        "Log in again; check the client id and secret.",
+    ),
+    "identity.provider": (
+        "What stands at the issuer's address is no description of that issuer.",
+        "Give issuer in [access] exactly as the provider writes it.",
+    ),
+    "identity.token": (
+        "The identity provider's token is not signed by it, not for us, not for this login, or not of now.",
+        "Log in again. Seen twice: check the provider's keys and this machine's clock.",
+    ),
     "init.exists": ("The project was begun already: init never overwrites.", "dossier doctor says what is there and what is missing."),
     "init.no-branch": ("HEAD is a commit without a branch, so there is none to protect.", "git switch -c main"),
     "init.no-commit": ("The repository has no commit yet.", "git commit"),
@@ -220,6 +248,7 @@ CODES = {
     "key.refused": ("ssh-keygen would not sign with this key; what it said is shown.", "Often: chmod 600 FILE."),
     "key.unreadable": ("The operating system did not let the key be read.", "Check its permissions and its owner."),
     "key.unsupported": ("The key is of a type, or a size, that is not accepted.", "ssh-keygen -t ed25519 makes one that is."),
+    "kind.taken": ("A kind of the project's own bears the name of one that is there already.", "Give it another name in dossier.toml."),
     "kind.unknown": ("There is no kind of evidence of this name.", "dossier evidence kinds lists them."),
     "ledger.address": (
         "The address of the PostgreSQL server cannot be taken apart, so nothing of it is shown.",
@@ -532,4 +561,8 @@ CODES = {
     "waiver.past": ("The waiver would have ended before it began.", "--until a later moment."),
     "waiver.unknown": ("The service has no requirement of this name.", "dossier gate lists them."),
     "webhook.secret": ("The secret of a webhook is empty or no base64.", "Make one: whsec_ and 24 to 64 random bytes in base64."),
+    "store.withheld": (
+        "An artifact was erased by a signed word.",
+        "Whoever kept a copy can show it; collect the evidence again if it is needed.",
+    ),
 }

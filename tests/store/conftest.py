@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from conftest_store import home, make, store
+from tests.store.conftest_store import home, make, store
 
 __all__ = ["home", "make", "store"]

@@ -6,13 +6,13 @@ import threading
 from pathlib import Path
 
 import pytest
-from conftest_store import AT, OTHER, envelope, put
 
 from release_dossier.digest import sha256
 from release_dossier.errors import Corrupt, Refused, Unavailable
 from release_dossier.ports import Store
 from release_dossier.trust.dsse import parse_envelope
 from release_dossier.trust.log import extends, parse_checkpoint, root_of
+from tests.store.conftest_store import AT, OTHER, envelope, put
 
 
 def test_what_is_put_is_there(store: Store) -> None:
@@ -111,6 +111,20 @@ def test_artifacts(store: Store, tmp_path: Path) -> None:
     with pytest.raises(Corrupt) as e:
         store.artifact(sha256(b"other"))
     assert e.value.code == "store.missing-artifact"
+
+
+def test_an_erased_artifact_is_withheld_and_not_lost(store: Store) -> None:
+    """Removed content is missing until the log says that it was erased; then it is withheld. Erasing what is not there is no fault."""
+    digest = store.put_artifact(b"content")
+    store.erase_artifact(digest)
+    store.erase_artifact(digest)
+    with pytest.raises(Corrupt) as lost:
+        store.artifact(digest)
+    assert lost.value.code == "store.missing-artifact"
+    store.put(envelope(1), type="erasure", change="c", key=digest, at=AT)
+    with pytest.raises(Refused) as gone:
+        store.artifact(digest)
+    assert gone.value.code == "store.withheld"
 
 
 def test_a_link_or_a_folder_is_no_artifact(store: Store, tmp_path: Path) -> None:

@@ -16,7 +16,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from conftest_store import OTHER, PROJECT, SIGNER, envelope, put
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -26,6 +25,7 @@ from release_dossier.store import crash, files, journal
 from release_dossier.store.files import FileStore, new_key
 from release_dossier.store.memory import MemoryStore
 from release_dossier.trust.log import extends, make_checkpoint, parse_checkpoint
+from tests.store.conftest_store import OTHER, PROJECT, SIGNER, envelope, put
 
 HERE = Path(__file__).parent
 MINE = [p for p in crash.POINTS if p.startswith("store.")]
@@ -33,7 +33,7 @@ CHILD = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[3])
-from conftest_store import PROJECT, put
+from tests.store.conftest_store import PROJECT, put
 from release_dossier.store import crash
 from release_dossier.store.files import FileStore
 store = FileStore(Path(sys.argv[1]), PROJECT)

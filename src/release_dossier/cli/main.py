@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "approve": ("people", "approve", "sign a dossier in a role"),
     "reject": ("people", "reject", "say no to a dossier, with a reason"),
     "withdraw": ("people", "withdraw", "take back an approval, a waiver, evidence or a release"),
+    "erase": ("people", "erase", "remove an artifact for good, signed, with a reason"),
     "waive": ("people", "waive", "a scoped, reasoned, expiring exception"),
     "release": ("release", "release", "on ALLOW: the signed tag, the record, the log entry, once"),
     "deployed": ("release", "deployed", "record what runs where"),
@@ -42,10 +43,12 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "payload": ("send", "payload", "what leaves the house for an audience, and what is withheld"),
     "send": ("send", "send", "that, to a destination; what is to be sent and what came of it"),
     "replay": ("decide", "replay", "recompute a stored decision, bit for bit"),
+    "rules": ("rules", "rules", "rules as data: lint, test, simulate, explain, show"),
     "evidence": ("evidence", "evidence", "what a file says: kinds, read"),
     "ledger": ("ledger", "ledger", "money checks of a SocialPredict ledger"),
     "log": ("log", "log", "the transparency log: checkpoint, audit"),
     "serve": ("serve", "serve", "pages and API over this project, on this machine"),
+    "token": ("token", "token", "tokens for machines at the server: new, list, revoke"),
     "demo": ("demo", "demo", "the whole process on real captured data"),
 }
 

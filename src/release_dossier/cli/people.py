@@ -92,6 +92,17 @@ def waive(digest: str, requirement: str, service: str, person: str, key: Path, r
     _emit("waiver", made, w, as_json, f"{w.person} waived {w.requirement} of {w.service} until {w.until}: {w.reason}\nnext: dossier gate")
 
 
+@click.command()
+@click.argument("artifact")
+@_options(_as, _key, _reason, edge.json_option)
+def erase(artifact: str, person: str, key: Path, reason: str, as_json: bool) -> None:
+    """Remove an artifact for good. Decisions that stood on it show it as withheld; new ones count what it carried as missing."""
+    from release_dossier.steps.erase import erase as remove
+
+    made, e = remove(edge.open_world(), artifact, person, key, reason)
+    _emit("erasure", made, e, as_json, f"{e.person} erased {e.artifact[:19]}…: {e.reason}\nnext: dossier collect, dossier assemble")
+
+
 def _emit(word: str, digest: str, record: Any, as_json: bool, words: str) -> None:
     import msgspec
 

@@ -101,8 +101,8 @@ def send(digest: str | None, to: str | None, due: bool, list_: bool, wait: str, 
     """Send a dossier's payload to a destination, once, however often this is run. Exit 0 delivered, 20 refused, 30 not reached yet."""
     import msgspec
 
+    from release_dossier.steps.send import deliveries, queue
     from release_dossier.steps.send import due as due_now
-    from release_dossier.steps.send import outbox, queue
 
     if not wait.isdecimal():
         raise Misuse("send.words", at="--wait", found=repr(wait), expected="seconds")
@@ -121,7 +121,7 @@ def send(digest: str | None, to: str | None, due: bool, list_: bool, wait: str, 
     elif due:
         states = [_through(world, id, int(wait)) for id in due_now(world, edge.now())]
     else:
-        states = list(outbox(world).states().values())
+        states = list(deliveries(world))
     value = {**made, "deliveries": [_shown(s) for s in states]}
     edge.emit(value, as_json, lambda: "\n".join(_line(s) for s in states) or "nothing is to be sent")
     if list_:

@@ -115,6 +115,8 @@ def bind(needs: Sequence[Need], facts: Mapping[str, Fact]) -> tuple[str, str, di
             value = float(value)
         if type(value).__name__ != need.type:
             return "error", f"{need.fact} is {_TYPES.get(type(value).__name__, 'nothing')}, the rule asks for {_TYPES[need.type]}", {}
+        if isinstance(value, str) and "\0" in value:  # the engine reads text up to it, so that "\0" would equal ""
+            return "error", f"{need.fact} holds a null character, which no condition sees", {}
         if isinstance(value, float) and not isfinite(value):
             return "error", f"{need.fact} is {value}, which is no number to compare", {}
         values[need.fact] = value

@@ -16,6 +16,7 @@ from release_dossier.change import Change, Risk
 from release_dossier.dossier import Absent, Attempt, Dossier, Drift, Finding, LogPoint, Owner, WaivedBefore
 from release_dossier.drift import drift
 from release_dossier.errors import counted
+from release_dossier.evidence.erasure import Erasure
 from release_dossier.evidence.reading import Fact, Verdict, example, first
 from release_dossier.evidence.statement import Evidence, Started
 from release_dossier.gate import BEHIND, REGISTERED
@@ -24,6 +25,7 @@ from release_dossier.rules.freshness import terms
 from release_dossier.rules.packs import freeze, thaw
 from release_dossier.rules.requirement import Frozen
 from release_dossier.steps.collect import frozen_settings
+from release_dossier.steps.erase import erased, why
 from release_dossier.steps.world import World
 from release_dossier.trust.log import Entry, root_of
 from release_dossier.trust.statement import Subject, state
@@ -81,7 +83,8 @@ def _attempts(world: World, change: Change, entries: Sequence[Entry]) -> tuple[t
             w = world.statement(entry.digest, "withdrawal").predicate
             if any(w["statement"] == d for d, _ in ended.values()):
                 withdrawn[w["statement"]], last = str(w["reason"]), entry.n
-    out = [_attempt(digest, s, ended.get(digest), withdrawn, rules(s)) for digest, s in begun.items()]
+    gone = erased(world)
+    out = [_attempt(digest, s, ended.get(digest), withdrawn, rules(s), gone) for digest, s in begun.items()]
     return tuple(out), last
 
 
@@ -98,7 +101,14 @@ def _rules_then(world: World) -> Callable[[Started], dict[str, str]]:
     return asked
 
 
-def _attempt(digest: str, s: Started, end: tuple[str, Evidence] | None, withdrawn: dict[str, str], criteria: dict[str, str]) -> Attempt:
+def _attempt(
+    digest: str,
+    s: Started,
+    end: tuple[str, Evidence] | None,
+    withdrawn: dict[str, str],
+    criteria: dict[str, str],
+    gone: dict[str, tuple[str, Erasure]],
+) -> Attempt:
     common = {f: getattr(s, f) for f in ("name", "kind", "service", "environment", "fingerprint", "attempt", "previous")}
     if end is None:
         return Attempt(
@@ -143,6 +153,7 @@ def _attempt(digest: str, s: Started, end: tuple[str, Evidence] | None, withdraw
         imported_by=e.producer.imported_by,
         withdrawn=withdrawn.get(evidence_digest),
         criteria=criteria,
+        withheld="; ".join(sorted({why(gone[a.digest][1]) for a in e.artifacts if a.digest in gone})),
     )
 
 
@@ -287,7 +298,7 @@ def _absent(world: World, change: Change, attempts: Sequence[Attempt], requireme
     expected: dict[tuple[str, str], tuple[str, str]] = {}
     for r in requirements:
         if r.source == "evidence":  # type: ignore[attr-defined]
-            expected[r.service, r.evidence] = (r.kind, f"required by {r.id}")  # type: ignore[attr-defined]
+            expected.setdefault((r.service, r.evidence), (r.kind, f"required by {r.id}"))  # type: ignore[attr-defined]
     for plan in frozen_settings(world, change).evidence:
         for s in change.services:
             if not plan.services or s.name in plan.services:

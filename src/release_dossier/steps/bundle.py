@@ -28,10 +28,13 @@ from release_dossier.approval import Signed
 from release_dossier.attest import test_result, verification_summary
 from release_dossier.dossier import Dossier
 from release_dossier.errors import Corrupt, DossierError, Refused, Unavailable
+from release_dossier.evidence.erasure import Erasure
 from release_dossier.evidence.statement import Evidence
 from release_dossier.gate import Decision, decide, explain
 from release_dossier.release import Release
 from release_dossier.steps.decide import PEOPLE, decision_statement, same_words
+from release_dossier.steps.erase import erased, why
+from release_dossier.steps.people import MAY_WITHDRAW
 from release_dossier.steps.world import World
 from release_dossier.trust.document import Trust, parse_chain
 from release_dossier.trust.dsse import parse_envelope
@@ -89,7 +92,7 @@ def bundle_bytes(world: World, digest: str) -> bytes:
         trust=world.trust,
         entries=entries,
         checkpoint=world.store.checkpoint(),
-        artifacts={a: world.store.artifact(a) for a in _artifacts(world, dossier)},
+        artifacts={a: world.store.artifact(a) for a in _artifacts(world, dossier) - erased(world).keys()},
         tags={r.tag: world.repo.run("cat-file", "tag", r.tag_object) for r in releases},
         maker=world.signer().key_id,
     )
@@ -128,7 +131,8 @@ def _chosen(world: World, digest: str, dossier: Dossier, entries: Sequence[Entry
     people = {e.digest for e in entries if e.type in PEOPLE and e.n < size}
     later = {e.digest for e in entries if e.type in PEOPLE and world.statement(e.digest, e.type).predicate.get("dossier") == digest}
     taken_back = {e.digest for e in entries if e.type == "withdrawal"}
-    keep = names | wanted | {e.digest for e in releases} | people | later | taken_back
+    gone = {d for a, (d, _) in erased(world).items() if a in _artifacts(world, dossier)}
+    keep = names | wanted | gone | {e.digest for e in releases} | people | later | taken_back
     return [e for e in entries if e.digest in keep]
 
 
@@ -183,7 +187,7 @@ def verify(raw_path: Path, trust_chain: bytes | None, *, integrity_only: bool, n
     standing = "undecided"
     if found.sound:
         try:
-            checks += [*_contents(found), _derived(found)]
+            checks += [*_contents(found, trust), _derived(found)]
             standing, more = _judge(found, trust, trust_chain, now)
             checks += more
         except DossierError as e:
@@ -198,8 +202,21 @@ def _one(found: bundle.Examined, name: str) -> Statement:
     return found.statements[name]
 
 
-def _contents(found: bundle.Examined) -> list[bundle.Check]:
-    """(4): dossier, change, evidence and artifacts fit together."""
+def _erased(found: bundle.Examined, trust: Trust) -> dict[str, Erasure]:
+    """Artifacts whose erasure lies in the bundle, signed by a person of the verifier's trust who may."""
+    out = {}
+    for name, s in found.statements.items():
+        if s.word == "erasure":
+            said = msgspec.convert(s.predicate, Erasure)
+            who = trust.person(said.person)
+            if who is not None and set(who.roles) & set(MAY_WITHDRAW) and any(k.id in found.keys[name] for k in who.keys):
+                out[said.artifact] = said
+    return out
+
+
+def _contents(found: bundle.Examined, trust: Trust) -> list[bundle.Check]:
+    """(4): dossier, change, evidence and artifacts fit together; an artifact that is gone was erased by somebody who may."""
+    gone, withheld = _erased(found, trust), dict[str, Erasure]()
     dossier = msgspec.convert(_one(found, "dossier.json").predicate, Dossier)
     by_digest = {s.digest: (name, s) for name, s in found.statements.items()}
     faults = []
@@ -219,9 +236,12 @@ def _contents(found: bundle.Examined) -> list[bundle.Check]:
             faults.append(f"{name}: says something else than the dossier")
         if evidence.producer.key not in found.keys[name] and evidence.producer.id != "unlisted":
             faults.append(f"{name}: not signed by its producer {evidence.producer.id}")
-        faults += [f"artifacts/{x.digest[7:]}: missing" for x in evidence.artifacts if f"artifacts/{x.digest[7:]}" not in found.digests]
+        away = [x.digest for x in evidence.artifacts if f"artifacts/{x.digest[7:]}" not in found.digests]
+        faults += [f"artifacts/{d[7:]}: missing" for d in away if d not in gone]
+        withheld |= {d: gone[d] for d in away if d in gone}
     detail = "; ".join(faults) or f"{len(dossier.evidence)} attempts, each as the dossier says, with their artifacts"
-    return [bundle.Check("contents", "fail" if faults else "pass", detail)]
+    held = [bundle.Check(f"artifacts/{d[7:]}", "pass", f"withheld: {why(e)}") for d, e in sorted(withheld.items())]
+    return [bundle.Check("contents", "fail" if faults else "pass", detail), *held]
 
 
 def _derived(found: bundle.Examined) -> bundle.Check:

@@ -63,6 +63,7 @@ class Import(msgspec.Struct, frozen=True):
     written_by: str
     observed_at: datetime | None
     exit_status: int | None = None
+    again_since: str = ""  # a server was killed over this very file: what was begun since this moment is continued, not begun anew
 
 
 def collect(
@@ -145,9 +146,14 @@ def _attempt(
     watch: Callable[[str, float], None],
     notes: list[str],
 ) -> tuple[str, Evidence]:
+    since = ""
     if brought is not None:
         _readable(brought.file)
-    started_digest, started, killed = _start(world, change_digest, plan, service, clock)
+        since = brought.again_since
+        recorded = _recorded(world, change_digest, plan, service, brought) if since else None
+        if recorded is not None:
+            return recorded
+    started_digest, started, killed = _start(world, change_digest, plan, service, clock, since)
     if killed:
         notes.append(f"{plan.name}: attempt {started.attempt - 1} never ended and counts; this is attempt {started.attempt}")
     reach("collect.started")
@@ -171,10 +177,25 @@ def _key(name: str, service: str) -> str:
     return f"{name}/{service}"
 
 
+def _recorded(world: World, change_digest: str, plan: Plan, service: ChangedService, brought: Import) -> tuple[str, Evidence] | None:
+    """What the killed run had recorded of this very file."""
+    content = world.store.put_artifact(brought.file)
+    for entry in world.store.entries():
+        if entry.type == "evidence" and entry.key == _key(plan.name, service.name) and entry.change == change_digest:
+            e = msgspec.convert(world.statement(entry.digest, "evidence").predicate, Evidence)
+            mine = e.producer.imported_by == brought.by and any(a.digest == content for a in e.artifacts)
+            if mine and e.recorded_at >= brought.again_since:
+                return entry.digest, e
+    return None
+
+
 def _start(
-    world: World, change_digest: str, plan: Plan, service: ChangedService, clock: Callable[[], datetime]
+    world: World, change_digest: str, plan: Plan, service: ChangedService, clock: Callable[[], datetime], since: str = ""
 ) -> tuple[str, Started, bool]:
-    """Number this attempt and enter it. They count per evidence, service and fingerprint: opening the change again resets nothing."""
+    """Number this attempt and enter it. They count per evidence, service and fingerprint: opening the change again resets nothing.
+
+    With `since`, an attempt begun after that moment and never ended is the one that goes on.
+    """
     with world.store.lock():
         before, ended = None, set()
         for entry in world.store.entries():
@@ -186,6 +207,8 @@ def _start(
                     before = entry.digest, s
             elif entry.type == "evidence":
                 ended.add(msgspec.convert(world.statement(entry.digest, "evidence").predicate, Evidence).started)
+        if since and before is not None and before[0] not in ended and before[1].started_at >= since and before[1].change == change_digest:
+            return *before, False
         started = Started(
             change=change_digest,
             name=plan.name,
@@ -258,7 +281,8 @@ def _beside(world: World, change: Change, plan: Plan) -> dict[str, Any]:
         if (not p.kinds or plan.kind in p.kinds) and world.trust.revoked_at(k.id) is None
     }
     asked = {"command": " ".join(plan.run), "commit": change.head, "tree": change.tree}
-    return {"asked": asked, "expectations": expectations, "base": before, "keys": keys}
+    own = frozen_settings(world, change).own_kind(plan.kind)
+    return {"asked": asked, "expectations": expectations, "base": before, "keys": keys, "own": own}
 
 
 def _objectives(world: World, change: Change, plan: Plan, expectations: dict[str, str]) -> None:
@@ -342,8 +366,9 @@ def _evidence(
     outcome: Outcome,
     now: datetime,
 ) -> Evidence:
-    reading = _kind_checked(plan, _about_this_change(plan, change, service, outcome))
-    age_max = seconds(plan.age_max, plan.name) if plan.age_max else int(kinds.kind(plan.kind).age_max.total_seconds())
+    kind = kinds.kind(plan.kind, frozen_settings(world, change).kind)
+    reading = _kind_checked(plan, _about_this_change(kind, change, service, outcome))
+    age_max = seconds(plan.age_max, plan.name) if plan.age_max else int(kind.age_max.total_seconds())
     return Evidence(
         change=change_digest,
         started=started_digest,
@@ -387,10 +412,10 @@ def _producer_id(world: World) -> str:
     return producer.id if producer else "unlisted"
 
 
-def _about_this_change(plan: Plan, change: Change, service: ChangedService, outcome: Outcome) -> Reading:
+def _about_this_change(kind: kinds.Kind, change: Change, service: ChangedService, outcome: Outcome) -> Reading:
     """Law 5: a clean data set proves something about a change only when that change's build wrote it."""
     reading = outcome.reading
-    if outcome.imported_by is None or reading.verdict != "pass" or not kinds.kind(plan.kind).about_data:
+    if outcome.imported_by is None or reading.verdict != "pass" or not kind.about_data:
         return reading
     wrote = outcome.written_by
     if wrote and (wrote.removeprefix("v") == service.version or (len(wrote) >= 7 and change.head.startswith(wrote))):

@@ -47,6 +47,7 @@ def decide_dossier(world: World, digest: str, at: datetime | None = None) -> tup
     kept = Aside(lambda: kept_checkpoint(world))
     dossier = read_dossier(world, digest)
     check_evidence(world, dossier)
+    _none_erased_since(world, dossier)
     witness = check_witness(world, kept.result())
     checkpoint = {"size": len(entries), "root": "sha256:" + world.store.root(len(entries)).hex()}
     decision = decide(
@@ -126,6 +127,23 @@ def check_evidence(world: World, dossier: Dossier) -> None:
             raise Corrupt(
                 "dossier.differs", at=f"evidence {attempt.digest}", found="other words in the dossier", expected="what the statement says"
             )
+
+
+def _none_erased_since(world: World, dossier: Dossier) -> None:
+    """No artifact this dossier's passes stand on was erased after it was closed: what is decided anew needs a set that knows it.
+
+    Raises:
+        Refused: `dossier.withheld`.
+    """
+    later = {e.key: e for e in world.store.entries()[dossier.log.size :] if e.type == "erasure"}
+    for a in dossier.evidence if later else ():
+        if a.digest is not None and not a.withheld:
+            gone = next((x for x in world.read(world.statement(a.digest, "evidence"), Evidence).artifacts if x.digest in later), None)
+            if gone is not None:
+                found = f"artifact {gone.digest[:19]}… erased at {later[gone.digest].at}, after the dossier was closed"
+                raise Refused(
+                    "dossier.withheld", at=f"evidence {a.name}", found=found, expected="a set closed since", help="dossier assemble"
+                )
 
 
 def _none_left_out(world: World, dossier: Dossier) -> None:

@@ -20,6 +20,7 @@ from release_dossier.approval import Approval, Rejection, Waiver, Withdrawal, me
 from release_dossier.digest import digest_of
 from release_dossier.dossier import Dossier
 from release_dossier.errors import Refused
+from release_dossier.evidence.erasure import Erasure
 from release_dossier.gate import results_of
 from release_dossier.rules.packs import OWNER, thaw
 from release_dossier.sources.ssh import public_of, sign_with_ssh
@@ -33,6 +34,9 @@ from release_dossier.trust.statement import PAYLOAD_TYPE, Statement, Subject, st
 MAY_WITHDRAW = ("trust-root", "risk-owner", "release-manager", "ops")  # evidence, dossiers, decisions and releases are nobody's own
 
 
+Record = Approval | Rejection | Withdrawal | Waiver | Erasure
+
+
 class Draft(msgspec.Struct, frozen=True):
     """Words not yet signed. `recorded` is the digest of the statement that says the same already, empty where none does."""
 
@@ -40,7 +44,7 @@ class Draft(msgspec.Struct, frozen=True):
     target: str
     change: str
     key: str
-    record: Approval | Rejection | Withdrawal | Waiver
+    record: Record
     statement: Statement
     recorded: str = ""
 
@@ -56,7 +60,7 @@ def approve(world: World, digest: str, person: str, role: str, key: Path, commen
     Raises:
         Refused: `people.*`, `key.*`. Nothing was recorded.
     """
-    _own_key(world, _person(world, person), key)
+    _own_key(world, person_of(world, person), key)
     return sign(world, draft_approval(world, digest, person, role, comment, until), key)  # type: ignore[return-value]
 
 
@@ -66,7 +70,7 @@ def draft_approval(world: World, digest: str, person: str, role: str, comment: s
     Raises:
         Refused: `people.*`.
     """
-    who = _person(world, person)
+    who = person_of(world, person)
     _, decision, dossier = decide_dossier(world, digest, world.now)
     _may_sign_as(world, who, role, dossier)
     results = results_of(decision)
@@ -79,7 +83,7 @@ def draft_approval(world: World, digest: str, person: str, role: str, comment: s
             and datetime.fromisoformat(same.expires_at) > world.now
             and not _withdrawn(world, before[0])
         ):
-            return _draft(world, "approval", digest, dossier.change_digest, same, key, before[0])
+            return draft_of(world, "approval", digest, dossier.change_digest, same, key, before[0])
     approval = Approval(
         dossier=digest,
         role=role,
@@ -90,7 +94,7 @@ def draft_approval(world: World, digest: str, person: str, role: str, comment: s
         signed_at=world.stamp(),
         expires_at=rfc3339(until),
     )
-    return _draft(world, "approval", digest, dossier.change_digest, approval, key)
+    return draft_of(world, "approval", digest, dossier.change_digest, approval, key)
 
 
 def _may_sign_as(world: World, who: Person, role: str, dossier: Dossier) -> None:
@@ -106,25 +110,25 @@ def _may_sign_as(world: World, who: Person, role: str, dossier: Dossier) -> None
 
 def reject(world: World, digest: str, person: str, key: Path, reason: str) -> tuple[str, Rejection]:
     """Say no to a dossier. It stands until it is withdrawn."""
-    _own_key(world, _person(world, person), key)
+    _own_key(world, person_of(world, person), key)
     return sign(world, draft_rejection(world, digest, person, reason), key)  # type: ignore[return-value]
 
 
 def draft_rejection(world: World, digest: str, person: str, reason: str) -> Draft:
     """What `reject` signs."""
-    who = _person(world, person)
+    who = person_of(world, person)
     dossier = read_dossier(world, digest)
     for before, predicate in _mine(world, "rejection", digest, who.id):
         same = msgspec.convert(predicate, Rejection)
         if same.reason == reason and not _withdrawn(world, before):
-            return _draft(world, "rejection", digest, dossier.change_digest, same, who.id, before)
+            return draft_of(world, "rejection", digest, dossier.change_digest, same, who.id, before)
     rejection = Rejection(dossier=digest, person=who.id, reason=_reason(reason), signed_at=world.stamp())
-    return _draft(world, "rejection", digest, dossier.change_digest, rejection, who.id)
+    return draft_of(world, "rejection", digest, dossier.change_digest, rejection, who.id)
 
 
 def withdraw(world: World, digest: str, person: str, key: Path, reason: str) -> tuple[str, Withdrawal]:
     """Take back a statement: one's own approval, rejection or waiver; as an owner also evidence, a dossier, a decision or a release."""
-    _own_key(world, _person(world, person), key)
+    _own_key(world, person_of(world, person), key)
     return sign(world, draft_withdrawal(world, digest, person, reason), key)  # type: ignore[return-value]
 
 
@@ -134,7 +138,7 @@ def draft_withdrawal(world: World, digest: str, person: str, reason: str) -> Dra
     Raises:
         Refused: `people.not-yours`, `people.not-withdrawable`, `people.role`.
     """
-    who = _person(world, person)
+    who = person_of(world, person)
     entry = next(e for e in world.store.entries() if e.digest == digest)
     if entry.type in ("approval", "rejection", "waiver") and world.statement(digest, entry.type).predicate["person"] != who.id:
         raise Refused("people.not-yours", at="DIGEST", found=f"{entry.type} by another person", expected=f"one by {who.id}")
@@ -150,9 +154,9 @@ def draft_withdrawal(world: World, digest: str, person: str, reason: str) -> Dra
             "people.role", at="--as", found=f"{who.id}: {', '.join(who.roles)}", expected=f"a person with {' or '.join(MAY_WITHDRAW)}"
         )
     for before, predicate in _mine(world, "withdrawal", digest, who.id, field="statement"):
-        return _draft(world, "withdrawal", digest, entry.change, msgspec.convert(predicate, Withdrawal), who.id, before)
+        return draft_of(world, "withdrawal", digest, entry.change, msgspec.convert(predicate, Withdrawal), who.id, before)
     withdrawal = Withdrawal(statement=digest, person=who.id, reason=_reason(reason), signed_at=world.stamp())
-    return _draft(world, "withdrawal", digest, entry.change, withdrawal, who.id)
+    return draft_of(world, "withdrawal", digest, entry.change, withdrawal, who.id)
 
 
 def waive(
@@ -163,13 +167,13 @@ def waive(
     Raises:
         Refused: `waiver.*`: unknown requirement, one that no waiver may touch, an end that is past.
     """
-    _own_key(world, _person(world, person), key)
+    _own_key(world, person_of(world, person), key)
     return sign(world, draft_waiver(world, digest, requirement, service, person, reason, until), key)  # type: ignore[return-value]
 
 
 def draft_waiver(world: World, digest: str, requirement: str, service: str, person: str, reason: str, until: datetime) -> Draft:
     """What `waive` signs."""
-    who = _person(world, person)
+    who = person_of(world, person)
     dossier = read_dossier(world, digest)
     rule = next((r for r in thaw(dossier.rules).requirements if r.id == requirement and r.service == service), None)
     if rule is None:
@@ -187,7 +191,7 @@ def draft_waiver(world: World, digest: str, requirement: str, service: str, pers
         if (same.requirement, same.service, same.until, same.reason) == (requirement, service, rfc3339(until), reason) and not _withdrawn(
             world, before
         ):
-            return _draft(world, "waiver", digest, dossier.change_digest, same, key, before)
+            return draft_of(world, "waiver", digest, dossier.change_digest, same, key, before)
     waiver = Waiver(
         dossier=digest,
         requirement=requirement,
@@ -197,18 +201,16 @@ def draft_waiver(world: World, digest: str, requirement: str, service: str, pers
         until=rfc3339(until),
         signed_at=world.stamp(),
     )
-    return _draft(world, "waiver", digest, dossier.change_digest, waiver, key)
+    return draft_of(world, "waiver", digest, dossier.change_digest, waiver, key)
 
 
-def _draft(
-    world: World, word: str, target: str, change: str, record: Approval | Rejection | Withdrawal | Waiver, key: str, recorded: str = ""
-) -> Draft:
+def draft_of(world: World, word: str, target: str, change: str, record: Record, key: str, recorded: str = "") -> Draft:
     subject = [Subject(word, {"sha256": target.removeprefix("sha256:")})]
     statement = state(word, world.trust.project, subject, msgspec.to_builtins(record))
     return Draft(word, target, change, key, record, statement, recorded)
 
 
-def sign(world: World, draft: Draft, key: Path) -> tuple[str, Approval | Rejection | Withdrawal | Waiver]:
+def sign(world: World, draft: Draft, key: Path) -> tuple[str, Record]:
     """Sign a draft with the person's SSH key and record it.
 
     Raises:
@@ -216,11 +218,11 @@ def sign(world: World, draft: Draft, key: Path) -> tuple[str, Approval | Rejecti
     """
     if draft.recorded:
         return draft.recorded, draft.record
-    key_id = _own_key(world, _person(world, draft.record.person), key)
+    key_id = _own_key(world, person_of(world, draft.record.person), key)
     return record_signed(world, draft, ("sshsig", key_id, sign_with_ssh(key, draft.message, world.environ)))
 
 
-def record_signed(world: World, draft: Draft, signature: tuple[str, str, str]) -> tuple[str, Approval | Rejection | Withdrawal | Waiver]:
+def record_signed(world: World, draft: Draft, signature: tuple[str, str, str]) -> tuple[str, Record]:
     """Record a draft with its person's signature, made here or in a browser: (`sshsig` or `webauthn`, key id, text).
 
     Raises:
@@ -228,7 +230,7 @@ def record_signed(world: World, draft: Draft, signature: tuple[str, str, str]) -
     """
     if draft.recorded:
         return draft.recorded, draft.record
-    who = _person(world, draft.record.person)
+    who = person_of(world, draft.record.person)
     bare = Envelope(draft.statement.raw, PAYLOAD_TYPE, (), (signature,), b"")
     valid = valid_keys(bare, {k.id: k.public for k in who.keys}, f"{draft.word} by {who.id}")
     if not valid:
@@ -242,7 +244,12 @@ def record_signed(world: World, draft: Draft, signature: tuple[str, str, str]) -
     return digest, draft.record
 
 
-def _person(world: World, person: str) -> Person:
+def person_of(world: World, person: str) -> Person:
+    """The person of the newest trust document with this name.
+
+    Raises:
+        Refused: `people.unknown`.
+    """
     who = world.trust.person(person.lstrip("@"))
     if who is None:
         raise Refused(

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from pathlib import Path
 
 import msgspec
 
@@ -46,8 +47,17 @@ CONDITION_NEEDS = (
 
 
 def outbox(world: World) -> Outbox:
-    """The project's outbox, in the folder of its store."""
-    return FileOutbox(world.home)
+    """The project's outbox, in the folder of its store; one for each folder, which remembers what it read."""
+    return _boxes.setdefault(world.home, FileOutbox(world.home))
+
+
+_boxes: dict[Path, FileOutbox] = {}
+
+
+def deliveries(world: World) -> tuple[State, ...]:
+    """What is sent out, in the order it was entered; not what was handed in (steps/intake.py)."""
+    kinds = ("webhook", "github-comment", "github-check")
+    return tuple(s for s in outbox(world).states().values() if s.delivery.kind in kinds)
 
 
 def destinations(world: World) -> tuple[Destination, ...]:
@@ -121,8 +131,7 @@ def deliver(world: World, id: str, clock: Callable[[], datetime]) -> State:
 
 def due(world: World, now: datetime) -> tuple[str, ...]:
     """Deliveries to try now, in the order they were entered."""
-    states = outbox(world).states().values()
-    return tuple(s.delivery.id for s in states if s.pending and (not s.next_at or instant(s.next_at, "next_at") <= now))
+    return tuple(s.delivery.id for s in deliveries(world) if s.pending and (not s.next_at or instant(s.next_at, "next_at") <= now))
 
 
 def _condition(where: Destination, made: Made) -> None:

@@ -27,6 +27,7 @@ POINTS = (
     "release.tag-object",
     "release.tagged",
     "release.recorded",
+    "intake.recorded",  # a job's evidence is in the log; the job does not know it
     "outbox.queued",
     "outbox.began",  # a try is announced; nothing left
     "outbox.sent",  # the receiver answered; it is not written down

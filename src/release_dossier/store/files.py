@@ -157,6 +157,7 @@ class FileStore:
         try:
             raw = file.read_bytes()
         except FileNotFoundError as e:
+            self._read().hold_not_erased(digest)
             raise Corrupt("store.missing-artifact", at=str(file), found="no such file", expected=digest) from e
         except OSError as e:
             raise _unavailable(e, file) from e
@@ -235,6 +236,16 @@ class FileStore:
             raise
         reach("store.artifact")
         return digest
+
+    def erase_artifact(self, digest: str) -> None:
+        """See `ports.Store.erase_artifact`."""
+        file = self._place("artifacts", digest)
+        try:
+            file.unlink(missing_ok=True)
+            if file.parent.is_dir():
+                _sync(file.parent)
+        except OSError as e:
+            raise _unavailable(e, file) from e
 
     @contextmanager
     def lock(self, wait_s: float = LOCK_SECONDS_MAX) -> Iterator[None]:

@@ -103,6 +103,18 @@ class Index:
             raise Refused("digest.unknown", at="digest", found=prefix, expected="the digest of something in the log", help="dossier list")
         return found[0]
 
+    def hold_not_erased(self, artifact: str) -> None:
+        """Nobody erased this artifact.
+
+        Raises:
+            Refused: `store.withheld`.
+        """
+        gone = next((e for e in self._entries if e.type == "erasure" and e.key == artifact), None)
+        if gone is not None:
+            raise Refused(
+                "store.withheld", at=artifact, found=f"erased at {gone.at}, log entry {gone.n}", expected="an artifact that was kept"
+            )
+
     def hold(self, checkpoint: Checkpoint, at: str) -> None:
         """The entries begin with what `checkpoint` says.
 

@@ -85,10 +85,15 @@ class MemoryStore:
         """See `ports.Store.artifact`."""
         data = self.artifacts.get(digest)
         if data is None:
+            self._index.hold_not_erased(digest)
             raise Corrupt("store.missing-artifact", at=digest, found="nothing", expected=digest)
         if sha256(data) != digest:
             raise Corrupt("store.altered-artifact", at=digest, found=sha256(data), expected=digest)
         return data
+
+    def erase_artifact(self, digest: str) -> None:
+        """See `ports.Store.erase_artifact`."""
+        self.artifacts.pop(digest, None)
 
     @contextmanager
     def lock(self, wait_s: float = LOCK_SECONDS_MAX) -> Iterator[None]:

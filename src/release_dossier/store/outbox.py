@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,6 +42,8 @@ class FileOutbox:
     def __init__(self, home: Path) -> None:
         self.folder = home / "outbox"
         self.file = self.folder / "deliveries.ndjson"
+        self._turn = threading.Lock()
+        self._read, self._inode, self._states = 0, 0, dict[str, State]()  # bytes taken in, of which file, and what they came to
 
     def queue(self, delivery: Delivery) -> State:
         """See `ports.Outbox.queue`."""
@@ -54,16 +57,31 @@ class FileOutbox:
 
     def states(self) -> dict[str, State]:
         """See `ports.Outbox.states`."""
+        with self._turn:
+            raw = self._fresh()
+            if raw:
+                self._take_in(raw[: raw.rfind(b"\n") + 1])  # what a killed process left of a line did not happen
+            return dict(self._states)
+
+    def _fresh(self) -> bytes:
+        """What the file gained since it was read; all of it where it is another or a shorter one."""
         try:
-            raw = self.file.read_bytes()
+            with open(self.file, "rb") as f:
+                stat = os.fstat(f.fileno())
+                if stat.st_ino != self._inode or stat.st_size < self._read:
+                    self._read, self._inode, self._states = 0, stat.st_ino, {}
+                f.seek(self._read)
+                return f.read()
         except FileNotFoundError:
-            return {}
+            self._read, self._inode, self._states = 0, 0, {}
+            return b""
         except OSError as e:
             raise _unavailable(e, self.file) from e
-        out: dict[str, State] = {}
-        lines = raw.split(b"\n")[:-1]  # what a killed process left of a line did not happen
+
+    def _take_in(self, raw: bytes) -> None:
+        out = self._states
         try:
-            for line in lines:
+            for line in raw.split(b"\n")[:-1]:
                 said = _decoder.decode(line)
                 if said.queued is not None:
                     out[said.queued.id] = State(delivery=said.queued)
@@ -74,8 +92,9 @@ class FileOutbox:
                     before = out[said.ended.id]
                     out[said.ended.id] = msgspec.structs.replace(before, ended=(*before.ended, said.ended))
         except (msgspec.DecodeError, KeyError) as e:
+            self._inode = 0  # read it from the start next time
             raise Corrupt("outbox.journal", at=str(self.file), found=str(e), expected="a line for each step of a delivery") from e
-        return out
+        self._read += len(raw)
 
     def begin(self, id: str, at: str) -> Began:
         """See `ports.Outbox.begin`."""

@@ -33,6 +33,7 @@ WORDS = (
     "deployment",
     "posture",
     "bundle",
+    "erasure",
 )
 _PREDICATE = re.compile(re.escape(PREDICATE_BASE) + r"([a-z]+)/v1\Z")
 

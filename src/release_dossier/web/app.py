@@ -7,17 +7,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import metadata, resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import JSONResponse
 from starlette.staticfiles import StaticFiles
 
-from release_dossier.errors import Corrupt, DossierError, Misuse, Refused, Unavailable
+from release_dossier.errors import DossierError
+from release_dossier.web import api
 from release_dossier.web.paper import refused
 from release_dossier.web.place import Options, Place
+from release_dossier.web.problem import status_of
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -39,7 +41,13 @@ HEADERS = (
 VERSION = metadata.version("release-dossier")
 
 
-def make_app(place: Place, options: Options | None = None) -> FastAPI:
+def _silent(_: str) -> None:
+    return
+
+
+def make_app(
+    place: Place, options: Options | None = None, *, note: Callable[[str], None] = _silent, log: Callable[[str], None] | None = None
+) -> FastAPI:
     """The application over `place`. Routers find it as `request.app.state.place`, and `options` beside it."""
     from release_dossier.web import pages
 
@@ -47,38 +55,18 @@ def make_app(place: Place, options: Options | None = None) -> FastAPI:
     app.state.place = place
     app.state.options = options or Options()
     app.add_exception_handler(DossierError, _refusal)
-    app.add_exception_handler(404, _nowhere)
-    app.add_middleware(_Headers)
     static = resources.files("release_dossier.web") / "static"
     app.mount("/static", StaticFiles(directory=Path(str(static))), name="static")
     app.include_router(pages.router)
+    api.install(app, place, app.state.options, note=note, log=log)
+    app.add_middleware(_Headers)  # the outermost: also on what the guard turns away
     return app
-
-
-def status_of(error: DossierError) -> int:
-    """The HTTP status of a refusal."""
-    if error.code in ("digest.unknown", "page.unknown"):
-        return 404
-    families = ((Refused, 422), (Misuse, 400), (Unavailable, 503), (Corrupt, 500))
-    return next((status for family, status in families if isinstance(error, family)), 500)
-
-
-def problem(error: DossierError) -> dict[str, object]:
-    """RFC 9457, with the four things a refusal says."""
-    said = error.as_json()["error"]
-    return {"type": f"/refusals#{error.code}", "title": error.code, "status": status_of(error), "detail": str(error), **said}
-
-
-async def _nowhere(request: Request, _: Exception) -> Response:
-    """An address nothing answers to."""
-    expected = "a page, or a path of /api/v1/openapi.json"
-    return await _refusal(request, Refused("page.unknown", at=request.url.path, found="nothing", expected=expected, help="dossier serve"))
 
 
 async def _refusal(request: Request, error: Exception) -> Response:
     assert isinstance(error, DossierError)
-    if request.url.path.startswith("/api/"):
-        return JSONResponse(problem(error), status_of(error), media_type="application/problem+json")
+    if api.is_for_machines(request):
+        return api.problem_response(request, error)
     return refused(request, error, status_of(error))
 
 

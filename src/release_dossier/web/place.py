@@ -37,6 +37,11 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     base_url: str = ""  # how the outside reaches it; empty: http://address:port
     login: bool = False
 
+    @property
+    def secure(self) -> bool:
+        """Whether browsers reach it over https."""
+        return self.base_url.startswith("https://")
+
 
 class Place:
     """One project being served. `clock` is read once a request, `ticks` are seconds that only run forwards."""

@@ -1,0 +1,73 @@
+"""Erase an artifact: sign why, enter that in the log, then remove the bytes.
+
+1. The person holds a role that may speak for evidence, and the artifact is one some evidence of this project names.
+2. The erasure is signed and in the log before a byte is removed: a crash between the two leaves an artifact the next call removes.
+3. The statement that named the artifact stays; its digest says what was there. Who kept a copy can still show it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from release_dossier.errors import Refused
+from release_dossier.evidence.erasure import Erasure
+from release_dossier.evidence.statement import Evidence
+from release_dossier.steps import people
+from release_dossier.steps.world import World
+from release_dossier.trust.log import Entry
+
+
+def erase(world: World, prefix: str, person: str, key: Path, reason: str) -> tuple[str, Erasure]:
+    """Erase the artifact that `prefix` names. The same again is the same erasure.
+
+    Raises:
+        Refused: `erase.*`, `people.*`, `key.*`: nothing was removed.
+    """
+    artifact, entry = _named(world, prefix)
+    before = erased(world).get(artifact)
+    if before is not None:
+        world.store.erase_artifact(artifact)
+        return before
+    who = people.person_of(world, person)
+    if not set(who.roles) & set(people.MAY_WITHDRAW):
+        found = f"{who.id}, who is {', '.join(who.roles) or 'of no role'}"
+        raise Refused("erase.role", at="--as", found=found, expected=f"one of {', '.join(people.MAY_WITHDRAW)}", help="dossier trust show")
+    if not reason.strip():
+        raise Refused("people.no-reason", at="--reason", found="nothing", expected="a reason in words")
+    record = Erasure(artifact=artifact, person=who.id, reason=reason.strip(), signed_at=world.stamp())
+    digest, _ = people.sign(world, people.draft_of(world, "erasure", artifact, entry.change, record, artifact), key)
+    world.store.erase_artifact(artifact)
+    return digest, record
+
+
+def erased(world: World) -> dict[str, tuple[str, Erasure]]:
+    """Artifact → its erasure, by a person of the trust document who may: digest and words."""
+    out: dict[str, tuple[str, Erasure]] = {}
+    for e in world.store.entries():
+        if e.type == "erasure":
+            statement, keys = world.signed(e.digest, "erasure")
+            said = msgspec.convert(statement.predicate, Erasure)
+            who = world.trust.person(said.person)
+            if who is not None and set(who.roles) & set(people.MAY_WITHDRAW) and any(k.id in keys for k in who.keys):
+                out.setdefault(said.artifact, (e.digest, said))
+    return out
+
+
+def why(said: Erasure) -> str:
+    """An erasure in words."""
+    return f"erased by {said.person}: {said.reason}"
+
+
+def _named(world: World, prefix: str) -> tuple[str, Entry]:
+    digits = prefix.removeprefix("sha256:")
+    found: dict[str, Entry] = {}
+    for e in world.store.entries():
+        if e.type == "evidence":
+            evidence = msgspec.convert(world.statement(e.digest, "evidence").predicate, Evidence)
+            found |= {a.digest: e for a in evidence.artifacts if a.digest.startswith(f"sha256:{digits}")}
+    if len(found) != 1 or len(digits) < 8:
+        words = ", ".join(sorted(found)[:5]) or "no artifact"
+        raise Refused("erase.unknown", at="ARTIFACT", found=f"{prefix}: {words}", expected="the digest of one artifact of some evidence")
+    return next(iter(found.items()))

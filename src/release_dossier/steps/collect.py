@@ -281,7 +281,8 @@ def _beside(world: World, change: Change, plan: Plan) -> dict[str, Any]:
         if (not p.kinds or plan.kind in p.kinds) and world.trust.revoked_at(k.id) is None
     }
     asked = {"command": " ".join(plan.run), "commit": change.head, "tree": change.tree}
-    return {"asked": asked, "expectations": expectations, "base": before, "keys": keys}
+    own = frozen_settings(world, change).own_kind(plan.kind)
+    return {"asked": asked, "expectations": expectations, "base": before, "keys": keys, "own": own}
 
 
 def _objectives(world: World, change: Change, plan: Plan, expectations: dict[str, str]) -> None:
@@ -365,8 +366,9 @@ def _evidence(
     outcome: Outcome,
     now: datetime,
 ) -> Evidence:
-    reading = _kind_checked(plan, _about_this_change(plan, change, service, outcome))
-    age_max = seconds(plan.age_max, plan.name) if plan.age_max else int(kinds.kind(plan.kind).age_max.total_seconds())
+    kind = kinds.kind(plan.kind, frozen_settings(world, change).kind)
+    reading = _kind_checked(plan, _about_this_change(kind, change, service, outcome))
+    age_max = seconds(plan.age_max, plan.name) if plan.age_max else int(kind.age_max.total_seconds())
     return Evidence(
         change=change_digest,
         started=started_digest,
@@ -410,10 +412,10 @@ def _producer_id(world: World) -> str:
     return producer.id if producer else "unlisted"
 
 
-def _about_this_change(plan: Plan, change: Change, service: ChangedService, outcome: Outcome) -> Reading:
+def _about_this_change(kind: kinds.Kind, change: Change, service: ChangedService, outcome: Outcome) -> Reading:
     """Law 5: a clean data set proves something about a change only when that change's build wrote it."""
     reading = outcome.reading
-    if outcome.imported_by is None or reading.verdict != "pass" or not kinds.kind(plan.kind).about_data:
+    if outcome.imported_by is None or reading.verdict != "pass" or not kind.about_data:
         return reading
     wrote = outcome.written_by
     if wrote and (wrote.removeprefix("v") == service.version or (len(wrote) >= 7 and change.head.startswith(wrote))):

@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 SCHEMES = ("postgresql://", "postgres://")
 _ADDRESS = re.compile(r"postgres(?:ql)?://(?:[^@/?#\s]*@)?((?:[\w.%,-]|\[[0-9a-fA-F:.]+\])*(?::\d+)?(?:/[\w.%-]*)?)(?:\?[^@?\s]*)?")
 _FETCHED_ROWS = 5_000  # rows a round of reading brings: about 1 MB
+WHOLE, MOMENT, TRUTH, TEXT = range(4)  # what a column holds
+KINDS = {
+    "smallint": WHOLE, "integer": WHOLE, "bigint": WHOLE, "timestamp with time zone": MOMENT, "boolean": TRUTH, "text": TEXT,
+    "character varying": TEXT,
+}  # fmt: skip
 _EPOCH_2000 = 946_684_800_000_000  # PostgreSQL counts microseconds from the year 2000
 
 
@@ -63,8 +68,8 @@ def from_server(
         Unavailable: `ledger.server`, `ledger.server-lost`, `ledger.statement-timeout`, `ledger.locked`.
     """
     with snapshot(address, statement_seconds) as (connection, facts):
-        tables = _tables(connection, place(address))
-        return assemble(_rows(connection, tables, place(address), step), place(address)), facts
+        tables = tables_of(connection, place(address))
+        return assemble(rows_of(connection, tables, place(address), step), place(address)), facts
 
 
 @contextmanager
@@ -113,28 +118,29 @@ def _facts(connection: psycopg.Connection[Any], at: str) -> dict[str, str]:
     return {"from": at, "snapshot": row[0], "at": row[1], "server": row[2], "isolation": row[3], "read_only": row[4], "role": row[5]}
 
 
-def _tables(connection: psycopg.Connection[Any], at: str) -> dict[str, tuple[int, str, int]]:
-    """Table → (its oid, its schema, about how many rows), as the search path finds it.
+def tables_of(connection: psycopg.Connection[Any], at: str) -> dict[str, tuple[int, str]]:
+    """Table → (its oid, its schema), as the search path finds it.
 
     Raises:
         Refused: `ledger.half-restored` where a table that has a key in every release has none: a dump makes keys after all rows.
     """
     found = connection.execute(
         "SELECT c.relname, c.oid, n.nspname, c.relkind IN ('r', 'p'),"
-        " EXISTS (SELECT 1 FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary), greatest(c.reltuples, 0)::bigint"
+        " EXISTS (SELECT 1 FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary)"
         " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
         " WHERE c.relname = ANY(%s) AND pg_table_is_visible(c.oid) AND c.relkind IN ('r', 'p', 'v', 'm', 'f')",
         (list(TABLES),),
     ).fetchall()
-    keyless = sorted(name for name, _, _, real, key, _ in found if real and not key and name in NEEDED)
+    keyless = sorted(name for name, _, _, real, key in found if real and not key and name in NEEDED)
     if keyless:
         raise Refused(
             "ledger.half-restored", at=f"{at} {keyless[0]}", found="no primary key", expected="the keys a dump makes after its last row"
         )
-    return {name: (oid, schema, about) for name, oid, schema, _, _, about in found}
+    return {name: (oid, schema) for name, oid, schema, _, _ in found}
 
 
-def _rows(connection: psycopg.Connection[Any], tables: dict[str, tuple[int, str, int]], at: str, step: Step | None) -> Reader:
+def rows_of(connection: psycopg.Connection[Any], tables: dict[str, tuple[int, str]], at: str, step: Step | None = None) -> Reader:
+    """A reader of their rows; `step` is told how many of about how many are read."""
     import psycopg
     from psycopg.adapt import Loader
     from psycopg.pq import Format
@@ -150,14 +156,17 @@ def _rows(connection: psycopg.Connection[Any], tables: dict[str, tuple[int, str,
 
     for kind in ("timestamptz", "timestamp"):
         connection.adapters.register_loader(kind, Moment)
-    done, total = 0, sum(about for _, _, about in tables.values())
+    about = "SELECT coalesce(sum(greatest(reltuples, 0)), 0)::bigint FROM pg_class WHERE oid = ANY(%s)"
+    done, total = 0, 0
+    if step is not None:
+        ((total,),) = connection.execute(about, ([oid for oid, _ in tables.values()],)).fetchall()
     rows_a_round = _FETCHED_ROWS if psycopg.capabilities.has_stream_chunked() else 1
 
     def read(table: str, must: tuple[str, ...], may: tuple[str, ...]) -> Table:
         if table not in tables:
             return None
         nonlocal done
-        oid, schema, _ = tables[table]
+        oid, schema = tables[table]
         have = connection.execute(
             "SELECT attname FROM pg_attribute WHERE attrelid = %s AND attnum > 0 AND NOT attisdropped", (oid,)
         ).fetchall()
@@ -228,3 +237,21 @@ def _failed(e: psycopg.Error, at: str) -> DossierError:
             "ledger.server-lost", at=at, found=f"the server went away ({code or 'no answer'})", expected="all rows", help="try again"
         )
     return Refused("ledger.unreadable", at=at, found=f"SQLSTATE {code}", expected="rows that can be read")
+
+
+def kinds(connection: psycopg.Connection[Any], oid: int) -> dict[str, int]:
+    """The columns of a table that can be read so."""
+    found = connection.execute(
+        "SELECT attname, format_type(atttypid, NULL) FROM pg_attribute WHERE attrelid = %s AND attnum > 0 AND NOT attisdropped", (oid,)
+    ).fetchall()
+    return {name: KINDS[kind] for name, kind in found if kind in KINDS}
+
+
+def at_least(connection: psycopg.Connection[Any], schema: str, table: str, least: int) -> bool:
+    """Whether a table has so many rows."""
+    import psycopg
+
+    sql = psycopg.sql
+    statement = sql.SQL("SELECT count(*) FROM (SELECT 1 FROM {} LIMIT %s) AS first").format(sql.Identifier(schema, table))
+    row = connection.execute(statement, (least,)).fetchone()
+    return row is not None and row[0] >= least

@@ -74,6 +74,7 @@ CODES = {
     ),
     "collect.no-file": ("The file or ledger to import is not there.", "Check the path after --from."),
     "collect.no-name": ("A file was given without saying which evidence it is.", "dossier collect NAME --from FILE"),
+    "collect.no-vex": ("A plan names a VEX that the change's head does not hold.", "Commit it, or mend `vex` in the plan's options."),
     "collect.other-kind": (
         "The file holds another kind of evidence than the plan asks for under this name.",
         "See what it says: dossier evidence read FILE.",

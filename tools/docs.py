@@ -192,7 +192,7 @@ def settings() -> str:
         "Made from code by `make docs`. Unknown keys are refused. In force only as committed on the protected branch.",
         "",
     ]
-    for name in ("ProjectTable", "Service", "Feature", "Plan", "Objective", "Destination", "Access", "Member"):
+    for name in ("ProjectTable", "Service", "Feature", "Plan", "OwnKind", "OwnFact", "Objective", "Destination", "Access", "Member"):
         struct = getattr(project, name)
         lines += [f"## {inspect.getdoc(struct)}", "", "| key | type | default | means |", "|---|---|---|---|"]
         for line in inspect.getsource(struct).splitlines():

@@ -75,6 +75,32 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     options: dict[str, str] = {}  # for the ledger: ruleset, timeline, receipts, answers; for drills: expectations
 
 
+class OwnFact(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[[kind.facts]]`: one figure of a kind of the project's own"""
+
+    name: str  # as rules name it: letters, digits, _
+    value: str  # CEL over doc that gives a number, a flag or a text
+    unit: str  # shown with it and held against what a rule asks for: ms, credits, ratio, words …
+    meaning: str = ""
+
+
+class OwnKind(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[[kind]]`: a kind of evidence of the project's own, read from a JSON file without code"""
+
+    name: str  # as `[[evidence]]` and rules name it; none of the kinds there are already
+    unit: str  # what is counted: payouts, screens, translations
+    proves: str  # what a pass shows, for those who read it
+    does_not_prove: str  # and what it does not
+    schema: dict[str, Any]  # JSON Schema of the file; refers to nothing outside of itself
+    passes: str  # CEL over doc, true or false
+    looked_at: str  # CEL over doc: how many were looked at; zero is missing
+    of: str = ""  # CEL over doc: of how many; empty: the file cannot know
+    examples: str = ""  # CEL over doc: a list of texts, what is wrong
+    facts: tuple[OwnFact, ...] = ()
+    age_max: str = "14d"  # how long it stays fresh when the plan does not say
+    about_data: bool = False  # it looks at data some build wrote, and speaks of a change only when that build is known
+
+
 class Objective(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`[[objective]]`: a service level objective and the alerts that watch it"""
 
@@ -139,6 +165,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     schema: Literal[1] = 1
     feature: tuple[Feature, ...] = ()
     evidence: tuple[Plan, ...] = ()
+    kind: tuple[OwnKind, ...] = ()
     objective: tuple[Objective, ...] = ()
     destination: tuple[Destination, ...] = ()
     access: Access | None = None
@@ -148,6 +175,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def service_named(self, name: str) -> Service | None:
         """The service of this name, or None."""
         return next((s for s in self.service if s.name == name), None)
+
+    def own_kind(self, name: str) -> OwnKind | None:
+        """The kind of the project's own of this name, or None."""
+        return next((k for k in self.kind if k.name == name), None)
 
     def plan_named(self, name: str) -> Plan | None:
         """The evidence plan of this name, or None."""
@@ -191,6 +222,7 @@ def _check(s: Settings, at: str) -> None:
         ("service", [x.name for x in s.service]),
         ("feature", [x.name for x in s.feature]),
         ("evidence", [x.name for x in s.evidence]),
+        ("kind", [x.name for x in s.kind]),
         ("destination", [x.name for x in s.destination]),
     ):
         twice = next((n for i, n in enumerate(names) if n in names[:i]), None)

@@ -74,6 +74,7 @@ CODES = {
     ),
     "collect.no-file": ("The file or ledger to import is not there.", "Check the path after --from."),
     "collect.no-name": ("A file was given without saying which evidence it is.", "dossier collect NAME --from FILE"),
+    "collect.no-vex": ("A plan names a VEX that the change's head does not hold.", "Commit it, or mend `vex` in the plan's options."),
     "collect.other-kind": (
         "The file holds another kind of evidence than the plan asks for under this name.",
         "See what it says: dossier evidence read FILE.",
@@ -248,6 +249,7 @@ CODES = {
     "key.refused": ("ssh-keygen would not sign with this key; what it said is shown.", "Often: chmod 600 FILE."),
     "key.unreadable": ("The operating system did not let the key be read.", "Check its permissions and its owner."),
     "key.unsupported": ("The key is of a type, or a size, that is not accepted.", "ssh-keygen -t ed25519 makes one that is."),
+    "kind.taken": ("A kind of the project's own bears the name of one that is there already.", "Give it another name in dossier.toml."),
     "kind.unknown": ("There is no kind of evidence of this name.", "dossier evidence kinds lists them."),
     "ledger.address": (
         "The address of the PostgreSQL server cannot be taken apart, so nothing of it is shown.",

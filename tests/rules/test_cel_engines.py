@@ -14,7 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from release_dossier.errors import Refused
-from release_dossier.rules.cel import ask, lint
+from release_dossier.evidence.reading import Fact
+from release_dossier.rules.cel import ask, bind, lint
+from release_dossier.rules.requirement import Need
 
 ROOT = Path(__file__).resolve().parents[2]
 SUITE = ROOT.parent / "shared" / "conformance" / "06-policy"
@@ -72,7 +74,7 @@ def test_what_engines_differ_about_is_refused() -> None:
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "i": st.integers(-(2**63), 2**63 - 1) | st.integers(-3, 3),
     "f": st.floats(allow_nan=False, allow_infinity=False) | st.sampled_from((0.0, -0.0, 1.0, 5e-324, 1e308)),
-    "s": st.text(max_size=4),
+    "s": st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=4),
     "b": st.booleans(),
 }
 
@@ -109,6 +111,13 @@ def test_a_pass_is_a_pass_on_both(condition: str, facts: dict[str, Any]) -> None
         return
     if ask(condition, facts, 3, 4, "pass")[0] == "pass":
         assert cel.evaluate(condition, {"facts": facts, "looked_at": 3, "of": 4, "verdict": "pass"}) is True
+
+
+def test_text_ends_at_a_null_for_the_engine() -> None:
+    """The engine alone takes text up to a null character, so that it equals the empty text; such a fact is an error before it is asked."""
+    assert ask("facts.x == ''", {"x": "\0"}, 1, 1, "pass")[0] == "pass"
+    state, why, _ = bind((Need("x", "str"),), {"x": Fact("\0hidden", "")})
+    assert (state, why) == ("error", "x holds a null character, which no condition sees")
 
 
 DIFFERS = {

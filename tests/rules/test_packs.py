@@ -167,7 +167,10 @@ def test_freezing_twice_is_equal() -> None:
 def test_every_refusal_is_listed() -> None:
     """Every code raised in rules, approvals and the gate has its cause and remedy, and every listed code is raised."""
     source = ROOT / "src" / "release_dossier"
-    files = [source / "gate.py", source / "approval.py", *(f for f in (source / "rules").glob("*.py") if f.name != "refusals.py")]
+    files = [
+        *(source / f for f in ("gate.py", "approval.py", "trial.py", "steps/rules.py", "cli/rules.py")),
+        *(f for f in (source / "rules").glob("*.py") if f.name != "refusals.py"),
+    ]
     raised = {c for f in files for c in re.findall(r'(?:Refused|Misuse|Corrupt|Unavailable)\(\s*"([a-z.-]+)"', f.read_text("utf-8"))}
     assert raised == set(refusals.CODES)
     assert all(cause.endswith(".") and remedy.endswith(".") for cause, remedy in refusals.CODES.values())

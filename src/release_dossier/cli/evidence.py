@@ -10,6 +10,9 @@ import click
 from release_dossier.cli import edge
 from release_dossier.errors import EXIT_DENIED
 from release_dossier.limits import DOCUMENT_BYTES_MAX, SECRETS_BYTES_MAX
+from release_dossier.project import OwnKind
+
+TRIAL_BYTES_MAX = 256 * 1024  # of a file a reader is tried with
 
 
 @click.group()
@@ -20,20 +23,76 @@ def evidence() -> None:
 @evidence.command()
 @edge.json_option
 def kinds(as_json: bool) -> None:
-    """Kinds of evidence: what each counts, proves and does not prove, and which formats are read."""
-    from release_dossier.evidence.kinds import KINDS
+    """Kinds of evidence: what each counts, proves and does not prove, and which formats are read; with those of this project's own."""
+    from release_dossier.evidence.kinds import KINDS, kind
+    from release_dossier.evidence.readers.plugged import kinds_plugged, plugged
 
+    own = _own_kinds()
+    every = [*KINDS, *kinds_plugged(), *(kind(k.name, own) for k in own)]
     value = [
         {"name": k.name, "unit": k.unit, "age_max_s": int(k.age_max.total_seconds()), "formats": list(k.formats), "proves": k.proves}
-        for k in KINDS
+        for k in every
     ]
-    words = [f"{k.name:18} {k.age_max.days:>3} d  {', '.join(k.formats)}\n    proves {k.proves}\n    not {k.does_not_prove}" for k in KINDS]
-    edge.emit({"kinds": value}, as_json, lambda: "\n".join(words))
+    words = [f"{k.name:18} {k.age_max.days:>3} d  {', '.join(k.formats)}\n    proves {k.proves}\n    not {k.does_not_prove}" for k in every]
+    readers, wrong = plugged()
+    words += [f"plugged in: {', '.join(r.NAME for r in readers)}"] if readers else []
+    words += [f"left out: {w}" for w in wrong]
+    edge.emit({"kinds": value, "plugged": [r.NAME for r in readers], "left_out": list(wrong)}, as_json, lambda: "\n".join(words))
+
+
+def _own_kinds() -> tuple[OwnKind, ...]:
+    """Kinds of the nearest dossier.toml upwards, as it stands in the working copy; none where there is no such file."""
+    from release_dossier.project import SETTINGS_FILE, parse_settings
+
+    here = Path.cwd()
+    file = next((f for f in (d / SETTINGS_FILE for d in (here, *here.parents)) if f.is_file()), None)
+    return parse_settings(file.read_bytes()).kind if file else ()
+
+
+@evidence.command("try")
+@click.argument("module")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--exit", "exit_status", type=int, metavar="N", help="the exit status of the tool that wrote it")
+@click.option("--asked", type=click.Path(path_type=Path), metavar="FILE", help="JSON with what is expected, as for read")
+@edge.json_option
+def try_(module: str, file: Path, exit_status: int | None, asked: Path | None, as_json: bool) -> int:
+    """Hold a reader (MODULE, as Python imports it) against the contract every reader keeps, over a FILE it should read. Exit 10 where it
+    does not keep it."""
+    import importlib
+    import time
+
+    from release_dossier.evidence.readers.trial import faults
+    from release_dossier.sources.files import open_evidence
+
+    expectations = {k: str(v) for k, v in _object(_asked(asked).get("expectations", {}), "expectations").items()}
+    try:
+        reader = importlib.import_module(module)
+    except ImportError as e:
+        raise click.BadParameter(f"{module} cannot be imported: {e}", param_hint="MODULE") from e
+    with open_evidence(file) as stream:
+        raw = stream.read(TRIAL_BYTES_MAX + 1)
+    if len(raw) > TRIAL_BYTES_MAX:
+        raise click.BadParameter(f"{file.name} is larger than {TRIAL_BYTES_MAX} bytes: it is read some hundred times", param_hint="FILE")
+    found = faults(reader, raw, exit_status=exit_status, expectations=expectations, clock=time.monotonic)
+    words = "\n".join(f"✗ {f}" for f in found) or f"{module} keeps the contract over {file.name}"
+    edge.emit({"module": module, "faults": found}, as_json, lambda: words)
+    return EXIT_DENIED if found else 0
+
+
+def _asked(asked: Path | None) -> dict[str, Any]:
+    from release_dossier.digest import parse_json
+    from release_dossier.sources.files import open_evidence
+
+    if asked is None:
+        return {}
+    with open_evidence(asked) as f:
+        return _object(parse_json(f.read(DOCUMENT_BYTES_MAX + 1), asked.name), asked.name)
 
 
 @evidence.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--format", "format_", metavar="F", help="instead of recognising it from its content")
+@click.option("--kind", "kind_", metavar="NAME", help="a kind of this project's own, from dossier.toml")
 @click.option("--exit", "exit_status", type=int, metavar="N", help="the exit status of the tool that wrote it")
 @click.option("--asked", type=click.Path(path_type=Path), metavar="FILE", help="JSON of what the tool was asked for, and what is expected")
 @click.option("--base", type=click.Path(path_type=Path), metavar="FILE", help="the same file as the base release had it, to compare with")
@@ -41,21 +100,15 @@ def kinds(as_json: bool) -> None:
     "--key", "keys", type=click.Path(path_type=Path), multiple=True, metavar="FILE", help="public key of a signer to trust (PEM or OpenSSH)"
 )
 @edge.json_option
-def read(
-    file: Path, format_: str | None, exit_status: int | None, asked: Path | None, base: Path | None, keys: tuple[Path, ...], as_json: bool
-) -> int:
+def read(file: Path, asked: Path | None, base: Path | None, keys: tuple[Path, ...], kind_: str | None, as_json: bool, **named: Any) -> int:
     """Read a file and store nothing. Exit 0 when it says pass, else 10."""
-    from release_dossier.digest import parse_json
     from release_dossier.evidence import secrets
     from release_dossier.evidence.readers import read as read_evidence
     from release_dossier.evidence.readers.plain import plain
     from release_dossier.sources.files import open_evidence
     from release_dossier.trust.keys import PUBLIC_LINE_CHARS_MAX
 
-    wish: dict[str, Any] = {}
-    if asked is not None:
-        with open_evidence(asked) as f:
-            wish = _object(parse_json(f.read(DOCUMENT_BYTES_MAX + 1), asked.name), asked.name)
+    wish = _asked(asked)
     expectations = {k: str(v) for k, v in _object(wish.get("expectations", {}), "expectations").items()}
     before = None
     if base is not None:
@@ -65,10 +118,12 @@ def read(
     for key in keys:
         with open_evidence(key) as f:
             trusted[key.name] = f.read(PUBLIC_LINE_CHARS_MAX).decode("utf-8", "replace")
+    own = next((k for k in _own_kinds() if k.name == kind_), None) if kind_ else None
+    if kind_ and own is None:
+        raise click.BadParameter(f"dossier.toml here has no [[kind]] {kind_}", param_hint="--kind")
+    beside: dict[str, Any] = {"asked": wish, "expectations": expectations, "base": before, "keys": trusted, "own": own}
     with open_evidence(file) as stream:
-        reading = read_evidence(
-            stream, format=format_, exit_status=exit_status, asked=wish, expectations=expectations, base=before, keys=trusted
-        )
+        reading = read_evidence(stream, format=named["format_"], exit_status=named["exit_status"], **beside)
         reading = secrets.reported(reading, plain(stream), SECRETS_BYTES_MAX)
     edge.emit(
         reading.as_json() | {"limits": list(reading.limits), "facts": reading.as_json().get("facts", {})}, as_json, lambda: _words(reading)

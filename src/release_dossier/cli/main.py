@@ -43,6 +43,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "payload": ("send", "payload", "what leaves the house for an audience, and what is withheld"),
     "send": ("send", "send", "that, to a destination; what is to be sent and what came of it"),
     "replay": ("decide", "replay", "recompute a stored decision, bit for bit"),
+    "rules": ("rules", "rules", "rules as data: lint, test, simulate, explain, show"),
     "evidence": ("evidence", "evidence", "what a file says: kinds, read"),
     "ledger": ("ledger", "ledger", "money checks of a SocialPredict ledger"),
     "log": ("log", "log", "the transparency log: checkpoint, audit"),
@@ -84,10 +85,18 @@ def dossier(ctx: click.Context, directory: str | None) -> None:
             raise Unavailable("edge.directory", at=directory, found=e.strerror or "an error", expected="a folder") from e
 
 
+def _no_empty_value(argv: list[str]) -> None:
+    """`--owner "$OWNER"` with OWNER unset is a mistake of a script, never an option that was not given."""
+    for before, word in zip(["", *argv], argv, strict=False):
+        if word == "" or (word.startswith("--") and word.endswith("=")):
+            raise click.UsageError(f"an empty value after {before or 'dossier'}" if word == "" else f"an empty value in {word}")
+
+
 def run(argv: list[str]) -> int:
     """Run one command; every failure becomes the four things a refusal says. Returns the exit code of the contract."""
     as_json = "--json" in argv
     try:
+        _no_empty_value(argv)
         code = dossier.main(args=argv, prog_name="dossier", standalone_mode=False)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0

@@ -140,7 +140,7 @@ def _condition(x: str, y: str) -> str:
     """More conjuncts, or the same comparison with a bound nobody passes who did not before, are stricter."""
     if not x or not y:
         return STRICTER if y else LOOSER
-    a, b = _conjuncts(x), _conjuncts(y)
+    a, b = conjuncts(x), conjuncts(y)
     if a < b or b < a:
         return STRICTER if a < b else LOOSER
     gone, come = a - b, b - a
@@ -152,11 +152,11 @@ def _condition(x: str, y: str) -> str:
     return OTHER
 
 
-def _conjuncts(condition: str) -> set[str]:
+def conjuncts(condition: str) -> set[str]:
     """The parts between `&&`, where none stands inside of text or brackets; else the whole."""
     if re.search(r"""['"()]""", condition):
         return {condition.strip()}
-    return {part.strip() for part in condition.split("&&")}
+    return {part.strip() for part in condition.split("&&") if part.strip()}
 
 
 _BUILDERS = ("any", "known", "change")

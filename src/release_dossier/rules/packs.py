@@ -31,17 +31,18 @@ OWN = "dossier.toml"
 OWNER = "owner"  # the role of those who answer for a service
 _KEYS = frozenset(Requirement.__struct_fields__)
 _PACK_KEYS = frozenset(("include", "narrow", "unwaivable", "requirement", "approval"))
-_OURS = re.compile(r"[a-z0-9-]+(?:/[a-z0-9-]+)?\Z")
+_OURS = re.compile(r"[a-z0-9-]+(?:/[a-z0-9-]+)?(?:\.tests)?\Z")
 
 Read = Callable[[str], "bytes | None"]  # a file of the repository, at the commit the rules are read from
 Asked = Sequence[tuple[str, str, Sequence[str]]]  # services: name, pack, owners
 
 
 class Effective(msgspec.Struct, frozen=True):
-    """A requirement as it is in force, and which layer each of its keys comes from."""
+    """A requirement as it is in force, which layer each of its keys comes from, and (key, layer) that say what was so before them."""
 
     requirement: Requirement
     lines: dict[str, str]
+    idle: tuple[tuple[str, str], ...] = ()
 
 
 class Layer(msgspec.Struct, frozen=True):
@@ -190,6 +191,27 @@ def _name(value: Any, at: str) -> str:
     return value
 
 
+def table_of(name: str, read: Read | None = None) -> str:
+    """The table tests beside a pack, `NAME.tests.toml`; empty where there are none."""
+    try:
+        return _text(name.removesuffix(".toml") + ".tests" + (".toml" if name.startswith("./") else ""), read)
+    except Refused:
+        return ""
+
+
+def names() -> tuple[str, ...]:
+    """Every pack of ours and of the profiles."""
+    profiles = resources.files("release_dossier") / "profiles"
+    found = [
+        f"{p.name}/{f.name.removesuffix('.toml')}"
+        for p in profiles.iterdir()
+        if (p / "packs").is_dir()
+        for f in (p / "packs").iterdir()
+        if f.name.endswith(".toml") and not f.name.endswith(".tests.toml")
+    ]
+    return (*PACKS, *sorted(found))
+
+
 def _text(name: str, read: Read | None) -> str:
     if name.startswith("./"):
         raw = read(name.removeprefix("./")) if read is not None else None
@@ -215,6 +237,7 @@ def _parse(text: str, at: str) -> dict[str, Any]:
 def _merge(layers: Sequence[Layer], service: str, owner: str, unwaivable: frozenset[str]) -> list[Effective]:
     merged: dict[str, dict[str, Any]] = {}
     lines: dict[str, dict[str, str]] = {}
+    idle: dict[str, list[tuple[str, str]]] = {}
     for layer in layers:
         name = layer.table["id"]
         where = f"{layer.source} requirement {name}"
@@ -228,10 +251,12 @@ def _merge(layers: Sequence[Layer], service: str, owner: str, unwaivable: frozen
         after = {**(before or fresh), **{k: v for k, v in layer.table.items() if k not in ("origin", "service")}}
         if before is not None:
             _not_loosened(before, after, layer, where, service)
+            same = [k for k, v in layer.table.items() if k not in ("id", "service", "origin") and k in before and before[k] == v]
+            idle.setdefault(name, []).extend((k, layer.source) for k in same)
         after["origin"] = [*after["origin"], layer.source]
         merged[name] = after
         lines[name] = {**lines.get(name, {"owner": "the service", "evidence": "its id"}), **dict.fromkeys(layer.table, layer.source)}
-    return [_finished(table, lines[name], service, unwaivable) for name, table in merged.items()]
+    return [_finished(table, lines[name], service, unwaivable, tuple(idle.get(name, ()))) for name, table in merged.items()]
 
 
 def _not_loosened(before: Mapping[str, Any], after: Mapping[str, Any], layer: Layer, where: str, service: str) -> None:
@@ -255,7 +280,9 @@ def _convert(table: Mapping[str, Any], service: str) -> Requirement:
         raise Refused("rules.shape", at=where, found=str(e), expected="id, title, kind, remedy and why, each of its type") from e
 
 
-def _finished(table: dict[str, Any], lines: dict[str, str], service: str, unwaivable: frozenset[str]) -> Effective:
+def _finished(
+    table: dict[str, Any], lines: dict[str, str], service: str, unwaivable: frozenset[str], idle: tuple[tuple[str, str], ...]
+) -> Effective:
     where = f"requirement {table['id']} of {service}"
     requirement = _convert(table, service)
     if requirement.kind in unwaivable:
@@ -269,20 +296,29 @@ def _finished(table: dict[str, Any], lines: dict[str, str], service: str, unwaiv
             "rules.shape", at=f"{where} blocks_from", found=requirement.blocks_from, expected="RFC 3339, as in 2026-12-01T00:00:00Z"
         )
     lint(requirement.condition, tuple(n.fact for n in requirement.needs), where)
-    return Effective(requirement, {k: v for k, v in sorted(lines.items()) if k not in ("id", "service", "origin")})
+    return Effective(requirement, {k: v for k, v in sorted(lines.items()) if k not in ("id", "service", "origin")}, idle)
 
 
 def page() -> str:
     """docs/rules.md: every requirement of every pack."""
-    lines = ["# What each pack demands", "", "Made from the packs by `make docs`. A service gets the pack of its criticality.", ""]
-    for name in PACKS:
+    lines = [
+        "# What each pack demands",
+        "",
+        "Made from the packs by `make docs`. A service gets the pack of its criticality, or the one it",
+    ]
+    lines += ["names with `pack`. `dossier rules show` prints a project's own set, each line with the layer it comes from.", ""]
+    for name in names():
         frozen = thaw(freeze({}, [("service", name, ("@owner",))]))
         lines += [f"## {name}", "", "| requirement | asks for | how much | retries | waivable | why |", "|---|---|---|---|---|---|"]
         for r in frozen.requirements:
             share = f"{r.minimum_percent} %" if r.minimum_percent else f"at least {r.minimum_count}"
             asks = f"{r.title} (`{r.kind}`)" + (f": `{r.condition}`" if r.condition else "")
-            lines.append(f"| {r.id} | {asks} | {share} | {r.retries} | {'yes' if r.waivable else 'never'} | {r.why} |")
-        roles = ", ".join(f"{a.count} × {a.role}{', not the author' if a.not_author else ''}" for a in frozen.approvals)
+            label = r.id if r.severity == "block" else f"{r.id} (warns)"
+            lines.append(f"| {label} | {asks} | {share} | {r.retries} | {'yes' if r.waivable else 'never'} | {r.why} |")
+        roles = ", ".join(
+            f"{a.count} × {a.role}" + (", not the author" if a.not_author else "") + (" or who brought evidence" if a.not_producer else "")
+            for a in frozen.approvals
+        )
         lines += ["", f"Approvals: {roles}.", ""]
     return "\n".join([*lines, _REST])
 
@@ -305,9 +341,49 @@ absent makes the requirement `missing`, one of another type or unit `error`, bef
 the list macros are refused: they are how absence hides. So are line breaks, comments, backslashes and tripled quotes. Money facts (unit
 `credits`) are integers; beyond 64 bits they are `error`.
 
+Functions are `contains`, `startsWith`, `endsWith`, `double` and `int`; lists stand after `in`. Everything else is refused, because CEL
+engines answer differently about it (`tools/cel_suite.py` says where).
+
+| key | says |
+|---|---|
+| `minimum_count`, `minimum_percent`, `skips` | how much must have been looked at; a skip is allowed by name, with its reason |
+| `age_max_s`, `tools` | how old it may be, and which tools at which version made it |
+| `topology`, `same_topology` | the conditions it must be measured under: as named, or as the newest `topology` evidence says |
+| `retries`, `infrastructure_retries` | failures, and attempts that came to nothing, that may come before a pass |
+| `producers`, `producer_roles`, `isolation` | whose word it may be, by name or role, and how it ran |
+| `imported`, `importers`, `builder` | whether it may be brought and by whom, and whose build wrote the data |
+| `waivable`, `waivers_in_row` | whether a waiver is accepted, and how many releases in a row may go out on one |
+| `severity`, `blocks_from` | `warn` shows and denies nothing; with a date it warns until then |
+
+A pack is TOML too: `include` (what is below may be changed), `narrow` (it may only be made stricter), `unwaivable` kinds, and
+`[[approval]]` with `role`, `count`, `not_author`, `not_producer`. The role `owner` asks one owner of every touched service.
+`pack = "./rules/pay.toml"` is a file of the repository.
+
+## Trying them
+
+    dossier rules lint                    # unknown facts, units, always true or false, unreachable, shadowed, nobody's, absence of blame
+    dossier rules test                    # the tables beside the packs: NAME.tests.toml, and dossier.tests.toml for your own
+    dossier rules simulate --ref BRANCH   # every stored dossier under a proposal: what would be judged otherwise, and why
+    dossier rules explain REQUIREMENT     # one requirement on one dossier, with its values, and what would turn it green
+
+```toml
+[[case]]
+name = "over its limit"
+requirement = "latency"
+facts = { latency_p95 = [320.0, "ms"] }
+state = "fail"
+```
+
+## What a state means
+
 An attempt over its condition is a failed attempt: it counts against `retries`, and collecting until one is under it does not help.
 A requirement the pack lets nobody waive stays so.
 
 States, the first that applies: `error`, `fail`, `missing`, `stale`, `inconclusive`, `pass`; a valid waiver turns any but `error` into
 `waived`, which lets through and never looks green.
+
+Stale has a cause, the first that applies: `fingerprint` (the code moved on), `rule` (it was collected before the rule was what it is now),
+`tool`, `topology`, `age`. Other states name theirs too, in `cause`. Criteria freeze when a change opens. A branch that changes them, or a
+change that is opened again under looser ones, needs the rule owner's own signature; what the protected branch asks more by now is shown,
+and `money` requires it.
 """

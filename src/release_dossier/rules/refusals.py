@@ -4,6 +4,10 @@ from __future__ import annotations
 
 CODES = {
     "gate.naive-time": ("A decision was asked for a time without its offset.", "Give the time as UTC: 2026-11-24T13:40:00Z."),
+    "rules.case": (
+        "A table test has an unknown key, or lacks name, requirement or state.",
+        "docs/rules.md shows a case; the message names the key.",
+    ),
     "rules.condition-differs": (
         "A condition uses what CEL engines answer differently about, or only some know: a decision must be the same on all.",
         "Use comparisons joined by &&, arithmetic, `in [...]`, contains, startsWith, endsWith, double and int.",
@@ -40,6 +44,8 @@ CODES = {
         "Settings or a pack loosen what may not be loosened: a requirement nobody may waive, or a pack that is narrowed.",
         "Take the key out; what the requirement asks for has to pass.",
     ),
+    "rules.no-service": ("No service of these settings has this name.", "Use one of dossier.toml."),
+    "rules.no-settings": ("There are no settings to try.", "Name a file with --settings, or a commit with --ref."),
     "rules.pack": (
         "A service or a pack names a pack there is none of.",
         "Use one of the packs the message lists; docs/rules.md says what each demands.",
@@ -49,4 +55,6 @@ CODES = {
         "A requirement or an approval rule lacks a key, or one is of another type or out of its range.",
         "The message names the key. A count of people is at least 1, a share 0 to 100.",
     ),
+    "rules.unknown-requirement": ("The dossier's rules ask nothing of this name.", "Use one of those listed."),
+    "rules.which-service": ("Several services ask a requirement of this name.", "Say which with --service."),
 }

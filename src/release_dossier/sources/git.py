@@ -35,6 +35,9 @@ _QUIET = (
 _CO_AUTHOR = re.compile(r"^co-authored-by:[ \t]*([^<\n]*)<([^>\n]*)>[ \t]*$", re.IGNORECASE | re.MULTILINE)
 
 
+_HUNK = re.compile(r"@@ -\d+(?:,\d+)? \+(\d+)(?:,(\d+))? @@")
+
+
 class Commit(msgspec.Struct, frozen=True):
     """A commit's author as git's free text, and the SSH key its signature verified with (None: unsigned, or no listed key).
 
@@ -145,6 +148,35 @@ class Repository(msgspec.Struct, frozen=True):
         """Paths that differ; a rename shows as both names."""
         raw = self.run("diff", "--name-only", "--no-renames", "-z", base, head, "--")
         return tuple(sorted(p.decode("utf-8", "surrogateescape") for p in raw.split(b"\0") if p))
+
+    def changed_lines(self, base: str, head: str) -> dict[str, list[list[int]]]:
+        """Path → spans `[first, last]` of lines that `head` has and `base` has not. A path git has to quote is left out."""
+        raw = self.run(
+            "-c",
+            "core.quotePath=false",
+            "diff",
+            "--unified=0",
+            "--no-renames",
+            "--no-color",
+            "--no-ext-diff",
+            "--no-textconv",
+            base,
+            head,
+            "--",
+        )
+        out: dict[str, list[list[int]]] = {}
+        path, in_head = "", True
+        for line in raw.decode("utf-8", "replace").split("\n"):
+            if line.startswith("diff --git "):
+                path, in_head = "", True
+            elif in_head and line.startswith("+++ b/"):
+                path = line[6:].rstrip("\t")
+            elif found := _HUNK.match(line):
+                in_head = False
+                first, count = int(found[1]), int(found[2] or 1)
+                if path and count:
+                    out.setdefault(path, []).append([first, first + count - 1])
+        return out
 
     def modified(self) -> tuple[str, ...]:
         """Tracked files that differ from HEAD, staged or not."""

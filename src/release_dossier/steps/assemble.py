@@ -298,7 +298,7 @@ def _absent(world: World, change: Change, attempts: Sequence[Attempt], requireme
     expected: dict[tuple[str, str], tuple[str, str]] = {}
     for r in requirements:
         if r.source == "evidence":  # type: ignore[attr-defined]
-            expected[r.service, r.evidence] = (r.kind, f"required by {r.id}")  # type: ignore[attr-defined]
+            expected.setdefault((r.service, r.evidence), (r.kind, f"required by {r.id}"))  # type: ignore[attr-defined]
     for plan in frozen_settings(world, change).evidence:
         for s in change.services:
             if not plan.services or s.name in plan.services:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import msgspec
 
@@ -26,6 +26,7 @@ from release_dossier.limits import SECRETS_BYTES_MAX
 from release_dossier.project import SETTINGS_FILE, Plan, Settings, seconds
 from release_dossier.sources.files import open_evidence
 from release_dossier.sources.runner import last_words, run_plan
+from release_dossier.steps import beside
 from release_dossier.steps.world import World, instant, producer_key_path, rfc3339
 from release_dossier.store.crash import reach
 from release_dossier.trust.statement import Subject, state
@@ -235,7 +236,7 @@ def _run(world: World, change: Change, plan: Plan, clock: Callable[[], datetime]
         inside = output.resolve().is_relative_to(ran.worktree.resolve().parent) and not output.is_symlink()
         if output.is_file() and inside and output.stat().st_size:
             artifacts.append(_keep(world, output, plan.output or f"{plan.name}.out", "application/octet-stream"))
-            reading = _read_run(world, change, plan, output, ran.exit_status)
+            reading = _read_run(world, change, plan, output, ran.exit_status, rfc3339(clock()))
         else:
             said = last_words(ran.log) if ran.log.exists() else ""
             silent = f"`{' '.join(plan.run)}` ended with {ran.exit_status} and wrote no {plan.output or 'output'}{said}"
@@ -254,17 +255,30 @@ def _run(world: World, change: Change, plan: Plan, clock: Callable[[], datetime]
         )
 
 
-def _read_run(world: World, change: Change, plan: Plan, output: Path, exit_status: int | None) -> Reading:
+def _read_run(world: World, change: Change, plan: Plan, output: Path, exit_status: int | None, at: str) -> Reading:
     """A run's own file. One that cannot be read is a run that proved nothing, not a refused call: the attempt was made."""
     try:
         with open_evidence(output) as stream:
-            reading = read(stream, format=plan.format or None, exit_status=exit_status, **_beside(world, change, plan))
+            reading = _read(stream, plan.format or None, exit_status, _beside(world, change, plan, at))
             return secrets.reported(reading, plain(stream), SECRETS_BYTES_MAX)
     except Refused as e:
         return _nothing(plan.kind, f"its output was refused: {e}")
 
 
-def _beside(world: World, change: Change, plan: Plan) -> dict[str, Any]:
+def _read(stream: IO[bytes], format: str | None, exit_status: int | None, around: dict[str, Any]) -> Reading:
+    """The file beside the last release's own; where that is another format, or broken, alone, and the reading says so."""
+    last = around.pop("last")
+    if last is None or around["base"] is not None:
+        return read(stream, format=format, exit_status=exit_status, **around)
+    try:
+        return read(stream, format=format, exit_status=exit_status, **around | {"base": last})
+    except Refused as e:
+        stream.seek(0)
+        reading = read(stream, format=format, exit_status=exit_status, **around)
+        return msgspec.structs.replace(reading, limits=(*reading.limits, f"not compared with the last release's own file: {e}"))
+
+
+def _beside(world: World, change: Change, plan: Plan, at: str) -> dict[str, Any]:
     """What a file does not say and its reader must know: what was asked for, what the project declares, what the base has, whom it trusts.
 
     `base` of a plan's options is a path in the repository, read as it stands at the change's base. Signers are the producers that may
@@ -280,8 +294,11 @@ def _beside(world: World, change: Change, plan: Plan) -> dict[str, Any]:
         for k in p.keys
         if (not p.kinds or plan.kind in p.kinds) and world.trust.revoked_at(k.id) is None
     }
-    asked = {"command": " ".join(plan.run), "commit": change.head, "tree": change.tree}
-    return {"asked": asked, "expectations": expectations, "base": before, "keys": keys}
+    settings = frozen_settings(world, change)
+    asked = {"command": " ".join(plan.run), "commit": change.head, "tree": change.tree} | beside.asked(world, change, plan, settings, at)
+    last = beside.last_release(world, change, plan)
+    own = settings.own_kind(plan.kind)
+    return {"asked": asked, "expectations": expectations, "base": before, "keys": keys, "own": own, "last": last}
 
 
 def _objectives(world: World, change: Change, plan: Plan, expectations: dict[str, str]) -> None:
@@ -315,7 +332,8 @@ def _import(world: World, change: Change, plan: Plan, brought: Import) -> Outcom
         with open_evidence(file) as stream:
             # A plan's format is that of its own command; a file that is brought may be another tool's.
             named = plan.format if plan.format and not plan.run else None
-            reading = read(stream, format=named, exit_status=brought.exit_status, **_beside(world, change, plan))
+            at = rfc3339(brought.observed_at or datetime.fromtimestamp(file.stat().st_mtime, UTC))
+            reading = _read(stream, named, brought.exit_status, _beside(world, change, plan, at))
             reading = secrets.reported(reading, plain(stream), SECRETS_BYTES_MAX)
         artifacts = (_keep(world, file, file.name, "application/octet-stream"),)
     happened = instant(reading.observed_at, file.name) if reading.observed_at else brought.observed_at
@@ -365,8 +383,9 @@ def _evidence(
     outcome: Outcome,
     now: datetime,
 ) -> Evidence:
-    reading = _kind_checked(plan, _about_this_change(plan, change, service, outcome))
-    age_max = seconds(plan.age_max, plan.name) if plan.age_max else int(kinds.kind(plan.kind).age_max.total_seconds())
+    kind = kinds.kind(plan.kind, frozen_settings(world, change).kind)
+    reading = _kind_checked(plan, _about_this_change(kind, change, service, outcome))
+    age_max = seconds(plan.age_max, plan.name) if plan.age_max else int(kind.age_max.total_seconds())
     return Evidence(
         change=change_digest,
         started=started_digest,
@@ -410,10 +429,10 @@ def _producer_id(world: World) -> str:
     return producer.id if producer else "unlisted"
 
 
-def _about_this_change(plan: Plan, change: Change, service: ChangedService, outcome: Outcome) -> Reading:
+def _about_this_change(kind: kinds.Kind, change: Change, service: ChangedService, outcome: Outcome) -> Reading:
     """Law 5: a clean data set proves something about a change only when that change's build wrote it."""
     reading = outcome.reading
-    if outcome.imported_by is None or reading.verdict != "pass" or not kinds.kind(plan.kind).about_data:
+    if outcome.imported_by is None or reading.verdict != "pass" or not kind.about_data:
         return reading
     wrote = outcome.written_by
     if wrote and (wrote.removeprefix("v") == service.version or (len(wrote) >= 7 and change.head.startswith(wrote))):

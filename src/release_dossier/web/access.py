@@ -35,7 +35,7 @@ NEEDS: tuple[tuple[str, re.Pattern[str], str], ...] = tuple(
         ("POST", r"/login|/logout", OPEN),
         ("GET", r"/badges/.*|/api/v1/status(/.*)?", "badge"),
         ("GET", r".*", "read"),
-        ("POST", r"/api/v1/changes(/[^/]+/(evidence/[^/]+|dossier))?", "write"),
+        ("POST", r"/api/v1/artifacts|/api/v1/changes(/[^/]+/(evidence/[^/]+|dossier))?", "write"),
         ("POST", r"/api/v1/dossiers/[^/]+/decision", "write"),
         ("POST", r"/api/v1/drafts", "sign"),
         ("POST", r"/api/v1/dossiers/[^/]+/(approvals|rejections|waivers)|/api/v1/documents/[^/]+/withdrawals", "sign"),

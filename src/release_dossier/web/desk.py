@@ -30,14 +30,15 @@ class Desk:
 
     def __init__(self, place: Place, note: Callable[[str], None]) -> None:
         self.place, self.note = place, note
-        self._writer = ThreadPoolExecutor(1, thread_name_prefix="desk")
-        self._sender = threading.Thread(target=self._send, daemon=True, name="sender")
         self._over = threading.Event()
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="desk")
 
     def begin(self) -> None:
         """Take up what was left, then look for what is due."""
+        if self._over.is_set():
+            self._over, self._writer = threading.Event(), ThreadPoolExecutor(1, thread_name_prefix="desk")
         self._writer.submit(self._take_up)
-        self._sender.start()
+        threading.Thread(target=self._send, args=(self._over,), daemon=True, name="sender").start()
 
     def close(self) -> None:
         """Finish what is at work; what is queued stays queued."""
@@ -66,12 +67,12 @@ class Desk:
         except DossierError as e:
             self.note(f"could not take up what was left: {e}")
 
-    def _send(self) -> None:
-        while not self._over.wait(LOOK_SECONDS):
+    def _send(self, over: threading.Event) -> None:
+        while not over.wait(LOOK_SECONDS):
             try:
                 world = self.world()
                 for id in due(world, world.now):
-                    if self._over.is_set():
+                    if over.is_set():
                         return
                     deliver(world, id, self.place.clock)
             except DossierError as e:

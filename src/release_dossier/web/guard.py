@@ -233,7 +233,7 @@ class Guard:
 
     def _turned_away(self, scope: Scope, who: Somebody | None, need: str, id: str) -> Response:
         path = scope["path"]
-        if who is None and not path.startswith(("/api/", "/metrics", "/badges/", "/schemas/")) and scope["method"] in SAFE:
+        if who is None and not path.startswith(("/api/", "/metrics", "/badges/", "/schemas")) and scope["method"] in SAFE:
             here = path + (f"?{scope['query_string'].decode('latin-1')}" if scope["query_string"] else "")
             return RedirectResponse(f"/login?next={quote(here, safe='')}", 303)
         if who is None:

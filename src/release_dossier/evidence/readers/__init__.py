@@ -13,16 +13,20 @@ import msgspec
 
 from release_dossier.errors import Refused
 from release_dossier.evidence import secrets
+from release_dossier.evidence.own import read as read_own
 from release_dossier.evidence.readers import (
     actionlint,
     alert_history,
     alertmanager_alerts,
     alertmanager_config,
     attestation,
+    benchmark_dotnet,
+    benchstat,
     capacity_report,
     checkstyle,
     clover,
     cobertura,
+    collapsed,
     compose,
     coverage_py,
     csaf,
@@ -37,6 +41,7 @@ from release_dossier.evidence.readers import (
     gatling_log,
     github_review,
     github_webhook,
+    go_bench,
     go_cover,
     go_test,
     go_vet,
@@ -46,12 +51,14 @@ from release_dossier.evidence.readers import (
     grype,
     health,
     hey,
+    hyperfine,
     in_toto_link,
     incident_list,
     istanbul,
     jacoco,
     jmeter,
     jmeter_xml,
+    jmh,
     junit,
     k6,
     k6_stream,
@@ -68,8 +75,14 @@ from release_dossier.evidence.readers import (
     ops_status,
     osv_scanner,
     otlp,
+    pg_statements,
+    pg_tables,
+    pg_waits,
     pip_audit,
     postmortem,
+    pprof,
+    pprof_cpu,
+    pprof_text,
     prometheus_alerts,
     prometheus_query,
     prometheus_rules,
@@ -78,6 +91,7 @@ from release_dossier.evidence.readers import (
     prometheus_text,
     promtool,
     pyrra,
+    pytest_benchmark,
     pytest_json,
     replay,
     sarif,
@@ -87,6 +101,7 @@ from release_dossier.evidence.readers import (
     spdx,
     spdx3,
     spdx_tags,
+    speedscope,
     statement,
     staticcheck,
     syft,
@@ -99,7 +114,9 @@ from release_dossier.evidence.readers import (
 )
 from release_dossier.evidence.readers.given import Given
 from release_dossier.evidence.readers.plain import plain
+from release_dossier.evidence.readers.plugged import plugged
 from release_dossier.evidence.reading import Reading
+from release_dossier.project import OwnKind
 
 HEAD_BYTES = 64 * 1024  # what a format is recognised from
 READERS: tuple[ModuleType, ...] = (  # by the alphabet, so that two people add to it without meeting
@@ -108,10 +125,13 @@ READERS: tuple[ModuleType, ...] = (  # by the alphabet, so that two people add t
     alertmanager_alerts,
     alertmanager_config,
     attestation,
+    benchmark_dotnet,
+    benchstat,
     capacity_report,
     checkstyle,
     clover,
     cobertura,
+    collapsed,
     compose,
     coverage_py,
     csaf,
@@ -126,6 +146,7 @@ READERS: tuple[ModuleType, ...] = (  # by the alphabet, so that two people add t
     gatling_log,
     github_review,
     github_webhook,
+    go_bench,
     go_cover,
     go_test,
     go_vet,
@@ -135,12 +156,14 @@ READERS: tuple[ModuleType, ...] = (  # by the alphabet, so that two people add t
     grype,
     health,
     hey,
+    hyperfine,
     in_toto_link,
     incident_list,
     istanbul,
     jacoco,
     jmeter,
     jmeter_xml,
+    jmh,
     junit,
     k6,
     k6_stream,
@@ -157,8 +180,14 @@ READERS: tuple[ModuleType, ...] = (  # by the alphabet, so that two people add t
     ops_status,
     osv_scanner,
     otlp,
+    pg_statements,
+    pg_tables,
+    pg_waits,
     pip_audit,
     postmortem,
+    pprof,
+    pprof_cpu,
+    pprof_text,
     prometheus_alerts,
     prometheus_query,
     prometheus_rules,
@@ -167,6 +196,7 @@ READERS: tuple[ModuleType, ...] = (  # by the alphabet, so that two people add t
     prometheus_text,
     promtool,
     pyrra,
+    pytest_benchmark,
     pytest_json,
     replay,
     sarif,
@@ -176,6 +206,7 @@ READERS: tuple[ModuleType, ...] = (  # by the alphabet, so that two people add t
     spdx,
     spdx3,
     spdx_tags,
+    speedscope,
     statement,
     staticcheck,
     syft,
@@ -198,6 +229,7 @@ def read(
     expectations: Mapping[str, str] | None = None,
     base: bytes | None = None,
     keys: Mapping[str, str] | None = None,
+    own: OwnKind | None = None,
 ) -> Reading:
     """What a file says. The stream must be seekable; it is read to its end, unpacked where it is packed, see `plain`.
 
@@ -207,6 +239,7 @@ def read(
         expectations: what the project declares should be there, e.g. `alerts`.
         base: the same file as the base release had it, for formats that are compared.
         keys: name of a signer this project trusts → its public key, for formats that are signed.
+        own: a kind of the project's own: then its schema and expressions read the file, and no reader here does.
 
     No text of the reading shows a secret: what looks like one is withheld, and `limits` say so (see `secrets`).
 
@@ -218,9 +251,8 @@ def read(
     stream.seek(0)
     if not head.strip():
         raise Refused("evidence.empty", at="file", found=f"{len(head)} bytes of nothing", expected="evidence")
-    reader = _named(format) if format else _recognised(head)
     given = Given(exit_status, dict(asked or {}), dict(expectations or {}), base, dict(keys or {}))
-    reading: Reading = reader.read(stream, given)
+    reading = read_own(stream, own, given) if own else _reader(format, head).read(stream, given)
     reading = _without_secrets(reading, stream)
     if reading.verdict == "pass" and exit_status:  # whatever the file says: what wrote it says that it did not finish well
         cause = f"what is in it passed, and the tool ended with {exit_status}"
@@ -236,15 +268,19 @@ def _without_secrets(reading: Reading, stream: IO[bytes]) -> Reading:
     return msgspec.structs.replace(clean, limits=(*clean.limits, f"withheld from these words: {words}"))
 
 
+def _reader(format: str | None, head: bytes) -> Any:
+    return _named(format) if format else _recognised(head)
+
+
 def _named(name: str) -> ModuleType:
-    found = next((r for r in READERS if name == r.NAME), None)
+    found = next((r for r in READERS if name == r.NAME), None) or next((r for r in plugged()[0] if name == r.NAME), None)
     if found is None:
         raise Refused("evidence.no-such-format", at="--format", found=name, expected=", ".join(NAMES), help="dossier evidence kinds")
     return found
 
 
 def _recognised(head: bytes) -> ModuleType:
-    found = [r for r in READERS if r.recognises(head)]
+    found = [r for r in READERS if r.recognises(head)] or [r for r in plugged()[0] if r.recognises(head)]
     if not found:
         raise Refused(
             "evidence.unknown-format", at="file", found=repr(head[:60])[2:-1], expected=", ".join(NAMES), help="dossier evidence kinds"

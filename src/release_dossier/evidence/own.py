@@ -1,0 +1,182 @@
+"""Kinds a project makes for itself in `dossier.toml`: a JSON Schema for its file, and CEL for what it says. No code.
+
+1. The file must be what the schema says, else it is refused with the place: so an expression finds what it names.
+2. `looked_at` counts; zero is `missing`, whatever else holds: an empty list makes every `all()` true.
+3. `passes` counts only as a BOOL that is true. An expression that cannot be answered is `inconclusive`, never a pass: the engine returns
+   its errors as text, which is truthy.
+4. A fact that cannot be computed, or has no finite value, is absent, and the reading says so.
+5. A schema refers to nothing outside of itself, and an expression looks at `doc` only.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from math import isfinite
+from typing import IO, Any
+
+import msgspec
+
+from release_dossier.errors import Refused, shown
+from release_dossier.evidence.kind import Kind
+from release_dossier.evidence.readers.given import Given, whole_json, wrong_shape
+from release_dossier.evidence.reading import Fact, Reading, example, first
+from release_dossier.project import OwnKind, seconds
+
+NAME = "custom"
+_INT64 = 2**63
+_EXAMPLES_MAX = 1_000  # counterexamples an expression may list
+
+
+def kind_of(own: OwnKind) -> Kind:
+    """The kind as rules and pages see it.
+
+    Raises:
+        Refused: `settings.age`.
+    """
+    from datetime import timedelta
+
+    return Kind(
+        name=own.name,
+        unit=own.unit,
+        age_max=timedelta(seconds=seconds(own.age_max, f"kind {own.name} age_max")),
+        about_data=own.about_data,
+        proves=own.proves,
+        does_not_prove=own.does_not_prove,
+        facts=tuple((f.name, f.unit, f.meaning) for f in own.facts),
+        formats=(NAME,),
+    )
+
+
+def check(own: OwnKind) -> None:
+    """Refuse a kind that could not be read: its schema, each of its expressions, and facts that are there twice.
+
+    Raises:
+        Refused: `own.schema`, `own.expression`, `own.twice`.
+    """
+    _validator(msgspec.json.encode(own.schema, order="sorted"), own.name)
+    for at, text in _expressions(own):
+        try:
+            _program(text)
+        except Exception as e:
+            words = (str(e).splitlines() or [type(e).__name__])[0]
+            raise Refused("own.expression", at=f"kind {own.name} {at}", found=words, expected="CEL over doc") from e
+    names = [f.name for f in own.facts]
+    twice = next((n for n in names if names.count(n) > 1), None)
+    if twice is not None:
+        raise Refused("own.twice", at=f"kind {own.name} facts", found=f"{twice} twice", expected="each fact once")
+
+
+def read(stream: IO[bytes], own: OwnKind, given: Given) -> Reading:
+    """A JSON file as `own` reads it.
+
+    Raises:
+        Refused: `own.*`, `json.*`, `evidence.shape` naming what of the file is not as the schema says.
+    """
+    check(own)
+    doc = whole_json(stream)
+    for fault in _validator(msgspec.json.encode(own.schema, order="sorted"), own.name).iter_errors(doc):
+        at = ".".join(str(p) for p in fault.instance_path) or "file"
+        wrong_shape(at, shown(fault.message), f"what the schema of kind {own.name} says")
+    doubts: list[str] = []
+    looked_at = _count(own.looked_at, doc, "looked_at", doubts) or 0
+    of = _count(own.of, doc, "of", doubts) if own.of else None
+    passes, why = _truth(own.passes, doc)
+    bad = [example(text, own.name) for text in _texts(own.examples, doc, doubts)] if own.examples else []
+    if passes is False and not bad:
+        bad = [example(f"`{own.passes}` does not hold", own.name)]
+    if passes is True:
+        bad = []
+    doubts += [why] if why else []
+    doubts += [f"{looked_at} were looked at, and there are {of}"] if of is not None and looked_at > of else []
+    facts = {}
+    for f in own.facts:
+        value = _value(f.value, doc)
+        if value is None:
+            doubts.append(f"no usable value for fact {f.name}")
+        else:
+            facts[f.name] = Fact(value, f.unit)
+    verdict: Any = (
+        "missing" if looked_at == 0 and passes is not False else "fail" if passes is False else "inconclusive" if doubts else "pass"
+    )
+    return Reading(
+        kind=own.name,
+        format=NAME,
+        verdict=verdict,
+        looked_at=min(looked_at, of) if of is not None else looked_at,
+        of=of,
+        cause="nothing was looked at" if verdict == "missing" else "; ".join(doubts) if verdict == "inconclusive" else "",
+        counterexamples=first(bad),
+        counterexamples_total=len(bad),
+        facts=facts,
+        limits=tuple(doubts) if verdict == "fail" else (),
+        tool=own.name,
+    )
+
+
+def _expressions(own: OwnKind) -> list[tuple[str, str]]:
+    named = [("passes", own.passes), ("looked_at", own.looked_at), ("of", own.of), ("examples", own.examples)]
+    return [(at, text) for at, text in named if text] + [(f"fact {f.name}", f.value) for f in own.facts]
+
+
+@lru_cache(maxsize=64)
+def _validator(schema: bytes, name: str) -> Any:
+    import jsonschema_rs
+
+    value = msgspec.json.decode(schema)
+    try:
+        jsonschema_rs.meta.validate(value)
+        return jsonschema_rs.validator_for(value, retriever=_nothing_outside, pattern_options=jsonschema_rs.RegexOptions())
+    except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError) as e:
+        words = (str(e).splitlines() or [type(e).__name__])[0]
+        raise Refused("own.schema", at=f"kind {name} schema", found=words, expected="a JSON Schema without outside references") from e
+
+
+def _nothing_outside(uri: str) -> Any:
+    raise ValueError(f"{uri} is outside")
+
+
+@lru_cache(maxsize=256)
+def _program(text: str) -> Any:
+    from cel_expr_python import cel
+
+    return cel.NewEnv(variables={"doc": cel.Type.DYN}).compile(text)
+
+
+def _answer(text: str, doc: Any) -> tuple[str, Any, str]:
+    """(type, value, why not)."""
+    try:
+        answer = _program(text).eval(data={"doc": doc})
+        kind = str(answer.type()).upper()
+        return (kind, answer.plain_value(), "") if "ERROR" not in kind else (kind, None, shown(str(answer.value())))
+    except Exception as e:  # noqa: BLE001  whatever the engine throws, the expression has no answer
+        return "", None, shown(str(e))
+
+
+def _truth(text: str, doc: Any) -> tuple[bool | None, str]:
+    kind, value, why = _answer(text, doc)
+    if kind == "BOOL" and isinstance(value, bool):
+        return value, ""
+    return None, f"`{text}` cannot be answered: {why or f'it gives {kind}'}"
+
+
+def _count(text: str, doc: Any, at: str, doubts: list[str]) -> int | None:
+    kind, value, why = _answer(text, doc)
+    if kind in ("INT", "UINT") and isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _INT64:
+        return value
+    doubts.append(f"{at} is no count: {why or f'{kind} {shown(str(value), 40)}'}")
+    return None
+
+
+def _texts(text: str, doc: Any, doubts: list[str]) -> list[str]:
+    _, value, why = _answer(text, doc)
+    if isinstance(value, list) and all(isinstance(v, str) for v in value):
+        return value[:_EXAMPLES_MAX]
+    doubts.append(f"examples are no list of texts: {why or type(value).__name__}")
+    return []
+
+
+def _value(text: str, doc: Any) -> int | float | bool | str | None:
+    _, value, _ = _answer(text, doc)
+    if isinstance(value, float):
+        return value if isfinite(value) else None
+    return value if isinstance(value, (bool, int, str)) else None

@@ -1,0 +1,58 @@
+"""Go's benchmark text: a line a result, a package's name before it. It can end anywhere; a run that ended says PASS, FAIL or ok."""
+
+from __future__ import annotations
+
+import re
+from typing import IO
+
+from release_dossier.evidence.readers import timings
+from release_dossier.evidence.readers.given import Given, Lines
+from release_dossier.evidence.reading import Reading, example
+
+NAME = "go-bench"
+_RESULT = re.compile(r"(Benchmark\S*)\s+(\d+)\s+(.*\S)\s*\Z")
+_FIGURE = re.compile(r"([-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)\s+(\S+)")
+_LINE = re.compile(rb"^Benchmark\S*[ \t]+\d+[ \t]+[\d.]+ \S*/\S+", re.MULTILINE)
+
+
+def recognises(head: bytes) -> bool:
+    """A line of a result, and no JSON around it."""
+    return head.lstrip()[:1] not in (b"{", b"[", b"<") and _LINE.search(head) is not None and b"\xe2\x94\x82" not in head
+
+
+def read(stream: IO[bytes], given: Given) -> Reading:
+    """Every figure of every result."""
+    return timings.reading(NAME, lambda s: parse(s, given.exit_status), stream, given)
+
+
+def parse(stream: IO[bytes], exit_status: int | None = 0) -> timings.Report:
+    """The report. A benchmark is one of its package; a line that is no result and no word of Go's was printed by the benchmark."""
+    out = timings.Report("go test -bench")
+    package = ""
+    lines = Lines(stream)
+    ended = True
+    for number, raw in lines:
+        line = raw.decode("utf-8", "replace").rstrip()
+        if line.startswith("pkg: "):
+            package = line[5:].strip()
+        elif line.startswith(("goos: ", "goarch: ", "cpu: ")):
+            key, _, value = line.partition(": ")
+            out.words[key] = value.strip()
+        elif line.startswith(("--- FAIL", "FAIL", "panic: ")):
+            out.failed.append(example(line.strip(), package or f"line {number}"))
+            ended = True
+        elif line.startswith(("PASS", "ok  \t")):
+            ended = True
+        elif line.startswith("Benchmark"):
+            found = _RESULT.match(line)
+            if found is None:
+                ended = False
+                continue
+            ended = False
+            figures = _FIGURE.findall(found[3])
+            if not figures or _FIGURE.sub("", found[3]).strip():
+                out.broken.append(f"line {number}: {line[:60]!r}")
+            for value, unit in figures:
+                out.add(f"{package}.{found[1]}" if package else found[1], unit, float(value))
+    out.cut = lines.doubt(exit_status) or ("" if ended else "its last run says neither PASS nor FAIL: it was cut off")
+    return out

@@ -1,0 +1,261 @@
+"""What is wrong with a set of rules, beside what freezing refuses. Each check is a function here and a line in `CHECKS`.
+
+An `error` is a rule that cannot do what it says; a `warning` one that likely does not mean what it says.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice, product
+from typing import Any
+
+import msgspec
+
+from release_dossier.evidence.kinds import KINDS, Kind
+from release_dossier.project import Plan, seconds
+from release_dossier.rules.cel import ask
+from release_dossier.rules.compare import conjuncts
+from release_dossier.rules.moment import span
+from release_dossier.rules.packs import OWNER, Effective
+from release_dossier.rules.requirement import ApprovalRule, Need, Requirement
+from release_dossier.trust.document import Trust
+
+SAMPLES_MAX = 2_000  # valuations of one condition; each takes about 10 µs
+FINDINGS = ("scope", "authorship", "criteria", "registered", "protected-rules")  # what a dossier says of its change by itself
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """One thing that is wrong: `code` is the name of the check."""
+
+    code: str
+    level: str
+    at: str
+    found: str
+    expected: str
+
+
+class Ruleset(msgspec.Struct, frozen=True):
+    """What is linted: requirements in force, what is planned, who is asked, and what table tests try (`service/id`).
+
+    `plans` and `trust` are None where there is no project: then nothing is said about what only a project knows.
+    """
+
+    effective: tuple[Effective, ...]
+    approvals: tuple[ApprovalRule, ...] = ()
+    plans: tuple[Plan, ...] | None = None
+    trust: Trust | None = None
+    owners: Mapping[str, Sequence[str]] = {}
+    services: tuple[str, ...] = ()
+    own: tuple[Mapping[str, Any], ...] = ()
+
+    def requirements(self) -> Iterator[tuple[str, Requirement]]:
+        """Each with its place in words."""
+        for e in self.effective:
+            yield f"{e.requirement.service}/{e.requirement.id}", e.requirement
+
+
+def lint_rules(rules: Ruleset) -> tuple[Problem, ...]:
+    """Every problem, errors first."""
+    found = [Problem(code, level, *said) for code, level, check in CHECKS for said in check(rules)]
+    return tuple(sorted(found, key=lambda p: (p.level != "error", p.at, p.code)))
+
+
+Said = Iterator[tuple[str, str, str]]  # at, found, expected
+
+
+def _kind(name: str) -> Kind | None:
+    return next((k for k in KINDS if k.name == name), None)
+
+
+def _unknown_kind(rules: Ruleset) -> Said:
+    for at, r in rules.requirements():
+        if r.source == "evidence" and _kind(r.kind) is None:
+            yield at, f"kind {r.kind}", f"one of {', '.join(k.name for k in KINDS)}, or a reader of your own that gives it"
+
+
+def _unit_of(kind: Kind, fact: str) -> str | None:
+    """The unit a kind gives a fact, None when it gives no such fact."""
+    for name, unit, _ in kind.facts:
+        if name == fact or ("<" in name and re.fullmatch(re.sub("<[^>]*>", ".+", re.escape(name)), fact)):
+            return unit
+    return None
+
+
+def _unknown_fact(rules: Ruleset) -> Said:
+    for at, r in rules.requirements():
+        kind = _kind(r.kind) if r.source == "evidence" else None
+        for name in (*(n.fact for n in r.needs), *r.topology) if kind else ():
+            if kind and _unit_of(kind, name) is None:
+                yield at, f"fact {name}", f"a fact {r.kind} gives: {', '.join(n for n, _, _ in kind.facts)}"
+
+
+def _unit(rules: Ruleset) -> Said:
+    for at, r in rules.requirements():
+        kind = _kind(r.kind) if r.source == "evidence" else None
+        for n in r.needs if kind else ():
+            unit = _unit_of(kind, n.fact) if kind else None
+            if unit is not None and n.unit != unit and (n.unit or unit not in ("", "name", "words")):
+                yield at, f"{n.fact} in {n.unit or 'any unit'}", f"unit = {unit!r}, which {r.kind} gives it in"
+            if unit == "credits" and n.type != "int":
+                yield at, f"{n.fact} as {n.type}", "type = 'int': money is counted in whole credits"
+
+
+def _always(rules: Ruleset, holds: bool) -> Said:
+    for at, r in rules.requirements():
+        answers = {x for x in _answers(r) if x != "error"}
+        if answers and answers == {"pass" if holds else "fail"}:
+            yield at, f"`{r.condition}` {'always' if holds else 'never'} holds", "a condition that some evidence meets and some does not"
+
+
+def _answers(r: Requirement) -> Iterator[str]:
+    """What a condition says at the corners: around every number it names, at nothing and at a lot, for every flag and word."""
+    if not r.condition:
+        return
+    facts = [n.fact for n in r.needs]
+    numbers = [float(x) for x in re.findall(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e\d+)?", r.condition)]
+    counts = sorted({1, 1_000_000, *(int(x) + d for x in numbers for d in (-1, 0, 1) if 0 < int(x) + d < 2**53)})
+    corners = [_corners(n, numbers, r.condition) for n in r.needs]
+    looked = counts if "looked_at" in r.condition or re.search(r"(?<![\w.])of\b", r.condition) else [1]
+    for values in islice(product(looked, *corners), SAMPLES_MAX):
+        for of in {values[0], 1_000_000} if len(looked) > 1 else {values[0]}:
+            yield ask(r.condition, dict(zip(facts, values[1:], strict=True)), values[0], of, "pass")[0]
+
+
+def _corners(need: Need, numbers: Sequence[float], condition: str) -> list[Any]:
+    if need.type == "bool":
+        return [True, False]
+    if need.type == "str":
+        return ["", "x", *re.findall(r"""['"]([^'"]*)['"]""", condition)]
+    signed = need.unit in ("", "credits")
+    near = {0.0, 1.0, 1e9, *(x + d for x in numbers for d in (-1.0, -0.25, 0.0, 0.25, 1.0)), *((-1.0, -1e9) if signed else ())}
+    kept = sorted(x for x in near if signed or x >= 0)
+    return sorted({int(x) for x in kept}) if need.type == "int" else kept
+
+
+def _unreachable(rules: Ruleset) -> Said:
+    for at, r in rules.requirements():
+        if r.source == "finding" and r.evidence not in FINDINGS:
+            yield at, f"finding {r.evidence}", f"one a dossier makes: {', '.join(FINDINGS)}"
+        if r.source == "evidence" and rules.plans is not None:
+            named = [p for p in rules.plans if p.name == r.evidence]
+            mine = [p for p in named if not p.services or r.service in p.services]
+            if not mine:
+                yield at, f"no [[evidence]] {r.evidence} for {r.service}", "a plan that gives it: nothing can ever meet this"
+            elif all(p.kind != r.kind for p in mine):
+                yield at, f"evidence {r.evidence} of kind {mine[0].kind}", f"kind {r.kind}, which the rule asks for"
+            elif r.environment and all(p.environment != r.environment for p in mine):
+                yield at, f"evidence {r.evidence} in {mine[0].environment}", f"environment {r.environment}, which the rule asks for"
+        if not r.imported and not r.producers and rules.plans is not None:
+            runs = [p for p in rules.plans if p.name == r.evidence and p.run]
+            if not runs:
+                yield at, f"evidence {r.evidence} has no command", "a command: the rule accepts only what runs here"
+    yield from _unreachable_people(rules)
+
+
+def _unreachable_people(rules: Ruleset) -> Said:
+    if rules.trust is None:
+        return
+    known = {p.id: set(p.roles) for p in rules.trust.document.producers}
+    for at, r in rules.requirements():
+        gone = sorted(set(r.producers) - known.keys())
+        if gone:
+            yield at, f"producer {gone[0]}", f"one of the trust document: {', '.join(sorted(known)) or 'none'}"
+        if r.producer_roles and not any(set(r.producer_roles) & roles for roles in known.values()):
+            yield at, f"producers of role {', '.join(r.producer_roles)}", "a producer that holds one"
+    people = rules.trust.document.people
+    for a in rules.approvals:
+        holders = [p.id for p in people if a.role in p.roles]
+        if a.role != OWNER and len(holders) < a.count:
+            yield f"approval {a.role}", f"{len(holders)} of {a.count} people hold it", f"{a.count}: dossier trust propose --role {a.role}"
+        for service in a.services:
+            named = {o.lstrip("@") for o in rules.owners.get(service, ())}
+            if not any(p.id in named or named & set(p.roles) for p in people):
+                words = ", ".join(rules.owners.get(service, ())) or "nobody"
+                yield (
+                    f"approval {OWNER} of {service}",
+                    f"{words}, whom the trust document does not know",
+                    "a person, or a role somebody holds",
+                )
+
+
+def _shadowed(rules: Ruleset) -> Said:
+    for e in rules.effective:
+        for key, source in e.idle:
+            yield (
+                f"{e.requirement.service}/{e.requirement.id} {key}",
+                f"{source} says what was said below it",
+                "a value of its own, or no line",
+            )
+    for t in rules.own:
+        service = t.get("service")
+        if service is not None and service not in rules.services:
+            yield f"dossier.toml requirement {t['id']}", f"service {service}, which there is none of", ", ".join(rules.services)
+    all_of = list(rules.requirements())
+    for i, (at, r) in enumerate(all_of):
+        other = next((o for j, (_, o) in enumerate(all_of) if i != j and _covers(o, r) and (j < i or not _covers(r, o))), None)
+        if other is not None:
+            yield at, f"{other.id} asks the same and more of the same evidence", "something of its own"
+
+
+def _covers(a: Requirement, b: Requirement) -> bool:
+    """Whether whatever meets `a` meets `b`."""
+    same = all(getattr(a, k) == getattr(b, k) for k in ("service", "kind", "evidence", "source", "environment", "skips", "severity"))
+    more = (
+        conjuncts(b.condition) <= conjuncts(a.condition) and a.minimum_count >= b.minimum_count and a.minimum_percent >= b.minimum_percent
+    )
+    return same and more and a.retries <= b.retries and (not b.age_max_s or 0 < a.age_max_s <= b.age_max_s)
+
+
+def _no_owner(rules: Ruleset) -> Said:
+    for at, r in rules.requirements():
+        if r.owner in ("", "nobody"):
+            yield at, "no owner", "owners of the service in dossier.toml, or an owner of the requirement"
+
+
+def _no_remedy(rules: Ruleset) -> Said:
+    for at, r in rules.requirements():
+        if not r.remedy.strip():
+            yield at, "no remedy", "the command or the link that mends it"
+        if not r.why.strip():
+            yield at, "no why", "why it exists: people argue with reasons"
+
+
+def _freshness(rules: Ruleset) -> Said:
+    for at, r in rules.requirements():
+        kind = _kind(r.kind)
+        default = int(kind.age_max.total_seconds()) if kind else 0
+        if kind and r.age_max_s > default:
+            yield at, f"age_max_s = {r.age_max_s} ({span(r.age_max_s)})", f"at most {span(default)}, how long {r.kind} holds"
+    for p in rules.plans or ():
+        kind = _kind(p.kind)
+        if kind and p.age_max and seconds(p.age_max, p.name) > kind.age_max.total_seconds():
+            yield f"evidence {p.name}", f"age_max = {p.age_max}", f"at most {span(kind.age_max.total_seconds())}, how long {p.kind} holds"
+
+
+def _blame(rules: Ruleset) -> Said:
+    """A condition that one clean thing meets as well as a thousand asks for absence of blame, not for proof."""
+    for at, r in rules.requirements():
+        asks = r.minimum_count > 1 or r.minimum_percent > 0 or re.search(r"(?<![\w.])(?:looked_at|of)\b", r.condition)
+        numeric = [n for n in r.needs if n.type in ("int", "float")]
+        if asks or not r.condition or len(numeric) != len(r.needs) or r.source == "finding":
+            continue
+        nothing: dict[str, Any] = {n.fact: 0 if n.type == "int" else 0.0 for n in numeric}
+        if ask(r.condition, nothing, 1, 1, "pass")[0] == "pass":
+            expected = "minimum_count or minimum_percent, or looked_at in the condition: how much must have been looked at"
+            yield at, f"`{r.condition}` holds where nothing happened", expected
+
+
+CHECKS: tuple[tuple[str, str, Callable[[Ruleset], Said]], ...] = (
+    ("unknown-kind", "warning", _unknown_kind),
+    ("unknown-fact", "error", _unknown_fact),
+    ("unit", "error", _unit),
+    ("always-true", "error", lambda rules: _always(rules, True)),
+    ("always-false", "error", lambda rules: _always(rules, False)),
+    ("unreachable", "error", _unreachable),
+    ("shadowed", "warning", _shadowed),
+    ("no-owner", "warning", _no_owner),
+    ("no-remedy", "error", _no_remedy),
+    ("freshness", "warning", _freshness),
+    ("absence-of-blame", "error", _blame),
+)

@@ -1,0 +1,507 @@
+"""Who may do what: every role at every address, and every way to pretend."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from fastapi.testclient import TestClient
+from joserfc import jwk, jwt
+
+from release_dossier.store.access import AccessStore
+from release_dossier.web.access import LOCAL, NEEDS, ROLES, need_of
+from release_dossier.web.app import make_app
+from release_dossier.web.guard import RATES, Pace, cookie_name
+from release_dossier.web.login import local_path
+from release_dossier.web.place import Options, Place
+from tests.town import TESTS, Town
+
+HOST = "http://127.0.0.1"
+# What each address of the API needs, written by hand beside the table in access.py: both have to say the same.
+SCOPES = {
+    "open": ["GET /healthz", "GET /readyz"],
+    "read": [
+        "GET /metrics",
+        "GET /badges/{service}.svg",
+        "GET /schemas",
+        "GET /schemas/{name}",
+        *(
+            f"GET /api/v1/{p}"
+            for p in (
+                "project",
+                "releases",
+                "releases/{service}/{version}",
+                "documents",
+                "documents/{digest}",
+                "documents/{digest}/envelope",
+                "documents/{digest}/proof",
+                "evidence",
+                "artifacts/{digest}",
+                "posture",
+                "compare",
+                "dossiers/{digest}/payload",
+                "log/checkpoint",
+                "log/tile/{path}",
+                "schemas",
+                "schemas/{name}",
+                "jobs/{id}",
+                "deliveries",
+                "deliveries/{id}",
+                "events",
+                "status/{service}",
+            )
+        ),
+    ],
+    "write": [
+        "POST /api/v1/changes",
+        "POST /api/v1/changes/{change}/evidence/{name}",
+        "POST /api/v1/changes/{change}/dossier",
+        "POST /api/v1/artifacts",
+        "POST /api/v1/dossiers/{digest}/decision",
+    ],
+    "sign": [
+        "POST /api/v1/drafts",
+        "POST /api/v1/dossiers/{digest}/approvals",
+        "POST /api/v1/dossiers/{digest}/rejections",
+        "POST /api/v1/dossiers/{digest}/waivers",
+        "POST /api/v1/documents/{digest}/withdrawals",
+    ],
+    "release": [
+        "POST /api/v1/dossiers/{digest}/releases",
+        "POST /api/v1/dossiers/{digest}/deliveries",
+        "POST /api/v1/deployments",
+        "POST /api/v1/deliveries/{id}/tries",
+    ],
+}
+MAY = {
+    "nobody": ["open"],
+    "viewer": ["open", "read"],
+    "contributor": ["open", "read", "write"],
+    "approver": ["open", "read", "write", "sign"],
+    "admin": ["open", "read", "write", "sign", "release"],
+}
+TABLE = [(scope, operation) for scope, operations in SCOPES.items() for operation in operations]
+
+
+class Provider:
+    """An OpenID provider on loopback. `claims` go into the next ID token; `key` signs it."""
+
+    def __init__(self) -> None:
+        self.key = jwk.RSAKey.generate_key(2048, {"kid": "1"})
+        self.published = self.key
+        self.algorithm = "RS256"
+        self.claims: dict[str, Any] = {}
+        self.asked: list[dict[str, list[str]]] = []
+        provider = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                there = provider.url
+                if self.path == "/.well-known/openid-configuration":
+                    body: Any = {
+                        "issuer": provider.issuer,
+                        "authorization_endpoint": f"{there}/authorize",
+                        "token_endpoint": f"{there}/token",
+                        "jwks_uri": f"{there}/keys",
+                    }
+                else:
+                    body = {"keys": [provider.published.as_dict(private=False)]}
+                self.say(body)
+
+            def do_POST(self) -> None:
+                form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
+                provider.asked.append(form)
+                token = jwt.encode({"alg": provider.algorithm, "kid": "1"}, provider.claims, provider.key, algorithms=[provider.algorithm])
+                self.say({"id_token": token, "access_token": "a", "token_type": "Bearer"})
+
+            def say(self, body: Any) -> None:
+                raw = json.dumps(body).encode()
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(raw)))
+                self.end_headers()
+                self.wfile.write(raw)
+
+            def log_message(self, *args: object) -> None:
+                pass
+
+        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.http.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self.http.server_port}"
+        self.issuer = self.url
+
+
+class House:
+    """A project behind a login: its town, its server, and a client without redirects or cookies of its own making."""
+
+    def __init__(self, root: Path, provider: Provider) -> None:
+        members = '[[access.member]]\nwho = "sub:s-1"\nrole = "contributor"\nperson = "ann"\n'
+        access = (
+            f'\n[access]\nlogin = "oidc"\nissuer = "{provider.issuer}"\nprivate = true\nclient_id = "dossier"\n'
+            f'client_secret_env = "SECRET"\nhosts = ["127.0.0.1"]\n{members}'
+        )
+        self.town, self.provider = Town(root, settings=TESTS + access), provider
+        self.town.env["SECRET"] = "shh"
+        self.ticks = 0.0
+        self.place = Place(self.town.repo, self.town.env, self.town.tick, lambda: self.ticks)
+        self.lines: list[str] = []
+        self.app = make_app(self.place, Options(base_url=HOST, login=True), log=self.lines.append)
+        self.store: AccessStore = self.app.state.access
+
+    def client(self) -> TestClient:
+        return TestClient(self.app, base_url=HOST, follow_redirects=False)
+
+    def token(self, role: str, *scopes: str, person: str = "", days: float = 1) -> str:
+        now = self.town.now
+        return self.store.make_token("t", role, scopes, person, now.isoformat(), (now + timedelta(days=days)).isoformat())[1]
+
+    def bearer(self, role: str, *scopes: str, **more: Any) -> dict[str, str]:
+        return {"authorization": f"Bearer {self.token(role, *scopes, **more)}"}
+
+    def begin(self, c: TestClient, where: str = "/") -> dict[str, str]:
+        """Begin a login; what the provider is told."""
+        there = c.get("/login", params={"next": where}).headers["location"]
+        return {k: v[0] for k, v in parse_qs(urlsplit(there).query).items()}
+
+    def claims(self, asked: dict[str, str], **other: Any) -> dict[str, Any]:
+        now = int(self.town.now.timestamp())
+        good = {"iss": self.provider.issuer, "sub": "s-1", "aud": "dossier", "iat": now, "exp": now + 300, "nonce": asked["nonce"]}
+        return {k: v for k, v in {**good, "name": "Ann", **other}.items() if v is not None}
+
+    def log_in(self, c: TestClient, where: str = "/", **other: Any) -> Any:
+        asked = self.begin(c, where)
+        self.provider.claims = self.claims(asked, **other)
+        return c.get("/login/callback", params={"state": asked["state"], "code": "c"})
+
+
+@pytest.fixture(scope="module")
+def provider() -> Iterator[Provider]:
+    p = Provider()
+    yield p
+    p.http.shutdown()
+    p.http.server_close()
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory, provider: Provider) -> House:
+    return House(tmp_path_factory.mktemp("house"), provider)
+
+
+@pytest.fixture(autouse=True)
+def _fast(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(RATES, "login", (10_000, 10_000.0))
+
+
+def filled(template: str) -> str:
+    words = {"digest": "0" * 64, "change": "0" * 64, "id": "msg_" + "0" * 32, "name": "change.v1.json", "path": "0/000"}
+    for name in ("digest", "change", "id", "name", "path", "service", "version"):
+        template = template.replace("{" + name + "}", words.get(name, name))
+    return template
+
+
+def test_every_address_is_in_the_table(house: House) -> None:
+    """What is described and what this table names are the same operations, and access.py gives each the same scope."""
+    described = {f"{m.upper()} {p}" for p, methods in house.app.openapi()["paths"].items() for m in methods}
+    assert described == {operation for _, operation in TABLE}
+    for scope, operation in TABLE:
+        method, path = operation.split(" ")
+        found = need_of(method, filled(path))
+        assert found == scope or (found == "badge" and scope == "read"), operation
+
+
+@pytest.mark.parametrize("role", MAY)
+def test_every_role_at_every_address(house: House, role: str) -> None:
+    """Turned away with 401 (nobody) or 403 exactly where the role's scopes do not reach; never anywhere else."""
+    headers = {} if role == "nobody" else house.bearer(role)
+    wrong = []
+    with house.client() as c:
+        for scope, operation in TABLE:
+            method, path = operation.split(" ")
+            if operation == "GET /api/v1/events" and scope in MAY[role]:
+                continue  # never ends; test_live.py listens
+            status = c.request(method, filled(path), headers=headers, params={"a": "x", "b": "y", "audience": "raw"}).status_code
+            expected = 401 if role == "nobody" else 403
+            if (status in (401, 403)) != (scope not in MAY[role]) or (scope not in MAY[role] and status != expected):
+                wrong.append((operation, status))
+    assert wrong == []
+
+
+@pytest.mark.parametrize("path", ["/", "/releases/shop/0.1.0", "/rules", "/nothing", "/log"])
+def test_pages_ask_who_it_is(house: House, path: str) -> None:
+    """Nobody is sent to log in and back to where they wanted; a viewer reads; what no line names is an admin's."""
+    with house.client() as c:
+        answer = c.get(path, params={"q": "a b"})
+        assert (answer.status_code, answer.headers["location"]) == (303, f"/login?next={path.replace('/', '%2F')}%3Fq%3Da%2Bb")
+        assert c.get(path, headers=house.bearer("viewer")).status_code in (200, 404)
+        assert c.post(path, headers=house.bearer("approver")).status_code == 403
+        assert c.post(path).status_code == 401
+    assert need_of("DELETE", "/anything") == need_of("POST", "/other") == "admin"
+    assert all(scope in (*ROLES["admin"], "open", "badge") for _, _, scope in NEEDS)
+
+
+def test_a_token_is_itself_or_nothing(house: House) -> None:
+    """Unknown, changed, cut, in other words, ended or revoked: 401 each, also where nobody at all would be let in."""
+    good = house.token("admin")
+    with house.client() as c:
+
+        def asks(value: str) -> int:
+            return c.get("/api/v1/project", headers={"authorization": value}).status_code
+
+        assert asks(f"Bearer {good}") == asks(f"bearer {good}") == 200
+        other = "A" if good[-2] != "A" else "B"
+        for bad in (good[:-1], good[:-2] + other + good[-1], good + "x", good.upper(), "rd_000000000000_" + good[16:], "", "rd_", "x y"):
+            assert asks(f"Bearer {bad}") == 401, bad
+        assert asks(good) == asks(f"Basic {good}") == asks(f"Bearer  {good}") == 401
+        assert c.get("/healthz", headers={"authorization": "Bearer no"}).status_code == 401
+        short = house.token("admin", days=1)
+        token = house.store.token(short, house.town.now.isoformat())
+        assert token is not None
+        house.store.revoke(token.id, house.town.now.isoformat())
+        assert asks(f"Bearer {short}") == 401
+        ended = house.token("admin", days=0.5)
+        assert asks(f"Bearer {ended}") == 200
+        house.town.later(hours=12)
+        assert asks(f"Bearer {ended}") == 401
+    raw = (house.place.home / "access.sqlite").read_bytes() + (house.place.home / "access.sqlite-wal").read_bytes()
+    assert good.split("_", 2)[2].encode() not in raw
+    assert (house.place.home / "access.sqlite").stat().st_mode & 0o077 == 0
+
+
+def test_a_token_has_its_scopes_and_no_more(house: House) -> None:
+    """Narrower than its role; never wider, whatever it was given; a person's token carries only that person's words."""
+    draft = {"word": "rejection", "target": "0" * 64, "person": "bob", "reason": "r"}
+    with house.client() as c:
+        assert c.post("/api/v1/drafts", json=draft, headers=house.bearer("admin", "read")).status_code == 403
+        assert c.post("/api/v1/drafts", json=draft, headers=house.bearer("viewer", "sign")).status_code == 403
+        answer = c.post("/api/v1/drafts", json=draft, headers=house.bearer("approver", person="ann"))
+        assert (answer.status_code, answer.json()["code"]) == (403, "access.person")
+        assert c.get("/api/v1/project", headers=house.bearer("contributor")).json()["may"] == ["read", "write"]
+
+
+def test_logging_in_and_out(house: House) -> None:
+    """PKCE, state and nonce go to the provider; the session is a cookie without words, good until it ends; logging out ends every copy."""
+    with house.client() as c:
+        asked = house.begin(c, "/rules?x=1")
+        assert asked["code_challenge_method"] == "S256"
+        assert asked["redirect_uri"] == f"{HOST}/login/callback"
+        house.provider.claims = house.claims(asked)
+        answer = c.get("/login/callback", params={"state": asked["state"], "code": "c-1"})
+        assert (answer.status_code, answer.headers["location"]) == (303, "/rules?x=1")
+        assert house.provider.asked[-1]["client_secret"] == ["shh"]
+        cookie = next(v for v in answer.headers.get_list("set-cookie") if v.startswith("dossier-session="))
+        assert "HttpOnly" in cookie
+        assert "SameSite=lax" in cookie
+        card = c.get("/api/v1/project").json()
+        assert (card["you"], card["may"]) == ("Ann", ["read", "write"])
+        secret = c.cookies["dossier-session"]
+        assert c.post("/logout", headers={"origin": HOST}).status_code == 200
+        c.cookies.set("dossier-session", secret)
+        assert c.get("/api/v1/project").status_code == 401
+        assert house.log_in(c).status_code == 303
+        house.town.later(hours=13)
+        assert c.get("/api/v1/project").status_code == 401
+    assert cookie_name(True) == "__Host-dossier-session"
+
+
+def test_sessions_that_are_none(house: House) -> None:
+    """Forged, changed or another's cookie is nobody."""
+    with house.client() as c:
+        house.log_in(c)
+        secret = c.cookies["dossier-session"]
+    for value in ("x", secret[:-1], secret + "x", secret.swapcase(), "../..", "a" * 5000):
+        with house.client() as c:
+            c.cookies.set("dossier-session", value)
+            assert c.get("/api/v1/project").status_code == 401
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"iss": "https://evil.example"},
+        {"aud": "another"},
+        {"nonce": "another"},
+        {"nonce": None},
+        {"sub": None},
+        {"exp": 1},
+        {"exp": None},
+        {"iat": None},
+        {"sub": "s-2"},
+        {"sub": "s-2", "email": "ann@example.invalid", "email_verified": False},
+    ],
+)
+def test_an_id_token_is_for_this_login(house: House, other: dict[str, Any]) -> None:
+    """Another issuer, audience, login, time or person: no session."""
+    with house.client() as c:
+        answer = house.log_in(c, **other)
+        assert answer.status_code in (403, 422), answer.text
+        assert "dossier-session" not in c.cookies
+        assert c.get("/api/v1/project").status_code == 401
+
+
+def test_an_id_token_is_signed_by_its_provider(house: House) -> None:
+    """Another's key, no signature at all, or the public key as a secret: no session."""
+    p = house.provider
+    before = p.key
+    try:
+        p.key = jwk.RSAKey.generate_key(2048, {"kid": "1"})
+        with house.client() as c:
+            assert house.log_in(c).status_code == 422
+        p.key, p.algorithm = jwk.OctKey.import_key("a-secret-that-is-long-enough-for-hs256", {"kid": "1"}), "HS256"
+        with house.client() as c:
+            assert house.log_in(c).status_code == 422
+        p.key, p.algorithm = before, "RS256"
+        p.issuer = "https://evil.example"
+        with house.client() as c:
+            assert c.get("/login").status_code == 422
+    finally:
+        p.key, p.algorithm, p.issuer = before, "RS256", p.url
+
+
+def test_an_answer_counts_once_in_its_own_browser(house: House) -> None:
+    """A state that was never given, was used, is another browser's or is too old begins nothing."""
+    with house.client() as c, house.client() as thief:
+        assert c.get("/login/callback", params={"state": "made-up", "code": "c"}).status_code == 401
+        asked = house.begin(c)
+        house.provider.claims = house.claims(asked)
+        words = {"state": asked["state"], "code": "c"}
+        assert thief.get("/login/callback", params=words).status_code == 401
+        assert c.get("/login/callback", params=words).status_code == 401  # the thief used it up
+        asked = house.begin(c)
+        house.provider.claims = house.claims(asked)
+        assert c.get("/login/callback", params={"state": asked["state"], "code": "c"}).status_code == 303
+        assert c.get("/login/callback", params={"state": asked["state"], "code": "c"}).status_code == 401
+        asked = house.begin(c)
+        house.town.later(minutes=11)
+        house.provider.claims = house.claims(asked)
+        assert c.get("/login/callback", params={"state": asked["state"], "code": "c"}).status_code == 401
+        asked = house.begin(c)
+        assert c.get("/login/callback", params={"state": asked["state"], "error": "access_denied"}).status_code == 401
+
+
+@pytest.mark.parametrize("path", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:x", "evil", "/a\nb", ""])
+def test_where_to_go_afterwards_is_here(path: str) -> None:
+    """Never another's address."""
+    assert local_path(path) == "/"
+    assert local_path("/rules?x=1#y") == "/rules?x=1#y"
+
+
+def test_who_is_no_member_any_more_is_out(tmp_path: Path, provider: Provider) -> None:
+    """Removed on the protected branch: the next request after the settings were read again is nobody's, without waiting for the session."""
+    house = House(tmp_path, provider)
+    with house.client() as c:
+        assert house.log_in(c).status_code == 303
+        assert c.get("/api/v1/project").status_code == 200
+        house.town.git("switch", "-q", "main")
+        house.town.write("dossier.toml", house.town.read("dossier.toml").replace("sub:s-1", "sub:s-9"))
+        house.town.commit("ann left")
+        house.ticks += 10
+        assert c.get("/api/v1/project").status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"origin": HOST}, 422),
+        ({"sec-fetch-site": "same-origin"}, 422),
+        ({}, 403),
+        ({"origin": "https://evil.example"}, 403),
+        ({"origin": "null"}, 403),
+        ({"origin": "http://127.0.0.1:81"}, 403),
+        ({"origin": "http://127.0.0.1.evil.example"}, 403),
+        ({"sec-fetch-site": "cross-site"}, 403),
+        ({"sec-fetch-site": "same-site"}, 403),
+    ],
+)
+def test_a_sessions_request_comes_from_our_page(house: House, headers: dict[str, str], status: int) -> None:
+    """Another site's page, or one that does not say, changes nothing with somebody's cookie."""
+    with house.client() as c:
+        house.log_in(c)
+        assert c.post("/api/v1/changes", json={}, headers=headers).status_code == status
+
+
+def test_without_login_too_other_pages_change_nothing(town: Town) -> None:
+    """On loopback a foreign page is refused, a script is not; a name pointed here by DNS gets nothing, not even to read."""
+    from tests.api.conftest import served
+
+    with served(town) as c:
+        assert c.post("/api/v1/changes", json={}).status_code == 422
+        assert c.post("/api/v1/changes", json={}, headers={"origin": "https://evil.example"}).json()["code"] == "access.origin"
+        for host in ("evil.example", "127.0.0.1.evil.example", "localhost.evil.example", "", "127.0.0.1@evil", "169.254.169.254"):
+            answer = c.get("/", headers={"host": host})
+            assert (answer.status_code, answer.json()["code"]) == (421, "access.host")
+            assert answer.headers["content-security-policy"]
+        for host in ("127.0.0.1", "127.0.0.1:8722", "localhost:1", "[::1]:8722", "LOCALHOST"):
+            assert c.get("/healthz", headers={"host": host}).status_code == 200
+        assert c.get("/api/v1/project", headers={"authorization": "Bearer rd_x"}).status_code == 401
+    assert LOCAL.role == "admin"
+
+
+def test_who_asks_too_often_waits() -> None:
+    """A bucket of its own for each client and kind; it fills again with time; the number of clients remembered is bounded."""
+    now = 0.0
+    pace = Pace(lambda: now)
+    most, each = RATES["write"]
+    assert [pace.wait("a", "write") for _ in range(most)] == [0.0] * most
+    wait = pace.wait("a", "write")
+    assert 0 < wait <= 1 / each
+    assert pace.wait("b", "write") == pace.wait("a", "read") == 0
+    now += wait + 0.001
+    assert pace.wait("a", "write") == 0
+    for i in range(10_100):
+        pace.wait(f"c{i}", "read")
+    assert len(pace._left) <= 10_000
+
+
+def test_guessing_is_slow(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wrong tokens and logins are counted by address: soon 429 with Retry-After."""
+    monkeypatch.setitem(RATES, "login", (3, 0.001))
+    with TestClient(house.app, base_url=HOST, client=("203.0.113.9", 1)) as c:
+        statuses = [c.get("/api/v1/project", headers={"authorization": "Bearer rd_no"}).status_code for _ in range(5)]
+        assert statuses == [401, 401, 401, 429, 429]
+        assert int(c.get("/login").headers["retry-after"]) > 1
+
+
+def test_a_line_a_request(house: House) -> None:
+    """Structured, with the id the answer carries and who asked; no secret, no query."""
+    house.lines.clear()
+    headers = house.bearer("viewer") | {"x-request-id": "r-1"}
+    with house.client() as c:
+        c.get("/api/v1/releases", params={"q": "private words"}, headers=headers)
+    line = json.loads(house.lines[0])
+    assert (line["request_id"], line["path"], line["status"], line["who"]) == ("r-1", "/api/v1/releases", 200, "token t")
+    assert "private" not in house.lines[0]
+    assert headers["authorization"].split("_", 2)[2] not in house.lines[0]
+    assert datetime.fromisoformat(line["at"])
+
+
+def test_tokens_on_the_command_line(town: Town) -> None:
+    """Made and shown once, listed without its secret, revoked; an unknown one and a scope its role lacks are refused."""
+    made = town.dossier("token", "new", "--name", "ci", "--role", "contributor", "--scope", "write")
+    assert made["token"].startswith(f"rd_{made['id']}_")
+    listed = town.dossier("token", "list")["tokens"]
+    assert [(t["name"], t["scopes"]) for t in listed] == [("ci", ["write"])]
+    assert made["token"] not in json.dumps(listed)
+    assert town.dossier("token", "revoke", made["id"])["token"]["revoked_at"]
+    assert town.refused("token", "revoke", "nothing")["code"] == "access.no-token"
+    assert town.refused("token", "new", "--name", "x", "--role", "viewer", "--scope", "sign", code=2)["code"] == "access.scope"
+    assert town.refused("token", "new", "--name", "x", "--role", "viewer", "--until", "2020-01-01T00:00:00Z", code=2)["at"] == "--until"
+
+
+def test_another_address_needs_a_login(town: Town, tmp_path: Path, provider: Provider) -> None:
+    """Not without [access]; not without https, not without the client's secret."""
+    words = ("serve", "--host", "0.0.0.0", "--port", "0")
+    code, _, err = town.run(*words)
+    assert (code, "serve.login" in err) == (20, True)
+    house = House(tmp_path / "house", provider)
+    for more, what in ((("--base-url", "http://dossier.example"), "https://HOST"), ((), "https://HOST")):
+        code, _, err = house.town.run(*words, *more)
+        assert (code, what in err) == (20, True)
+    del house.town.env["SECRET"]
+    code, _, err = house.town.run(*words, "--base-url", "https://dossier.example")
+    assert (code, "SECRET" in err) == (20, True)

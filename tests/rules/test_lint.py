@@ -1,0 +1,173 @@
+"""Lint: each fault is found, at its place, and the rules we ship have none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from release_dossier.project import Plan
+from release_dossier.rules.lint import CHECKS, Ruleset, lint_rules
+from release_dossier.rules.packs import effective, names, own_layers
+from release_dossier.rules.requirement import ApprovalRule
+from release_dossier.trust.document import Key, Person, Producer, Trust, TrustDocument
+
+P95 = {"condition": "facts.latency_p95 <= 300.0", "needs": [{"fact": "latency_p95", "type": "float", "unit": "ms"}], "minimum_count": 500}
+NEW: dict[str, Any] = {"id": "mine", "title": "t", "kind": "latency", "evidence": "mine", "remedy": "r", "why": "w"}
+PLANS = tuple(
+    Plan(n, k) for n, k in (("tests", "tests"), ("latency", "latency"), ("alert-coverage", "alert-coverage"), ("mine", "latency"))
+)
+PERSON = Person("ann", "Ann", ("release-manager",), (Key("SHA256:a", "a"),))
+TRUST = Trust(
+    "p",
+    "d",
+    TrustDocument(
+        version=1,
+        previous=None,
+        project_name="x",
+        threshold=1,
+        people=(PERSON,),
+        producers=(Producer("ci", (Key("SHA256:c", "c"),)),),
+        revocations=(),
+        created_at="2026-01-01T00:00:00Z",
+    ),
+)
+
+
+def ruleset(*own: dict[str, Any], owners: tuple[str, ...] = ("@ann",), **more: Any) -> Ruleset:
+    config = {"requirement": list(own)} if own else {}
+    given = {
+        "plans": PLANS,
+        "trust": TRUST,
+        "approvals": (ApprovalRule("release-manager"),),
+        "owners": {"web": owners},
+        "services": ("web",),
+    }
+    layers = tuple(layer.table for layer in own_layers(config))
+    return Ruleset(effective(config, [("web", "user-facing", owners)]), own=layers, **(given | more))
+
+
+def need(fact: str, type: str, unit: str = "") -> list[dict[str, str]]:
+    return [{"fact": fact, "type": type, "unit": unit}]
+
+
+# name: (what is linted, code, place, a word of what was found)
+FAULTS: dict[str, tuple[Ruleset, str, str, str]] = {
+    "a kind there is none of": (ruleset(NEW | {"kind": "vibes"}, plans=None), "unknown-kind", "web/mine", "vibes"),
+    "a fact the kind does not give": (
+        ruleset(NEW | {"condition": "facts.p95 <= 1.0", "needs": need("p95", "float"), "minimum_count": 9}),
+        "unknown-fact",
+        "web/mine",
+        "p95",
+    ),
+    "a topology fact the kind does not give": (ruleset(NEW | {"topology": {"vcpus": 8}}), "unknown-fact", "web/mine", "vcpus"),
+    "another unit": (ruleset(NEW | P95 | {"needs": need("latency_p95", "float", "s")}), "unit", "web/mine", "in s"),
+    "no unit": (ruleset(NEW | P95 | {"needs": need("latency_p95", "float")}), "unit", "web/mine", "any unit"),
+    "money as float": (
+        ruleset(
+            NEW | {"kind": "payouts", "condition": "facts.unexplained >= 1.0", "needs": need("unexplained", "float", "credits")}, plans=None
+        ),
+        "unit",
+        "web/mine",
+        "as float",
+    ),
+    "true of everything": (ruleset(NEW | P95 | {"condition": "facts.latency_p95 >= 0.0"}), "always-true", "web/mine", "always"),
+    "true of nothing": (
+        ruleset(NEW | P95 | {"condition": "facts.latency_p95 > 5.0 && facts.latency_p95 < 5.0"}),
+        "always-false",
+        "web/mine",
+        "never",
+    ),
+    "no plan gives it": (ruleset(NEW | P95, plans=PLANS[:3]), "unreachable", "web/mine", "no [[evidence]]"),
+    "a plan for another service": (
+        ruleset(NEW | P95, plans=(*PLANS[:3], Plan("mine", "latency", ("api",)))),
+        "unreachable",
+        "web/mine",
+        "for web",
+    ),
+    "a plan of another kind": (ruleset(NEW | P95, plans=(*PLANS[:3], Plan("mine", "tests"))), "unreachable", "web/mine", "of kind tests"),
+    "a plan elsewhere": (ruleset(NEW | P95 | {"environment": "production"}), "unreachable", "web/mine", "in ci"),
+    "a finding nobody makes": (ruleset(NEW | {"source": "finding"}), "unreachable", "web/mine", "finding mine"),
+    "only what runs here, and nothing does": (ruleset(NEW | P95 | {"imported": False}), "unreachable", "web/mine", "no command"),
+    "a producer nobody lists": (ruleset(NEW | P95 | {"producers": ["lab"]}), "unreachable", "web/mine", "producer lab"),
+    "a producers' role nobody holds": (ruleset(NEW | P95 | {"producer_roles": ["x"]}), "unreachable", "web/mine", "role x"),
+    "a role nobody holds": (ruleset(approvals=(ApprovalRule("ops"),)), "unreachable", "approval ops", "0 of 1"),
+    "a role too few hold": (
+        ruleset(approvals=(ApprovalRule("release-manager", 2),)),
+        "unreachable",
+        "approval release-manager",
+        "1 of 2",
+    ),
+    "owners nobody knows": (
+        ruleset(approvals=(ApprovalRule("owner", services=("web",)),), owners=("@ghost",)),
+        "unreachable",
+        "approval owner of web",
+        "@ghost",
+    ),
+    "a line that changes nothing": (ruleset({"id": "latency", "retries": 2}), "shadowed", "web/latency retries", "dossier.toml"),
+    "a service there is none of": (ruleset({"id": "latency", "service": "api"}), "shadowed", "dossier.toml requirement latency", "api"),
+    "asked twice": (
+        ruleset(NEW | P95 | {"evidence": "latency", "retries": 2}, {"id": "latency"} | P95, plans=None),
+        "shadowed",
+        "web/mine",
+        "latency asks the same",
+    ),
+    "nobody's": (ruleset(owners=(), plans=None, trust=None), "no-owner", "web/tests", "no owner"),
+    "no remedy": (ruleset(NEW | P95 | {"remedy": " "}), "no-remedy", "web/mine", "no remedy"),
+    "no why": (ruleset(NEW | P95 | {"why": ""}), "no-remedy", "web/mine", "no why"),
+    "fresher than it can be": (ruleset(NEW | P95 | {"age_max_s": 8 * 86_400}), "freshness", "web/mine", "8 d"),
+    "a plan fresher than it can be": (
+        ruleset(plans=(*PLANS[:3], Plan("mine", "latency", age_max="30d"))),
+        "freshness",
+        "evidence mine",
+        "30d",
+    ),
+    "absence of blame": (
+        ruleset({"id": "tests", "condition": "facts.failed == 0", "needs": need("failed", "int", "tests")}),
+        "absence-of-blame",
+        "web/tests",
+        "nothing happened",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_each_fault_is_found_at_its_place(name: str) -> None:
+    """Each fault has its code, its place and what was found there; alone, it is the only one of its code."""
+    rules, code, at, word = FAULTS[name]
+    found = [p for p in lint_rules(rules) if p.code == code]
+    assert [p.at for p in found if p.at == at], [(p.code, p.at, p.found) for p in lint_rules(rules)]
+    assert any(word in p.found for p in found)
+    assert all(p.expected for p in found)
+
+
+def test_every_check_has_a_fault() -> None:
+    """No check without a rule it finds."""
+    assert {code for code, _, _ in CHECKS} == {code for _, code, _, _ in FAULTS.values()}
+
+
+SOUND: dict[str, dict[str, Any]] = {
+    "a limit": P95,
+    "a share in place of a count": P95 | {"minimum_count": 1, "minimum_percent": 100},
+    "asks how much was looked at": P95 | {"condition": "facts.latency_p95 <= 300.0 && looked_at >= 500", "minimum_count": 1},
+    "two facts against each other": {
+        "kind": "alert-coverage",
+        "condition": "facts.alerts_fired >= facts.alerts_declared",
+        "needs": [*need("alerts_fired", "int", "alerts"), *need("alerts_declared", "int", "alerts")],
+        "minimum_percent": 100,
+    },
+    "a word": {"condition": "facts.load_generator == 'apart'", "needs": need("load_generator", "str", "words")},
+}
+
+
+@pytest.mark.parametrize("name", SOUND)
+def test_sound_rules_are_left_alone(name: str) -> None:
+    """A rule that means what it says raises no error."""
+    rules = ruleset(NEW | SOUND[name], plans=None)
+    assert [p for p in lint_rules(rules) if p.at == "web/mine"] == []
+
+
+@pytest.mark.parametrize("name", names())
+def test_our_packs_have_no_fault(name: str) -> None:
+    """Every pack we ship lints clean."""
+    assert lint_rules(Ruleset(effective({}, [("s", name, ("@o",))]))) == ()

@@ -1,0 +1,240 @@
+"""Rules as data, through the commands: what is in force, what is proposed, and criteria that move under a change."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.thread.test_gate import FAILING, states
+from tests.town import Town
+
+STRICT = '\n[[rules.requirement]]\nid = "tests"\nminimum_count = 3\n'
+
+
+@pytest.fixture
+def town(tmp_path: Path) -> Town:
+    return Town(tmp_path)
+
+
+def requirement(town: Town, name: str = "tests") -> Any:
+    return next(r for r in town.gate()["requirements"] if r["id"] == name)
+
+
+def protect(town: Town, settings: str, message: str = "rules") -> None:
+    """Change settings on the protected branch and come back."""
+    town.git("switch", "-q", "main")
+    town.write("dossier.toml", settings)
+    town.commit(message)
+    town.git("switch", "-q", "fix/rounding")
+
+
+def test_rules_lint(town: Town) -> None:
+    """A sound project lints clean; a fault ends with 10, says code, place, found and expected, and text and JSON say the same."""
+    said = town.dossier("rules", "lint")
+    assert (said["errors"], said["requirements"] > 0) == (0, True)
+    wrong = '\n[[rules.requirement]]\nid = "lint"\ntitle = "t"\nkind = "static-analysis"\nremedy = "r"\nwhy = "w"\n'
+    town.write("dossier.toml", town.read("dossier.toml") + wrong)
+    said = town.dossier("rules", "lint", ok=(10,))
+    assert ("unreachable", "shop/lint") in {(p["code"], p["at"]) for p in said["problems"]}
+    code, out, _ = town.run("rules", "lint")
+    assert (code, "unreachable" in out, "no [[evidence]] lint for shop" in out) == (10, True, True)
+    assert town.dossier("rules", "lint", "--ref", "main")["errors"] == 0
+    assert town.dossier("rules", "lint", "money", "socialpredict/trading")["errors"] == 0
+    assert town.refused("rules", "lint", "no-such-pack")["code"] == "rules.pack"
+
+
+def test_rules_test(town: Town) -> None:
+    """The tables beside the packs run, and a project's own beside its settings; a case that comes out otherwise ends with 10."""
+    assert town.dossier("rules", "test")["total"] > 5
+    town.write("dossier.toml", town.read("dossier.toml") + STRICT)
+    case = '[[case]]\nname = "two"\nrequirement = "tests"\nlooked_at = 2\nof = 2\nstate = "{}"\n'
+    town.write("dossier.tests.toml", case.format("inconclusive"))
+    assert town.dossier("rules", "test")["passed"] == town.dossier("rules", "test")["total"]
+    town.write("dossier.tests.toml", case.format("pass"))
+    said = town.dossier("rules", "test", ok=(10,))
+    assert [c["found"] for c in said["cases"] if not c["ok"]] == ["inconclusive"]
+    assert "expected pass" in town.run("rules", "test")[1]
+
+
+def test_rules_simulate(town: Town) -> None:
+    """A proposal over what was decided: which dossier, which requirement, from what to what, and nothing is stored."""
+    digest = town.assembled()
+    town.gate()
+    size = town.dossier("log", "checkpoint")["size"]
+    assert town.dossier("rules", "simulate")["changed"] == []
+    town.write("dossier.toml", town.read("dossier.toml") + STRICT)
+    said = town.dossier("rules", "simulate")
+    assert (said["dossiers"], said["tightened"], said["loosened"]) == (1, 1, 0)
+    (one,) = said["changed"]
+    assert (one["dossier"], one["before"], one["after"]) == (digest, True, False)
+    assert [(m["id"], m["before"], m["after"]) for m in one["moved"]] == [("tests", "pass", "inconclusive")]
+    assert "met, would be denied" in town.run("rules", "simulate")[1]
+    assert town.dossier("log", "checkpoint")["size"] == size
+
+
+def test_rules_explain(town: Town) -> None:
+    """One requirement on one dossier: the condition with its values, what was looked at, each attempt, and what would turn it green."""
+    asks = '\n[[rules.requirement]]\nid = "tests"\ncondition = "facts.tests >= 3 && facts.failed == 0"\nminimum_percent = 100\nneeds = ['
+    asks += '{ fact = "tests", type = "int", unit = "tests" }, { fact = "failed", type = "int", unit = "tests" }]\n'
+    protect(town, town.read("dossier.toml") + asks)
+    town.git("rebase", "-q", "main")
+    town.assembled()
+    said = town.dossier("rules", "explain", "tests", ok=(10,))
+    assert (said["state"], said["cause"]) == ("fail", "condition")
+    assert said["parts"] == [["2 >= 3", "does not hold"], ["0 == 0", "holds"]]
+    assert said["values"]["tests"] == {"value": 2, "unit": "tests"}
+    assert (said["looked_at"], said["of"], len(said["attempts"])) == (2, 2, 1)
+    assert "a measurement in which `facts.tests >= 3`" in said["to_green"]
+    assert said["origin"][-1] == "dossier.toml"
+    assert "stale in" in said["countdown"]
+    assert "2 >= 3  does not hold" in town.run("rules", "explain", "tests")[1]
+    assert town.dossier("rules", "explain", "scope")["to_green"] == []
+    assert town.refused("rules", "explain", "nothing")["code"] == "rules.unknown-requirement"
+
+
+def test_rules_show(town: Town) -> None:
+    """Every key of the effective set says which layer it comes from."""
+    town.write("dossier.toml", town.read("dossier.toml") + STRICT)
+    (tests,) = [r for r in town.dossier("rules", "show", "--service", "shop")["requirements"] if r["id"] == "tests"]
+    assert (tests["lines"]["minimum_count"], tests["lines"]["title"], tests["lines"]["owner"]) == (
+        "dossier.toml",
+        "pack internal",
+        "the service",
+    )
+    assert "minimum_count" in town.run("rules", "show")[1]
+    assert town.refused("rules", "show", "--service", "none")["code"] == "rules.no-service"
+
+
+def test_a_pack_of_the_repository(tmp_path: Path) -> None:
+    """A service may be judged by a pack that lies in the repository, as the protected branch has it; changing it needs the rule owner."""
+    town = Town(tmp_path, adopted=False)
+    town.git("switch", "-q", "main")
+    town.git("checkout", "fix/rounding", "--", "dossier.toml", "dossier.trust.json")
+    pack = 'narrow = ["internal"]\n[[requirement]]\nid = "tests"\nminimum_count = {}\n'
+    town.write("rules/shop.toml", pack.format(2))
+    town.write("dossier.toml", town.read("dossier.toml").replace("criticality =", 'pack = "./rules/shop.toml"\ncriticality ='))
+    town.commit("adopted, with a pack of its own")
+    town.git("switch", "-qc", "fix/again")
+    town.write("app/pay.py", "def pay(x):\n    return int(x) + 0\n")
+    town.write("rules/shop.toml", pack.format(1))
+    town.commit("round, and weaken the pack")
+    town.assembled()
+    decision = town.gate()
+    assert states(decision)["tests"] == "pass"
+    assert "rule-owner" in decision["quorum"]
+    assert any("changes 2 lines" in n for n in decision["notes"])
+    (town.repo / "rules" / "shop.toml").unlink()
+    assert town.refused("rules", "lint")["code"] == "rules.pack"
+
+
+def test_a_stricter_rule_since_is_shown(town: Town) -> None:
+    """A rule that landed on the protected branch after the change opened is named in the decision, and is not in force for it."""
+    town.assembled()
+    protect(town, town.git("show", "main:dossier.toml") + "\n" + STRICT)
+    town.dossier("assemble")
+    decision = town.gate()
+    assert states(decision)["tests"] == "pass"
+    assert "the protected branch asks more since: shop/tests minimum_count: 1 → 3 (stricter)" in decision["notes"]
+
+
+def test_money_requires_the_stricter_rule(tmp_path: Path) -> None:
+    """Under the money pack a change that is behind the protected branch's rules is denied until it is opened again on top of them."""
+    town = Town(tmp_path)
+    money = town.read("dossier.toml").replace('criticality = "internal"', 'criticality = "money"')
+    assert "money" in money
+    protect(town, money)
+    town.git("rebase", "-q", "main")
+    town.assembled()
+    assert states(town.gate())["protected-rules"] == "pass"
+    protect(town, money + STRICT)
+    town.dossier("assemble")
+    assert states(town.gate())["protected-rules"] == "fail"
+    town.git("rebase", "-q", "main")
+    town.open()
+    town.dossier("assemble")
+    assert states(town.gate())["protected-rules"] == "pass"
+
+
+def test_attack_rules_weakened_on_the_way(town: Town) -> None:
+    """Opened under one rule, failed, the rule weakened on the protected branch, opened again: shown, and the rule owner has to sign."""
+    protect(town, town.read("dossier.toml") + STRICT)
+    town.git("rebase", "-q", "main")
+    town.assembled()
+    assert states(town.gate())["tests"] == "inconclusive"
+    protect(town, town.git("show", "main:dossier.toml").replace("minimum_count = 3", "minimum_count = 1") + "\n")
+    town.git("rebase", "-q", "main")
+    town.open()
+    digest = town.dossier("assemble")["dossier"]["digest"]
+    decision = town.gate()
+    moved = "the criteria moved since the change was first opened: shop/tests minimum_count: 3 → 1 (looser)"
+    assert moved in decision["notes"]
+    assert "rule-owner" in decision["quorum"]
+    stale = requirement(town)
+    assert (stale["state"], stale["cause"]) == ("stale", "rule")
+    town.dossier("collect")
+    digest = town.dossier("assemble")["dossier"]["digest"]
+    assert states(town.gate())["tests"] == "pass"
+    town.approve(digest, "release-manager")
+    assert town.gate()["outcome"] == "DENY"
+    town.approve(digest, "rule-owner")
+    assert town.gate()["outcome"] == "ALLOW"
+
+
+def release_on_waiver(town: Town, n: int) -> Any:
+    """Break the tests, waive them, and release; returns the last decision."""
+    town.write("app/pay.py", f"def pay(x):\n    return int(x) + {n} - {n}\n")
+    town.commit(f"round {n}")
+    digest = town.assembled()
+    words = ("--service", "shop", "--as", "ann", "--key", str(town.key), "--reason", f"known, #{n}", "--until", town.moment(days=1))
+    town.dossier("waive", digest, "tests", *words)
+    town.approve(digest, *sorted({a["role"] for a in town.gate()["approvals"]}))
+    decision = town.gate()
+    if decision["outcome"] == "ALLOW":
+        town.dossier("release")
+        town.git("switch", "-q", "main")
+        town.git("merge", "-q", "--ff-only", "fix/rounding")
+        town.git("switch", "-q", "fix/rounding")
+    return decision
+
+
+def test_waivers_in_a_row(town: Town) -> None:
+    """Two releases may go out on a waiver of the same requirement, the third may not, and says which two did."""
+    town.git("switch", "-q", "main")
+    town.write("results.xml", FAILING)
+    town.commit("break")
+    town.git("switch", "-q", "fix/rounding")
+    town.git("rebase", "-q", "main")
+    assert [release_on_waiver(town, n)["outcome"] for n in (1, 2)] == ["ALLOW", "ALLOW"]
+    third = release_on_waiver(town, 3)
+    assert third["outcome"] == "DENY"
+    reason = next(r for r in third["requirements"] if r["id"] == "tests")["reason"]
+    assert "the last 2 releases (0.1.1, 0.1.0) went out on a waiver of it, and 2 in a row is the most" in reason
+
+
+def test_attempts_are_chained(town: Town) -> None:
+    """Every attempt in a dossier names the one before it, and the terms it was collected under."""
+    town.open()
+    town.dossier("collect")
+    town.dossier("collect", "tests")
+    first, second = town.dossier("assemble")["dossier"]["evidence"]
+    assert (first["previous"], second["previous"]) == (None, first["started"])
+    assert set(first["criteria"]) == {"tests"}
+
+
+def test_co_authors(tmp_path: Path) -> None:
+    """A co-author is an author: by a signer's word when their address is listed; an unsigned word binds nobody and still keeps them off."""
+    town = Town(tmp_path)
+    beside = "Co-authored-by: Bob <bob@example.invalid>\nco-authored-by: Ann <ANN@example.invalid>"
+    town.git("commit", "-q", "--allow-empty", "-m", f"with help\n\n{beside}")
+    authors = town.open()["authors"]
+    by = {(a["name"], a["how"]): (a["person"], a["claims"]) for a in authors}
+    assert by["Bob", "co-author"] == (None, "")
+    assert by["Ann", "co-author"] == (None, "ann")
+    town.git("config", "gpg.format", "ssh")
+    town.git("config", "user.signingkey", str(town.key))
+    town.git("rebase", "-q", "--exec", "git commit -q --amend --no-edit --allow-empty -S", "main")
+    by = {(a["name"], a["how"]): (a["person"], a["claims"]) for a in town.open()["authors"]}
+    assert by["Ann", "co-author"] == ("ann", "")
+    assert by["Bob", "co-author"] == (None, "")

@@ -88,7 +88,7 @@ def _complete(reader: Any, r: Reading) -> Iterator[str]:
         if r.format not in kind.formats and (reader in READERS or kind is getattr(reader, "KIND", None)):
             yield f"kind {r.kind} does not list format {r.format}"
         units = {n: u for n, u, _ in kind.facts}
-        yield from (f"fact {n} is in {f.unit}, its kind says {units[n]}" for n, f in r.facts.items() if n in units and units[n] != f.unit)
+        yield from (f"fact {n} is in {f.unit}, its kind says {units[n]}" for n, f in r.facts.items() if units.get(n) not in (None, "", f.unit))
     if r.format != reader.NAME:
         yield f"its reading is of format {r.format}, not {reader.NAME}"
     if r.verdict not in VERDICTS:

@@ -29,6 +29,14 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     predicate: dict[str, Any]
 
 
+class Envelope(msgspec.Struct, frozen=True, kw_only=True):
+    """DSSE 1.0.2: the statement's bytes in base64, and the signatures over them."""
+
+    payload: str
+    payloadType: str
+    signatures: tuple[dict[str, Any], ...]
+
+
 class Documents(msgspec.Struct, frozen=True, kw_only=True):
     """A page of the log. `next` is the cursor of the next page, empty at the end."""
 
@@ -320,6 +328,7 @@ class SchemaNames(msgspec.Struct, frozen=True, kw_only=True):
 
 
 ANSWERS: tuple[type, ...] = (
-    Entry, Document, Documents, EvidenceRow, EvidenceRows, ReleaseRow, ReleaseRows, ProjectCard, Proof, Recorded, Kept, Opened, Assembled,
+    Entry, Document, Envelope,
+    Documents, EvidenceRow, EvidenceRows, ReleaseRow, ReleaseRows, ProjectCard, Proof, Recorded, Kept, Opened, Assembled,
     Decided, Drafted, Signed, Released, Deployed, Postures, Payloads, Sent, Deliveries, Comparison, Status, Health, SchemaNames,
 )  # fmt: skip

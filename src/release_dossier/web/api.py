@@ -11,7 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from release_dossier.errors import DossierError, Refused
+from release_dossier.errors import DossierError, Misuse, Refused
 from release_dossier.store.access import AccessStore
 from release_dossier.web import api_read, api_watch, api_write, login
 from release_dossier.web.describe import describe
@@ -40,6 +40,7 @@ def install(app: FastAPI, place: Place, options: Options, *, note: Callable[[str
     app.include_router(login.router)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _internal)
     app.router.lifespan_context = _lifespan(desk, feed, tracer)
     app.openapi = lambda: _described(app)  # type: ignore[method-assign]
     app.add_middleware(Guard, place=place, options=options, store=store, gauge=gauge, tracer=tracer, log=log)
@@ -97,6 +98,16 @@ async def _invalid(request: Request, error: Exception) -> Response:
     first = error.errors()[0]
     at = ".".join(str(x) for x in first["loc"])
     return problem_response(request, Refused("api.parameter", at=at, found=repr(first.get("input"))[:120], expected=str(first["msg"])))
+
+
+async def _internal(request: Request, error: Exception) -> Response:
+    """The one broad handler of the server: what nobody foresaw. Whoever runs it gets the traceback, raised on behind the answer."""
+    refusal = Misuse("api.internal", at=request.url.path, found="a fault of this server", expected="an answer", help="tell whoever runs it")
+    if is_for_machines(request):
+        return problem_response(request, refusal)
+    from release_dossier.web.paper import refused
+
+    return refused(request, refusal, 500)
 
 
 async def _http(request: Request, error: Exception) -> Response:

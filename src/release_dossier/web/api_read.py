@@ -30,6 +30,7 @@ from release_dossier.web.answers import (
     Document,
     Documents,
     Entry,
+    Envelope,
     EvidenceRow,
     EvidenceRows,
     Payloads,
@@ -212,7 +213,7 @@ def answer_now(body: bytes, digest: str) -> Response:
 
 @api.get(
     "/documents/{digest}/envelope",
-    responses=described(None, media="application/json", headers=ETAG),
+    responses=described(Envelope, headers=ETAG),
     summary="The signed envelope (DSSE), byte for byte",
     operation_id="envelope",
 )

@@ -456,7 +456,7 @@ async def withdrawals(request: Request, digest: Digest) -> Response:
 
 @api.post(
     "/dossiers/{digest}/releases",
-    responses=described(Released, 201),
+    responses=described(Released, 201, also=200),
     openapi_extra=asks(MakeRelease),
     summary="Decide again and release, once",
     operation_id="makeRelease",

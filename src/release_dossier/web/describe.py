@@ -52,14 +52,17 @@ Limit = Annotated[int, Query(description="most items of a page", ge=1, le=500)]
 Moment = Annotated[str, Query(description="RFC 3339; what if it were then", max_length=40)]
 
 
-def described(answer: type | None, status: int = 200, *, media: str = "application/json", headers: dict[str, Any] | None = None) -> Any:
-    """`responses` of a route: one answer, and problems."""
-    schema: dict[str, Any] = {"$ref": REFERENCE.format(name=answer.__name__)} if answer else {"type": "string"}
+def described(
+    answer: type | None, status: int = 200, *, media: str = "application/json", headers: dict[str, Any] | None = None, also: int = 0
+) -> Any:
+    """`responses` of a route: one answer, `also` under another status, and problems. Without a struct it is text, or JSON of any shape."""
+    free = {"type": "object"} if "json" in media else {"type": "string"}
+    schema: dict[str, Any] = {"$ref": REFERENCE.format(name=answer.__name__)} if answer else free
     ok: dict[str, Any] = {"description": (answer.__doc__ or "").split("\n")[0] if answer else "", "content": {media: {"schema": schema}}}
     if headers:
         ok["headers"] = headers
     trouble = {"description": "a refusal", "content": {MEDIA_TYPE: {"schema": {"$ref": REFERENCE.format(name="Problem")}}}}
-    return {status: ok, 422: trouble, "4XX": trouble, "5XX": trouble}
+    return {status: ok, **({also: ok} if also else {}), 422: trouble, "4XX": trouble, "5XX": trouble}
 
 
 def asks(body: type | None, media: str = "application/json", **more: Any) -> dict[str, Any]:

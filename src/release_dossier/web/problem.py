@@ -20,6 +20,7 @@ STATUSES = {
     "access.rate": 429,
     "api.too-large": 413,
     "api.slow": 408,
+    "api.internal": 500,
     "api.media": 415,
     "api.method": 405,
     "api.unknown": 404,

@@ -55,6 +55,10 @@ CODES = {
         "A cursor is none, or of another list.",
         "Take `next` of the page before, with the same filters and order.",
     ),
+    "api.internal": (
+        "The server failed in a way nobody foresaw; it is its fault, not the request's.",
+        "Tell whoever runs it the request id: the server's own output has the rest.",
+    ),
     "api.key-reused": (
         "An Idempotency-Key stands for another request already.",
         "Give every request a key of its own, and the same only to its repetition.",

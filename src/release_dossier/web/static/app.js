@@ -20,7 +20,7 @@
     if (link && !event.metaKey && !event.ctrlKey && !event.shiftKey && event.button === 0) {
       event.preventDefault();
       event.stopPropagation();
-      open(link.href);
+      open(link.href, drawer.contains(link) ? opener : link);
     }
     if (event.target.closest("[data-close]")) { event.preventDefault(); byId("drawer").close(); }
     if (event.target.closest("[data-print]")) { event.preventDefault(); window.print(); }
@@ -40,33 +40,43 @@
   });
 
   // The drawer has the address of the page it shows: a link to it, or the back button, does what one expects.
-  async function open(address) {
-    const drawer = byId("drawer");
+  const drawer = byId("drawer");
+  let opener = null;
+  async function open(address, from) {
+    opener = from;
     const answer = await fetch(address, { headers: { accept: "text/html" } });
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    drawer.replaceChildren(page.getElementById("drawer-template")?.content.cloneNode(true) ?? "", wrap(page.getElementById("main")));
+    drawer.replaceChildren(bar(address), inside(page.getElementById("main")));
     drawer.setAttribute("aria-label", page.title);
-    if (!drawer.open) { history.pushState({ drawer: true }, "", address); drawer.showModal(); } else { history.replaceState({ drawer: true }, "", address); }
+    if (drawer.open) { history.replaceState({ drawer: true }, "", address); } else { history.pushState({ drawer: true }, "", address); drawer.showModal(); }
     drawer.scrollTop = 0;
   }
-  function wrap(main) {
+  function bar(address) {
     const box = document.createElement("div");
-    const bar = document.createElement("div");
     const whole = document.createElement("a");
     const close = document.createElement("button");
-    bar.className = "drawer-bar"; box.className = "drawer-in";
-    whole.textContent = "Open as a page"; whole.href = location.href; whole.className = "small";
-    close.textContent = "Close"; close.dataset.close = ""; close.type = "button";
-    bar.append(whole, close);
-    box.append(...main.childNodes);
-    const both = document.createDocumentFragment();
-    both.append(bar, box);
-    whole.href = "";
-    return both;
+    box.className = "drawer-bar";
+    Object.assign(whole, { textContent: "Open as a page", href: address, className: "small" });
+    Object.assign(close, { textContent: "Close", type: "button" });
+    close.dataset.close = "";
+    box.append(whole, close);
+    return box;
   }
-  const drawer = byId("drawer");
-  drawer.addEventListener("close", () => { if (history.state?.drawer) history.back(); drawer.replaceChildren(); });
-  window.addEventListener("popstate", (event) => { if (drawer.open && !event.state?.drawer) drawer.close(); });
+  function inside(main) {
+    const box = document.createElement("div");
+    box.className = "drawer-in";
+    box.append(...main.childNodes);
+    return box;
+  }
+  // Leaving it leads back to the page under it, which never went away: it is not asked for again, and keeps the keyboard where it was.
+  let leaving = false;
+  drawer.addEventListener("close", () => { if (history.state?.drawer) { leaving = true; history.back(); } drawer.replaceChildren(); opener?.focus(); });
+  window.addEventListener("popstate", (event) => {
+    if (drawer.open && !event.state?.drawer) { leaving = true; drawer.close(); }
+    setTimeout(() => { leaving = false; }, 100);
+  });
+  window.navigation?.addEventListener("navigate", (event) => { if (leaving || drawer.open) event.stopImmediatePropagation(); }, true);
+  document.addEventListener("htmx:before:history:restore", (event) => { if (leaving) event.preventDefault(); });
 
   // Passkeys. The server shows what is signed; the device signs the challenge, which is the SHA-256 of those bytes.
   const bytes = (text) => Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (c) => c.charCodeAt(0));

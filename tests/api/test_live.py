@@ -1,0 +1,226 @@
+"""Over a real socket: streams that resume, clients that are slow, break off or announce too much."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+import socket
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from release_dossier.web import api_write
+from release_dossier.web.app import make_app
+from release_dossier.web.gauge import Gauge, Tracer
+from release_dossier.web.place import Place
+from tests.api.conftest import served
+from tests.api.live import running
+from tests.town import ISSUE, JUNIT, Town
+
+
+class Live:
+    """A town's server on a port."""
+
+    def __init__(self, town: Town, port: int) -> None:
+        self.town, self.port = town, port
+
+    def ask(self, method: str, path: str, body: Any = None, timeout: float = 20, **headers: str) -> tuple[int, Any]:
+        c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        try:
+            said = {k.replace("_", "-"): v for k, v in headers.items()}
+            c.request(method, path, json.dumps(body) if isinstance(body, dict) else body, {"content-type": "application/json", **said})
+            answer = c.getresponse()
+            raw = answer.read()
+            return answer.status, json.loads(raw) if raw else None
+        finally:
+            c.close()
+
+    def open(self) -> str:
+        status, body = self.ask("POST", "/api/v1/changes", {"issue": ISSUE, "branch": "fix/rounding"})
+        assert status == 201, body
+        return str(body["change"]["digest"])
+
+    def raw(self, head: str) -> socket.socket:
+        s = socket.create_connection(("127.0.0.1", self.port), timeout=20)
+        s.sendall(head.encode())
+        return s
+
+
+@pytest.fixture
+def live(town: Town) -> Iterator[Live]:
+    with running(served(town).app) as port:
+        yield Live(town, port)
+
+
+class Listener:
+    """An open stream of events."""
+
+    def __init__(self, live: Live, after: str = "", last: str = "") -> None:
+        header = f"Last-Event-ID: {last}\r\n" if last else ""
+        self.s = live.raw(f"GET /api/v1/events{after} HTTP/1.1\r\nHost: 127.0.0.1\r\n{header}\r\n")
+        self.buffer = b""
+        self.head = self._until(b"\r\n\r\n")
+
+    def _until(self, mark: bytes) -> bytes:
+        while mark not in self.buffer:
+            piece = self.s.recv(65536)
+            assert piece, self.buffer
+            self.buffer += piece
+        part, _, self.buffer = self.buffer.partition(mark)
+        return part
+
+    def next(self) -> tuple[int, str, Any]:
+        """The next event: id, kind, data."""
+        while True:
+            text = self._until(b"\n\n").decode()
+            m = re.search(r"id: (\d+)\nevent: (\S+)\ndata: (.*)", text)
+            if m:
+                return int(m[1]), m[2], json.loads(m[3])
+
+
+def test_events_come_as_they_happen_and_resume(live: Live) -> None:
+    """Two listeners hear each entry once, in order; one that was away hears what it missed, whoever wrote it."""
+    early, second = Listener(live), Listener(live)
+    assert b"text/event-stream" in early.head
+    change = live.open()
+    assert early.next()[:2] == second.next()[:2] == (0, "change")
+    status, _ = live.ask("POST", f"/api/v1/changes/{change}/evidence/tests?filename=r.xml", JUNIT)
+    assert status == 201
+    assert [early.next()[1] for _ in range(2)] == ["started", "evidence"]
+    live.town.dossier("assemble")  # another process, another door
+    n, kind, data = early.next()
+    assert (n, kind, data["type"]) == (3, "dossier", "dossier")
+    early.s.close()
+    back = Listener(live, last="1")
+    assert [back.next()[0] for _ in range(2)] == [2, 3]
+    start = Listener(live, after="?after=-1")
+    assert [start.next()[0] for _ in range(4)] == [0, 1, 2, 3]
+    assert live.ask("GET", "/api/v1/events", Last_Event_ID="x")[0] == 422
+    for listener in (second, back, start):
+        listener.s.close()
+
+
+def test_slow_clients_hold_up_nobody(live: Live) -> None:
+    """Thirty clients that begin a request and an upload and say no more; others are answered at once."""
+    change = live.open()
+    slow = [live.raw("GET /api/v1/releases HTT") for _ in range(15)]
+    upload = f"POST /api/v1/changes/{change}/evidence/tests HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000\r\n\r\nsome"
+    slow += [live.raw(upload) for _ in range(15)]
+    assert live.ask("GET", "/healthz", timeout=5)[0] == 200
+    assert live.ask("GET", "/api/v1/releases", timeout=5)[0] == 200
+    assert live.ask("POST", f"/api/v1/changes/{change}/evidence/tests?filename=r.xml", JUNIT, timeout=10)[0] == 201
+    for s in slow:
+        s.close()
+
+
+def test_an_upload_that_pauses_or_breaks_off_leaves_nothing(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given up after the pause with 408, or with the connection; no attempt is begun, no file stays."""
+    monkeypatch.setattr(api_write, "UPLOAD_IDLE_SECONDS_MAX", 0.2)
+    change = live.open()
+    head = f"POST /api/v1/changes/{change}/evidence/tests HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000\r\n\r\nsome"
+    with live.raw(head) as s:
+        assert b" 408 " in s.recv(65536).split(b"\r\n")[0]
+    cut = live.raw(head)
+    cut.close()
+    assert live.ask("POST", f"/api/v1/changes/{change}/evidence/tests?filename=r.xml", JUNIT)[0] == 201
+    _, found = live.ask("GET", "/api/v1/documents?type=started")
+    assert len(found["items"]) == 1
+    assert list((live.town.repo / ".dossier/tmp").glob("upload-*")) == []
+
+
+def test_a_gigabyte_is_refused_before_it_is_sent(live: Live) -> None:
+    """The answer comes on the announcement, while not one byte of it was sent, and the connection ends."""
+    change = live.open()
+    head = f"POST /api/v1/changes/{change}/evidence/tests HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+    head += f"Content-Length: {1 << 30}\r\nExpect: 100-continue\r\n\r\n"
+    with live.raw(head) as s:
+        answer = b""
+        while piece := s.recv(65536):
+            answer += piece
+    assert b" 413 " in answer.split(b"\r\n")[0]
+    assert b"100 Continue" not in answer
+    assert b"api.too-large" in answer
+
+
+def test_a_fault_of_ours_is_a_problem_too(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What nobody foresaw is 500 as a problem with the request's id, and says nothing of our inside."""
+    from fastapi.testclient import TestClient
+
+    app = served(town).app
+    monkeypatch.setattr("release_dossier.web.api_read.stand", lambda *_: 1 / 0)
+    with TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False) as c:
+        answer = c.get("/api/v1/posture", headers={"x-request-id": "r-9"})
+    assert (answer.status_code, answer.headers["content-type"]) == (500, "application/problem+json")
+    assert (answer.json()["code"], answer.json()["request_id"]) == ("api.internal", "r-9")
+    assert "ZeroDivision" not in answer.text
+
+
+def test_spans_go_to_the_collector(tmp_path: Path) -> None:
+    """OTEL_EXPORTER_OTLP_ENDPOINT: each request is a span of the caller's trace, as OTLP JSON; a collector that is away costs nothing."""
+    got: list[dict[str, Any]] = []
+    came = threading.Event()
+
+    class Collector(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            assert self.path == "/v1/traces"
+            self.send_response(200)
+            self.end_headers()
+            came.set()
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    http = ThreadingHTTPServer(("127.0.0.1", 0), Collector)
+    threading.Thread(target=http.serve_forever, daemon=True).start()
+    town = Town(tmp_path)
+    town.env["OTEL_EXPORTER_OTLP_ENDPOINT"] = f"http://127.0.0.1:{http.server_port}"
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    with served(town) as c:
+        c.get("/api/v1/releases/a/b", headers={"traceparent": f"00-{trace}-b7ad6b7169203331-01"})
+        assert came.wait(10)
+    http.shutdown()
+    http.server_close()
+    span = got[0]["resourceSpans"][0]["scopeSpans"][0]["spans"][0]
+    assert (span["traceId"], span["parentSpanId"]) == (trace, "b7ad6b7169203331")
+    assert span["name"] == "GET /api/v1/releases/{service}/{version}"
+    assert int(span["endTimeUnixNano"]) >= int(span["startTimeUnixNano"])
+
+    dropped = Gauge()
+
+    def away(_: bytes) -> None:
+        raise OSError("nobody there")
+
+    tracer = Tracer(away, lambda n: dropped.count("spans_dropped", n), "0")
+    tracer.span(trace, "", "b7ad6b7169203331", "x", 1, 2, {"http.response.status_code": 500})
+    tracer.close()
+    assert dropped.counts == {("spans_dropped", ()): 1}
+
+
+def test_what_was_to_be_sent_is_sent_by_the_next_server(tmp_path: Path) -> None:
+    """A delivery left by a killed server goes out when the next one begins, without anybody asking."""
+    import time
+
+    from tests.send.test_send import Receiver, hook, town_with
+
+    receiver = Receiver()
+    try:
+        town = town_with(tmp_path, hook(receiver.url))
+        digest = town.assembled()
+        receiver.answers = [(503, {})]
+        town.dossier("send", digest, "--to", "ops", ok=(30,))
+        town.later(minutes=1)
+        app = make_app(Place(town.repo, town.env, town.tick, time.monotonic))
+        with running(app):
+            deadline = time.monotonic() + 15
+            while len(receiver.got) < 2 and time.monotonic() < deadline:
+                threading.Event().wait(0.05)
+        assert receiver.ids() == [receiver.ids()[0]] * 2
+    finally:
+        receiver.http.shutdown()
+        receiver.http.server_close()

@@ -1,0 +1,308 @@
+"""The pages in Chromium: what reviewers do with them, by mouse, by keyboard, without JavaScript, on a telephone and on paper."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from release_dossier.web.pages.release import TABS
+from release_dossier.web.place import Place
+from tests.web.browsing import ARGS, SCREENSHOTS, Served, Watch, chromium, served
+
+pytestmark = pytest.mark.skipif(chromium() is None, reason="needs chromium")
+SHIFT_MAX = 0.02  # of the screen that may move while a page loads (cumulative layout shift); 0.1 is called good
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """One Chromium for all tests of a worker."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as p:
+        found = p.chromium.launch(executable_path=chromium(), args=ARGS)
+        yield found
+        found.close()
+
+
+@pytest.fixture(scope="module")
+def home(place: Place) -> Iterator[Served]:
+    """The demo, served."""
+    with served(place) as s:
+        yield s
+
+
+@pytest.fixture
+def visit(browser: Any, home: Served) -> Iterator[Callable[..., Any]]:
+    """Opens a page of its own; what it must never do fails the test at its end."""
+    contexts, watches = [], []
+
+    def opened(path: str = "/", base: str = "", **options: Any) -> Any:
+        context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
+        context.set_default_timeout(10_000)
+        page = context.new_page()
+        contexts.append(context)
+        watches.append(Watch(page, base or home.url))
+        page.goto((base or home.url) + path)
+        return page
+
+    yield opened
+    faults = [f for w in watches for f in w.faults]
+    for c in contexts:
+        c.close()
+    assert not faults
+
+
+def pages(place: Place) -> dict[str, str]:
+    """One page of each kind, by the name its screenshot gets."""
+    evidence = {name: d.hex() for d, name in place.catalog.rows("select digest, name from evidence order by n desc")}
+    r = next(x for x in place.board(place.clock()).rows if x.version == "3.8.1")
+    b = next(x for x in place.board(place.clock()).rows if x.version == "3.6.0")
+    wrong = place.catalog.rows("select digest from evidence where name = 'payouts' and verdict = 'fail'")[0][0].hex()
+    return {
+        "releases": "/",
+        "releases-filtered": "/?status=blocked&q=trading",
+        "releases-none": "/?q=nothing-like-it",
+        **{f"release-{tab}": f"/releases/trading/3.8.1?tab={tab}" for tab, _ in TABS},
+        "release-blocked": "/releases/trading/3.6.0",
+        "release-open": "/releases/frontend/3.8.0",
+        "evidence-ledger": f"/evidence/{wrong}",
+        "evidence-tests": f"/evidence/{evidence['tests-frontend']}",
+        "evidence-latency": f"/evidence/{evidence['latency']}",
+        "account": f"/evidence/{wrong}/account/erin",
+        "compare": "/compare",
+        "posture": "/posture",
+        "rules": "/rules?service=trading",
+        "log": "/log",
+        "log-entry": "/log/17",
+        "document": f"/d/{r.decision[7:]}",
+        "payload": f"/payload/{r.dossier[7:]}?audience=customer",
+        "sign": f"/sign/{b.dossier[7:]}?seat=bo/release-manager",
+        "passkey": "/passkey",
+    }
+
+
+LOOK = """() => new Promise(done => {
+  let shift = 0;
+  const seen = list => { for (const e of list.getEntries()) if (!e.hadRecentInput) shift += e.value; };
+  new PerformanceObserver(seen).observe({type: 'layout-shift', buffered: true});
+  requestAnimationFrame(() => requestAnimationFrame(() => done({shift, wide: document.documentElement.scrollWidth - innerWidth})));
+})"""
+
+
+@pytest.mark.parametrize(("theme", "width", "height"), [("light", 1280, 900), ("dark", 390, 844)])
+def test_every_page_can_be_read_by_everybody(visit: Callable[..., Any], home: Served, theme: str, width: int, height: int) -> None:
+    """In both themes, on a screen and on a telephone: axe-core finds no violation, nothing moves while it loads, nothing sticks out. Each
+    page is kept as a picture."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    page = visit("/", color_scheme=theme, reduced_motion="reduce", viewport={"width": width, "height": height})
+    # What another theme can change is contrast; all of axe's rules are asked once.
+    rules = {"resultTypes": ["violations"], **({"runOnly": ["color-contrast", "target-size"]} if theme == "dark" else {})}
+    axe, faults = Axe(), []
+    SCREENSHOTS.mkdir(exist_ok=True)
+    for name, path in pages(home.place).items():
+        page.goto(home.url + path)
+        seen = page.evaluate(LOOK)
+        if seen["shift"] > SHIFT_MAX:
+            faults.append(f"{name}: moves by {seen['shift']:.3f}")
+        if seen["wide"] > 0:
+            faults.append(f"{name}: {seen['wide']} pixels too wide")
+        for v in axe.run(page, options=rules).response["violations"]:
+            faults.append(f"{name}: {v['id']}: {v['nodes'][0]['html'][:160]}")
+        page.screenshot(path=SCREENSHOTS / f"{name}-{theme}-{width}.png", full_page=True)
+    assert not faults, "\n".join(faults)
+
+
+def test_filter_search_and_open_a_release(visit: Callable[..., Any]) -> None:
+    """A filter changes list, chips and address without loading the page anew; `/` leads to the search; a row leads to its release."""
+    page = visit()
+    page.evaluate("window.mark = 1")
+    page.get_by_role("link", name=re.compile("^blocked")).click()
+    page.wait_for_url("**/?status=blocked")
+    assert page.get_by_role("row").count() == 2
+    assert page.get_by_role("link", name="Remove filter").count() == 1
+    assert page.evaluate("window.mark") == 1
+    page.get_by_role("link", name="Clear").click()
+    page.wait_for_function("document.querySelectorAll('tbody tr').length > 2")
+    page.keyboard.press("/")
+    page.keyboard.type("3.8.1")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**q=3.8.1*")
+    page.get_by_role("link", name="trading@3.8.1").click()
+    page.wait_for_url("**/releases/trading/3.8.1")
+    assert page.get_by_role("heading", level=1).inner_text() == "trading@3.8.1"
+    page.go_back()
+    page.wait_for_url("**q=3.8.1*")
+
+
+def test_tabs_change_the_part_and_the_address(visit: Callable[..., Any]) -> None:
+    """Each tab shows its own part, says that it is the current one, and can be linked to."""
+    page = visit("/releases/trading/3.8.1")
+    for tab, words in TABS[1:4]:
+        page.get_by_role("navigation", name="Parts of this release").get_by_role("link", name=re.compile(f"^.?{re.escape(words)}")).click()
+        page.wait_for_url(f"**tab={tab}")
+        page.wait_for_selector(f"section[aria-label='{words}']")
+        assert page.locator(".tabs [aria-current=page]").inner_text().strip("✓✕○◔?~! \n").startswith(words)
+
+
+def test_evidence_opens_over_the_page_and_has_an_address(visit: Callable[..., Any]) -> None:
+    """The drawer has the evidence's own address; Escape and the back button close it; the address alone is the whole page."""
+    page = visit("/releases/trading/3.8.1?tab=evidence")
+    page.get_by_role("link", name="replay-protection").click()
+    drawer = page.get_by_role("dialog")
+    drawer.get_by_role("heading", name="replay-protection").wait_for()
+    page.wait_for_url("**/evidence/*")
+    where = page.url
+    assert "seq_duplicate_bet" in drawer.inner_text()
+    page.keyboard.press("Escape")
+    page.wait_for_url("**/releases/trading/3.8.1?tab=evidence")
+    assert not drawer.is_visible()
+    page.get_by_role("link", name="latency").click()
+    drawer.get_by_role("heading", name="latency", exact=True).wait_for()
+    page.go_back()
+    page.wait_for_function("!document.getElementById('drawer').open")
+    page.goto(where)
+    assert page.get_by_role("heading", level=1).inner_text() == "replay-protection"
+
+
+def test_two_releases_are_compared_and_copied(visit: Callable[..., Any]) -> None:
+    """Chosen from two lists; the copy is the Markdown of the address beside it."""
+    page = visit("/compare", permissions=["clipboard-read", "clipboard-write"])
+    page.get_by_label("From").select_option("trading@3.6.0")
+    page.get_by_role("button", name="Compare").click()
+    page.wait_for_url("**a=trading%403.6.0*")
+    page.get_by_text("As Markdown", exact=True).click()
+    page.get_by_role("button", name="Copy as Markdown").click()
+    page.get_by_text("copied", exact=True).first.wait_for()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied.startswith("## trading\\@3.6.0 → trading\\@3.8.1")
+    assert copied == page.evaluate("fetch(document.querySelector('a[href^=\"/compare.md\"]').href).then(r => r.text())")
+
+
+def test_a_payload_is_chosen_and_copied_whole(visit: Callable[..., Any], home: Served) -> None:
+    """Another audience, other bytes; what is copied are exactly the bytes that the download has."""
+    page = visit("/releases/trading/3.8.1", permissions=["clipboard-read", "clipboard-write"])
+    page.get_by_role("link", name="Payload").click()
+    page.wait_for_url("**/payload/*")
+    page.get_by_role("link", name="customer").click()
+    page.wait_for_url("**audience=customer")
+    page.get_by_role("button", name="Copy the payload").click()
+    page.get_by_text("copied", exact=True).first.wait_for()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied == page.evaluate("fetch(document.querySelector('a[href*=\"/file?\"]').href).then(r => r.text())")
+    assert "@ledger" not in copied
+
+
+def test_without_javascript_everything_is_there(visit: Callable[..., Any], home: Served) -> None:
+    """List, filter, search, tabs, evidence, comparison, payload and signing are links and forms."""
+    page = visit("/", java_script_enabled=False)
+    page.get_by_role("link", name=re.compile("^blocked")).click()
+    assert page.url.endswith("/?status=blocked")
+    page.get_by_role("link", name="trading@3.6.0").click()
+    page.get_by_role("link", name=re.compile("Approvals")).click()
+    page.get_by_label("As", exact=True).select_option("bo/release-manager")
+    page.get_by_role("button", name="Read and sign").click()
+    assert page.get_by_role("heading", level=1).inner_text() == "Approve as bo"
+    assert page.get_by_label("Signature").is_visible()
+    page.goto(home.url + "/releases/trading/3.8.1?tab=evidence")
+    page.get_by_role("link", name="latency").click()
+    assert page.get_by_role("heading", level=1).inner_text() == "latency"
+    assert page.get_by_role("img", name=re.compile("p\\(95\\)")).is_visible()
+    page.goto(home.url + "/")
+    page.get_by_label(re.compile("^Search")).fill("3.8.0")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**q=3.8.0*")
+    assert page.get_by_role("link", name="frontend@3.8.0").is_visible()
+
+
+def test_the_keyboard_alone_is_enough(visit: Callable[..., Any]) -> None:
+    """The first stop skips to the content; every stop is visible; a release and its evidence are reached, opened and left again."""
+    page = visit()
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to content"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        box = page.evaluate("(() => { const r = document.activeElement.getBoundingClientRect(); return [r.width, r.height]; })()")
+        assert min(box) > 0
+        if page.evaluate("document.activeElement.textContent") == "trading@3.8.1":
+            break
+    outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+    assert outline != "none"
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/releases/trading/3.8.1")
+    page.locator("a[data-drawer]").first.focus()
+    page.keyboard.press("Enter")
+    page.get_by_role("dialog").get_by_role("heading", level=1).wait_for()
+    assert page.evaluate("document.getElementById('drawer').contains(document.activeElement)")
+    page.keyboard.press("Escape")
+    page.wait_for_url("**/releases/trading/3.8.1")
+    assert page.evaluate("document.activeElement.hasAttribute('data-drawer')")
+
+
+def test_on_paper_only_what_was_said_is_left(visit: Callable[..., Any]) -> None:
+    """Printed, a release has no navigation and no buttons, is black on white, and every requirement is on it."""
+    page = visit("/releases/trading/3.8.1", color_scheme="dark")
+    page.emulate_media(media="print")
+    assert not page.locator(".top nav").is_visible()
+    assert not page.locator(".copy").first.is_visible()
+    assert page.evaluate("getComputedStyle(document.documentElement).backgroundColor") == "rgb(255, 255, 255)"
+    assert page.locator(".need h3").first.is_visible()
+    paper = page.pdf()
+    assert paper.startswith(b"%PDF")
+    SCREENSHOTS.mkdir(exist_ok=True)
+    (SCREENSHOTS / "release.pdf").write_bytes(paper)
+
+
+def test_a_passkey_is_made_listed_and_signs(visit: Callable[..., Any], copied: Callable[[], Path], environ: dict[str, str]) -> None:
+    """Made in the browser, signed into the trust document by those who may, committed; then it approves, and the approval is theirs."""
+    root = copied()
+    repo = root / "socialpredict"
+    began, real = time.monotonic(), datetime.fromisoformat("2026-11-23T10:00:00+00:00")
+    place = Place(repo, environ, lambda: real.astimezone(UTC), lambda: (time.monotonic() - began) * 1000)
+    with served(place) as s:
+        page = visit("/passkey?person=bo", base=s.url)
+        cdp = page.context.new_cdp_session(page)
+        cdp.send("WebAuthn.enable")
+        options = {"protocol": "ctap2", "transport": "internal", "hasResidentKey": True, "hasUserVerification": True}
+        cdp.send("WebAuthn.addVirtualAuthenticator", {"options": {**options, "isUserVerified": True, "automaticPresenceSimulation": True}})
+        page.get_by_role("button", name="Make a passkey").click()
+        line = page.locator("#passkey-line").inner_text()
+        assert re.fullmatch(r"sk-ecdsa-sha2-nistp256@openssh\.com AAAA\S+ passkey:\S+", line.strip())
+        (root / "bo.pub").write_text(line)
+        _listed(repo, root, environ)
+        row = next(r for r in place.board(place.clock()).rows if r.version == "3.6.0")
+        page.goto(f"{s.url}/sign/{row.dossier[7:]}?seat=bo/release-manager")
+        page.get_by_role("button", name="Sign with my passkey").click()
+        page.wait_for_url("**tab=approvals*")
+        assert "1 of 1" in page.get_by_role("row", name=re.compile("release-manager")).inner_text()
+    said = place.catalog.read(place.catalog.entries("type = 'approval' order by n desc")[0])
+    assert [kind for kind, _, _ in said.envelope.typed_signatures] == ["webauthn"]
+
+
+def _listed(repo: Path, root: Path, environ: dict[str, str]) -> None:
+    """The proposal of bo's passkey, signed by ann and committed on the protected branch."""
+    import os
+    from unittest import mock
+
+    from click.testing import CliRunner
+
+    from release_dossier.cli import edge, main
+
+    run = lambda *args: subprocess.run(["git", *args], cwd=repo, env=environ, check=True, capture_output=True)  # noqa: E731
+    run("switch", "-q", "main")
+    now = datetime.fromisoformat("2026-11-23T09:59:00+00:00")
+    words = ["trust", "propose", "--person", "bo", "--public", str(root / "bo.pub"), "--key", str(root / "keys" / "ann")]
+    clock = mock.Mock(return_value=now)
+    with mock.patch.dict(os.environ, environ, clear=True), mock.patch.object(edge, "clock", clock), CliRunner().isolation() as out:
+        assert main.run(["-C", str(repo), *words]) == 0, out[1].getvalue()
+    run("config", "user.signingkey", str(root / "keys" / "ann"))
+    run("commit", "-qam", "trust: bo's passkey")

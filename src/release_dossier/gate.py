@@ -161,7 +161,8 @@ def decide(
     voices = hear(statements, trust.project, trust)
     change = dossier.change
     authors = authors_of(dossier)
-    bare = [judge(r, dossier, voices, trust, now) for r in rules.requirements]
+    shelf = shelve(dossier)
+    bare = [judge(r, dossier, voices, trust, now, shelf) for r in rules.requirements]
     results = [_waived(r, b, dossier, digest, voices, trust, now, rules.edition) for r, b in zip(rules.requirements, bare, strict=True)]
     if rules.edition == 1:
         results = [msgspec.structs.replace(r, cause="", attempts=(), severity="block") for r in results]
@@ -241,12 +242,32 @@ class Said(NamedTuple):
     cause: str = ""
 
 
-def judge(rule: Requirement, dossier: Dossier, voices: Voices, trust: Trust, now: datetime) -> Result:
+class Shelf(NamedTuple):
+    """What a dossier holds, by what requirements ask for it: looked through once a decision, not once a requirement."""
+
+    attempts: Mapping[tuple[str, str], Sequence[Attempt]]  # (service, evidence) → in the order they started
+    topologies: Mapping[tuple[str, str], Attempt]  # (service, environment) → the newest evidence of how it is built
+    ships: Mapping[str, tuple[str, str]]  # service → (fingerprint, version)
+
+
+def shelve(dossier: Dossier) -> Shelf:
+    """The shelf of a dossier."""
+    attempts: dict[tuple[str, str], list[Attempt]] = {}
+    topologies: dict[tuple[str, str], Attempt] = {}
+    for a in dossier.evidence:
+        attempts.setdefault((a.service, a.name), []).append(a)
+        if a.kind == TOPOLOGY and a.digest is not None:
+            topologies[a.service, a.environment] = a
+    return Shelf(attempts, topologies, {s.name: (s.fingerprint, s.version) for s in dossier.change.services})
+
+
+def judge(rule: Requirement, dossier: Dossier, voices: Voices, trust: Trust, now: datetime, shelf: Shelf | None = None) -> Result:
     """The state of one requirement from what the dossier holds, before any waiver."""
     if rule.source == "finding":
         return _judge_finding(rule, [f for f in dossier.findings if f.name == rule.evidence and f.service == rule.service], now)
-    attempts = [a for a in dossier.evidence if a.name == rule.evidence and a.service == rule.service]
-    print_now = next((s.fingerprint for s in dossier.change.services if s.name == rule.service), None)
+    shelf = shelf or shelve(dossier)
+    attempts = shelf.attempts.get((rule.service, rule.evidence), ())
+    print_now, version = shelf.ships.get(rule.service, (None, ""))
     current = [a for a in attempts if a.fingerprint == print_now]
     gap = _gap([a.attempt for a in current]) or _cut(current)  # before looking at one environment only: numbers run over all of them
     if rule.environment:
@@ -259,12 +280,9 @@ def judge(rule: Requirement, dossier: Dossier, voices: Voices, trust: Trust, now
         cause, why = ("", "") if a.digest is None else _fault(rule, a, trust, now)
         if why:
             return _result(rule, Said("error", f"attempt {a.attempt}: {why}", cause), a, now)
-    topologies = [x for x in dossier.evidence if x.kind == TOPOLOGY and x.digest is not None and x.service == rule.service]
-    topologies = [x for x in topologies if x.environment == current[-1].environment][-1:]
-    change = next((s for s in dossier.change.services if s.name == rule.service), None)
-    built_by = (change.version if change else "", dossier.change.head)
-    said = [(a, _said(rule, a, built_by)) for a in current]
-    r = _judge_attempts(rule, said, voices, topologies, now)
+    topology = shelf.topologies.get((rule.service, current[-1].environment))
+    said = [(a, _said(rule, a, (version, dossier.change.head))) for a in current]
+    r = _judge_attempts(rule, said, voices, (topology,) if topology else (), now)
     return msgspec.structs.replace(r, attempts=tuple(x.state for _, x in said)) if len(said) > 1 else r
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
@@ -9,10 +11,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from release_dossier.digest import canonical
 from release_dossier.dossier import Absent
 from release_dossier.errors import DossierError
 from release_dossier.evidence.reading import Fact
 from release_dossier.gate import OPEN_STATES, explain, rework
+from release_dossier.trust.merkle import Frontier, leaf_hash, node_hash
 from tests.gate.town import (
     DAY,
     HOUR,
@@ -120,6 +124,25 @@ def test_trap_12_nothing_is_cut_off_silently() -> None:
     d = one(failing("tests", 1, *(f"user {i}" for i in range(20)), total=61))
     assert "and 55 more" in explain(ruled(d), d)
     assert "20 of 61 shown" in rework(ruled(d), d)
+
+
+def test_trap_15_canonical_is_rfc_8785() -> None:
+    """A home-made sorter broke on these elsewhere: keys by UTF-16 units, numbers as ECMAScript writes them."""
+    keys = {"\u20ac": 1, "\r": 2, "\ufb33": 3, "1": 4, "\U0001f600": 5, "\x80": 6, "\u00f6": 7}
+    assert list(json.loads(canonical(keys))) == ["\r", "1", "\x80", "\u00f6", "\u20ac", "\U0001f600", "\ufb33"]
+    numbers = [1e-7, 1e-6, 1.2345678901234568e20, 1e21, 0.1 + 0.2, -0.0, 100.0]
+    assert canonical(numbers) == b"[1e-7,0.000001,123456789012345680000,1e+21,0.30000000000000004,0,100]"
+
+
+def test_trap_16_leaves_and_nodes_are_apart() -> None:
+    """A tree without domain separation that doubled its last leaf gave two contents one root elsewhere; not here."""
+    a, b, c = (leaf_hash(x) for x in (b"a", b"b", b"c"))
+    assert a == hashlib.sha256(b"\0a").digest()
+    assert node_hash(a, b) == hashlib.sha256(b"\1" + a + b).digest()
+    three, four = Frontier([a, b, c]).root(), Frontier([a, b, c, c]).root()
+    assert three == node_hash(node_hash(a, b), c)
+    assert three != four
+    assert Frontier([node_hash(a, b)]).root() != leaf_hash(a + b)
 
 
 def test_trap_17_what_is_decided_about_is_what_ships() -> None:

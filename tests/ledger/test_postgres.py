@@ -207,7 +207,7 @@ def test_a_server_that_dies_midway(tmp_path: Path, clean: Path, monkeypatch: pyt
 
     folder = Path(os.environ.get("TMPDIR", "/tmp")) / f"dossier-pg-{os.getpid()}"
     folder.mkdir(mode=0o755)
-    real = ledger_postgres._rows
+    real = ledger_postgres.rows_of
     with from_wheel(folder / "s") as server:
         address = server.new()
         copied(clean, address)
@@ -226,7 +226,7 @@ def test_a_server_that_dies_midway(tmp_path: Path, clean: Path, monkeypatch: pyt
 
             return once
 
-        monkeypatch.setattr(ledger_postgres, "_rows", dying)
+        monkeypatch.setattr(ledger_postgres, "rows_of", dying)
         e = refused(lambda: read_ledger(address), Unavailable)
         assert e.code == "ledger.server-lost"
     folder.rmdir()

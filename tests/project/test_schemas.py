@@ -25,7 +25,11 @@ def statements() -> Iterator[dict[str, Any]]:
         for name, raw in bundle.unpack(file).items():
             value = json.loads(raw) if name.endswith(".json") else None
             if isinstance(value, dict) and "payload" in value:
-                yield json.loads(base64.b64decode(value["payload"]))
+                statement = json.loads(base64.b64decode(value["payload"]))
+                if statement["predicateType"].startswith(
+                    PREDICATE_BASE
+                ):  # a bundle holds others' predicates too, with schemas of their own
+                    yield statement
 
 
 def word_of(statement: dict[str, Any]) -> str:

@@ -66,12 +66,15 @@ def _assembled(digest: str, d: Dossier) -> str:
 @edge.json_option
 def gate(digest: str | None, at: str | None, as_json: bool) -> int:
     """Decide about a dossier (the newest of this branch when none is named). Exit 0 on ALLOW, 10 on DENY."""
-    from release_dossier.steps.decide import decide_dossier, newest_dossier
+    from release_dossier.steps.decide import decide_dossier, decided_before, newest_dossier
 
     world = edge.open_world()
     named = world.store.find(digest) if digest else newest_dossier(world)
     decision_digest, decision, dossier = decide_dossier(world, named, edge.moment(at, "--at"))
-    edge.emit({"decision": decision_json(decision_digest, decision)}, as_json, lambda: decision_words(decision, dossier, decision_digest))
+    before, outcome = decided_before(world, dossier.change.branch, decision_digest)
+    news = {"before": {"digest": before, "outcome": outcome}, "changed": outcome != decision.outcome}
+    value = {"decision": decision_json(decision_digest, decision), **news}
+    edge.emit(value, as_json, lambda: decision_words(decision, dossier, decision_digest))
     return 0 if decision.outcome == "ALLOW" else EXIT_DENIED
 
 

@@ -85,10 +85,18 @@ def dossier(ctx: click.Context, directory: str | None) -> None:
             raise Unavailable("edge.directory", at=directory, found=e.strerror or "an error", expected="a folder") from e
 
 
+def _no_empty_value(argv: list[str]) -> None:
+    """`--owner "$OWNER"` with OWNER unset is a mistake of a script, never an option that was not given."""
+    for before, word in zip(["", *argv], argv, strict=False):
+        if word == "" or (word.startswith("--") and word.endswith("=")):
+            raise click.UsageError(f"an empty value after {before or 'dossier'}" if word == "" else f"an empty value in {word}")
+
+
 def run(argv: list[str]) -> int:
     """Run one command; every failure becomes the four things a refusal says. Returns the exit code of the contract."""
     as_json = "--json" in argv
     try:
+        _no_empty_value(argv)
         code = dossier.main(args=argv, prog_name="dossier", standalone_mode=False)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0

@@ -128,14 +128,12 @@ def ask(
 ) -> tuple[str, str]:
     """(`pass`, ""), (`fail`, why) or (`error`, why). Never `pass` for anything but a BOOL that is true. `units` are for the words."""
     try:
-        answer = _program(condition).eval(
-            data={"facts": dict(facts), "looked_at": looked_at, "of": -1 if of is None else of, "verdict": verdict}
-        )
-        kind, value = str(answer.type()), answer.value()
+        answer = _program(condition).eval(data={"facts": facts, "looked_at": looked_at, "of": -1 if of is None else of, "verdict": verdict})
+        value = answer.value()
     except Exception as e:  # noqa: BLE001  whatever the engine throws, the condition has no answer
         return "error", f"`{condition}` could not be evaluated: {shown(str(e))}"
-    if "BOOL" not in kind.upper() or not isinstance(value, bool):
-        return "error", f"`{condition}` gave {shown(f'{kind} {value!r}')}, not true or false"
+    if value is not True and value is not False:  # only a BOOL comes back as one of these two
+        return "error", f"`{condition}` gave {shown(f'{answer.type()} {value!r}')}, not true or false"
     if value:
         return "pass", ""
     said = ", ".join(f"{k} = {shown(str(v))} {(units or {}).get(k, '')}".rstrip() for k, v in sorted(facts.items()))
@@ -149,8 +147,7 @@ def ask(
 def _program(condition: str) -> Any:
     from cel_expr_python import cel
 
-    t = cel.Type
-    return _environment(cel, t).compile(condition)
+    return _environment(cel, cel.Type).compile(condition)
 
 
 @lru_cache(maxsize=1)

@@ -78,15 +78,21 @@ def stale(rule: Requirement, a: Attempt, topologies: Sequence[Attempt], now: dat
 
 def out_of_time(a: Attempt, now: datetime) -> tuple[str, str]:
     """(cause, words) of what is wrong with the three times of an attempt."""
-    words = f"observed {shown(a.observed_at, 40)}, collected {shown(a.collected_at, 40)}, recorded {shown(a.recorded_at, 40)}"
-    observed, collected, recorded = (moment(t) for t in (a.observed_at, a.collected_at, a.recorded_at))
+    observed, collected, recorded = moment(a.observed_at), moment(a.collected_at), moment(a.recorded_at)
     if observed is None or collected is None or recorded is None:
-        return "times", f"{words}: not all three are moments"
-    if max(observed, collected, recorded) > after(now, CLOCK_SKEW_SECONDS_MAX):
-        return "future", f"it is from the future: {words}"
-    if observed > after(collected, CLOCK_SKEW_SECONDS_MAX) or collected > after(recorded, CLOCK_SKEW_SECONDS_MAX):
-        return "times", f"{words}: not in that order"
+        return "times", f"{_three(a)}: not all three are moments"
+    ahead = after(now, CLOCK_SKEW_SECONDS_MAX)
+    if recorded > ahead or collected > ahead or observed > ahead:
+        return "future", f"it is from the future: {_three(a)}"
+    if (observed > collected and observed > after(collected, CLOCK_SKEW_SECONDS_MAX)) or (
+        collected > recorded and collected > after(recorded, CLOCK_SKEW_SECONDS_MAX)
+    ):
+        return "times", f"{_three(a)}: not in that order"
     return "", ""
+
+
+def _three(a: Attempt) -> str:
+    return f"observed {shown(a.observed_at, 40)}, collected {shown(a.collected_at, 40)}, recorded {shown(a.recorded_at, 40)}"
 
 
 def too_old(rule: Requirement, a: Attempt, now: datetime) -> str:
@@ -130,6 +136,8 @@ def _old_tool(rule: Requirement, a: Attempt) -> str:
 
 def unsaid(rule: Requirement, a: Attempt) -> str:
     """Which of the conditions the rule names the evidence does not say; empty when it says all."""
+    if not rule.topology:
+        return ""
     return next((f"it does not say {name}, which the rule fixes" for name in sorted(rule.topology) if name not in a.facts), "")
 
 

@@ -22,7 +22,8 @@ def moment(text: str) -> datetime | None:
     if not _RFC3339.match(text):
         return None
     try:
-        return datetime.fromisoformat(text).astimezone(UTC)
+        t = datetime.fromisoformat(text)
+        return t if t.tzinfo is UTC else t.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
 
@@ -34,7 +35,10 @@ def stamp(t: datetime) -> str:
 
 def after(t: datetime, seconds: int) -> datetime:
     """`t` and so many seconds, the last moment of the calendar where that lies beyond it."""
-    return _LAST if seconds >= (_LAST - t).total_seconds() else t + timedelta(seconds=seconds)
+    try:
+        return t + timedelta(seconds=seconds)
+    except OverflowError:
+        return _LAST
 
 
 def span(seconds: float) -> str:

@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 SCHEMES = ("postgresql://", "postgres://")
 _ADDRESS = re.compile(r"postgres(?:ql)?://(?:[^@/?#\s]*@)?((?:[\w.%,-]|\[[0-9a-fA-F:.]+\])*(?::\d+)?(?:/[\w.%-]*)?)(?:\?[^@?\s]*)?")
 _FETCHED_ROWS = 5_000  # rows a round of reading brings: about 1 MB
+WHOLE, MOMENT, TRUTH, TEXT = range(4)  # what a column holds
+KINDS = {
+    "smallint": WHOLE, "integer": WHOLE, "bigint": WHOLE, "timestamp with time zone": MOMENT, "boolean": TRUTH, "text": TEXT,
+    "character varying": TEXT,
+}  # fmt: skip
 _EPOCH_2000 = 946_684_800_000_000  # PostgreSQL counts microseconds from the year 2000
 
 
@@ -60,8 +65,8 @@ def from_server(address: str, statement_seconds: int = LEDGER_STATEMENT_SECONDS_
         Unavailable: `ledger.server`, `ledger.server-lost`, `ledger.statement-timeout`, `ledger.locked`.
     """
     with snapshot(address, statement_seconds) as (connection, facts):
-        tables = _tables(connection, place(address))
-        return assemble(_rows(connection, tables, place(address)), place(address)), facts
+        tables = tables_of(connection, place(address))
+        return assemble(rows_of(connection, tables, place(address)), place(address)), facts
 
 
 @contextmanager
@@ -110,7 +115,7 @@ def _facts(connection: psycopg.Connection[Any], at: str) -> dict[str, str]:
     return {"from": at, "snapshot": row[0], "at": row[1], "server": row[2], "isolation": row[3], "read_only": row[4], "role": row[5]}
 
 
-def _tables(connection: psycopg.Connection[Any], at: str) -> dict[str, tuple[int, str]]:
+def tables_of(connection: psycopg.Connection[Any], at: str) -> dict[str, tuple[int, str]]:
     """Table → (its oid, its schema), as the search path finds it.
 
     Raises:
@@ -131,7 +136,7 @@ def _tables(connection: psycopg.Connection[Any], at: str) -> dict[str, tuple[int
     return {name: (oid, schema) for name, oid, schema, _, _ in found}
 
 
-def _rows(connection: psycopg.Connection[Any], tables: dict[str, tuple[int, str]], at: str) -> Reader:
+def rows_of(connection: psycopg.Connection[Any], tables: dict[str, tuple[int, str]], at: str) -> Reader:
     import psycopg
     from psycopg.adapt import Loader
     from psycopg.pq import Format
@@ -220,3 +225,21 @@ def _failed(e: psycopg.Error, at: str) -> DossierError:
             "ledger.server-lost", at=at, found=f"the server went away ({code or 'no answer'})", expected="all rows", help="try again"
         )
     return Refused("ledger.unreadable", at=at, found=f"SQLSTATE {code}", expected="rows that can be read")
+
+
+def kinds(connection: psycopg.Connection[Any], oid: int) -> dict[str, int]:
+    """The columns of a table that can be read so."""
+    found = connection.execute(
+        "SELECT attname, format_type(atttypid, NULL) FROM pg_attribute WHERE attrelid = %s AND attnum > 0 AND NOT attisdropped", (oid,)
+    ).fetchall()
+    return {name: KINDS[kind] for name, kind in found if kind in KINDS}
+
+
+def at_least(connection: psycopg.Connection[Any], schema: str, table: str, least: int) -> bool:
+    """Whether a table has so many rows."""
+    import psycopg
+
+    sql = psycopg.sql
+    statement = sql.SQL("SELECT count(*) FROM (SELECT 1 FROM {} LIMIT %s) AS first").format(sql.Identifier(schema, table))
+    row = connection.execute(statement, (least,)).fetchone()
+    return row is not None and row[0] >= least

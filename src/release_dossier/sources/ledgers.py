@@ -21,12 +21,12 @@ from release_dossier.ledger.verify import Verified, verify
 from release_dossier.limits import (
     CONFIG_BYTES_MAX,
     EVIDENCE_LINE_BYTES_MAX,
-    LEDGER_COLUMNS_BYTES_MIN,
+    LEDGER_COLUMNS_ORDERS_MIN,
     LEDGER_MEMORY_BYTES,
     LEDGER_STATEMENT_SECONDS_MAX,
 )
 from release_dossier.sources import ledger_postgres
-from release_dossier.sources.ledger_files import from_folder, from_sqlite
+from release_dossier.sources.ledger_files import from_folder, from_sqlite, orders_at_least
 
 
 def verify_ledger(
@@ -82,29 +82,29 @@ def verify_ledger(
 
 def in_columns(
     source: Path | str, engine: str, statement_seconds: int, threads: int, memory_bytes: int, step: Callable[[int, int], None] | None
-) -> tuple[c.Ledger, dict[str, str] | None, Engine] | None:
+) -> tuple[c.Ledger, dict[str, str] | None, Engine | None] | None:
     """A ledger read as columns and who judges it; None where rows are the better way, or the only one."""
-    if engine == "python" or (engine == "auto" and not _large(source)):
+    if engine == "python" or (engine == "auto" and not AVAILABLE):
         return None
+    name, least = ("numba", LEDGER_COLUMNS_ORDERS_MIN) if engine == "auto" else (engine, 0)
+    server = isinstance(source, str) and ledger_postgres.is_address(source)
+    if not server and (not Path(source).exists() or (least and not orders_at_least(Path(source), least))):
+        return None
+    from release_dossier.sources import ledger_columns as columns
+
+    facts = None
+    if server:
+        big, facts = columns.from_server(str(source), statement_seconds, least)
+        if isinstance(big, c.Ledger):
+            return big, facts, None
+    else:
+        found = columns.from_folder(Path(source)) if Path(source).is_dir() else columns.from_sqlite(Path(source))
+        if found is None:
+            return None
+        big = found
     from release_dossier.ledger.fast.judge import by_columns
-    from release_dossier.sources.ledger_columns import from_folder as columns_of_folder
 
-    file = Path(source)
-    big = columns_of_folder(file) if file.is_dir() else None
-    return None if big is None else (big.small, None, by_columns(big, "numba" if engine == "auto" else engine, threads, step))
-
-
-def _large(source: Path | str) -> bool:
-    """Whether columns pay: starting the compiled kernel costs as much as a few ten thousand orders in plain Python."""
-    file = Path(source)
-    if not AVAILABLE or (isinstance(source, str) and ledger_postgres.is_address(source)) or not file.exists():
-        return False
-    bets = file / "bets.parquet"
-    return (
-        bets.is_file() and bets.stat().st_size > LEDGER_COLUMNS_BYTES_MIN
-        if file.is_dir()
-        else file.stat().st_size > 4 * LEDGER_COLUMNS_BYTES_MIN
-    )
+    return big.small, facts, by_columns(big, name, threads, step)
 
 
 def rules_for(ruleset: str | None, timeline: str | None) -> Eras | None:

@@ -31,6 +31,7 @@ from release_dossier.steps.world import World, instant, producer_key_path, rfc33
 from release_dossier.store.crash import reach
 from release_dossier.trust.statement import Subject, state
 
+_CODEOWNERS = (".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS")  # where GitHub looks, in its order
 MONEY_KINDS = ("ledger-invariants", "payouts")
 
 
@@ -287,6 +288,9 @@ def _beside(world: World, change: Change, plan: Plan, at: str) -> dict[str, Any]
     expectations = dict(plan.options)
     if plan.kind == "alert-coverage":
         _objectives(world, change, plan, expectations)
+    if plan.kind == "review":
+        owned = (world.repo.file_at(change.base, path) for path in _CODEOWNERS)
+        expectations.setdefault("codeowners", next((raw.decode("utf-8", "replace") for raw in owned if raw), ""))
     before = world.repo.file_at(change.base, plan.options["base"]) if plan.options.get("base") else None
     keys = {
         f"{p.id} {k.id}" if len(p.keys) > 1 else p.id: k.public

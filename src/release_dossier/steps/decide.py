@@ -79,6 +79,18 @@ def decision_statement(project: str, decision: Decision, dossier: Dossier) -> St
     return state("decision", project, subject, msgspec.to_builtins(decision))
 
 
+def decided_before(world: World, branch: str, but: str = "") -> tuple[str, str]:
+    """Digest and outcome of the newest decision about a branch other than `but`; two empty texts where there is none.
+
+    Whoever tells people about decisions tells them when this changes, and not each time the gate is asked.
+    """
+    changes = {e.digest for e in world.store.entries() if e.type == "change" and e.key == branch}
+    for e in reversed(world.store.entries()):
+        if e.type == "decision" and e.change in changes and e.digest != but:
+            return e.digest, str(world.statement(e.digest, "decision").predicate["outcome"])
+    return "", ""
+
+
 def read_dossier(world: World, digest: str) -> Dossier:
     """The stored dossier with this digest, signed by a listed producer."""
     return world.read(world.statement(digest, "dossier"), Dossier)

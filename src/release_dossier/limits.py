@@ -36,7 +36,7 @@ BUNDLE_DOCUMENTS_BYTES_MAX = (
     192 * 1024 * 1024
 )  # bytes of a bundle's documents, kept while it is verified; 1,000 pieces of evidence are 6 MB
 BUNDLE_FILES_MAX = 100_000  # members of a bundle
-LEDGER_COLUMNS_BYTES_MIN = 300_000  # bytes of bets in Parquet from which columns pay: about 20,000 orders
+LEDGER_COLUMNS_ORDERS_MIN = 20_000  # orders from which columns pay: starting the compiled kernel costs as much as fewer in plain Python
 LEDGER_MEMORY_BYTES = 4 * 1024 * 1024 * 1024  # bytes judging a ledger keeps to unless told otherwise; what is more goes to disk
 LEDGER_EXAMPLES_MAX = 20  # examples per check, largest difference first: fixed by the contract
 JOURNAL_BYTES_MAX = 256 * 1024  # bytes of the store's journal before its files are synced together; read at every opening

@@ -207,15 +207,15 @@ def test_a_server_that_dies_midway(tmp_path: Path, clean: Path, monkeypatch: pyt
 
     folder = Path(os.environ.get("TMPDIR", "/tmp")) / f"dossier-pg-{os.getpid()}"
     folder.mkdir(mode=0o755)
-    real = ledger_postgres._rows
+    real = ledger_postgres.rows_of
     with from_wheel(folder / "s") as server:
         address = server.new()
         copied(clean, address)
         ((data,),) = rows(address, "SHOW data_directory")
         postmaster = int((Path(data) / "postmaster.pid").read_text().split()[0])
 
-        def dying(connection: Any, tables: Any, at: str) -> Any:
-            read = real(connection, tables, at)
+        def dying(connection: Any, tables: Any, at: str, step: Any) -> Any:
+            read = real(connection, tables, at, step)
 
             def once(table: str, must: tuple[str, ...], may: tuple[str, ...]) -> Any:
                 if table == "markets":
@@ -226,7 +226,7 @@ def test_a_server_that_dies_midway(tmp_path: Path, clean: Path, monkeypatch: pyt
 
             return once
 
-        monkeypatch.setattr(ledger_postgres, "_rows", dying)
+        monkeypatch.setattr(ledger_postgres, "rows_of", dying)
         e = refused(lambda: read_ledger(address), Unavailable)
         assert e.code == "ledger.server-lost"
     folder.rmdir()

@@ -3,6 +3,7 @@ numbers, times in columns of times. Anything else is left to the readers of rows
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,9 @@ import pyarrow.compute as pc
 
 from release_dossier.ledger import columns as c
 from release_dossier.ledger.fast.big import NONE, SAFE, Big, Markets, Orders, Users, spans
-from release_dossier.ledger.fast.order import by_market
 from release_dossier.ledger.identity import OTHER_SIDE, Columns, identity
-from release_dossier.sources.ledger_rows import YEAR_2, YEAR_10000, Reader, Table, assemble, wanted
+from release_dossier.sources import ledger_files, ledger_postgres
+from release_dossier.sources.ledger_rows import TABLES, YEAR_2, YEAR_10000, Reader, Table, assemble, wanted
 
 LARGE = ("users", "markets", "bets")
 
@@ -25,7 +26,10 @@ class NotPlain(Exception):
     """A column that only the readers of rows may judge."""
 
 
+Have = Callable[[str], list[str] | None]  # the columns of a table, None where there is no such table
 Fetch = Callable[[str, list[str]], pa.Table]
+WORDS = frozenset(["username", "outcome", "user_type", "resolution_result", "lifecycle_status", "creator_username", "steward_username"])
+WAYS_OUT = (NotPlain, pa.ArrowException, OSError, UnicodeError, sqlite3.Error)
 
 
 def from_folder(folder: Path) -> Big | None:
@@ -36,51 +40,127 @@ def from_folder(folder: Path) -> Big | None:
     """
     import pyarrow.parquet as pq
 
-    def columns(table: str) -> list[str] | None:
+    def have(table: str) -> list[str] | None:
         file = folder / f"{table}.parquet"
         return pq.read_schema(file).names if file.is_file() else None
 
     def fetch(table: str, names: list[str]) -> pa.Table:
-        words = [
-            n
-            for n in names
-            if n in ("username", "outcome", "user_type", "resolution_result", "lifecycle_status", "creator_username", "steward_username")
-        ]
-        return pq.read_table(folder / f"{table}.parquet", columns=names, read_dictionary=words)
+        return pq.read_table(folder / f"{table}.parquet", columns=names, read_dictionary=[n for n in names if n in WORDS])
 
-    def rows(table: str, names: list[str], most: int | None) -> list[dict[str, Any]]:
-        if most is None:
-            return pq.read_table(folder / f"{table}.parquet", columns=names).to_pylist()  # type: ignore[no-any-return]
-        with pq.ParquetFile(folder / f"{table}.parquet") as file:
-            first = next(file.iter_batches(most, columns=names), None)
-            return first.to_pylist() if first is not None else []
+    def rows(table: str, must: tuple[str, ...], may: tuple[str, ...]) -> Table:
+        names = have(table)
+        if names is None:
+            return None
+        found = pq.read_table(folder / f"{table}.parquet", columns=wanted(folder.name, table, must, may, names))
+        return [{"rowid": i, **row} for i, row in enumerate(found.to_pylist(), 1)]
 
     try:
-        return _big(columns, fetch, rows, folder.name, left_out_when_empty=True)
-    except (NotPlain, pa.ArrowException, OSError, UnicodeDecodeError):
+        return big_from(have, fetch, rows, folder.name, left_out_when_empty=True)
+    except WAYS_OUT:
         return None
 
 
-def _big(
-    columns: Callable[[str], list[str] | None], fetch: Fetch, rows: Callable[[str, list[str], int | None], list[dict[str, Any]]], at: str,
-    *, left_out_when_empty: bool = False,
-) -> Big:  # fmt: skip
-    """The small tables as rows, and one row of each large one, for what it lacks; the large ones as columns."""
-    if any(columns(t) is None for t in LARGE):
+def from_sqlite(file: Path) -> Big | None:
+    """A SQLite database as columns; None where it is not plain.
+
+    Raises:
+        Refused: as `ledger_files.at_rest`, and as `assemble` for its small tables.
+    """
+    ledger_files.at_rest(file)
+    db = sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro&immutable=1", uri=True)
+
+    def have(table: str) -> list[str] | None:
+        return [row[1] for row in db.execute(f'PRAGMA table_info("{table}")')] or None
+
+    def fetch(table: str, names: list[str]) -> pa.Table:
+        listed = ", ".join(f'"{n}"' for n in names)
+        rows = db.execute(f'SELECT {listed} FROM "{table}"')
+        parts: list[list[Any]] = [[] for _ in names]
+        while some := rows.fetchmany(SQLITE_ROWS):
+            for part, name, column in zip(parts, names, zip(*some, strict=True), strict=True):
+                part.append(_arrow(name, column))
+        empty = [[_arrow(name, ())] for name in names]
+        return pa.table(dict(zip(names, map(pa.chunked_array, parts if parts[0] else empty), strict=True)))
+
+    try:
+        return big_from(have, fetch, ledger_files.reader_of(db, file.name), file.name)
+    except WAYS_OUT:
+        return None
+    finally:
+        db.close()
+
+
+def from_server(address: str, statement_seconds: int, least: int) -> tuple[Big | c.Ledger, dict[str, str]]:
+    """A running PostgreSQL as of one moment, and which moment that was: as columns, or as rows with fewer than `least` bets or odd ones.
+
+    Raises:
+        Refused, Unavailable: as `ledger_postgres.from_server`.
+    """
+    at = ledger_postgres.place(address)
+    with ledger_postgres.snapshot(address, statement_seconds) as (connection, facts):
+        tables = ledger_postgres.tables_of(connection, at)
+        kinds = {t: ledger_postgres.kinds(connection, tables[t][0]) for t in LARGE if t in tables}
+        rows = ledger_postgres.rows_of(connection, tables, at)
+
+        def fetch(table: str, names: list[str]) -> pa.Table:
+            from release_dossier.sources import ledger_postgres_copy
+
+            if any(n not in kinds[table] for n in names):
+                raise NotPlain
+            return ledger_postgres_copy.copied(connection, tables[table][1], table, {n: kinds[table][n] for n in names}, WORDS)
+
+        try:
+            if "bets" in tables and ledger_postgres.at_least(connection, tables["bets"][1], "bets", least):
+                return big_from(lambda t: list(kinds[t]) if t in kinds else None, fetch, rows, at), facts
+        except (NotPlain, pa.ArrowException, UnicodeError):
+            pass
+        return assemble(rows, at), facts
+
+
+SQLITE_ROWS = 100_000  # rows a round of reading brings
+
+
+def _arrow(name: str, column: tuple[Any, ...]) -> pa.Array:
+    """A column of SQLite: words, whole numbers, or times as the server's exports write them."""
+    if name in WORDS:
+        return pa.array(column, pa.string()).dictionary_encode()
+    if not name.endswith(("_at", "_time")):
+        return pa.array(column, pa.int64())
+    missing = np.array([x is None or x == "" for x in column], bool)
+    texts = [x or ZERO for x in column]
+    if any(type(x) is not str or len(x) != len(ZERO) or x[-1] != "Z" or x[10] != "T" for x in texts):
         raise NotPlain
-    some: dict[str, list[str]] = {}
+    try:
+        micros = np.array([x[:-1] for x in texts], "M8[us]").astype(np.int64)
+    except ValueError:
+        raise NotPlain from None
+    return pa.array(micros, mask=missing).cast(pa.timestamp("us", tz="UTC"))
+
+
+ZERO = "1970-01-01T00:00:00.000000Z"
+
+
+def big_from(have: Have, fetch: Fetch, rows: Reader, at: str, *, left_out_when_empty: bool = False) -> Big:
+    """The small tables as rows, and the first row of each large one, for what it lacks; the large ones as columns.
+
+    Raises:
+        NotPlain: something in them is for the readers of rows.
+        Refused: as `assemble`.
+    """
+    large: dict[str, pa.Table] = {}
+    for table in LARGE:
+        names = have(table)
+        if names is None:
+            raise NotPlain
+        large[table] = fetch(table, wanted(at, table, *TABLES[table], names))
 
     def read(table: str, must: tuple[str, ...], may: tuple[str, ...]) -> Table:
-        have = columns(table)
-        if have is None:
-            return None
-        some[table] = wanted(at, table, must, may, have)
-        found = rows(table, some[table], 1 if table in LARGE else None)
-        return [{"rowid": i, **row} for i, row in enumerate(found, 1)]
+        if table in large:
+            return [{"rowid": 1, **row} for row in large[table].slice(0, 1).to_pylist()]
+        return rows(table, must, may)
 
-    reader: Reader = read
-    small = assemble(reader, at, left_out_when_empty=left_out_when_empty)
-    return big_of(small, *(fetch(t, some[t]) for t in LARGE))
+    small = assemble(read, at, left_out_when_empty=left_out_when_empty)
+    return big_of(small, *(large[t] for t in LARGE))
 
 
 def big_of(small: c.Ledger, users: pa.Table, markets: pa.Table, bets: pa.Table) -> Big:
@@ -140,6 +220,8 @@ def moments(column: pa.ChunkedArray) -> Any:
 
 def truth(column: pa.ChunkedArray) -> Any:
     """A column of yes and no; NULL is no."""
+    if pa.types.is_integer(column.type):
+        return whole(column, 0) != 0
     if not pa.types.is_boolean(column.type):
         raise NotPlain
     return column.fill_null(False).to_numpy().astype(bool)
@@ -270,6 +352,8 @@ def _bets(
         ids, user, market, amount, side, at = (x[keep] for x in (ids, user, market, amount, side, at))
         odd = {place[i]: word for i, word in odd.items() if i in place}
     numbers, strange = numbered_markets(market, market_ids)
+    from release_dossier.ledger.fast.order import by_market
+
     order = by_market(numbers, len(market_ids) + len(strange), at)
     where = {int(old): new for new, old in enumerate(order.tolist())} if odd else {}
     orders = Orders(

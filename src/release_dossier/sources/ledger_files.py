@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,22 @@ def from_sqlite(file: Path) -> c.Ledger:
     Raises:
         Refused: as `assemble`; `ledger.no-source`, `ledger.too-large`, `ledger.not-a-ledger`, `ledger.unreadable`, `ledger.being-written`.
     """
+    at_rest(file)
+    db = sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro&immutable=1", uri=True)
+    try:
+        return assemble(reader_of(db, file.name), file.name)
+    except sqlite3.DatabaseError as e:
+        raise Refused("ledger.unreadable", at=file.name, found=str(e), expected="a whole SQLite database") from e
+    finally:
+        db.close()
+
+
+def at_rest(file: Path) -> None:
+    """Whether a file is a SQLite database that nobody is writing to.
+
+    Raises:
+        Refused: `ledger.no-source`, `ledger.too-large`, `ledger.not-a-ledger`, `ledger.being-written`.
+    """
     if not file.is_file():
         raise Refused("ledger.no-source", at=str(file), found="no such file or folder", expected="a .sqlite file or a folder of Parquet")
     if file.stat().st_size > LEDGER_FILE_BYTES_MAX:
@@ -48,16 +65,10 @@ def from_sqlite(file: Path) -> c.Ledger:
                 expected="a database nobody has open",
                 help=f"sqlite3 {file.name} 'PRAGMA wal_checkpoint(TRUNCATE)' or .backup",
             )
-    db = sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro&immutable=1", uri=True)
-    try:
-        return assemble(_sqlite(db, file.name), file.name)
-    except sqlite3.DatabaseError as e:
-        raise Refused("ledger.unreadable", at=file.name, found=str(e), expected="a whole SQLite database") from e
-    finally:
-        db.close()
 
 
-def _sqlite(db: sqlite3.Connection, at: str) -> Reader:
+def reader_of(db: sqlite3.Connection, at: str) -> Reader:
+    """Rows of an open database."""
     db.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
     there = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type IN ('table', 'view')")}
 
@@ -88,3 +99,17 @@ def _parquet(folder: Path) -> Reader:
         return [{"rowid": i, **row} for i, row in enumerate(rows, 1)]
 
     return read
+
+
+def orders_at_least(source: Path, least: int) -> bool:
+    """Whether a folder of Parquet or a SQLite file has so many bets; False where it is neither."""
+    try:
+        if source.is_dir():
+            import pyarrow.parquet as pq
+
+            return bool(pq.read_metadata(source / "bets.parquet").num_rows >= least)
+        with closing(sqlite3.connect(f"{source.resolve().as_uri()}?mode=ro&immutable=1", uri=True)) as db:
+            (count,) = db.execute("SELECT count(*) FROM (SELECT 1 FROM bets LIMIT ?)", (least,)).fetchone()
+            return bool(count >= least)
+    except (OSError, ValueError, sqlite3.Error):
+        return False

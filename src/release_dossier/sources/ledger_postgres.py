@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from release_dossier.errors import DossierError, Refused, Unavailable
 from release_dossier.ledger import columns as c
+from release_dossier.ledger.account import Step
 from release_dossier.limits import LEDGER_CONNECT_SECONDS_MAX, LEDGER_LOCK_SECONDS_MAX, LEDGER_STATEMENT_SECONDS_MAX
 from release_dossier.sources.ledger_rows import NEEDED, TABLES, Micros, Reader, Table, assemble, wanted
 
@@ -26,6 +27,11 @@ if TYPE_CHECKING:
 SCHEMES = ("postgresql://", "postgres://")
 _ADDRESS = re.compile(r"postgres(?:ql)?://(?:[^@/?#\s]*@)?((?:[\w.%,-]|\[[0-9a-fA-F:.]+\])*(?::\d+)?(?:/[\w.%-]*)?)(?:\?[^@?\s]*)?")
 _FETCHED_ROWS = 5_000  # rows a round of reading brings: about 1 MB
+WHOLE, MOMENT, TRUTH, TEXT = range(4)  # what a column holds
+KINDS = {
+    "smallint": WHOLE, "integer": WHOLE, "bigint": WHOLE, "timestamp with time zone": MOMENT, "boolean": TRUTH, "text": TEXT,
+    "character varying": TEXT,
+}  # fmt: skip
 _EPOCH_2000 = 946_684_800_000_000  # PostgreSQL counts microseconds from the year 2000
 
 
@@ -52,16 +58,18 @@ def place(address: str) -> str:
     return f"postgresql://{found[1]}"
 
 
-def from_server(address: str, statement_seconds: int = LEDGER_STATEMENT_SECONDS_MAX) -> tuple[c.Ledger, dict[str, str]]:
-    """The ledger as of one moment, and which moment of which server that was.
+def from_server(
+    address: str, statement_seconds: int = LEDGER_STATEMENT_SECONDS_MAX, step: Step | None = None
+) -> tuple[c.Ledger, dict[str, str]]:
+    """The ledger as of one moment, and which moment of which server that was; `step` is told how many rows of about how many are read.
 
     Raises:
         Refused: `ledger.address`, `ledger.no-permission`, `ledger.half-restored`, and as `assemble`.
         Unavailable: `ledger.server`, `ledger.server-lost`, `ledger.statement-timeout`, `ledger.locked`.
     """
     with snapshot(address, statement_seconds) as (connection, facts):
-        tables = _tables(connection, place(address))
-        return assemble(_rows(connection, tables, place(address)), place(address)), facts
+        tables = tables_of(connection, place(address))
+        return assemble(rows_of(connection, tables, place(address), step), place(address)), facts
 
 
 @contextmanager
@@ -110,7 +118,7 @@ def _facts(connection: psycopg.Connection[Any], at: str) -> dict[str, str]:
     return {"from": at, "snapshot": row[0], "at": row[1], "server": row[2], "isolation": row[3], "read_only": row[4], "role": row[5]}
 
 
-def _tables(connection: psycopg.Connection[Any], at: str) -> dict[str, tuple[int, str]]:
+def tables_of(connection: psycopg.Connection[Any], at: str) -> dict[str, tuple[int, str]]:
     """Table → (its oid, its schema), as the search path finds it.
 
     Raises:
@@ -131,7 +139,8 @@ def _tables(connection: psycopg.Connection[Any], at: str) -> dict[str, tuple[int
     return {name: (oid, schema) for name, oid, schema, _, _ in found}
 
 
-def _rows(connection: psycopg.Connection[Any], tables: dict[str, tuple[int, str]], at: str) -> Reader:
+def rows_of(connection: psycopg.Connection[Any], tables: dict[str, tuple[int, str]], at: str, step: Step | None = None) -> Reader:
+    """A reader of their rows; `step` is told how many of about how many are read."""
     import psycopg
     from psycopg.adapt import Loader
     from psycopg.pq import Format
@@ -147,11 +156,16 @@ def _rows(connection: psycopg.Connection[Any], tables: dict[str, tuple[int, str]
 
     for kind in ("timestamptz", "timestamp"):
         connection.adapters.register_loader(kind, Moment)
+    about = "SELECT coalesce(sum(greatest(reltuples, 0)), 0)::bigint FROM pg_class WHERE oid = ANY(%s)"
+    done, total = 0, 0
+    if step is not None:
+        ((total,),) = connection.execute(about, ([oid for oid, _ in tables.values()],)).fetchall()
     rows_a_round = _FETCHED_ROWS if psycopg.capabilities.has_stream_chunked() else 1
 
     def read(table: str, must: tuple[str, ...], may: tuple[str, ...]) -> Table:
         if table not in tables:
             return None
+        nonlocal done
         oid, schema = tables[table]
         have = connection.execute(
             "SELECT attname FROM pg_attribute WHERE attrelid = %s AND attnum > 0 AND NOT attisdropped", (oid,)
@@ -165,8 +179,11 @@ def _rows(connection: psycopg.Connection[Any], tables: dict[str, tuple[int, str]
                 for number, row in enumerate(cursor.stream(statement, binary=True, size=rows_a_round), 1):
                     record = dict(zip(columns, row, strict=True))
                     out.append({"rowid": record.get("id", number), **record})
+                    if step is not None and number % _FETCHED_ROWS == 0:
+                        step(done + number, max(total, done + number))
         except psycopg.Error as e:
             raise _failed(e, f"{at} {table}") from None
+        done += len(out)
         return out
 
     return read
@@ -220,3 +237,21 @@ def _failed(e: psycopg.Error, at: str) -> DossierError:
             "ledger.server-lost", at=at, found=f"the server went away ({code or 'no answer'})", expected="all rows", help="try again"
         )
     return Refused("ledger.unreadable", at=at, found=f"SQLSTATE {code}", expected="rows that can be read")
+
+
+def kinds(connection: psycopg.Connection[Any], oid: int) -> dict[str, int]:
+    """The columns of a table that can be read so."""
+    found = connection.execute(
+        "SELECT attname, format_type(atttypid, NULL) FROM pg_attribute WHERE attrelid = %s AND attnum > 0 AND NOT attisdropped", (oid,)
+    ).fetchall()
+    return {name: KINDS[kind] for name, kind in found if kind in KINDS}
+
+
+def at_least(connection: psycopg.Connection[Any], schema: str, table: str, least: int) -> bool:
+    """Whether a table has so many rows."""
+    import psycopg
+
+    sql = psycopg.sql
+    statement = sql.SQL("SELECT count(*) FROM (SELECT 1 FROM {} LIMIT %s) AS first").format(sql.Identifier(schema, table))
+    row = connection.execute(statement, (least,)).fetchone()
+    return row is not None and row[0] >= least

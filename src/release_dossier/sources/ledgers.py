@@ -13,20 +13,22 @@ import msgspec
 from release_dossier.digest import parse_json
 from release_dossier.errors import Refused
 from release_dossier.ledger import columns as c
+from release_dossier.ledger.account import Step
 from release_dossier.ledger.fast.compiled import AVAILABLE
-from release_dossier.ledger.judged import Engine
+from release_dossier.ledger.judged import Engine, by_rows
 from release_dossier.ledger.receipts import Journal, read_journal
 from release_dossier.ledger.rulesets import Eras, always, economics, named, parse_ruleset, parse_timeline, release
 from release_dossier.ledger.verify import Verified, verify
+from release_dossier.ledger.whose import Deployed
 from release_dossier.limits import (
     CONFIG_BYTES_MAX,
     EVIDENCE_LINE_BYTES_MAX,
-    LEDGER_COLUMNS_BYTES_MIN,
+    LEDGER_COLUMNS_ORDERS_MIN,
     LEDGER_MEMORY_BYTES,
     LEDGER_STATEMENT_SECONDS_MAX,
 )
 from release_dossier.sources import ledger_postgres
-from release_dossier.sources.ledger_files import from_folder, from_sqlite
+from release_dossier.sources.ledger_files import from_folder, from_sqlite, orders_at_least
 
 
 def verify_ledger(
@@ -43,10 +45,12 @@ def verify_ledger(
     assume_schema: bool = False,
     statement_seconds: int = LEDGER_STATEMENT_SECONDS_MAX,
     most: Mapping[str, int] | None = None,
+    deployed: Deployed = (),
     engine: str = "auto",
     threads: int = 1,
     memory_bytes: int = LEDGER_MEMORY_BYTES,
-    step: Callable[[int, int], None] | None = None,
+    step: Step | None = None,
+    reading: Step | None = None,
 ) -> Verified:
     """Read a ledger and judge it under the rules the call names, else those of the build that wrote it, else every one that may have held.
 
@@ -55,7 +59,7 @@ def verify_ledger(
     """
     named_rules = rules_for(ruleset, timeline)
     over = None if answers else in_columns(source, engine, statement_seconds, threads, memory_bytes, step)
-    ledger, read, judge = over or (*opened(source, statement_seconds), None)
+    ledger, read, judge = over or (*opened(source, statement_seconds, reading), None)
     notes: list[str] = []
     if not ledger.known:
         rest = f"taken for {ledger.schema} all the same" if assume_schema else "nothing is certain (--assume-schema judges it all the same)"
@@ -75,36 +79,37 @@ def verify_ledger(
         only=only,
         notes=notes,
         most=most,
+        deployed=deployed,
         read=read,
-        engine=judge,
+        engine=judge or by_rows(ledger, step),
     )
 
 
 def in_columns(
     source: Path | str, engine: str, statement_seconds: int, threads: int, memory_bytes: int, step: Callable[[int, int], None] | None
-) -> tuple[c.Ledger, dict[str, str] | None, Engine] | None:
+) -> tuple[c.Ledger, dict[str, str] | None, Engine | None] | None:
     """A ledger read as columns and who judges it; None where rows are the better way, or the only one."""
-    if engine == "python" or (engine == "auto" and not _large(source)):
+    if engine == "python" or (engine == "auto" and not AVAILABLE):
         return None
+    name, least = ("numba", LEDGER_COLUMNS_ORDERS_MIN) if engine == "auto" else (engine, 0)
+    server = isinstance(source, str) and ledger_postgres.is_address(source)
+    if not server and (not Path(source).exists() or (least and not orders_at_least(Path(source), least))):
+        return None
+    from release_dossier.sources import ledger_columns as columns
+
+    facts = None
+    if server:
+        big, facts = columns.from_server(str(source), statement_seconds, least)
+        if isinstance(big, c.Ledger):
+            return big, facts, None
+    else:
+        found = columns.from_folder(Path(source)) if Path(source).is_dir() else columns.from_sqlite(Path(source))
+        if found is None:
+            return None
+        big = found
     from release_dossier.ledger.fast.judge import by_columns
-    from release_dossier.sources.ledger_columns import from_folder as columns_of_folder
 
-    file = Path(source)
-    big = columns_of_folder(file) if file.is_dir() else None
-    return None if big is None else (big.small, None, by_columns(big, "numba" if engine == "auto" else engine, threads, step))
-
-
-def _large(source: Path | str) -> bool:
-    """Whether columns pay: starting the compiled kernel costs as much as a few ten thousand orders in plain Python."""
-    file = Path(source)
-    if not AVAILABLE or (isinstance(source, str) and ledger_postgres.is_address(source)) or not file.exists():
-        return False
-    bets = file / "bets.parquet"
-    return (
-        bets.is_file() and bets.stat().st_size > LEDGER_COLUMNS_BYTES_MIN
-        if file.is_dir()
-        else file.stat().st_size > 4 * LEDGER_COLUMNS_BYTES_MIN
-    )
+    return big.small, facts, by_columns(big, name, threads, step)
 
 
 def rules_for(ruleset: str | None, timeline: str | None) -> Eras | None:
@@ -150,7 +155,9 @@ def read_ledger(source: Path | str) -> c.Ledger:
     return opened(source)[0]
 
 
-def opened(source: Path | str, statement_seconds: int = LEDGER_STATEMENT_SECONDS_MAX) -> tuple[c.Ledger, dict[str, str] | None]:
+def opened(
+    source: Path | str, statement_seconds: int = LEDGER_STATEMENT_SECONDS_MAX, step: Step | None = None
+) -> tuple[c.Ledger, dict[str, str] | None]:
     """A ledger, and of a running server which moment of it was read.
 
     Raises:
@@ -158,7 +165,7 @@ def opened(source: Path | str, statement_seconds: int = LEDGER_STATEMENT_SECONDS
         Unavailable: `ledger.server` and its like.
     """
     if isinstance(source, str) and ledger_postgres.is_address(source):
-        return ledger_postgres.from_server(source, statement_seconds)
+        return ledger_postgres.from_server(source, statement_seconds, step)
     file = Path(source)
     return (from_folder(file) if file.is_dir() else from_sqlite(file)), None
 

@@ -66,7 +66,7 @@ def verify(
     from release_dossier.ledger.verify import statement_of_account
     from release_dossier.sources.ledgers import verify_ledger
 
-    with progress("orders") as step:
+    with progress("rows") as reading, progress("orders") as step:
         found = verify_ledger(
             source,
             ruleset=ruleset,
@@ -83,6 +83,7 @@ def verify(
             engine=engine,
             threads=edge.threads(),
             step=step,
+            reading=reading,
         )
     account = statement_of_account(found, explain) if explain else None
     value = found.as_json() | ({"statement": account} if account is not None else {})

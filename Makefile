@@ -57,3 +57,7 @@ vectors: dev ## docs/vectors, from which others write a verifier
 .PHONY: ledger-checks
 ledger-checks: dev ## every captured money bug and what catches it, into docs/ledger-checks.md; DIR=folder: only score that folder
 	@$(RUN)/python tools/ledgers.py $(DIR)
+
+.PHONY: fuzz-readers
+fuzz-readers: dev ## changed evidence files of every format; N=mutations of each (100,000)
+	@$(RUN)/python tools/fuzz_readers.py $(N)

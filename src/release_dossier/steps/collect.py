@@ -205,11 +205,11 @@ def _start(
             if entry.key != _key(plan.name, service.name):
                 continue
             if entry.type == "started":
-                s = msgspec.convert(world.statement(entry.digest, "started").predicate, Started)
+                s = world.said(entry.digest, "started", Started)
                 if s.fingerprint == service.fingerprint:
                     before = entry.digest, s
             elif entry.type == "evidence":
-                ended.add(msgspec.convert(world.statement(entry.digest, "evidence").predicate, Evidence).started)
+                ended.add(world.said(entry.digest, "evidence", Evidence).started)
         if since and before is not None and before[0] not in ended and before[1].started_at >= since and before[1].change == change_digest:
             return *before, False
         started = Started(

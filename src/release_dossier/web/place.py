@@ -86,7 +86,7 @@ class Place:
         fresh = _ground(open_world(self.root, self.environ, self.clock(), self._store_of))
         if fresh.world.trust.digest != self._ground.world.trust.digest:
             self._keys = fresh.world.trust.public_keys()
-        self._ground, self._looked = fresh, self._ticks()
+        self._ground, self._looked = fresh, began
 
     def _look_behind(self) -> None:
         try:

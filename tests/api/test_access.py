@@ -400,8 +400,8 @@ def test_who_is_no_member_any_more_is_out(tmp_path: Path, provider: Provider) ->
         house.town.git("switch", "-q", "main")
         house.town.write("dossier.toml", house.town.read("dossier.toml").replace("sub:s-1", "sub:s-9"))
         house.town.commit("ann left")
-            house.ticks += 2 * GROUND_SECONDS_MAX
-            assert c.get("/api/v1/project").status_code == 401
+        house.ticks += 2 * GROUND_SECONDS_MAX
+        assert c.get("/api/v1/project").status_code == 401
 
 
 @pytest.mark.parametrize(

@@ -389,9 +389,14 @@ def matrix(dossier: Mapping[str, Any], decision: Mapping[str, Any] | None, trust
     tallies = {t["role"]: t for t in (decision["approvals"] if decision else ())}
     change, people = dossier["change"], trust.document.people
     solo = change["mode"] == "solo"
-    authors = {p.lstrip("@") for p in (change["owner"], *(a["person"] or "" for a in change["authors"])) if p}
+    named = (p or "" for a in change["authors"] for p in (a["person"], a.get("claims", "")))
+    authors = {p.lstrip("@") for p in (change["owner"], *named) if p}
     rows, seats = [], []
-    for label, rule, able in _seats(dossier, trust, solo):
+    asked = list(_seats(dossier, trust, solo))
+    for role in tallies.keys() - {label for label, _, _ in asked}:  # asked by the gate itself, as the rule owner is for criteria that move
+        extra = {"role": role, "count": tallies[role]["needed"], "not_author": True}
+        asked.append((role, extra, frozenset(p.id for p in people if role in p.roles)))
+    for label, rule, able in asked:
         t = tallies.get(label, {"counted": (), "refused": (), "needed": rule["count"], "missing": rule["count"]})
         cells = [_seat(p.id, p.id in able, rule, t, not solo and p.id in authors) for p in people]
         rows.append({"role": label, "needed": t["needed"], "have": min(len(t["counted"]), t["needed"]), "cells": cells})

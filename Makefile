@@ -61,3 +61,7 @@ ledger-checks: dev ## every captured money bug and what catches it, into docs/le
 .PHONY: fuzz-readers
 fuzz-readers: dev ## changed evidence files of every format; N=mutations of each (100,000)
 	@$(RUN)/python tools/fuzz_readers.py $(N)
+
+.PHONY: mutants
+mutants: dev ## change the gate, tallies, freshness, envelopes and the tree one thing at a time: at most 1 in 10 goes unnoticed; COUNT=60 SEED=1
+	@$(RUN)/python tools/mutants.py

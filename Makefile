@@ -57,3 +57,10 @@ vectors: dev ## docs/vectors, from which others write a verifier
 .PHONY: ledger-checks
 ledger-checks: dev ## every captured money bug and what catches it, into docs/ledger-checks.md; DIR=folder: only score that folder
 	@$(RUN)/python tools/ledgers.py $(DIR)
+
+.PHONY: ledger-fuzz ledger-mutants
+ledger-fuzz: dev ## 2,000 correct ledgers under every ruleset, by rows and by columns, none to be accused; COUNT=n: so many
+	@$(RUN)/python tools/ledger_fuzz.py fuzz $(or $(COUNT),2000)
+
+ledger-mutants: dev ## every way a ledger can be wrong and the check that finds it, into docs/ledger-mutants.md
+	@$(RUN)/python tools/ledger_fuzz.py mutants

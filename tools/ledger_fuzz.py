@@ -1,4 +1,4 @@
-"""`make ledger-fuzz`: correct ledgers by seed under every ruleset, none of which may be accused, and engines beside each other on each of them.
+"""`make ledger-fuzz`: correct ledgers by seed under every ruleset, none of which may be accused, by any engine.
 `make ledger-mutants`: every mutation, the check that finds it, its first example and what it needs, into docs/ledger-mutants.md."""
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from release_dossier.digest import canonical, digest_of
+from release_dossier.digest import canonical_words, digest_of
 from release_dossier.dossier import Dossier
 from release_dossier.evidence.statement import Evidence
 from release_dossier.gate import Decision
@@ -73,7 +73,7 @@ def test_result(evidence: Evidence, digest: str) -> bytes | None:
 
 def _statement(kind: str, commit: str, name: str, predicate: dict[str, Any]) -> bytes:
     subject = [{"name": name, "digest": {"gitCommit": commit}}]
-    return canonical({"_type": STATEMENT_TYPE, "subject": subject, "predicateType": kind, "predicate": predicate})
+    return canonical_words({"_type": STATEMENT_TYPE, "subject": subject, "predicateType": kind, "predicate": predicate})
 
 
 def _hex(digest: str) -> dict[str, str]:

@@ -24,7 +24,7 @@ from typing import IO
 
 import msgspec
 
-from release_dossier.digest import canonical, parse_json, sha256
+from release_dossier.digest import canonical, is_canonical, parse_json, sha256
 from release_dossier.errors import Corrupt, DossierError, Refused
 from release_dossier.limits import ARTIFACT_BYTES_MAX, BUNDLE_BYTES_MAX, BUNDLE_DOCUMENTS_BYTES_MAX, BUNDLE_FILES_MAX
 from release_dossier.trust.document import Trust, parse_chain
@@ -465,7 +465,7 @@ def _manifest_checks(opened: Opened, project: str, public: Mapping[str, str], no
         return 0, frozenset()
     signed = valid_keys(envelope, public, MANIFEST)
     fault = None
-    if canonical(envelope.as_json()) != raw:
+    if not is_canonical(envelope.as_json(), raw):
         fault = f"{MANIFEST}: not canonical JSON"
     elif statement.word != "bundle" or statement.project != project:
         fault = f"{MANIFEST}: a {statement.word} of project {statement.project}"
@@ -551,7 +551,7 @@ def _log_faults(
         return places, [str(e)]
     except (msgspec.DecodeError, ValueError) as e:
         return places, [f"{PROOFS}: {e}"]
-    if canonical(msgspec.to_builtins(proofs)) != files[PROOFS]:
+    if not is_canonical(msgspec.to_builtins(proofs), files[PROOFS]):
         faults.append(f"{PROOFS}: not canonical JSON")
     if proofs.size != checkpoint.size:
         faults.append(f"{PROOFS}: for {proofs.size} entries, the checkpoint has {checkpoint.size}")

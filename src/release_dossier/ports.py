@@ -17,10 +17,22 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
+import msgspec
+
 from release_dossier.delivery import Began, Delivery, Ended, State
 from release_dossier.trust.log import Entry
 
 LOCK_SECONDS_MAX = 30.0  # seconds to wait for another process; no command holds the lock while it runs planned commands
+
+
+class Put(msgspec.Struct, frozen=True, kw_only=True):
+    """One statement to keep: its envelope, and the words of its entry."""
+
+    envelope: bytes
+    type: str
+    change: str
+    key: str
+    at: str
 
 
 class Store(Protocol):
@@ -40,6 +52,14 @@ class Store(Protocol):
             Refused: `envelope.*`: this is no envelope.
             Unavailable: `store.full`, `store.read-only`, `store.file-system`, `store.locked`.
             Corrupt: `log.*`: the log was altered by someone else; nothing was appended.
+        """
+        ...
+
+    def put_all(self, items: Sequence[Put]) -> list[Entry]:
+        """As `put` for each in order, all of them or none, durable together: one sync and one checkpoint for the lot.
+
+        Raises:
+            As `put`. On `Unavailable` all may have taken effect, or none.
         """
         ...
 

@@ -72,7 +72,9 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     age_max: str = ""  # e.g. 24h or 7d; empty: the kind's default
     env: tuple[str, ...] = ()  # names of environment variables the command may see, besides PATH, LANG and TZ
     written_by: str = ""  # the build that wrote the data it looks at: a version or commit; empty: unknown
-    options: dict[str, str] = {}  # for the ledger: ruleset, timeline, receipts, answers; for drills: expectations
+    options: dict[
+        str, str
+    ] = {}  # for the ledger: ruleset, timeline, receipts, answers, economics, minted_max, burned_max; drills: expectations
 
 
 class OwnFact(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -249,6 +249,10 @@ CODES = {
     "key.refused": ("ssh-keygen would not sign with this key; what it said is shown.", "Often: chmod 600 FILE."),
     "key.unreadable": ("The operating system did not let the key be read.", "Check its permissions and its owner."),
     "key.unsupported": ("The key is of a type, or a size, that is not accepted.", "ssh-keygen -t ed25519 makes one that is."),
+    "prometheus.window": (
+        "The window to ask a Prometheus server for is empty, or its step is longer.",
+        "Check --window, --end and --step.",
+    ),
     "kind.taken": ("A kind of the project's own bears the name of one that is there already.", "Give it another name in dossier.toml."),
     "kind.unknown": ("There is no kind of evidence of this name.", "dossier evidence kinds lists them."),
     "ledger.address": (

@@ -19,6 +19,8 @@ MORE_SAMPLES: tuple[Sample, ...] = (
     Sample("openapi", "openapi.yaml", "api-contract", 0, None, False, verdict="inconclusive"),
     Sample("schemathesis", "schemathesis.ndjson", "api-contract", 2, None, False, verdict="fail"),
     Sample("compose", "compose.yaml", "topology", 1, None, False, 0, expectations={"services": "backend"}),
+    Sample("compose-ps", "compose-ps.ndjson", "readiness", 2, (b'"healthy"', b'"unhealthy"'), False, 0, {"services": "backend,db"}),
+    Sample("prometheus-recording", "prometheus-recording.ndjson", "observability", 48, (b'[1795395568,"1"]', b'[1795395468,"1"]')),
     Sample("github-review", "github-review.json", "review", 1, (b'"SUCCESS"', b'"FAILURE"')),
     Sample("github-webhook", "github-webhook.json", "review", 1, None, verdict="inconclusive"),
     Sample("health", "health.json", "readiness", 3, (b'[{"status": "pass"}]', b'[{"status": "fail"}]')),

@@ -224,10 +224,10 @@ def test_migrations_of_a_release(raw: str, more: dict[str, str], verdict: str, l
 )
 def test_no_migration_takes_long(text: str) -> None:
     """Text made of beginnings costs no more than another."""
-    began = time.monotonic()
+    began = time.process_time()
     migration("1.sql", text)
     migration("1.py", text)
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5
 
 
 def test_comments_and_halves() -> None:

@@ -259,7 +259,8 @@ def test_the_contract_bites(acme: Any, change: dict[str, Any], words: str) -> No
     assert any(words in f for f in found), found
 
 
-EVERY = [s for s in (*SAMPLES, *MORE_SAMPLES) if len(s.raw()) < 4_000]
+# pprof's old text has its totals in its first line: cut behind its samples, only names of libraries are gone.
+EVERY = [s for s in (*SAMPLES, *MORE_SAMPLES) if len(s.raw()) < 4_000 and s.format != "pprof-text"]
 
 
 @pytest.mark.parametrize("s", EVERY, ids=[s.format for s in EVERY])

@@ -177,3 +177,22 @@ def test_a_postmortem() -> None:
     r = says(raw)
     assert (r.verdict, r.facts["duration"].value, r.facts["actions_open"].value) == ("pass", 30.0, 1)
     assert says(raw.replace("resolved_at: 2026-11-20T10:30:00Z\n", "")).verdict == "fail"
+
+
+@pytest.mark.parametrize(
+    ("change", "services", "verdict"),
+    [
+        ({}, "a", "pass"),
+        ({}, "", "inconclusive"),
+        ({}, "a,b", "fail"),
+        ({"Health": "unhealthy"}, "a", "fail"),
+        ({"Health": "starting"}, "a", "inconclusive"),
+        ({"State": "restarting"}, "a", "fail"),
+        ({"State": "created"}, "a", "inconclusive"),
+    ],
+)
+def test_containers_of_compose(change: dict[str, str], services: str, verdict: str) -> None:
+    """Running and healthy, or not known yet, or not; a declared service that is not there fails; a list is the same as lines."""
+    row = {"Name": "p-a-1", "Service": "a", "State": "running", "Health": "healthy", "ExitCode": 0} | change
+    for raw in (row, [row]):
+        assert says(json.dumps(raw) + "\n", services=services).verdict == verdict

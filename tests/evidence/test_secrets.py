@@ -106,6 +106,6 @@ def test_scanned_once_wherever_it_lies(before: int) -> None:
 )
 def test_no_text_takes_long(unit: str) -> None:
     """A text made of anchors costs no more than another: a mebibyte of each is searched within seconds."""
-    began = time.monotonic()
+    began = time.process_time()
     secrets.find(unit * (300_000 // len(unit)))
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5

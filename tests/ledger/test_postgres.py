@@ -214,8 +214,8 @@ def test_a_server_that_dies_midway(tmp_path: Path, clean: Path, monkeypatch: pyt
         ((data,),) = rows(address, "SHOW data_directory")
         postmaster = int((Path(data) / "postmaster.pid").read_text().split()[0])
 
-        def dying(connection: Any, tables: Any, at: str) -> Any:
-            read = real(connection, tables, at)
+        def dying(connection: Any, tables: Any, at: str, step: Any) -> Any:
+            read = real(connection, tables, at, step)
 
             def once(table: str, must: tuple[str, ...], may: tuple[str, ...]) -> Any:
                 if table == "markets":

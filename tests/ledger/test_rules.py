@@ -16,11 +16,11 @@ from release_dossier.errors import Refused
 from release_dossier.ledger.account import possible_orders, replay
 from release_dossier.ledger.checks import Check
 from release_dossier.ledger.columns import Bet, Ledger, Market, User
-from release_dossier.ledger.rulesets import NAMED, always, economics, named, possible, release, release_of
+from release_dossier.ledger.rulesets import NAMED, always, economics, named, parse_timeline, possible, release, release_of
 from release_dossier.ledger.schema import FAMILIES, KNOWN, RELEASES, lived_through, told
 from release_dossier.ledger.settlement import Row
 from release_dossier.ledger.verify import Verified, verify
-from release_dossier.ledger.whose import writer
+from release_dossier.ledger.whose import eras_deployed, writer
 from release_dossier.sources.ledgers import rules_for, verify_ledger
 from tests.ledger.test_ledgers import SHARED, unpacked
 
@@ -185,6 +185,62 @@ def test_no_repaired_build_is_accused_without_rules() -> None:
     cases = [*SHARED.glob("known-bugs/*/fixed"), *SHARED.glob("captured/*-small"), SHARED / "mutants/00-unchanged"]
     found = {"/".join(c.parts[-2:]): verify_ledger(c / "ledger.sqlite").verdict for c in cases}
     assert "fail" not in found.values(), found
+
+
+def era(version: str, start: int | None, end: int | None) -> dict[str, Any]:
+    def when(second: int | None) -> str | None:
+        return None if second is None else f"1970-01-01T00:{second // 60:02d}:{second % 60:02d}Z"
+
+    return {"version": version, "from": when(start), "until": when(end), "rules": msgspec.to_builtins(NAMED[version][0])}
+
+
+SOLD_ALONE = [("a", 10, "YES", 1), ("a", -5, "YES", 20), ("b", 3, "NO", 30)]
+
+
+def test_a_row_between_two_eras_is_judged_under_both() -> None:
+    """Where they differ its user is undecided, with both outcomes; where they agree nothing changes; inside one era it is exact."""
+    eras = parse_timeline([era("v3.5.2", None, 10), era("v3.8.1", 25, None)], "t.json")
+    base = town(SOLD_ALONE, result="YES")
+    for stored in (1, 0):  # credited under the older rules, or not at all
+        a = replay(base, eras, {2: 5})
+        balances = {u.username: a.expected(u.username)[stored] for u in base.users}
+        v = judged(town(SOLD_ALONE, result="YES", balances=balances), eras)
+        undecided = {e.user: e.why for e in check(v, "R6").undecided}
+        assert "a" in undecided
+        assert "sale in market 1 is" in undecided["a"]
+    inside = parse_timeline([era("v3.5.2", None, 22), era("v3.8.1", 25, None)], "t.json")
+    assert judged(settled(base, inside), inside).verdict == "pass"
+
+
+def test_where_eras_overlap_either_may_have_held() -> None:
+    """A rolling deployment: both; and an era that ends before it begins is refused."""
+    eras = parse_timeline([era("v3.5.2", 0, 40), era("v3.8.1", 20, None)], "t.json")
+    assert eras.at(30 * SECOND) == (NAMED["v3.5.2"][0], NOW)
+    assert (eras.at(10 * SECOND), eras.at(50 * SECOND)) == ((NAMED["v3.5.2"][0],), (NOW,))
+    with pytest.raises(Refused) as e:
+        parse_timeline([era("v3.8.1", 40, 20)], "t.json")
+    assert e.value.code == "ledger.timeline"
+
+
+def test_records_of_deployments_are_a_timeline() -> None:
+    """Each version until the next; rows older than the first record leave the rules unknown."""
+    deployed = [("v3.5.2", 0), ("v3.8.1", 25 * SECOND)]
+    eras = eras_deployed(deployed, 0)
+    assert eras is not None
+    v = judged(settled(town(SOLD_ALONE, result="YES"), eras), deployed=deployed)
+    assert (v.verdict, v.ruleset, v.ledger["written_by"]) == ("pass", "deployed v3.5.2 → v3.8.1", "v3.5.2, then v3.8.1")
+    assert "records of deployments" in v.ledger["written_by_how"]
+    assert eras_deployed([("v3.8.1", SECOND)], 0) is None
+    assert eras_deployed([("some-branch", 0)], 0) is None
+
+
+def test_economics_the_server_says_are_compared() -> None:
+    """A setup that differs from what the ledger is judged by is said; the same is not."""
+    ledger = settled(town([("a", 10, "YES", 1)]), named("v3.8.1"))
+    for cost, said in ((10, False), (25, True)):
+        setup = {"path": "/v0/setup", "at": "1970-01-01T01:00:00Z", "status": 200, "body": {"marketincentives": {"createMarketCost": cost}}}
+        v = verify(ledger, named("v3.8.1"), journal=None, answers=[setup], written_by="")
+        assert any("create_market_cost 25" in n for n in v.notes) is said
 
 
 # Names and files

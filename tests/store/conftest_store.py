@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
 
-from release_dossier.ports import Store
+from release_dossier.ports import Put, Store
 from release_dossier.store.files import FileStore
 from release_dossier.store.memory import MemoryStore
 from release_dossier.trust.dsse import seal
@@ -28,6 +28,10 @@ def envelope(n: int, signer: object = SIGNER) -> bytes:
 
 def put(store: Store, n: int, signer: object = SIGNER) -> Entry:
     return store.put(envelope(n, signer), type="evidence", change="c", key=f"k{n}", at=AT)
+
+
+def put_all(store: Store, numbers: Iterable[int]) -> list[Entry]:
+    return store.put_all([Put(envelope=envelope(n), type="evidence", change="c", key=f"k{n}", at=AT) for n in numbers])
 
 
 @pytest.fixture(params=["files", "memory"])

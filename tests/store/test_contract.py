@@ -9,10 +9,10 @@ import pytest
 
 from release_dossier.digest import sha256
 from release_dossier.errors import Corrupt, Refused, Unavailable
-from release_dossier.ports import Store
+from release_dossier.ports import Put, Store
 from release_dossier.trust.dsse import parse_envelope
 from release_dossier.trust.log import extends, parse_checkpoint, root_of
-from tests.store.conftest_store import AT, OTHER, envelope, put
+from tests.store.conftest_store import AT, OTHER, envelope, put, put_all
 
 
 def test_what_is_put_is_there(store: Store) -> None:
@@ -41,6 +41,20 @@ def test_putting_again_doubles_nothing(store: Store) -> None:
     assert store.put(envelope(1, OTHER), type="evidence", change="d", key="other", at="2027-01-01T00:00:00Z") == first
     assert len(store.entries()) == 1
     assert store.document(first.digest) == envelope(1)
+
+
+def test_many_at_once_are_as_one_after_another(store: Store) -> None:
+    """In their order, each once, also where one is there already or comes twice; one that is no envelope leaves nothing of the lot."""
+    put(store, 1)
+    entries = put_all(store, (0, 1, 2, 0, 3))
+    assert [e.n for e in entries] == [1, 0, 2, 1, 3]
+    assert [e.key for e in store.entries()] == ["k1", "k0", "k2", "k3"]
+    assert root_of(store.entries()) == "sha256:" + parse_checkpoint(store.checkpoint()).root.hex()
+    with pytest.raises(Refused):
+        store.put_all([Put(envelope=e, type="evidence", change="c", key="k", at=AT) for e in (envelope(7), b"{}")])
+    assert len(store.entries()) == 4
+    assert put_all(store, ()) == []
+    assert put(store, 9).n == 4
 
 
 def test_entries_never_change(store: Store) -> None:

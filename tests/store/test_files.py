@@ -25,7 +25,7 @@ from release_dossier.store import crash, files, journal
 from release_dossier.store.files import FileStore, new_key
 from release_dossier.store.memory import MemoryStore
 from release_dossier.trust.log import extends, make_checkpoint, parse_checkpoint
-from tests.store.conftest_store import OTHER, PROJECT, SIGNER, envelope, put
+from tests.store.conftest_store import OTHER, PROJECT, SIGNER, envelope, put, put_all
 
 HERE = Path(__file__).parent
 MINE = [p for p in crash.POINTS if p.startswith("store.")]
@@ -74,6 +74,28 @@ def test_kill_9_loses_and_doubles_nothing(point: str, home: Path) -> None:
     assert [e.key for e in again.entries()] == ["k0", "k1", "k2"]
     assert [again.document(e.digest) for e in again.entries()] == [envelope_of_child(again, i) for i in range(3)]
     assert again.artifact(sha256(b"content")) == b"content"
+    assert list((home / "tmp").iterdir()) == []
+
+
+MANY = CHILD.replace("put(store, 1)", "put_all(store, range(1, 6))").replace("PROJECT, put", "PROJECT, put, put_all")
+
+
+@pytest.mark.parametrize("point", MINE)
+def test_kill_9_takes_all_of_a_batch_or_none(point: str, home: Path) -> None:
+    """Five statements put together: killed anywhere, the next opening has all five in their order, or none and they can be put again."""
+    assert "put_all" in MANY
+    done = subprocess.run([sys.executable, "-c", MANY, str(home), point, str(HERE)], capture_output=True, text=True, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    store = FileStore(home, PROJECT)
+    durable = point in MINE[MINE.index("store.journal") :]
+    assert [e.key for e in store.entries()] == ["k0", *(f"k{i}" for i in range(1, 6) if durable)]
+    assert parse_checkpoint(store.checkpoint()).size == len(store.entries())
+    again = put_all(store, range(6))
+    assert [e.n for e in again] == list(range(6))
+    other = FileStore(home, PROJECT)
+    assert other.recovered == ()
+    assert [e.key for e in other.entries()] == [f"k{i}" for i in range(6)]
+    assert all(sha256(other.document(e.digest)) == e.envelope for e in other.entries())
     assert list((home / "tmp").iterdir()) == []
 
 

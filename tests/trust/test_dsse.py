@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from release_dossier.digest import canonical
+from release_dossier.digest import canonical, canonical_words, is_canonical, parse_json
 from release_dossier.errors import DossierError, Refused
 from release_dossier.trust.dsse import PAYLOAD_TYPE, decode_base64, pae, parse_envelope, seal, valid_keys
 from release_dossier.trust.keys import P256, generate, parse_private
@@ -176,3 +176,33 @@ def test_no_bit_of_an_envelope_is_free(town: Any, data: st.DataObject) -> None:
     except Refused:
         return
     assert valid_keys(envelope, known, "x") != set(known) or canonical(envelope.as_json()) != bytes(flipped)
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | st.floats(-1e15, 1e15) | st.text(),
+        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=6), inner, max_size=4),
+        max_leaves=12,
+    ),
+    st.sampled_from(["same", "spaces", "ascii", "unsorted"]),
+)
+def test_the_quick_way_to_ask_for_canonical_json_says_the_same(value: Any, how: str) -> None:
+    """Whatever the JSON and however it is spelled, `is_canonical` agrees with writing it anew; so does writing words alone."""
+    spelled = {
+        "same": canonical(value),
+        "spaces": json.dumps(value, ensure_ascii=False, sort_keys=True).encode(),
+        "ascii": json.dumps(value, separators=(",", ":"), sort_keys=True).encode(),
+        "unsorted": json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(),
+    }[how]
+    again = parse_json(spelled, "x")
+    assert is_canonical(again, spelled) == (canonical(again) == spelled)
+    if "." not in spelled.decode() and "e" not in spelled.decode():
+        assert canonical_words(again) == canonical(again)
+
+
+def test_what_is_written_can_be_read() -> None:
+    """RFC 8785 writes 2.0**53 without a point, and a reader finds a whole number it must refuse: so signing refuses it."""
+    with pytest.raises(Refused) as found:
+        state("evidence", "p", [Subject("s", {})], {"fact": 2.0**60})
+    assert found.value.code == "json.not-canonical"
+    assert state("evidence", "p", [Subject("s", {})], {"fact": 2.0**52, "text": ":1234567890123456789"}).digest

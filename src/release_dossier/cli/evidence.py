@@ -49,6 +49,38 @@ def _own_kinds() -> tuple[OwnKind, ...]:
     return parse_settings(file.read_bytes()).kind if file else ()
 
 
+@evidence.command()
+@click.argument("address")
+@click.option("--query", "queries", multiple=True, metavar="NAME=PROMQL", required=True, help="once for each")
+@click.option("--window", default="1h", show_default=True, metavar="AGE", help="how far back, as in 30m, 6h, 1d")
+@click.option("--end", metavar="TIME", help="RFC 3339; default: now")
+@click.option("--step", "step_s", type=click.IntRange(1), default=15, show_default=True, metavar="SECONDS")
+@click.option("--token-env", metavar="VARIABLE", help="variable that holds a bearer token")
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, metavar="FILE")
+@edge.json_option
+def record(address: str, queries: tuple[str, ...], output: Path, as_json: bool, **when: Any) -> int:
+    """Ask a Prometheus server and keep its answers in a file, for `read` and `collect --from`. Nothing is changed there, and no token is
+    kept."""
+    import os
+
+    from release_dossier.project import seconds
+    from release_dossier.sources.prometheus import Asked, record
+
+    named = dict(q.partition("=")[::2] for q in queries)
+    if not all(named) or not all(named.values()) or len(named) != len(queries):
+        raise click.BadParameter("each is NAME=PROMQL, each name once", param_hint="--query")
+    end = int((edge.moment(when["end"], "--end") or edge.now()).timestamp())
+    asked = Asked(queries=named, start_s=end - seconds(when["window"], "--window"), end_s=end, step_s=when["step_s"])
+    token = os.environ.get(when["token_env"], "") if when["token_env"] else ""
+    if when["token_env"] and not token:
+        raise click.BadParameter(f"{when['token_env']} is not set", param_hint="--token-env")
+    raw = record(address, asked, token=token)
+    output.write_bytes(raw)
+    words = f"{len(named)} queries asked, {len(raw)} bytes in {output}"
+    edge.emit({"output": str(output), "queries": sorted(named), "bytes": len(raw)}, as_json, lambda: words)
+    return 0
+
+
 @evidence.command("try")
 @click.argument("module")
 @click.argument("file", type=click.Path(path_type=Path))

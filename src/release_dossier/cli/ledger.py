@@ -69,7 +69,7 @@ def verify(
     from release_dossier.ledger.verify import statement_of_account
     from release_dossier.sources.ledgers import verify_ledger
 
-    with progress("orders") as step:
+    with progress("rows") as reading, progress("orders") as step:
         found = verify_ledger(
             source,
             ruleset=ruleset,
@@ -87,6 +87,7 @@ def verify(
             threads=edge.threads(),
             memory_bytes=memory_bytes(memory),
             step=step,
+            reading=reading,
         )
     account = statement_of_account(found, explain) if explain else None
     value = found.as_json() | ({"statement": account} if account is not None else {})

@@ -107,16 +107,19 @@ def _halves(code: str) -> tuple[str, str]:
     return code[:begins], code[begins:]
 
 
+_BEGINS = re.compile(r"--|/\*")
+
+
 def without_comments(sql: str) -> str:
     """SQL without its comments, in one pass. A mark of a comment inside a text is taken for one: no statement begins in a text."""
     out, at = [], 0
-    while at < len(sql):
-        dashes, opens = sql.find("--", at), sql.find("/*", at)
-        begins = min((i for i in (dashes, opens) if i >= 0), default=len(sql))
-        out.append(sql[at:begins])
-        closes = sql.find("\n", begins) if begins == dashes else sql.find("*/", begins + 2)
-        at = len(sql) if closes < 0 or begins == len(sql) else closes + (0 if begins == dashes else 2)
-    return " ".join(out)
+    while (mark := _BEGINS.search(sql, at)) is not None:
+        out.append(sql[at : mark.start()])
+        end = sql.find("\n", mark.end()) if mark[0] == "--" else sql.find("*/", mark.end())
+        if end < 0:
+            return " ".join(out)
+        at = end + (0 if mark[0] == "--" else 2)
+    return " ".join([*out, sql[at:]])
 
 
 def _altered(statement: str) -> Iterator[Step]:

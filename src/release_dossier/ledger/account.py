@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby, pairwise, permutations, product
 from math import factorial, prod
 
@@ -105,13 +105,18 @@ def market_rows(ledger: Ledger) -> dict[int, tuple[Row, ...]]:
     return {m: tuple(rows) for m, rows in sorted(out.items())}
 
 
-def replay(ledger: Ledger, eras: Eras, asked: Mapping[int, int]) -> Accounts:
+Step = Callable[[int, int], None]  # how many of how many are done
+
+
+def replay(ledger: Ledger, eras: Eras, asked: Mapping[int, int], step: Step | None = None) -> Accounts:
     """Replay a ledger under the rules of their time.
 
     Args:
         asked: bet id of a sale → credits its request asked for, where a receipt says.
+        step: told how many of how many orders are replayed, market by market.
     """
     rows = market_rows(ledger)
+    done, total = 0, sum(map(len, rows.values()))
     book = Book()
     markets = {m.id: m for m in ledger.markets}
     children = {m.market_id: m.group_id for m in ledger.members}
@@ -119,6 +124,9 @@ def replay(ledger: Ledger, eras: Eras, asked: Mapping[int, int]) -> Accounts:
         book.add(u.username, None, None, "initial balance", u.initial, u.initial, "as the account was made")
     for market_id, history in rows.items():
         replay_market(book, market_id, history, markets.get(market_id), eras, asked)
+        done += len(history)
+        if step is not None:
+            step(done, total)
     costs_of(book, ledger, children, eras)
     _work(book, ledger, rows, children, eras)
     for lines in book.lines.values():

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from release_dossier.ledger.account import Accounts, replay
+from release_dossier.ledger.account import Accounts, Step, replay
 from release_dossier.ledger.checks import Check, all_checks
 from release_dossier.ledger.columns import Ledger
 from release_dossier.ledger.credits import by_market, degenerate, totals
@@ -47,11 +47,11 @@ class Engine(msgspec.Struct, frozen=True):
     touched: Callable[[Sequence[str], int], Ledger]
 
 
-def by_rows(g: Ledger) -> Engine:
-    """The reference, which every engine must equal to the byte."""
+def by_rows(g: Ledger, step: Step | None = None) -> Engine:
+    """The reference, which every engine must equal to the byte; `step` is told how many of how many orders are replayed."""
 
     def judge(eras: Eras, asked: Mapping[int, int]) -> Judged:
-        accounts = replay(g, eras, asked)
+        accounts = replay(g, eras, asked, step)
         checks = all_checks(g, accounts, eras)
         return Judged(accounts, checks, totals(g, accounts), by_market(g, accounts), degenerate(accounts), len(accounts.sales))
 

@@ -91,18 +91,16 @@ class Eras(msgspec.Struct, frozen=True):
     def at(self, moment: int | None) -> tuple[Ruleset, ...]:
         """Every ruleset that may have been in force at a moment, the likeliest last; without a moment, the newest.
 
-        Between two eras: those of both.
+        Between two eras, and where two overlap: those of both.
         """
         if moment is None:
             return self.eras[-1].possible
-        before = self.eras[0]
-        for era in self.eras:
-            if era.start is not None and moment < era.start:
-                return before.possible if era is before else tuple(dict.fromkeys((*before.possible, *era.possible)))
-            if era.end is None or moment <= era.end:
-                return era.possible
-            before = era
-        return before.possible
+        holding = [e for e in self.eras if (e.start is None or e.start <= moment) and (e.end is None or moment <= e.end)]
+        if not holding:
+            before = [e for e in self.eras if e.start is None or e.start <= moment]
+            after = [e for e in self.eras if e.start is not None and e.start > moment]
+            holding = [*before[-1:], *after[:1]]
+        return tuple(dict.fromkeys(rules for e in holding for rules in e.possible))
 
     def under(self, changed: Mapping[str, int], name: str) -> Eras:
         """The same eras with some economics of the operator's own.
@@ -259,7 +257,10 @@ def parse_timeline(value: Any, at: str) -> Eras:
         if "rules" not in e:
             raise Refused("ledger.timeline", at=where, found="no rules", expected='{"from","until","version","rules"}')
         rules = parse_ruleset(e["rules"], f"{where} rules")
-        eras.append(Era(_moment(e.get("from"), where), _moment(e.get("until"), where), str(e.get("version", "")), rules))
+        start, end = _moment(e.get("from"), where), _moment(e.get("until"), where)
+        if start is not None and end is not None and end < start:
+            raise Refused("ledger.timeline", at=where, found=f"until {e['until']} before from {e['from']}", expected="from before until")
+        eras.append(Era(start, end, str(e.get("version", "")), rules))
     eras.sort(key=lambda e: e.start if e.start is not None else -(2**62))
     return Eras("timeline " + " → ".join(e.version for e in eras), tuple(eras))
 

@@ -22,7 +22,7 @@ from release_dossier.ledger.judged import Engine, Facts, Judged, by_rows
 from release_dossier.ledger.receipts import Journal, Matched, match
 from release_dossier.ledger.rulesets import NAMED, Eras, always, named, possible, release_of, stamp
 from release_dossier.ledger.schema import NARROWS, lived_through
-from release_dossier.ledger.whose import Writer, eras_of, writer
+from release_dossier.ledger.whose import Deployed, Writer, eras_deployed, eras_of, other_economics, writer
 from release_dossier.limits import LEDGER_GUESS_ORDERS_MAX
 
 OPTIONAL = frozenset({"R7", "S8", "S15"})  # these only ever warn
@@ -82,6 +82,7 @@ def verify(
     only: Sequence[str] = (),
     notes: Sequence[str] = (),
     most: Mapping[str, int] | None = None,
+    deployed: Deployed = (),
     read: dict[str, str] | None = None,
     engine: Engine | None = None,
 ) -> Verified:
@@ -89,16 +90,17 @@ def verify(
 
     Args:
         most: how many credits may be `minted` or `burned` before what is lawful fails by policy.
+        deployed: what was deployed where the ledger lives: version and moment.
         engine: who judges; the reference over the rows of `ledger` where nobody is named.
         economics: fees, costs and limits that differ from the release's own, where no rules were named.
     Raises:
         Refused: `ledger.unknown-check` for a name in `require` or `only` that is no check.
     """
     engine = engine or by_rows(ledger)
-    author = writer(written_by, journal, answers or ())
+    author = writer(written_by, journal, answers or (), deployed)
     said = list(notes)
     said += [f"its writer is said to be {author.build} ({author.how}), and {o} contradicts that" for o in author.others]
-    tries = [(eras, "")] if eras is not None else _rules_nobody_named(ledger, engine.facts, author, journal)
+    tries = [(eras, "")] if eras is not None else _rules_nobody_named(ledger, engine.facts, author, journal, deployed)
     if economics:
         tries = [(e.under(economics, "the setup file"), note) for e, note in tries]
     matched = match(journal, engine.whole()) if journal is not None else None
@@ -111,6 +113,7 @@ def verify(
         checks = [_unsure(c) for c in checks]
         note = "no rules were named, and no release has this schema: what depends on the rules is not decided; --ruleset FILE names them"
     said += [note] if note else []
+    said += other_economics(answers or (), rules)
     checks = [_by_policy(c, most or {}, made.totals) for c in checks]
     _known([*require, *only], checks)
     asked = matched.asked if matched is not None else {}
@@ -154,7 +157,9 @@ def _judged(
     return made, checks
 
 
-def _rules_nobody_named(ledger: Ledger, facts: Facts, author: Writer, journal: Journal | None) -> list[tuple[Eras, str]]:
+def _rules_nobody_named(
+    ledger: Ledger, facts: Facts, author: Writer, journal: Journal | None, deployed: Deployed
+) -> list[tuple[Eras, str]]:
     """Rules to try in turn, each with the note it deserves: those of the writer, or the newest the schema fits, then all it fits."""
     from_journal = eras_of(journal) if author.how.startswith("the journal") else None
     if from_journal is not None:
@@ -162,6 +167,9 @@ def _rules_nobody_named(ledger: Ledger, facts: Facts, author: Writer, journal: J
     known = release_of(author.build)
     if known is not None:
         return [(named(known), f"no rules were named: judged under those of {known}, which wrote it ({author.how})")]
+    from_records = eras_deployed(deployed, min(facts.moments, default=None))
+    if from_records is not None:
+        return [(from_records, "no rules were named: judged under those of what was deployed, by its records")]
     families = lived_through(ledger.applied, facts.moments) or [("any release", None, tuple(NAMED))]
     every = possible(families)
     newest = families[-1][2][-1]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
+from release_dossier.errors import Refused
 from release_dossier.ledger.receipts import Journal
-from release_dossier.ledger.rulesets import NAMED, Era, Eras, microseconds, release, release_of
+from release_dossier.ledger.rulesets import NAMED, Era, Eras, Ruleset, economics, microseconds, release, release_of
 
 UNKNOWN = "unknown: the verdict is about this environment, not about a change"
 
@@ -21,12 +22,18 @@ class Writer(msgspec.Struct, frozen=True):
     others: tuple[str, ...] = ()
 
 
-def writer(declared: str, journal: Journal | None, answers: Iterable[Any]) -> Writer:
-    """The first that says something: the caller, the journal's own `version` of each request, the server's answer at `/version`."""
+Deployed = Sequence[tuple[str, int]]  # version and moment it was deployed, in order of time
+
+
+def writer(declared: str, journal: Journal | None, answers: Iterable[Any], deployed: Deployed = ()) -> Writer:
+    """The first that says something: the caller, the journal's own `version` of each request, the server's answer at `/version`,
+    the records of what was deployed where the ledger lives."""
     said: list[tuple[str, str]] = [(declared, "declared")] if declared else []
     if journal is not None and journal.versions:
         said.append((", then ".join(v for v, _, _ in journal.versions), "the journal names the server of each request"))
     said += [(build, f"the server answered so at {path}") for path, build in _version_answers(answers)][-1:]
+    if deployed:
+        said.append((", then ".join(v for v, _ in deployed), "the records of deployments to this environment"))
     if not said:
         return Writer("", UNKNOWN)
     build, how = said[0]
@@ -62,7 +69,30 @@ def eras_of(journal: Journal | None) -> Eras | None:
     return Eras("journal " + " → ".join(e.version for e in eras), tuple(eras))
 
 
-def moment(record: Mapping[str, Any]) -> int | None:
-    """When a request of a journal started."""
-    text = record.get("started_at")
-    return microseconds(text) if isinstance(text, str) else None
+def eras_deployed(deployed: Deployed, earliest: int | None) -> Eras | None:
+    """The rules of what was deployed, each until the next; None without records, for what is no release, or where rows are older."""
+    names = [release(v) for v, _ in deployed]
+    if not deployed or any(n is None for n in names) or (earliest is not None and earliest < deployed[0][1]):
+        return None
+    ends = [*(at for _, at in deployed[1:]), None]
+    eras = [Era(at, end, str(n), NAMED[str(n)][0]) for n, (_, at), end in zip(names, deployed, ends, strict=True)]
+    return Eras("deployed " + " → ".join(e.version for e in eras), tuple(eras))
+
+
+def other_economics(answers: Iterable[Any], eras: Eras) -> list[str]:
+    """Where the server's own setup differs from what the ledger is judged by."""
+    out: dict[str, None] = {}
+    for a in answers:
+        if not isinstance(a, Mapping) or a.get("status") != 200 or str(a.get("path", "")).split("?")[0] != "/v0/setup":
+            continue
+        body = a.get("body")
+        at = microseconds(str(a.get("at", "")))
+        try:
+            said = economics(body.get("result", body) if isinstance(body, Mapping) else body, "/v0/setup")
+        except Refused:
+            continue
+        for key, value in said.items():
+            judged = {getattr(r, key) for r in eras.at(at)}
+            if key in Ruleset.__struct_fields__ and value not in judged:
+                out[f"the server says {key} {value}, and this is judged by {', '.join(map(str, sorted(judged)))} (--economics)"] = None
+    return list(out)

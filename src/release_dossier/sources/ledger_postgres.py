@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from release_dossier.errors import DossierError, Refused, Unavailable
 from release_dossier.ledger import columns as c
+from release_dossier.ledger.account import Step
 from release_dossier.limits import LEDGER_CONNECT_SECONDS_MAX, LEDGER_LOCK_SECONDS_MAX, LEDGER_STATEMENT_SECONDS_MAX
 from release_dossier.sources.ledger_rows import NEEDED, TABLES, Micros, Reader, Table, assemble, wanted
 
@@ -57,8 +58,10 @@ def place(address: str) -> str:
     return f"postgresql://{found[1]}"
 
 
-def from_server(address: str, statement_seconds: int = LEDGER_STATEMENT_SECONDS_MAX) -> tuple[c.Ledger, dict[str, str]]:
-    """The ledger as of one moment, and which moment of which server that was.
+def from_server(
+    address: str, statement_seconds: int = LEDGER_STATEMENT_SECONDS_MAX, step: Step | None = None
+) -> tuple[c.Ledger, dict[str, str]]:
+    """The ledger as of one moment, and which moment of which server that was; `step` is told how many rows of about how many are read.
 
     Raises:
         Refused: `ledger.address`, `ledger.no-permission`, `ledger.half-restored`, and as `assemble`.
@@ -66,7 +69,7 @@ def from_server(address: str, statement_seconds: int = LEDGER_STATEMENT_SECONDS_
     """
     with snapshot(address, statement_seconds) as (connection, facts):
         tables = tables_of(connection, place(address))
-        return assemble(rows_of(connection, tables, place(address)), place(address)), facts
+        return assemble(rows_of(connection, tables, place(address), step), place(address)), facts
 
 
 @contextmanager
@@ -136,7 +139,8 @@ def tables_of(connection: psycopg.Connection[Any], at: str) -> dict[str, tuple[i
     return {name: (oid, schema) for name, oid, schema, _, _ in found}
 
 
-def rows_of(connection: psycopg.Connection[Any], tables: dict[str, tuple[int, str]], at: str) -> Reader:
+def rows_of(connection: psycopg.Connection[Any], tables: dict[str, tuple[int, str]], at: str, step: Step | None = None) -> Reader:
+    """A reader of their rows; `step` is told how many of about how many are read."""
     import psycopg
     from psycopg.adapt import Loader
     from psycopg.pq import Format
@@ -152,11 +156,16 @@ def rows_of(connection: psycopg.Connection[Any], tables: dict[str, tuple[int, st
 
     for kind in ("timestamptz", "timestamp"):
         connection.adapters.register_loader(kind, Moment)
+    about = "SELECT coalesce(sum(greatest(reltuples, 0)), 0)::bigint FROM pg_class WHERE oid = ANY(%s)"
+    done, total = 0, 0
+    if step is not None:
+        ((total,),) = connection.execute(about, ([oid for oid, _ in tables.values()],)).fetchall()
     rows_a_round = _FETCHED_ROWS if psycopg.capabilities.has_stream_chunked() else 1
 
     def read(table: str, must: tuple[str, ...], may: tuple[str, ...]) -> Table:
         if table not in tables:
             return None
+        nonlocal done
         oid, schema = tables[table]
         have = connection.execute(
             "SELECT attname FROM pg_attribute WHERE attrelid = %s AND attnum > 0 AND NOT attisdropped", (oid,)
@@ -170,8 +179,11 @@ def rows_of(connection: psycopg.Connection[Any], tables: dict[str, tuple[int, st
                 for number, row in enumerate(cursor.stream(statement, binary=True, size=rows_a_round), 1):
                     record = dict(zip(columns, row, strict=True))
                     out.append({"rowid": record.get("id", number), **record})
+                    if step is not None and number % _FETCHED_ROWS == 0:
+                        step(done + number, max(total, done + number))
         except psycopg.Error as e:
             raise _failed(e, f"{at} {table}") from None
+        done += len(out)
         return out
 
     return read

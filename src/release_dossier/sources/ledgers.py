@@ -13,11 +13,13 @@ import msgspec
 from release_dossier.digest import parse_json
 from release_dossier.errors import Refused
 from release_dossier.ledger import columns as c
+from release_dossier.ledger.account import Step
 from release_dossier.ledger.fast.compiled import AVAILABLE
-from release_dossier.ledger.judged import Engine
+from release_dossier.ledger.judged import Engine, by_rows
 from release_dossier.ledger.receipts import Journal, read_journal
 from release_dossier.ledger.rulesets import Eras, always, economics, named, parse_ruleset, parse_timeline, release
 from release_dossier.ledger.verify import Verified, verify
+from release_dossier.ledger.whose import Deployed
 from release_dossier.limits import (
     CONFIG_BYTES_MAX,
     EVIDENCE_LINE_BYTES_MAX,
@@ -43,10 +45,12 @@ def verify_ledger(
     assume_schema: bool = False,
     statement_seconds: int = LEDGER_STATEMENT_SECONDS_MAX,
     most: Mapping[str, int] | None = None,
+    deployed: Deployed = (),
     engine: str = "auto",
     threads: int = 1,
     memory_bytes: int = LEDGER_MEMORY_BYTES,
-    step: Callable[[int, int], None] | None = None,
+    step: Step | None = None,
+    reading: Step | None = None,
 ) -> Verified:
     """Read a ledger and judge it under the rules the call names, else those of the build that wrote it, else every one that may have held.
 
@@ -55,7 +59,7 @@ def verify_ledger(
     """
     named_rules = rules_for(ruleset, timeline)
     over = None if answers else in_columns(source, engine, statement_seconds, threads, memory_bytes, step)
-    ledger, read, judge = over or (*opened(source, statement_seconds), None)
+    ledger, read, judge = over or (*opened(source, statement_seconds, reading), None)
     notes: list[str] = []
     if not ledger.known:
         rest = f"taken for {ledger.schema} all the same" if assume_schema else "nothing is certain (--assume-schema judges it all the same)"
@@ -75,8 +79,9 @@ def verify_ledger(
         only=only,
         notes=notes,
         most=most,
+        deployed=deployed,
         read=read,
-        engine=judge,
+        engine=judge or by_rows(ledger, step),
     )
 
 
@@ -152,7 +157,9 @@ def read_ledger(source: Path | str) -> c.Ledger:
     return opened(source)[0]
 
 
-def opened(source: Path | str, statement_seconds: int = LEDGER_STATEMENT_SECONDS_MAX) -> tuple[c.Ledger, dict[str, str] | None]:
+def opened(
+    source: Path | str, statement_seconds: int = LEDGER_STATEMENT_SECONDS_MAX, step: Step | None = None
+) -> tuple[c.Ledger, dict[str, str] | None]:
     """A ledger, and of a running server which moment of it was read.
 
     Raises:
@@ -160,7 +167,7 @@ def opened(source: Path | str, statement_seconds: int = LEDGER_STATEMENT_SECONDS
         Unavailable: `ledger.server` and its like.
     """
     if isinstance(source, str) and ledger_postgres.is_address(source):
-        return ledger_postgres.from_server(source, statement_seconds)
+        return ledger_postgres.from_server(source, statement_seconds, step)
     file = Path(source)
     return (from_folder(file) if file.is_dir() else from_sqlite(file)), None
 

@@ -17,7 +17,7 @@ Verifying looks at, in this order, and says each result:
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -39,9 +39,10 @@ from release_dossier.steps.world import World
 from release_dossier.trust.document import Trust, parse_chain
 from release_dossier.trust.dsse import parse_envelope
 from release_dossier.trust.log import Entry
-from release_dossier.trust.statement import Statement, parse_statement
+from release_dossier.trust.statement import Statement
 
 SUMMARY = "DOSSIER.md"
+ATTESTED = ("decision", "evidence")  # what is said in others' words too
 
 
 class Verified(msgspec.Struct, frozen=True):
@@ -97,27 +98,22 @@ def bundle_bytes(world: World, digest: str) -> bytes:
         maker=world.signer().key_id,
     )
     files[SUMMARY] = summary(digest, dossier, decision).encode()
-    said = {e.digest: parse_envelope(raw, e.digest).payload for e, raw in statements if e.type in ("decision", "evidence")}
-    derived = _attestations({e.digest: e.type for e in chosen}, said, dossier)
+    derived = _attestations([world.statement(e.digest, e.type) for e in chosen if e.type in ATTESTED], dossier)
     files |= {name: bundle.attestation(payload, world.signer()) for name, payload in derived.items()}
     files[bundle.SUMS] = bundle.sums(files)
     # Signed with the time of the newest statement in it, not of exporting: the same log gives the same file.
     return bundle.seal_bundle(files, world.trust.project, digest, max(e.at for e in chosen), world.signer())
 
 
-def _attestations(words: Mapping[str, str], payloads: Mapping[str, bytes], dossier: Dossier) -> dict[str, bytes]:
-    """Statements in others' words about decisions and evidence of tests (digest → word, digest → payload), by the file they lie in."""
+def _attestations(statements: Sequence[Statement], dossier: Dossier) -> dict[str, bytes]:
+    """What is said in others' words about decisions and evidence of tests, by the file it lies in."""
     out = {}
-    for digest, payload in payloads.items():
-        predicate = parse_statement(payload, digest).predicate
-        if words[digest] == "decision":
-            out[f"{bundle.ATTESTATIONS}vsa-{digest[7:23]}.json"] = verification_summary(
-                msgspec.convert(predicate, Decision), digest, dossier
-            )
-        elif words[digest] == "evidence":
-            result = test_result(msgspec.convert(predicate, Evidence), digest)
-            if result is not None:
-                out[f"{bundle.ATTESTATIONS}test-result-{digest[7:23]}.json"] = result
+    for s in statements:
+        if s.word == "decision":
+            name = f"{bundle.ATTESTATIONS}vsa-{s.digest[7:23]}.json"
+            out[name] = verification_summary(msgspec.convert(s.predicate, Decision), s.digest, dossier)
+        elif (result := test_result(msgspec.convert(s.predicate, Evidence), s.digest)) is not None:
+            out[f"{bundle.ATTESTATIONS}test-result-{s.digest[7:23]}.json"] = result
     return out
 
 
@@ -261,8 +257,7 @@ def _derived(found: bundle.Examined) -> bundle.Check:
     faults = [f"{n}: is not what the other files give" for n in sorted(due) if found.files.get(n) != due[n]]
     faults += [f"{n}: follows from nothing" for n in sorted(beside - due.keys())]
     dossier = msgspec.convert(_one(found, "dossier.json").predicate, Dossier)
-    said = {s.digest: s.raw for s in found.statements.values() if s.word in ("decision", "evidence")}
-    attested = _attestations({s.digest: s.word for s in found.statements.values()}, said, dossier)
+    attested = _attestations([s for s in found.statements.values() if s.word in ATTESTED], dossier)
     for name in sorted(n for n in found.files if n.startswith(bundle.ATTESTATIONS)):
         if parse_envelope(found.files[name], name).payload != attested.get(name):
             faults.append(f"{name}: says something else than what it is about")

@@ -23,6 +23,7 @@ from release_dossier.evidence.readers.plain import plain
 from release_dossier.evidence.reading import Reading
 from release_dossier.evidence.statement import Artifact, Evidence, Producer, Started
 from release_dossier.limits import SECRETS_BYTES_MAX
+from release_dossier.posture import Deployment
 from release_dossier.project import SETTINGS_FILE, Plan, Settings, seconds
 from release_dossier.sources.files import open_evidence
 from release_dossier.sources.runner import last_words, run_plan
@@ -31,6 +32,7 @@ from release_dossier.steps.world import World, instant, producer_key_path, rfc33
 from release_dossier.store.crash import reach
 from release_dossier.trust.statement import Subject, state
 
+_CODEOWNERS = (".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS")  # where GitHub looks, in its order
 MONEY_KINDS = ("ledger-invariants", "payouts")
 
 
@@ -203,11 +205,11 @@ def _start(
             if entry.key != _key(plan.name, service.name):
                 continue
             if entry.type == "started":
-                s = msgspec.convert(world.statement(entry.digest, "started").predicate, Started)
+                s = world.said(entry.digest, "started", Started)
                 if s.fingerprint == service.fingerprint:
                     before = entry.digest, s
             elif entry.type == "evidence":
-                ended.add(msgspec.convert(world.statement(entry.digest, "evidence").predicate, Evidence).started)
+                ended.add(world.said(entry.digest, "evidence", Evidence).started)
         if since and before is not None and before[0] not in ended and before[1].started_at >= since and before[1].change == change_digest:
             return *before, False
         started = Started(
@@ -287,6 +289,9 @@ def _beside(world: World, change: Change, plan: Plan, at: str) -> dict[str, Any]
     expectations = dict(plan.options)
     if plan.kind == "alert-coverage":
         _objectives(world, change, plan, expectations)
+    if plan.kind == "review":
+        owned = (world.repo.file_at(change.base, path) for path in _CODEOWNERS)
+        expectations.setdefault("codeowners", next((raw.decode("utf-8", "replace") for raw in owned if raw), ""))
     before = world.repo.file_at(change.base, plan.options["base"]) if plan.options.get("base") else None
     keys = {
         f"{p.id} {k.id}" if len(p.keys) > 1 else p.id: k.public
@@ -351,11 +356,14 @@ def _import(world: World, change: Change, plan: Plan, brought: Import) -> Outcom
 
 
 def _ledger(world: World, plan: Plan, source: Path, written_by: str) -> tuple[Reading, tuple[Artifact, ...]]:
-    """A ledger judged by the money rules; its companions (receipts, answers, timeline, a ruleset file) lie beside it."""
+    """A ledger judged by the money rules; its companions (receipts, answers, timeline, setup, a ruleset file) lie beside it.
+
+    Whose it is: who says so, else the journal or an answer, else what the log says was deployed to its environment.
+    """
     from release_dossier.ledger.evidence import readings
     from release_dossier.sources.ledgers import verify_ledger
 
-    beside = {k: str(source.parent / v) for k, v in plan.options.items() if k in ("receipts", "answers", "timeline")}
+    beside = {k: str(source.parent / v) for k, v in plan.options.items() if k in ("receipts", "answers", "timeline", "economics")}
     ruleset = plan.options.get("ruleset")
     if ruleset and ruleset.endswith(".json"):
         ruleset = str(source.parent / ruleset)
@@ -365,11 +373,26 @@ def _ledger(world: World, plan: Plan, source: Path, written_by: str) -> tuple[Re
         receipts=beside.get("receipts"),
         answers=beside.get("answers"),
         timeline=beside.get("timeline"),
+        economics=beside.get("economics"),
         written_by=written_by,
+        deployed=_deployments(world, plan),
+        most={k: int(v) for k in ("minted", "burned") if (v := plan.options.get(f"{k}_max", "")).isdigit()},
     )
     both = {r.kind: r for r in readings(result)}
     files = [source, *(Path(p) for p in beside.values())] if source.is_file() else [Path(p) for p in beside.values()]
     return both[plan.kind], tuple(_keep(world, f, f.name, "application/octet-stream") for f in files)
+
+
+def _deployments(world: World, plan: Plan) -> list[tuple[str, int]]:
+    """What the log says was deployed to the plan's environment, of its services: version and moment, in order."""
+    found = []
+    for e in world.store.entries():
+        if e.type == "deployment":
+            d = msgspec.convert(world.statement(e.digest, "deployment").predicate, Deployment)
+            at = instant(d.deployed_at, "deployment")
+            if d.environment == plan.environment and (not plan.services or d.service in plan.services):
+                found.append((d.version, int(at.timestamp() * 1_000_000)))
+    return sorted(found, key=lambda x: x[1])
 
 
 def _evidence(

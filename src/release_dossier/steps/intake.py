@@ -23,7 +23,6 @@ from release_dossier.errors import DossierError, Refused, Unavailable
 from release_dossier.evidence.statement import Evidence
 from release_dossier.ports import Outbox
 from release_dossier.steps.collect import Import, collect
-from release_dossier.steps.decide import publish_checkpoint
 from release_dossier.steps.world import World, instant, rfc3339
 from release_dossier.store.crash import reach
 
@@ -75,7 +74,7 @@ def queue_job(box: Outbox, id: str, job: Job, now: str) -> State:
 
 
 def take(world: World, box: Outbox, id: str, clock: Callable[[], datetime]) -> State:
-    """Do a job that is not done; its answer is in the last try's `detail`."""
+    """Do a job that is not done; its answer is in the last try's `detail`. Keeping the log's head elsewhere is left to whoever asked."""
     with box.trying(id) as mine:
         state = box.states()[id]
         if not mine or not state.pending:
@@ -99,7 +98,6 @@ def _read(world: World, delivery: Delivery, began: Began, since: str, clock: Cal
             observed = instant(job.observed_at, "observed_at") if job.observed_at else None
             brought = Import(file, job.by, job.written_by, observed, job.exit_status, since)
             done = collect(world, job.change, world.change(job.change), (job.name,), brought, clock, _nobody)
-            publish_checkpoint(world)
         taken = Taken(
             evidence=tuple(d for d, _ in done.evidence),
             refused=tuple(e.as_json()["error"] for _, e in done.refused),

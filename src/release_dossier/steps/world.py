@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,6 +31,7 @@ from release_dossier.trust.statement import Statement, reread_statement
 
 T = TypeVar("T")
 LOG_REF = "refs/dossier/log"
+_COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 PROTECTED_BRANCH = "DOSSIER_PROTECTED_BRANCH"  # names the branch an unpinned clone begins at
 
 
@@ -113,6 +115,12 @@ class World(msgspec.Struct, frozen=True):
             known = self.predicates[statement.digest, kind] = msgspec.convert(statement.predicate, kind)
         return known
 
+    def said(self, digest: str, word: str, kind: type[T]) -> T:
+        """What a statement says, verified once for as long as this world is open."""
+        known = self.predicates.get((digest, kind))
+        found: T = known if known is not None else self.read(self.statement(digest, word), kind)
+        return found
+
     def _parsed(self, raw: bytes, digest: str) -> tuple[Envelope, Statement]:
         seen = self.parsed.get(raw)
         if seen is None:
@@ -134,8 +142,16 @@ class World(msgspec.Struct, frozen=True):
 
     def settings_at(self, commit: str) -> tuple[Settings, bytes] | None:
         """Settings as they stand at `commit`, and their bytes; None where there are none."""
-        raw = self.repo.file_at(commit, SETTINGS_FILE)
-        return None if raw is None else (parse_settings(raw, f"{SETTINGS_FILE} at {commit[:12]}"), raw)
+        known = self.predicates.get((commit, Settings))  # a commit does not change; a name may stand for another one
+        if known is None:
+            raw = self.repo.file_at(commit, SETTINGS_FILE)
+            if raw is None:
+                return None
+            known = parse_settings(raw, f"{SETTINGS_FILE} at {commit[:12]}"), raw
+            if _COMMIT.fullmatch(commit):
+                self.predicates[commit, Settings] = known
+        found: tuple[Settings, bytes] = known
+        return found
 
     def open_change(self, named: str | None = None) -> tuple[str, Change]:
         """The change last opened on the branch `named`, or with that digest; on the branch that is checked out where none is named.

@@ -31,9 +31,9 @@ from pathlib import Path
 from release_dossier.digest import DIGEST, sha256
 from release_dossier.errors import Corrupt, Refused, Unavailable
 from release_dossier.limits import ARTIFACT_BYTES_MAX, JOURNAL_BYTES_MAX, REMEMBERED_BYTES_MAX
-from release_dossier.ports import LOCK_SECONDS_MAX
+from release_dossier.ports import LOCK_SECONDS_MAX, Put
 from release_dossier.store.crash import armed, reach
-from release_dossier.store.index import SALT_BYTES, Index, check_document
+from release_dossier.store.index import Index, check_document, salts
 from release_dossier.store.journal import Journal, Record, write_all
 from release_dossier.trust.keys import ED25519, Signer, generate, load_signer
 from release_dossier.trust.log import (
@@ -51,6 +51,7 @@ from release_dossier.trust.log import (
 
 _FOLDERS = ("documents", "artifacts", "log", "keys", "tmp")
 _CHUNK_BYTES = 1024 * 1024
+_TOGETHER = 300  # files from which on the file system is synced as a whole: it waits for what others wrote, too
 _POLL_SECONDS = 0.02
 _TICK_NS = 100_000_000  # nanoseconds; file systems count in ticks of up to 10 ms
 _unnamed = itertools.count()
@@ -172,39 +173,58 @@ class FileStore:
         """See `ports.Store.put`."""
         with self.lock():
             index = self._repair()
-            entry = index.following(envelope, type=type, change=change, key=key, at=at, salt=os.urandom(SALT_BYTES).hex())
-            if index.get(entry.digest) is not None:
-                return entry
-            raw = self._checkpoint_over(index, entry)
-            try:
-                if not self._journal.size():
-                    self._journal.begin()
-                before, size = self._journal.append(Record(raw.decode(), entry.line().decode(), envelope.decode()))
-            except OSError as e:
-                raise _unavailable(e, Path(self._journal.file)) from e
-            reach("store.journal")
-            try:
-                self._enter(entry, envelope)
-            except Unavailable:
-                with suppress(OSError):  # where this fails too, the next opening enters it
-                    self._journal.cut(before)
-                raise
-            self._place_checkpoint(raw)
-            self._journal_size = size
-            if size > JOURNAL_BYTES_MAX:
-                self._settle()
+            entry = index.following(envelope, type=type, change=change, key=key, at=at, salt=salts(1)[0])
+            if index.get(entry.digest) is None:
+                self._put_fresh(index, [(entry, envelope)])
             return entry
 
-    def _enter(self, entry: Entry, envelope: bytes) -> None:
+    def put_all(self, items: Sequence[Put]) -> list[Entry]:
+        """See `ports.Store.put_all`."""
+        with self.lock():
+            index = self._repair()
+            entries = index.following_all(items, salts(len(items)))
+            named = dict[str, tuple[Entry, bytes]]()
+            for item, entry in zip(items, entries, strict=True):
+                if index.get(entry.digest) is None:
+                    named.setdefault(entry.digest, (entry, item.envelope))
+            if named:
+                self._put_fresh(index, list(named.values()))
+            return entries
+
+    def _put_fresh(self, index: Index, fresh: Sequence[tuple[Entry, bytes]]) -> None:
+        """Entries that follow the log, with their envelopes: durable as one line of the journal, then as files."""
+        raw = self._checkpoint_over(index, [e for e, _ in fresh])
+        lines = [(entry.line().decode(), envelope.decode()) for entry, envelope in fresh]
+        try:
+            if not self._journal.size():
+                self._journal.begin()
+            before, size = self._journal.append(Record(raw.decode(), *lines[-1], tuple(lines[:-1])))
+        except OSError as e:
+            raise _unavailable(e, Path(self._journal.file)) from e
+        reach("store.journal")
+        try:
+            self._enter(fresh)
+        except Unavailable:
+            with suppress(OSError):  # where this fails too, the next opening enters it
+                self._journal.cut(before)
+            raise
+        self._place_checkpoint(raw)
+        self._journal_size = size
+        if size > JOURNAL_BYTES_MAX:
+            self._settle()
+
+    def _enter(self, fresh: Sequence[tuple[Entry, bytes]]) -> None:
         """The files of what stands in the journal, but the checkpoint."""
-        self._write(self._place("documents", entry.digest, ".json"), envelope, "store.document", durable=False)
-        reach("store.document")
-        self._append(entry)
+        for entry, envelope in fresh:
+            self._write(self._place("documents", entry.digest, ".json"), envelope, "store.document", durable=False)
+            reach("store.document")
+        self._append([e for e, _ in fresh])
         reach("store.entry")
 
-    def _checkpoint_over(self, index: Index, entry: Entry) -> bytes:
+    def _checkpoint_over(self, index: Index, fresh: Sequence[Entry]) -> bytes:
         after = index.frontier.copy()
-        after.append(leaf_of(entry.line()))
+        for entry in fresh:
+            after.append(leaf_of(entry.line()))
         return make_checkpoint(self.project, after.size, after.root(), self._sign_with())
 
     def _place_checkpoint(self, raw: bytes) -> None:
@@ -283,7 +303,7 @@ class FileStore:
         done += self._put_back()
         index = self._read()
         late = self._log.stat().st_size > self._stamp[2] or self._read_checkpoint()[1].size < index.frontier.size
-        if late or self._unfinished(index) is not None:
+        if late or self._unfinished(index):
             with self.lock():
                 done += self._repair_words()
         self.recovered = tuple(done)
@@ -333,10 +353,10 @@ class FileStore:
             self._stamp = self._stat()
         checkpoint = self._read_checkpoint()[1]
         index.hold(checkpoint, str(self._log))
-        if self._journal_size != self._journal.size() and (record := self._unfinished(index)) is not None:
-            entry = parse_entries(record.entry.encode() + b"\n", index.last())[0]
-            self._enter(entry, record.envelope.encode())
-            done.append(f"entered log entry {entry.n} ({entry.type} {entry.digest[:19]}…), which a killed run had written down")
+        if self._journal_size != self._journal.size() and (left := self._unfinished(index)):
+            entries = parse_entries(b"".join(r.entry.encode() + b"\n" for r in left), index.last())
+            self._enter([(e, r.envelope.encode()) for e, r in zip(entries, left, strict=True)])
+            done += [f"entered log entry {e.n} ({e.type} {e.digest[:19]}…), which a killed run had written down" for e in entries]
         self._journal_size = self._journal.size()
         if checkpoint.size < index.frontier.size:
             self._sign(index)
@@ -345,13 +365,9 @@ class FileStore:
             done.append(f"signed the checkpoint for log entry {last.n} ({last.type} {last.digest[:19]}…), which a killed run had entered")
         return done
 
-    def _unfinished(self, index: Index) -> Record | None:
-        """The journal's last record, when it is the very next entry of the log and the checkpoint does not know it yet."""
-        _, records = self._journal.read()
-        due = index.frontier.size
-        if not records or self._read_checkpoint()[1].size != due:
-            return None
-        return records[-1] if parse_checkpoint(records[-1].checkpoint.encode()).size == due + 1 else None
+    def _unfinished(self, index: Index) -> list[Record]:
+        """What the journal holds and the log does not: a run that was killed had made it durable, and nothing after it happened."""
+        return [r for r in self._journal.read()[1] if parse_entry(r.entry.encode()).n >= index.frontier.size]
 
     def _put_back(self) -> list[str]:
         """After another boot, what a power cut took of the files the journal holds. Reading a whole store needs no right to write."""
@@ -417,6 +433,8 @@ class FileStore:
         try:
             places = [self._where("documents", parse_entry(r.entry.encode()).digest, ".json") for r in self._journal.read()[1]]
             folders = {os.path.dirname(p) for p in places} | {f"{self.home}/documents", f"{self.home}/log"}
+            if len(places) >= _TOGETHER and _sync_file_system(self.home):
+                folders, places = set(), []
             for place in (*places, str(self._log), str(self._checkpoint_file), *sorted(folders)):
                 with suppress(FileNotFoundError):  # gone since: whoever asks for it is told
                     _sync(place)
@@ -481,18 +499,18 @@ class FileStore:
         self._known = raw, checkpoint
         return self._known
 
-    def _append(self, entry: Entry) -> None:
-        """The entry, in the file. When that fails the log is as long as before."""
-        line = entry.line() + b"\n"
+    def _append(self, fresh: Sequence[Entry]) -> None:
+        """The entries, in the file. When that fails the log is as long as before."""
+        lines = b"".join(e.line() + b"\n" for e in fresh)
         before = self._stamp[2]
         try:
             fd = os.open(self._log, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
             try:
                 if armed("store.entry-torn"):
-                    os.write(fd, line[: len(line) // 2])
+                    os.write(fd, lines[: len(lines) // 2])
                     reach("store.entry-torn")
                 try:
-                    write_all(fd, line)
+                    write_all(fd, lines)
                 except OSError:
                     # Without the line the statement did not happen, and may be put again.
                     with suppress(OSError):
@@ -504,7 +522,8 @@ class FileStore:
         except OSError as e:
             self._known = None  # read everything again before the next word
             raise _unavailable(e, self._log) from e
-        self._index.add(entry)
+        for entry in fresh:
+            self._index.add(entry)
         self._stamp = (s.st_dev, s.st_ino, s.st_size, s.st_mtime_ns)
 
     def _sign(self, index: Index) -> None:
@@ -663,6 +682,24 @@ def _sync(place: Path | str) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def _sync_file_system(place: Path) -> bool:
+    """Everything written to the file system `place` is on, durable: one call where there would be thousands. False where there is none
+    such call, and nothing was done."""
+    import ctypes
+
+    try:
+        syncfs = ctypes.CDLL(None, use_errno=True).syncfs
+    except (OSError, AttributeError):
+        return False
+    fd = os.open(place, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        if syncfs(fd) != 0:
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(place))
+    finally:
+        os.close(fd)
+    return True
 
 
 def _is_entry(line: bytes) -> bool:

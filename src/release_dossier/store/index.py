@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from release_dossier.digest import sha256
 from release_dossier.errors import Corrupt, Refused
 from release_dossier.limits import DIGEST_PREFIX_MIN
+from release_dossier.ports import Put
 from release_dossier.trust.dsse import parse_envelope
 from release_dossier.trust.log import Checkpoint, Entry, Frontier, leaf_of, next_entry
 
 SALT_BYTES = 16  # bytes of a salt: as many as nobody guesses
+
+
+def salts(count: int) -> list[str]:
+    """So many salts, each in hexadecimal."""
+    raw = os.urandom(SALT_BYTES * count)
+    return [raw[i : i + SALT_BYTES].hex() for i in range(0, len(raw), SALT_BYTES)]
 
 
 class Index:
@@ -87,6 +95,24 @@ class Index:
         if known is not None:
             return known
         return next_entry(self.last(), type=type, digest=digest, envelope=sha256(envelope), change=change, key=key, at=at, salt=salt)
+
+    def following_all(self, items: Sequence[Put], salts: Sequence[str]) -> list[Entry]:
+        """The entries `items` would get in this order; a statement that is there, or comes twice, has one.
+
+        Raises:
+            Refused: `envelope.*`: one of them is no envelope.
+        """
+        out: list[Entry] = []
+        fresh: dict[str, Entry] = {}
+        last = self.last()
+        for item, salt in zip(items, salts, strict=True):
+            digest = parse_envelope(item.envelope, "envelope").digest
+            entry = self._by_digest.get(digest) or fresh.get(digest)
+            if entry is None:
+                words = {"type": item.type, "change": item.change, "key": item.key, "at": item.at, "salt": salt}
+                entry = last = fresh[digest] = next_entry(last, digest=digest, envelope=sha256(item.envelope), **words)
+            out.append(entry)
+        return out
 
     def find(self, prefix: str) -> str:
         """See `ports.Store.find`."""

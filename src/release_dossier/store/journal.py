@@ -22,12 +22,18 @@ from release_dossier.store.crash import armed, reach
 _BOOT = "/proc/sys/kernel/random/boot_id"
 
 
-class Record(msgspec.Struct, frozen=True):
-    """One statement as it was put: the checkpoint over it, the line of its entry, its envelope."""
+class Record(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One statement as it was put: the checkpoint over it, the line of its entry, its envelope. `before` are those put together with it
+    and in front of it, entry and envelope of each: one line is whole or is not."""
 
     checkpoint: str
     entry: str
     envelope: str
+    before: tuple[tuple[str, str], ...] = ()
+
+    def each(self) -> list[Record]:
+        """Every statement of the line in order. A checkpoint goes with the last alone."""
+        return [*(Record("", entry, envelope) for entry, envelope in self.before), Record(self.checkpoint, self.entry, self.envelope)]
 
 
 class _Head(msgspec.Struct, frozen=True):
@@ -98,7 +104,7 @@ class Journal:
             return True, []
         try:
             head = _head.decode(lines[0]) if lines else _Head("")
-            return bool(head.boot) and head.boot == boot(), [_decoder.decode(line) for line in lines[1:]]
+            return bool(head.boot) and head.boot == boot(), [one for line in lines[1:] for one in _decoder.decode(line).each()]
         except msgspec.DecodeError as e:
             raise Corrupt("log.journal", at=self.file, found=str(e), expected="a line per statement") from e
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,8 +9,8 @@ from pathlib import Path
 
 from release_dossier.digest import sha256
 from release_dossier.errors import Corrupt, Unavailable
-from release_dossier.ports import LOCK_SECONDS_MAX
-from release_dossier.store.index import SALT_BYTES, Index, check_document
+from release_dossier.ports import LOCK_SECONDS_MAX, Put
+from release_dossier.store.index import Index, check_document, salts
 from release_dossier.trust.keys import Signer
 from release_dossier.trust.log import Entry, make_checkpoint
 
@@ -37,12 +36,24 @@ class MemoryStore:
     def put(self, envelope: bytes, *, type: str, change: str, key: str, at: str) -> Entry:
         """See `ports.Store.put`."""
         with self._lock, self._faults("put"):
-            entry = self._index.following(envelope, type=type, change=change, key=key, at=at, salt=os.urandom(SALT_BYTES).hex())
+            entry = self._index.following(envelope, type=type, change=change, key=key, at=at, salt=salts(1)[0])
             if self._index.get(entry.digest) is None:
                 self._fault_before("put")
                 self.documents[entry.digest] = envelope
                 self._index.add(entry)
             return entry
+
+    def put_all(self, items: Sequence[Put]) -> list[Entry]:
+        """See `ports.Store.put_all`."""
+        with self._lock, self._faults("put"):
+            fresh = self._index.following_all(items, salts(len(items)))
+            if any(self._index.get(e.digest) is None for e in fresh):
+                self._fault_before("put")
+            for item, entry in zip(items, fresh, strict=True):
+                if self._index.get(entry.digest) is None:
+                    self.documents[entry.digest] = item.envelope
+                    self._index.add(entry)
+            return fresh
 
     def document(self, digest: str) -> bytes:
         """See `ports.Store.document`."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from release_dossier.digest import canonical, parse_json, sha256
+from release_dossier.digest import canonical, is_canonical, parse_json, sha256
 from release_dossier.errors import Refused
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
@@ -35,6 +35,7 @@ WORDS = (
     "bundle",
     "erasure",
 )
+_WIDE = re.compile(rb'(?:":|[\[,])-?[0-9]{16}')  # what may be a number beyond 2^53
 _PREDICATE = re.compile(re.escape(PREDICATE_BASE) + r"([a-z]+)/v1\Z")
 
 
@@ -57,7 +58,11 @@ class Statement(msgspec.Struct, frozen=True):
 
 
 def state(word: str, project: str, subject: list[Subject], predicate: dict[str, Any]) -> Statement:
-    """A new statement. `predicate` gains `project`; order of keys does not matter, the bytes are canonical."""
+    """A new statement. `predicate` gains `project`; order of keys does not matter, the bytes are canonical.
+
+    Raises:
+        Refused: `json.not-canonical`: it holds a number that would not be read back, as a fraction of 2^53 or more written without a point.
+    """
     assert word in WORDS, word
     body = {
         "_type": STATEMENT_TYPE,
@@ -66,6 +71,8 @@ def state(word: str, project: str, subject: list[Subject], predicate: dict[str, 
         "predicate": {**predicate, "project": project},
     }
     raw = canonical(body)
+    if _WIDE.search(raw):
+        parse_statement(raw, f"a new {word}")
     return Statement(word, project, tuple(subject), body["predicate"], raw, sha256(raw))  # type: ignore[arg-type]
 
 
@@ -78,7 +85,7 @@ def parse_statement(raw: bytes, at: str) -> Statement:
     """
     value = parse_json(raw, at)
     statement = _statement(value, raw, at)
-    if canonical(value) != raw:
+    if not is_canonical(value, raw):
         raise Refused("statement.not-canonical", at=at, found="other bytes than RFC 8785 writes", expected="canonical JSON")
     return statement
 

@@ -201,6 +201,7 @@ async def submit(
         return state, _recorded(world, state, fresh)
 
     state, recorded = await desk.do(work)
+    desk.publish_soon()
     first = recorded.refused[0] if recorded.refused and not recorded.evidence else None
     if first is not None:
         raise Refused(first["code"], at=first["at"], found=first["found"], expected=first["expected"], help=first["help"])

@@ -16,6 +16,7 @@ import msgspec
 
 from release_dossier.errors import DossierError
 from release_dossier.ports import Outbox
+from release_dossier.steps.decide import publish_checkpoint
 from release_dossier.steps.intake import jobs_left, take
 from release_dossier.steps.send import deliver, due, outbox
 from release_dossier.steps.world import World
@@ -31,6 +32,7 @@ class Desk:
     def __init__(self, place: Place, note: Callable[[str], None]) -> None:
         self.place, self.note = place, note
         self._over = threading.Event()
+        self._publishing = False
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="desk")
 
     def begin(self) -> None:
@@ -38,6 +40,7 @@ class Desk:
         if self._over.is_set():
             self._over, self._writer = threading.Event(), ThreadPoolExecutor(1, thread_name_prefix="desk")
         self._writer.submit(self._take_up)
+        self._writer.submit(self._publish)
         threading.Thread(target=self._send, args=(self._over,), daemon=True, name="sender").start()
 
     def close(self) -> None:
@@ -57,6 +60,19 @@ class Desk:
         """`work` in the writer's thread. A caller that goes away does not stop it."""
         done: Future[T] = self._writer.submit(lambda: work(self.world()))
         return await asyncio.shield(asyncio.wrap_future(done))
+
+    def publish_soon(self) -> None:
+        """Keep the log's head in the repository, once for all that is queued now: a head that is behind is only ever a shorter log."""
+        if not self._publishing:
+            self._publishing = True
+            self._writer.submit(self._publish)
+
+    def _publish(self) -> None:
+        self._publishing = False
+        try:
+            publish_checkpoint(self.world())
+        except DossierError as e:
+            self.note(f"could not keep the log's head: {e}")
 
     def _take_up(self) -> None:
         try:

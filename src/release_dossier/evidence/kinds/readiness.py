@@ -14,6 +14,9 @@ KIND = Kind(
     facts=(
         ("checks", "checks", "the answer names"),
         ("checks_passed", "checks", "of them well"),
+        ("containers", "containers", "that there are"),
+        ("containers_running", "containers", "of them running"),
+        ("containers_probed", "containers", "of them with a health check"),
         ("live", "flag", "it says that it is alive"),
         ("ready", "flag", "it says that it takes requests"),
         ("request_failures", "requests", "that failed since it started"),
@@ -22,5 +25,5 @@ KIND = Kind(
         ("db_waits", "requests", "that waited for a connection since it started"),
         ("db_wait", "ms", "they waited, together"),
     ),
-    formats=("health", "ops-status"),
+    formats=("compose-ps", "health", "ops-status"),
 )

@@ -21,6 +21,7 @@ from release_dossier.errors import DossierError
 from release_dossier.evidence.kinds import KINDS, Kind
 from release_dossier.evidence.readers import HEAD_BYTES, READERS
 from release_dossier.evidence.readers.given import Given
+from release_dossier.evidence.readers.plain import plain
 from release_dossier.evidence.reading import VERDICTS, Reading
 
 SECONDS_MAX = 1.0  # for one small file, on any machine
@@ -71,7 +72,7 @@ def _shape(reader: Any, raw: bytes) -> Iterator[str]:
     if missing:
         yield f"no function {' and '.join(missing)}"
         return
-    head = raw[:HEAD_BYTES]
+    head = plain(io.BytesIO(raw)).read(HEAD_BYTES)
     if reader.recognises(head) is not True:
         yield "it does not recognise the file (True is asked for)"
     yield from (f"{r.NAME} recognises the file too" for r in READERS if r is not reader and r.recognises(head))
@@ -87,7 +88,7 @@ def _complete(reader: Any, r: Reading) -> Iterator[str]:
     else:
         if r.format not in kind.formats and (reader in READERS or kind is getattr(reader, "KIND", None)):
             yield f"kind {r.kind} does not list format {r.format}"
-        units = {n: u for n, u, _ in kind.facts}
+        units = {n: u for n, u, _ in kind.facts if u}
         yield from (f"fact {n} is in {f.unit}, its kind says {units[n]}" for n, f in r.facts.items() if n in units and units[n] != f.unit)
     if r.format != reader.NAME:
         yield f"its reading is of format {r.format}, not {reader.NAME}"
@@ -146,7 +147,7 @@ def _verdict(reader: Any, raw: bytes, given: Given) -> str:
 
 
 def _read(reader: Any, raw: bytes, given: Given) -> Reading:
-    r = reader.read(io.BytesIO(raw), given)
+    r = reader.read(plain(io.BytesIO(raw)), given)
     if not isinstance(r, Reading):
         raise TypeError(f"read gives {type(r).__name__}, not a Reading")
     return r

@@ -1,0 +1,171 @@
+"""The log and what is checked against it: appends one by one and together beside the disk's sync, proofs, a bundle of 1,000 evidence.
+
+The peer is Tessera on POSIX files, measured at 32,900 entries a second on a quiet machine (an entry there is its bytes alone); a statement
+here is an envelope, its document, its entry and the journal. Figures are of this machine as it is now.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from cold import keep
+
+from release_dossier.ports import Put
+from release_dossier.store.files import FileStore
+from release_dossier.store.journal import write_all
+from release_dossier.trust.dsse import seal
+from release_dossier.trust.keys import Signer, generate, parse_private
+from release_dossier.trust.log import Entry, Frontier, Tree, leaf_hash, leaf_of, make_checkpoint, next_entry, verify_inclusion
+from release_dossier.trust.statement import Subject, parse_statement, state
+
+PROJECT = "sha256:" + "0" * 64
+AT = "2026-01-01T00:00:00.000Z"
+SINGLE, BATCH, BATCHES, EVIDENCE = 300, 1_000, 5, 1_000
+
+
+def envelopes(count: int, signer: Signer, begin: int = 0) -> list[bytes]:
+    return [seal(state("started", PROJECT, [Subject("s", {"sha256": "0" * 64})], {"i": i}), (signer,)) for i in range(begin, begin + count)]
+
+
+def puts(raws: Sequence[bytes]) -> list[Put]:
+    return [Put(envelope=raw, type="started", change="", key="k", at=AT) for raw in raws]
+
+
+def synced_a_second(folder: Path) -> float:
+    """Small writes with fdatasync, the disk's own rate."""
+    times = []
+    with (folder / "probe").open("wb") as f:
+        for _ in range(SINGLE):
+            began = time.perf_counter()
+            f.write(b"x" * 500)
+            f.flush()
+            os.fdatasync(f.fileno())
+            times.append(time.perf_counter() - began)
+    return 1 / statistics.median(times)
+
+
+def one_by_one(folder: Path, signer: Signer) -> float:
+    store = FileStore(folder / "single", PROJECT)
+    times = []
+    for raw in envelopes(SINGLE, signer):
+        began = time.perf_counter()
+        store.put(raw, type="started", change="", key="k", at=AT)
+        times.append(time.perf_counter() - began)
+    return 1 / statistics.median(times)
+
+
+def together(folder: Path, signer: Signer) -> float:
+    store = FileStore(folder / "batched", PROJECT)
+    rates = []
+    for n in range(BATCHES):
+        items = puts(envelopes(BATCH, signer, n * BATCH))
+        began = time.perf_counter()
+        store.put_all(items)
+        rates.append(BATCH / (time.perf_counter() - began))
+    return statistics.median(rates)
+
+
+def log_alone(folder: Path, signer: Signer) -> float:
+    """What Tessera does: entries chained and hashed into the tree, written, synced, under a signed checkpoint. No documents."""
+    frontier, last, rates = Frontier(), None, []
+    fd = os.open(folder / "entries", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    try:
+        for n in range(BATCHES * 4):
+            digests = [f"sha256:{n * BATCH + i:064x}" for i in range(BATCH)]
+            salts = os.urandom(16 * BATCH).hex()
+            began = time.perf_counter()
+            lines = []
+            for i, d in enumerate(digests):
+                last = next_entry(last, type="started", digest=d, envelope=d, change="", key="k", at=AT, salt=salts[32 * i : 32 * i + 32])
+                line = last.line()
+                frontier.append(leaf_of(line))
+                lines.append(line)
+            write_all(fd, b"\n".join(lines) + b"\n" + make_checkpoint(PROJECT, frontier.size, frontier.root(), signer))
+            os.fdatasync(fd)
+            rates.append(BATCH / (time.perf_counter() - began))
+    finally:
+        os.close(fd)
+    return statistics.median(rates)
+
+
+def proof_us() -> float:
+    """One inclusion proof in a log of 2^17 entries."""
+    leaves = [leaf_hash(b"%d" % i) for i in range(1 << 17)]
+    tree = Tree(leaves)
+    root, times = tree.root(), []
+    for i in range(0, 1 << 17, 997):
+        path = tree.inclusion(i)
+        began = time.perf_counter()
+        assert verify_inclusion(leaves[i], i, len(leaves), path, root)
+        times.append((time.perf_counter() - began) * 1e6)
+    return statistics.median(times)
+
+
+def bundle_ms(folder: Path) -> tuple[float, int]:
+    """Verifying, with everything `dossier verify` does, the bundle of a dossier with 1,000 pieces of evidence; and its size in bytes."""
+    from release_dossier.steps.bundle import verify
+    from release_dossier.steps.world import open_world
+    from tests.town import Town
+
+    town = Town(folder / "town")
+    town.open()
+    town.dossier("collect")
+    world = open_world(town.repo, town.env, town.now)
+    entries = {e.type: e for e in world.store.entries()}
+    started, evidence = (parse_statement(world.statement(entries[w].digest, w).raw, w) for w in ("started", "evidence"))
+    items: list[Put] = []
+    for i in range(EVIDENCE - 1):
+        name = f"tests-{i}"
+        s = state("started", started.project, list(started.subject), {**started.predicate, "name": name})
+        e = state("evidence", started.project, list(evidence.subject), {**evidence.predicate, "name": name, "started": s.digest})
+        for statement in (s, e):
+            was: Entry = entries[statement.word]
+            raw = seal(statement, (world.signer(),))
+            items.append(Put(envelope=raw, type=statement.word, change=was.change, key=name, at=was.at))
+    world.store.put_all(items)
+    digest = town.dossier("assemble")["dossier"]["digest"]
+    town.gate()
+    file = folder / "x.dossier"
+    town.dossier("export", digest, "-o", str(file))
+    chain, times = town.git("show", "main:dossier.trust.json").encode() + b"\n", []
+    for _ in range(7):
+        began = time.perf_counter()
+        found = verify(file, chain, integrity_only=False, now=datetime.now(UTC))  # noqa: TID251
+        times.append((time.perf_counter() - began) * 1000)
+        assert found.verified, [c for c in found.checks if c.state != "pass"][:3]
+    return statistics.median(times), file.stat().st_size
+
+
+def main() -> None:
+    signer = parse_private(generate()[0], "bench")
+    with tempfile.TemporaryDirectory() as d:
+        folder = Path(d)
+        disk, single = synced_a_second(folder), one_by_one(folder, signer)
+        batched, alone = together(folder, signer), log_alone(folder, signer)
+        proof = proof_us()
+        bundle, size = bundle_ms(folder)
+    keep(
+        "log",
+        [
+            {"name": "the disk's own syncs", "value": disk, "unit": "/s"},
+            {"name": "statements put one by one", "value": single, "unit": "/s"},
+            {"name": "of the disk's rate (wanted: 0.8)", "value": single / disk, "unit": "×"},
+            {"name": f"statements put {BATCH} together, documents and all", "value": batched, "unit": "/s"},
+            {"name": f"the log alone, {BATCH} entries a sync (Tessera, quiet machine: 32,900)", "value": alone, "unit": "/s"},
+            {"name": "one inclusion proof of 131,072", "value": proof, "unit": "µs", "limit": 100},
+            {"name": f"verify a bundle of {EVIDENCE} evidence, {size >> 20} MiB", "value": bundle, "unit": "ms", "limit": 250},
+        ],
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,206 @@
+"""Bad ledgers and bad files beside them: each refused with its own code and place, nothing written, nothing left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from release_dossier.errors import Refused
+from release_dossier.limits import LEDGER_FILE_BYTES_MAX
+from release_dossier.sources.ledgers import read_ledger, verify_ledger
+from tests.ledger.servers import Server, rows
+from tests.ledger.test_ledgers import failed, unpacked
+from tests.ledger.test_postgres import copied
+
+
+@pytest.fixture
+def case(tmp_path: Path) -> Path:
+    (tmp_path / "case").mkdir()
+    return unpacked("v3.8.1", tmp_path / "case")
+
+
+def parquet(file: Path, to: Path) -> Path:
+    """A SQLite ledger as a folder of Parquet."""
+    to.mkdir()
+    with closing(sqlite3.connect(file)) as db:
+        for (table,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'").fetchall():
+            names = [x[1] for x in db.execute(f'PRAGMA table_info("{table}")')]
+            data = db.execute(f'SELECT * FROM "{table}"').fetchall()
+            if data:
+                pq.write_table(pa.table({n: [r[i] for r in data] for i, n in enumerate(names)}), to / f"{table}.parquet")
+    return to
+
+
+def refused(call: Callable[[], object]) -> Refused:
+    with pytest.raises(Refused) as e:
+        call()
+    return e.value
+
+
+def sql(case: Path, *statements: str) -> Path:
+    with closing(sqlite3.connect(case / "ledger.sqlite")) as db, db:
+        for s in statements:
+            db.execute(s)
+    return case / "ledger.sqlite"
+
+
+def test_a_bet_on_a_missing_market_is_a_finding_not_a_crash(case: Path) -> None:
+    """S2 names it; the rest is judged."""
+    v = verify_ledger(sql(case, "UPDATE bets SET market_id = 777 WHERE id = 9"), ruleset="v3.8.1")
+    assert "S2" in failed(v)
+    assert next(c.examples[0].market for c in v.checks if c.id == "S2") == "777"
+
+
+def test_bytes_that_are_no_text(case: Path) -> None:
+    """In a name, with table, column and row; a blob likewise."""
+    file = sql(case, "UPDATE bets SET username = CAST(x'ff41' AS TEXT) WHERE id = 5")
+    e = refused(lambda: read_ledger(file))
+    assert (e.code, e.at, e.found) == ("ledger.column-type", "bets.username rowid 5", "bytes that are no UTF-8")
+    e = refused(lambda: read_ledger(sql(case, "UPDATE bets SET username = x'ff41' WHERE id = 5")))
+    assert (e.code, e.at) == ("ledger.column-type", "bets.username rowid 5")
+
+
+def test_seconds_where_a_time_belongs_are_not_taken_for_one(case: Path) -> None:
+    """A number in a column of times could be seconds or microseconds: refused."""
+    e = refused(lambda: read_ledger(sql(case, "UPDATE bets SET placed_at = 1700000000 WHERE id = 5")))
+    assert (e.code, e.at) == ("ledger.column-type", "bets.placed_at rowid 5")
+
+
+def test_a_dump_loaded_twice(case: Path) -> None:
+    """Rows with one key twice would count every credit twice: refused, not judged."""
+    sql(case, "CREATE TABLE twice AS SELECT * FROM bets UNION ALL SELECT * FROM bets", "DROP TABLE bets")
+    e = refused(lambda: read_ledger(sql(case, "ALTER TABLE twice RENAME TO bets")))
+    assert (e.code, e.at.split()[-1]) == ("ledger.duplicate", "bets.id")
+
+
+def test_a_database_somebody_writes_to(case: Path) -> None:
+    """A journal beside it holds changes that an immutable read would miss: refused by the journal's name."""
+    with closing(sqlite3.connect(case / "ledger.sqlite")) as db:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("UPDATE users SET account_balance = 7 WHERE id = 2")
+        db.commit()
+        e = refused(lambda: read_ledger(case / "ledger.sqlite"))
+    assert (e.code, e.at) == ("ledger.being-written", "ledger.sqlite-wal")
+
+
+def test_a_file_larger_than_is_read(tmp_path: Path) -> None:
+    """Ten gigabytes on a disk of one: refused by its size before a byte is read, as a database and as Parquet."""
+    (tmp_path / "big").mkdir()
+    for file in (tmp_path / "big.sqlite", tmp_path / "big" / "bets.parquet"):
+        with file.open("wb") as f:
+            f.write(b"SQLite format 3\0")
+            f.truncate(max(10 * 2**30, LEDGER_FILE_BYTES_MAX + 1))
+    assert refused(lambda: read_ledger(tmp_path / "big.sqlite")).code == "ledger.too-large"
+    assert refused(lambda: read_ledger(tmp_path / "big")).code == "ledger.too-large"
+
+
+@pytest.mark.parametrize("kept", [0.05, 0.5, 0.97, 1 - 1e-4])
+def test_truncated_parquet(kept: float, case: Path, tmp_path: Path) -> None:
+    """Cut anywhere: the file is named, nothing of it is judged."""
+    folder = parquet(case / "ledger.sqlite", tmp_path / "p")
+    whole = (folder / "bets.parquet").read_bytes()
+    (folder / "bets.parquet").write_bytes(whole[: int(len(whole) * kept)])
+    e = refused(lambda: read_ledger(folder))
+    assert (e.code, e.at) == ("ledger.unreadable", "bets.parquet")
+
+
+def test_parquet_whose_middle_is_damaged(case: Path, tmp_path: Path) -> None:
+    """A footer that is whole says nothing of the pages before it."""
+    folder = parquet(case / "ledger.sqlite", tmp_path / "p")
+    data = bytearray((folder / "users.parquet").read_bytes())
+    data[4:60] = b"\0" * 56
+    (folder / "users.parquet").write_bytes(bytes(data))
+    assert refused(lambda: read_ledger(folder)).code in ("ledger.unreadable", "ledger.column-type", "ledger.duplicate")
+
+
+def test_tables_named_like_sql(case: Path, tmp_path: Path) -> None:
+    """Are other tables, in a database and in a folder: never run, never read."""
+    before = read_ledger(case / "ledger.sqlite")
+    folder = parquet(case / "ledger.sqlite", tmp_path / "p")
+    sql(case, 'CREATE TABLE "bets""; DROP TABLE users; --" (id integer)', 'CREATE TABLE "users\'; --" (id integer)')
+    assert read_ledger(case / "ledger.sqlite") == before
+    (folder / "bets; DROP TABLE users.parquet").write_bytes(b"")
+    assert read_ledger(folder).users == before.users
+
+
+def test_parquet_and_sqlite_give_the_same(case: Path, tmp_path: Path) -> None:
+    """The same rows, the same digest, the same result."""
+    folder = parquet(case / "ledger.sqlite", tmp_path / "p")
+    assert read_ledger(folder) == read_ledger(case / "ledger.sqlite")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "code"),
+    [
+        ("--receipts", b"\xfd7zXZ\0 and no more", "ledger.unreadable"),
+        ("--answers", b"\xfd7zXZ\0 and no more", "ledger.unreadable"),
+        ("--ruleset", b"{", "json.syntax"),
+        ("--timeline", b"[]", "ledger.timeline"),
+        ("--economics", b"- 1", "ledger.ruleset"),
+    ],
+)
+def test_files_beside_a_ledger(name: str, text: bytes, code: str, case: Path, tmp_path: Path) -> None:
+    """A cut archive, no JSON, no eras, no economics: refused by name, exit 20, as JSON and as text of at most four lines."""
+    (tmp_path / "x.json").write_bytes(text)
+    done = command("verify", str(case / "ledger.sqlite"), name, str(tmp_path / "x.json"), "--json")
+    assert done.returncode == 20
+    assert json.loads(done.stdout)["error"]["code"].startswith(code.split(".")[0])
+    words = command("verify", str(case / "ledger.sqlite"), name, str(tmp_path / "x.json"))
+    assert (words.returncode, words.stdout) == (20, "")
+    assert len(words.stderr.splitlines()) <= 4
+    assert "Traceback" not in words.stderr
+
+
+def command(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
+    program = [sys.executable, "-m", "release_dossier", "ledger", *words]
+    return subprocess.run(program, capture_output=True, text=True, env=os.environ | env, timeout=60, check=False)
+
+
+def test_nothing_is_left_behind(case: Path, tmp_path: Path) -> None:
+    """Reading makes no file, beside the ledger or among temporary files, whether it ends well or badly."""
+    (tmp_path / "tmp").mkdir()
+    before = sorted(p.name for p in case.iterdir())
+    command("verify", str(case / "ledger.sqlite"), "--ruleset", "v3.8.1", TMPDIR=str(tmp_path / "tmp"))
+    (case / "cut.sqlite").write_bytes((case / "ledger.sqlite").read_bytes()[:30_000])
+    assert command("verify", str(case / "cut.sqlite"), TMPDIR=str(tmp_path / "tmp")).returncode == 20
+    (case / "cut.sqlite").unlink()
+    assert sorted(p.name for p in case.iterdir()) == before
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_interrupted_while_it_reads(postgres: Server, case: Path, tmp_path: Path) -> None:
+    """Ctrl-C while a server is read: it ends at once, without a trace here and without a session there."""
+    import psycopg
+
+    address = postgres.new()
+    copied(case / "ledger.sqlite", address)
+    mine = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'dossier ledger' AND datname = current_database()"
+    with psycopg.connect(address) as other:
+        other.execute("LOCK TABLE bets IN ACCESS EXCLUSIVE MODE")
+        program = [sys.executable, "-m", "release_dossier", "ledger", "verify", address]
+        running = subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
+        waiting = mine + " AND wait_event_type = 'Lock'"
+        until = time.monotonic() + 20
+        while rows(address, waiting) != [(1,)] and time.monotonic() < until:
+            pass
+        running.send_signal(signal.SIGINT)
+        out, err = running.communicate(timeout=10)
+    assert running.returncode not in (0, 10)
+    assert out == ""
+    assert "Traceback" not in err
+    assert rows(address, mine) == [(0,)]
+    assert [p.name for p in tmp_path.iterdir()] == ["case"]
+    shutil.rmtree(case)

@@ -58,6 +58,10 @@ vectors: dev ## docs/vectors, from which others write a verifier
 ledger-checks: dev ## every captured money bug and what catches it, into docs/ledger-checks.md; DIR=folder: only score that folder
 	@$(RUN)/python tools/ledgers.py $(DIR)
 
+.PHONY: fuzz-readers
+fuzz-readers: dev ## changed evidence files of every format; N=mutations of each (100,000)
+	@$(RUN)/python tools/fuzz_readers.py $(N)
+
 .PHONY: ledger-fuzz ledger-mutants
 ledger-fuzz: dev ## 2,000 correct ledgers under every ruleset, by rows and by columns, none to be accused; COUNT=n: so many
 	@$(RUN)/python tools/ledger_fuzz.py fuzz $(or $(COUNT),2000)

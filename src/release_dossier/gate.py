@@ -261,6 +261,9 @@ def shelve(dossier: Dossier) -> Shelf:
     return Shelf(attempts, topologies, {s.name: (s.fingerprint, s.version) for s in dossier.change.services})
 
 
+_PASSED = Said("pass", "")
+
+
 def judge(rule: Requirement, dossier: Dossier, voices: Voices, trust: Trust, now: datetime, shelf: Shelf | None = None) -> Result:
     """The state of one requirement from what the dossier holds, before any waiver."""
     if rule.source == "finding":
@@ -276,10 +279,10 @@ def judge(rule: Requirement, dossier: Dossier, voices: Voices, trust: Trust, now
         return _result(rule, Said("error", gap, "gap"), current[-1], now)
     if not current:
         return _nothing_current(rule, attempts, dossier, now)
-    for a in current:
-        cause, why = ("", "") if a.digest is None else _fault(rule, a, trust, now)
-        if why:
-            return _result(rule, Said("error", f"attempt {a.attempt}: {why}", cause), a, now)
+    fault = _first_fault(rule, current, trust, now)
+    if fault is not None:
+        a, cause, why = fault
+        return _result(rule, Said("error", f"attempt {a.attempt}: {why}", cause), a, now)
     topology = shelf.topologies.get((rule.service, current[-1].environment))
     said = [(a, _said(rule, a, (version, dossier.change.head))) for a in current]
     r = _judge_attempts(rule, said, voices, (topology,) if topology else (), now)
@@ -378,9 +381,23 @@ def _cut(attempts: Sequence[Attempt]) -> str:
     return ""
 
 
-def _fault(rule: Requirement, a: Attempt, trust: Trust, now: datetime) -> tuple[str, str]:
-    why = _untrusted(rule, a, trust)
-    return ("untrusted", why) if why else out_of_time(a, now)
+def _first_fault(rule: Requirement, attempts: Sequence[Attempt], trust: Trust, now: datetime) -> tuple[Attempt, str, str] | None:
+    """The first attempt that is nobody's word here, or of no possible time: it, the cause, and why."""
+    same: set[tuple[Any, ...]] = set()  # attempts alike in all that trust asks are asked once, unless a key was revoked meanwhile
+    for a in attempts:
+        if a.digest is None:
+            continue
+        who = (a.producer_key, a.producer, a.kind, a.imported_by, a.isolation, a.tool)
+        if who not in same:
+            why = _untrusted(rule, a, trust)
+            if why:
+                return a, "untrusted", why
+            if not trust.document.revocations:
+                same.add(who)
+        cause, why = out_of_time(a, now)
+        if why:
+            return a, cause, why
+    return None
 
 
 def _untrusted(rule: Requirement, a: Attempt, trust: Trust) -> str:
@@ -436,26 +453,27 @@ def _said(rule: Requirement, x: Attempt | Finding, built_by: tuple[str, str] = (
         return Said("fail", _failed(x), "counterexample")
     if x.verdict == "missing" or (x.verdict == "pass" and x.looked_at <= 0):
         return Said("missing", shown(x.cause) or "nothing was looked at", "nothing-looked-at")
-    unnamed = unsaid(rule, x) if isinstance(x, Attempt) else ""
+    unnamed = unsaid(rule, x) if rule.topology and isinstance(x, Attempt) else ""
     if state == "missing" or unnamed:
         return Said("missing", reason or unnamed, "fact-absent")
     if rule.condition and x.looked_at > 0:
-        holds, why = ask(rule.condition, values, x.looked_at, x.of, x.verdict, {n.fact: n.unit for n in rule.needs})
-        if holds != "pass":
+        holds, why = ask(rule.condition, values, x.looked_at, x.of, x.verdict)
+        if holds != "pass":  # asked again with units for its words: nearly every condition holds
+            holds, why = ask(rule.condition, values, x.looked_at, x.of, x.verdict, {n.fact: n.unit for n in rule.needs})
             return Said(holds, why, "condition")
     if x.verdict != "pass":
         cause = "unbound" if rule.kind == "authorship" else "ambiguous" if "ambiguous" in x.cause else "said"
         return Said("inconclusive", shown(x.cause) or f"the evidence says {x.verdict}", cause)
-    other_build = _other_build(rule, x, built_by) if isinstance(x, Attempt) else ""
+    other_build = _other_build(rule, x, built_by) if rule.builder != "any" and isinstance(x, Attempt) else ""
     return Said("inconclusive", other_build, "build") if other_build else _enough(rule, x)
 
 
 def _other_build(rule: Requirement, a: Attempt, built_by: tuple[str, str]) -> str:
     """Why the build that wrote what was looked at is not the one asked for. A run of ours at this fingerprint is this change's."""
-    version, head = built_by
-    wrote = a.written_by.removeprefix("v")
     if rule.builder == "any" or not a.imported_by:
         return ""
+    version, head = built_by
+    wrote = a.written_by.removeprefix("v")
     if not wrote:
         return "which build wrote what was looked at is unknown"
     if rule.builder == "known" or wrote == version or (len(wrote) >= 7 and head.startswith(wrote)):
@@ -465,8 +483,8 @@ def _other_build(rule: Requirement, a: Attempt, built_by: tuple[str, str]) -> st
 
 def _enough(rule: Requirement, x: Attempt | Finding) -> Said:
     """Whether a pass looked at enough. Shares are compared in integers; an allowed skip counts once, by name."""
-    skipped = dict.fromkeys(_skipped(x)) if isinstance(x, Attempt) else {}
-    allowed = {s.name: s.reason for s in rule.skips if s.name in skipped}
+    skipped = dict.fromkeys(_skipped(x)) if isinstance(x, Attempt) and x.limits else {}
+    allowed = {s.name: s.reason for s in rule.skips if s.name in skipped} if skipped else {}
     if x.looked_at < rule.minimum_count:
         return Said("inconclusive", f"{x.looked_at} looked at, {rule.minimum_count} asked for", "too-few")
     if rule.minimum_percent:
@@ -481,7 +499,7 @@ def _enough(rule: Requirement, x: Attempt | Finding) -> Said:
     if allowed:
         one = "1 skip is" if len(allowed) == 1 else f"{len(allowed)} skips are"
         return Said("pass", f"{one} allowed by name: " + "; ".join(f"{name}, {why}" for name, why in allowed.items()), "skips")
-    return Said("pass", "")
+    return _PASSED
 
 
 def _skipped(a: Attempt) -> list[str]:

@@ -467,6 +467,54 @@ def test_guessing_is_slow(house: House, monkeypatch: pytest.MonkeyPatch) -> None
         assert int(c.get("/login").headers["retry-after"]) > 1
 
 
+def test_logging_in_with_github(tmp_path: Path) -> None:
+    """GitHub's code becomes a token, the token a user: known by login or number, in whatever case; another user is no member."""
+    who = {"login": "Ann-Octo", "id": 7}
+
+    class GitHub(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
+            assert (self.path, form["code"], form["client_secret"]) == ("/login/oauth/access_token", ["c"], ["shh"])
+            self.say({"access_token": "gho_1"})
+
+        def do_GET(self) -> None:
+            assert (self.path, self.headers["authorization"]) == ("/user", "Bearer gho_1")
+            self.say(who)
+
+        def say(self, body: Any) -> None:
+            raw = json.dumps(body).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(raw)))
+            self.end_headers()
+            self.wfile.write(raw)
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    http = ThreadingHTTPServer(("127.0.0.1", 0), GitHub)
+    threading.Thread(target=http.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{http.server_port}"
+    access = '\n[access]\nlogin = "github"\nclient_id = "dossier"\nclient_secret_env = "SECRET"\nhosts = ["127.0.0.1"]\n'
+    town = Town(tmp_path, settings=TESTS + access + '[[access.member]]\nwho = "github:ann-octo"\nrole = "viewer"\n')
+    town.env |= {"SECRET": "shh", "GITHUB_SERVER_URL": url, "GITHUB_API_URL": url}
+    app = make_app(Place(town.repo, town.env, town.tick, lambda: 0.0), Options(base_url=HOST, login=True))
+    with TestClient(app, base_url=HOST, follow_redirects=False) as c:
+
+        def log_in() -> int:
+            there = urlsplit(c.get("/login").headers["location"])
+            assert there.path == "/login/oauth/authorize"
+            return c.get("/login/callback", params={"state": parse_qs(there.query)["state"][0], "code": "c"}).status_code
+
+        assert log_in() == 303
+        assert c.get("/api/v1/project").json()["you"] == "Ann-Octo"
+        c.cookies.clear()
+        who["login"] = "mallory"
+        assert log_in() == 403
+        assert c.get("/api/v1/project").status_code == 401
+    http.shutdown()
+    http.server_close()
+
+
 def test_a_line_a_request(house: House) -> None:
     """Structured, with the id the answer carries and who asked; no secret, no query."""
     house.lines.clear()

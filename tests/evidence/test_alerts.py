@@ -265,3 +265,51 @@ def test_routes(raw: str, verdict: str, word: str) -> None:
 def test_a_scrape(raw: str, verdict: str) -> None:
     """Declared series are there, each once, with a number; without its end it may have been cut."""
     assert says(raw, series="a").verdict == verdict
+
+
+def tar(**files: bytes) -> bytes:
+    import tarfile
+
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as t:
+        for name, raw in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(raw)
+            t.addfile(info, io.BytesIO(raw))
+    return out.getvalue()
+
+
+DRILL = Path(__file__).resolve().parents[2] / "src/release_dossier/demo/data/v3.8.1/alertmanager-webhook.ndjson"
+FOUR = "SocialPredictDown,SocialPredictNotReady,SocialPredictErrorBudgetBurnFast,SocialPredictLedgerGap"
+
+
+def test_everything_about_alerts_together() -> None:
+    """Rules, routes and a real drill: four of six alerts were seen; who owns them, whether they can fire and reach anybody is known. Each
+    part that is not there is said, and a cut tar is none."""
+    parts = {
+        "rules.yml": (SAMPLES / "prometheus-rules.yml").read_bytes(),
+        "alertmanager.yml": (SAMPLES / "alertmanager-config.yml").read_bytes(),
+        "drill.ndjson": DRILL.read_bytes(),
+    }
+    r = says(tar(**parts), alerts=FOUR, failure_modes="outage=SocialPredictDown")
+    assert (r.format, r.verdict, r.looked_at, r.of) == ("alert-set", "pass", 4, 4)
+    facts = {k: f.value for k, f in r.facts.items()}
+    assert (facts["alerts"], facts["alerts_fired"], facts["alerts_owned"], facts["failure_modes_covered"], facts["notifications"]) == (
+        6,
+        4,
+        6,
+        1,
+        9,
+    )
+    assert "never seen firing: SocialPredictBetLatencyHigh" in says(tar(**parts), alerts=FOUR + ",SocialPredictBetLatencyHigh").cause
+    for gone, words in (("drill.ndjson", "no drill shows that they fire"), ("alertmanager.yml", "whom they reach")):
+        assert words in says(tar(**{k: v for k, v in parts.items() if k != gone}), alerts=FOUR).cause
+    dead = parts["rules.yml"].replace(b'probe_success{job="blackbox-health"} == 0', b"count(up) == 0")
+    assert says(tar(**parts | {"rules.yml": dead}), alerts=FOUR).verdict == "fail"
+    assert "noise is of no format of alerts" in says(tar(**parts, noise=b"noise"), alerts=FOUR).cause
+    raw = tar(**parts)
+    for end in range(600, len(raw.rstrip(b"\0")) + 512, 997):
+        try:
+            assert says(raw[:end], alerts=FOUR).verdict != "pass"
+        except Refused:
+            continue

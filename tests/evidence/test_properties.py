@@ -38,6 +38,11 @@ EVERY = (*SAMPLES, *MORE_SAMPLES)
 each = pytest.mark.parametrize("s", EVERY, ids=[s.format for s in EVERY])
 
 
+def test_every_reader_has_a_sample() -> None:
+    """Of each format one is tried here; .NET's is tried in test_tests_formats.py."""
+    assert set(NAMES) - {s.format for s in EVERY} <= {"dotnet-xml"}
+
+
 @each
 def test_the_sample(s: Sample) -> None:
     """It is recognised by its content, says what is known of it, and gives facts its kind names, in their units."""

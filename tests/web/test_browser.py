@@ -306,3 +306,23 @@ def _listed(repo: Path, root: Path, environ: dict[str, str]) -> None:
         assert main.run(["-C", str(repo), *words]) == 0, out[1].getvalue()
     run("config", "user.signingkey", str(root / "keys" / "ann"))
     run("commit", "-qam", "trust: bo's passkey")
+
+
+def test_two_tabs_see_what_is_signed_in_a_third(visit: Callable[..., Any], copied: Callable[[], Path], environ: dict[str, str]) -> None:
+    """Without being loaded again: the list and the approvals of a release change when somebody signs; what a reader was typing stays."""
+    from tests.web.test_signing import Desk
+
+    desk = Desk(copied(), datetime.fromisoformat("2026-11-23T10:00:00+00:00"), environ)
+    with served(desk.place) as s:
+        board, approvals = visit("/", base=s.url), visit("/releases/trading/3.6.0?tab=approvals", base=s.url)
+        for page in (board, approvals):
+            page.evaluate("window.mark = 1")
+        approvals.get_by_label("Comment, or why not").fill("half a sentence")
+        row = board.get_by_role("row", name=re.compile("trading@3.6.0"))
+        assert "0 of 3" in row.inner_text()
+        fields = desk.read(seat="bo/release-manager")
+        assert desk.record(fields, desk.run(fields["command"], "bo")).status_code == 303
+        row.get_by_text("1 of 3").wait_for()
+        approvals.get_by_role("row", name=re.compile("release-manager")).get_by_text("1 of 1").wait_for()
+        assert approvals.get_by_label("Comment, or why not").input_value() == "half a sentence"
+        assert [p.evaluate("window.mark") for p in (board, approvals)] == [1, 1]

@@ -46,6 +46,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "rules": ("rules", "rules", "rules as data: lint, test, simulate, explain, show"),
     "evidence": ("evidence", "evidence", "what a file says: kinds, read"),
     "ledger": ("ledger", "ledger", "money checks of a SocialPredict ledger"),
+    "attestation": ("attestation", "attestation", "check what another tool signed, offline"),
     "log": ("log", "log", "the transparency log: checkpoint, audit"),
     "serve": ("serve", "serve", "pages and API over this project, on this machine"),
     "token": ("token", "token", "tokens for machines at the server: new, list, revoke"),

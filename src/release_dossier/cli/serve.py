@@ -86,6 +86,7 @@ def _bind(host: str, port: int) -> socket.socket:
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         bound.bind((host, port))
+        bound.listen()  # who is told the address is not turned away while the server begins
     except OSError as e:
         bound.close()
         expected = "a free port"

@@ -7,8 +7,9 @@ checked before a condition is asked (`bind`), and what comes back counts only wh
 
 from __future__ import annotations
 
+import operator
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from math import isfinite
 from typing import Any
@@ -102,6 +103,9 @@ def bind(needs: Sequence[Need], facts: Mapping[str, Fact]) -> tuple[str, str, di
         if need.unit and fact.unit != need.unit:
             return "error", f"{need.fact} is in {shown(fact.unit, 40) or 'no unit'}, the rule asks for {need.unit}", {}
         value: Any = fact.value
+        if type(value) is float and need.type == "float" and isfinite(value) and fact.unit != "credits":  # most facts are
+            values[need.fact] = value
+            continue
         if fact.unit == "credits" and need.type == "int" and isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,40}", value):
             value = int(value)
         whole = isinstance(value, int) and not isinstance(value, bool)
@@ -127,13 +131,17 @@ def ask(
     condition: str, facts: Mapping[str, Any], looked_at: int, of: int | None, verdict: str, units: Mapping[str, str] | None = None
 ) -> tuple[str, str]:
     """(`pass`, ""), (`fail`, why) or (`error`, why). Never `pass` for anything but a BOOL that is true. `units` are for the words."""
+    value: Any = _compared(condition, facts)
+    kind = "BOOL"
     try:
-        answer = _program(condition).eval(data={"facts": facts, "looked_at": looked_at, "of": -1 if of is None else of, "verdict": verdict})
-        value = answer.value()
+        if value is None:
+            given = {"facts": facts, "looked_at": looked_at, "of": -1 if of is None else of, "verdict": verdict}
+            answer = _program(condition).eval(data=given)
+            kind, value = str(answer.type()), answer.value()
     except Exception as e:  # noqa: BLE001  whatever the engine throws, the condition has no answer
         return "error", f"`{condition}` could not be evaluated: {shown(str(e))}"
     if value is not True and value is not False:  # only a BOOL comes back as one of these two
-        return "error", f"`{condition}` gave {shown(f'{answer.type()} {value!r}')}, not true or false"
+        return "error", f"`{condition}` gave {shown(f'{kind} {value!r}')}, not true or false"
     if value:
         return "pass", ""
     said = ", ".join(f"{k} = {shown(str(v))} {(units or {}).get(k, '')}".rstrip() for k, v in sorted(facts.items()))
@@ -141,6 +149,45 @@ def ask(
     bare = _TEXT.sub('""', condition)
     said += "".join(f", {k} = {v}" for k, v in counts.items() if re.search(rf"(?<![.\w]){k}\b", bare))
     return "fail", f"`{condition}` does not hold: {said}"
+
+
+def _compared(condition: str, facts: Mapping[str, Any]) -> bool | None:
+    """The answer where a condition is numbers against numbers, joined by &&; None where it is anything else, for the engine to say.
+
+    Nine conditions in ten are. Crossing into the engine costs 3 µs, this 0.3; tests/rules/test_cel_engines.py holds it to both engines.
+    """
+    plain = _plain(condition)
+    if plain is None:
+        return None
+    for name, compare, bound in plain:
+        value = facts.get(name)
+        if type(value) is not int and type(value) is not float:
+            return None
+        if not compare(value, bound):
+            return False
+    return True
+
+
+_SIGNS: dict[str, Callable[[Any, Any], bool]] = {
+    "<=": operator.le,
+    ">=": operator.ge,
+    "<": operator.lt,
+    ">": operator.gt,
+    "==": operator.eq,
+    "!=": operator.ne,
+}
+_NUMBERS = re.compile(r" ?facts\.([A-Za-z_]\w*) (<=|>=|<|>|==|!=) (-?(?:0|[1-9][0-9]{0,17})(\.[0-9]{1,15})?) ?", re.ASCII)
+
+
+@lru_cache(maxsize=1024)
+def _plain(condition: str) -> tuple[tuple[str, Callable[[Any, Any], bool], int | float], ...] | None:
+    out = []
+    for part in condition.split("&&"):
+        m = _NUMBERS.fullmatch(part)
+        if m is None:
+            return None
+        out.append((m[1], _SIGNS[m[2]], float(m[3]) if m[4] else int(m[3])))
+    return tuple(out)
 
 
 @lru_cache(maxsize=256)

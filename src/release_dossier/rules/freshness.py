@@ -78,17 +78,22 @@ def stale(rule: Requirement, a: Attempt, topologies: Sequence[Attempt], now: dat
 
 def out_of_time(a: Attempt, now: datetime) -> tuple[str, str]:
     """(cause, words) of what is wrong with the three times of an attempt."""
-    observed, collected, recorded = moment(a.observed_at), moment(a.collected_at), moment(a.recorded_at)
-    if observed is None or collected is None or recorded is None:
-        return "times", f"{_three(a)}: not all three are moments"
-    ahead = after(now, CLOCK_SKEW_SECONDS_MAX)
-    if recorded > ahead or collected > ahead or observed > ahead:
+    newest, fault = _order(a.observed_at, a.collected_at, a.recorded_at)
+    if newest is None:
+        return "times", f"{_three(a)}: {fault}"
+    if newest > after(now, CLOCK_SKEW_SECONDS_MAX):
         return "future", f"it is from the future: {_three(a)}"
-    if (observed > collected and observed > after(collected, CLOCK_SKEW_SECONDS_MAX)) or (
-        collected > recorded and collected > after(recorded, CLOCK_SKEW_SECONDS_MAX)
-    ):
-        return "times", f"{_three(a)}: not in that order"
-    return "", ""
+    return ("times", f"{_three(a)}: {fault}") if fault else ("", "")
+
+
+@lru_cache(maxsize=16_384)
+def _order(observed_at: str, collected_at: str, recorded_at: str) -> tuple[datetime | None, str]:
+    """The latest of three moments, and what is wrong with their order. Remembered: documents do not change, and are decided about again."""
+    observed, collected, recorded = moment(observed_at), moment(collected_at), moment(recorded_at)
+    if observed is None or collected is None or recorded is None:
+        return None, "not all three are moments"
+    wrong = observed > after(collected, CLOCK_SKEW_SECONDS_MAX) or collected > after(recorded, CLOCK_SKEW_SECONDS_MAX)
+    return max(observed, collected, recorded), "not in that order" if wrong else ""
 
 
 def _three(a: Attempt) -> str:

@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -234,10 +234,20 @@ def protected_ref(repo: Repository, pin: Pin) -> str:
     return remote if pin.remote and repo.exists(remote) else f"refs/heads/{pin.protected_branch}"
 
 
-def open_world(start: Path, environ: Mapping[str, str], now: datetime) -> World:
+def file_store(home: Path, trust: Trust, environ: Mapping[str, str]) -> Store:
+    """The store in a state folder, as whoever may sign for this machine opens it."""
+    return FileStore(home, trust.project, signer_path=producer_key_path(home, environ), public_keys=trust.public_keys())
+
+
+def open_world(
+    start: Path, environ: Mapping[str, str], now: datetime, store_of: Callable[[Path, Trust, Mapping[str, str]], Store] = file_store
+) -> World:
     """Open the project `start` lies in.
 
     A clone that has no state yet pins what the default branch of its remote says (`_trunk`), and makes its own producer key.
+
+    Args:
+        store_of: what opens the store; a server that only reads pages opens it when something is written.
 
     Raises:
         Refused: `project.*`, `settings.*`. Corrupt: `trust.*`, `log.*`. Unavailable: the state folder cannot be used.
@@ -252,8 +262,7 @@ def open_world(start: Path, environ: Mapping[str, str], now: datetime) -> World:
         raise Corrupt("trust.rolled-back", at=at, found=found, expected=f"version {pin.trust_version} or newer, which was seen before")
     if trust.document.version > pin.trust_version:
         write_pin(home, msgspec.structs.replace(pin, trust_version=trust.document.version))
-    store = FileStore(home, trust.project, signer_path=producer_key_path(home, environ), public_keys=trust.public_keys())
-    return World(repo, home, store, pin, trust, chain, now, environ)
+    return World(repo, home, store_of(home, trust, environ), pin, trust, chain, now, environ)
 
 
 def write_pin(home: Path, pin: Pin) -> None:

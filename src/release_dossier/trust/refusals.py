@@ -3,6 +3,23 @@
 from __future__ import annotations
 
 CODES = {
+    "attestation.keys": (
+        "More signatures are asked for than keys were given.",
+        "Give each key with --key, and a threshold no larger than their number.",
+    ),
+    "attestation.subject": (
+        "An attestation is about something else than the artifact.",
+        "Compare sha256sum of the artifact with the subjects it names.",
+    ),
+    "attestation.threshold": (
+        "Too few of the keys that were given signed the envelope.",
+        "Do not rely on it; check that these are the keys its maker publishes.",
+    ),
+    "attestation.unreadable": ("A file cannot be read.", "Check its path."),
+    "attestation.whom": (
+        "It was not said whom to believe, or not what the bundle is about.",
+        "--artifact FILE, and --key FILE or --identity WHO --issuer URL.",
+    ),
     "log.no-key": ("A log to follow was named without the key it signs with.", "--key NAME+HASH+KEY, which its operator publishes."),
     "log.place": ("--log names neither a folder nor an address.", "Give the folder a log publishes to, or http(s)://ADDRESS."),
     "log.proof": (

@@ -134,7 +134,7 @@ class Guard:
                 raise Refused(
                     "access.origin", at="Origin", found="neither Origin nor Sec-Fetch-Site", expected="a request from our own page"
                 )
-            if access is not None or scope["method"] not in SAFE:
+            if access is not None:  # without login there is one client, this machine's own user
                 self._paced(scope, who, need)
             if not may(who, need, public_badges=bool(access and access.public_badges)):
                 return self._turned_away(scope, who, need, seen.id)

@@ -8,18 +8,24 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
+from typing import Any, cast
 
 import msgspec
 
+from release_dossier.errors import DossierError
+from release_dossier.ports import Store
 from release_dossier.project import Settings
-from release_dossier.steps.world import World, open_world
+from release_dossier.steps.world import World, file_store, open_world
 from release_dossier.store.tail import Tail
+from release_dossier.trust.document import Trust
 from release_dossier.web.board import Board
 from release_dossier.web.catalog import Catalog, Read
 
 GROUND_SECONDS = 5.0  # seconds people and settings are believed before the protected branch is asked again: three git commands
+GROUND_SECONDS_MAX = 60.0  # seconds after which nobody is shown what they were: a page waits for the branch
 
 
 class Ground(msgspec.Struct, frozen=True):
@@ -49,7 +55,8 @@ class Place:
     def __init__(self, root: Path, environ: Mapping[str, str], clock: Callable[[], datetime], ticks: Callable[[], float]) -> None:
         self.root, self.environ, self.clock, self._ticks = root, dict(environ), clock, ticks
         self._turn = threading.Lock()
-        world = open_world(root, self.environ, clock())
+        self._store: tuple[str, Store] | None = None
+        world = open_world(root, self.environ, clock(), self._store_of)
         self.home, self.project = world.home, world.trust.project
         self.name = self.root.name
         self._ground, self._looked = _ground(world), ticks()
@@ -64,17 +71,35 @@ class Place:
         return open_world(self.root, self.environ, self.clock())
 
     def ground(self) -> Ground:
-        """People and settings, at most `GROUND_SECONDS` old, with the time of now."""
-        if self._ticks() - self._looked > GROUND_SECONDS and self._turn.acquire(blocking=False):
-            try:
-                fresh = _ground(self.world())
-                if fresh.world.trust.digest != self._ground.world.trust.digest:
-                    self._keys = fresh.world.trust.public_keys()
-                self._ground, self._looked = fresh, self._ticks()
-            finally:
-                self._turn.release()
+        """People and settings, with the time of now. Older than `GROUND_SECONDS`, they are looked at again behind this answer; older than
+        `GROUND_SECONDS_MAX`, before it."""
+        age = self._ticks() - self._looked
+        if age > GROUND_SECONDS_MAX:
+            with self._turn:
+                self._look()
+        elif age > GROUND_SECONDS and self._turn.acquire(blocking=False):
+            threading.Thread(target=self._look_behind, daemon=True).start()
         g = self._ground
         return Ground(msgspec.structs.replace(g.world, now=self.clock()), g.settings)
+
+    def _look(self) -> None:
+        fresh = _ground(open_world(self.root, self.environ, self.clock(), self._store_of))
+        if fresh.world.trust.digest != self._ground.world.trust.digest:
+            self._keys = fresh.world.trust.public_keys()
+        self._ground, self._looked = fresh, self._ticks()
+
+    def _look_behind(self) -> None:
+        try:
+            with suppress(DossierError):  # said again, to somebody, by the look that is waited for
+                self._look()
+        finally:
+            self._turn.release()
+
+    def _store_of(self, home: Path, trust: Trust, environ: Mapping[str, str]) -> Store:
+        """The store, opened when something asks it, and kept as long as the people are the same."""
+        if self._store is None or self._store[0] != trust.digest:
+            self._store = trust.digest, cast(Store, _Later(lambda: file_store(home, trust, environ)))
+        return self._store[1]
 
     def board(self, now: datetime) -> Board:
         """The list of releases at `now`; made again when the log grew or a release changed by age."""
@@ -87,6 +112,20 @@ class Place:
     def read(self, digest: str) -> Read:
         """A statement by its whole digest."""
         return self.catalog.read(self.catalog.entry(digest))
+
+
+class _Later:
+    """A store that is opened when it is first asked for something: opening reads the whole log."""
+
+    def __init__(self, make: Callable[[], Store]) -> None:
+        self._make, self._turn = make, threading.Lock()
+        self._made: Store | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        with self._turn:
+            if self._made is None:
+                self._made = self._make()
+        return getattr(self._made, name)
 
 
 def _ground(world: World) -> Ground:

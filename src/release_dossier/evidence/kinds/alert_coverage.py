@@ -34,6 +34,7 @@ KIND = Kind(
     ),
     formats=(
         "alert-history",
+        "alert-set",
         "alertmanager-alerts",
         "alertmanager-config",
         "fire-drill",

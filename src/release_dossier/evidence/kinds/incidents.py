@@ -16,6 +16,7 @@ KIND = Kind(
         ("incidents_open", "incidents", "of them that go on"),
         ("incidents_severe", "incidents", "of them of the highest severities"),
         ("incidents_detected_by_alert", "incidents", "of them where an alert is named that noticed it"),
+        ("incidents_of_<service>", "incidents", "in one service"),
         ("duration", "min", "of all of them together, where it is written down"),
         ("duration_longest", "min", "of the longest"),
         ("actions", "actions", "that were to be done"),

@@ -28,6 +28,8 @@ KIND = Kind(
         ("services", "services", "that reported"),
         ("root_p95", "ms", "95 % of the root spans were shorter"),
         ("queries", "queries", "asked of a server"),
+        ("last_min.<query>", "value", "the least of the last samples of one query"),
+        ("last_max.<query>", "value", "the greatest of the last samples of one query"),
         ("queries_answered", "queries", "of them answered with numbers up to the end"),
     ),
     formats=("otlp", "prometheus-query", "prometheus-recording", "prometheus-targets", "prometheus-text"),

@@ -17,6 +17,7 @@ from release_dossier.evidence.own import read as read_own
 from release_dossier.evidence.readers import (
     actionlint,
     alert_history,
+    alert_set,
     alertmanager_alerts,
     alertmanager_config,
     attestation,
@@ -124,6 +125,7 @@ HEAD_BYTES = 64 * 1024  # what a format is recognised from
 READERS: tuple[ModuleType, ...] = (  # by the alphabet, so that two people add to it without meeting
     actionlint,
     alert_history,
+    alert_set,
     alertmanager_alerts,
     alertmanager_config,
     attestation,

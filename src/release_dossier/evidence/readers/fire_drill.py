@@ -30,6 +30,30 @@ def read(stream: IO[bytes], given: Given) -> Reading:
     Raises:
         Refused: `fire-drill.no-delivery`.
     """
+    d = drill(stream)
+    reading = _reading(d.fired, d.resolved, d.broken, given.declared("alerts"), d.last)
+    told = {"firing": d.sent.count("firing"), "resolved": d.sent.count("resolved")}
+    more = {f"notifications_{k}": Fact(n, "notifications") for k, n in told.items()}
+    return msgspec.structs.replace(reading, facts=reading.facts | {"notifications": Fact(len(d.sent), "notifications")} | more)
+
+
+class Drill(msgspec.Struct, frozen=True):
+    """What was delivered: names that fired, names of which every alert resolved, what was no delivery, each delivery's status, the last
+    moment."""
+
+    fired: set[str]
+    resolved: set[str]
+    broken: int
+    sent: list[Any]
+    last: Any
+
+
+def drill(stream: IO[bytes]) -> Drill:
+    """Every delivery.
+
+    Raises:
+        Refused: `fire-drill.no-delivery`.
+    """
     last_of: dict[str, dict[str, str]] = {}
     broken = 0
     sent: list[Any] = []
@@ -49,10 +73,7 @@ def read(stream: IO[bytes], given: Given) -> Reading:
             "fire-drill.no-delivery", at="file", found=f"{broken} lines that are none", expected="deliveries of Alertmanager's webhook"
         )
     resolved = {name for name, each in last_of.items() if set(each.values()) == {"resolved"}}
-    reading = _reading(set(last_of), resolved, broken, given.declared("alerts"), last)
-    told = {"firing": sent.count("firing"), "resolved": sent.count("resolved")}
-    more = {f"notifications_{k}": Fact(n, "notifications") for k, n in told.items()}
-    return msgspec.structs.replace(reading, facts=reading.facts | {"notifications": Fact(len(sent), "notifications")} | more)
+    return Drill(set(last_of), resolved, broken, sent, last)
 
 
 def _note(alert: Any, last_of: dict[str, dict[str, str]]) -> bool:

@@ -11,7 +11,7 @@ from typing import IO, Any
 
 from release_dossier.digest import parse_json
 from release_dossier.errors import Refused
-from release_dossier.evidence.readers.given import Given, lines, mapping, objects, word
+from release_dossier.evidence.readers.given import Given, Lines, mapping, objects, word
 from release_dossier.evidence.readers.sniff import outline
 from release_dossier.evidence.reading import Counterexample, Fact, Reading, example, first
 from release_dossier.limits import EVIDENCE_LINE_BYTES_MAX
@@ -40,7 +40,8 @@ def read(stream: IO[bytes], given: Given) -> Reading:
     bad: list[Counterexample] = []
     broken: list[Counterexample] = []
     packages = named = 0
-    for number, raw in _objects(stream):
+    read = Lines(stream)
+    for number, raw in _objects(read):
         packages += 1
         for package, analyzers in mapping(parse_json(raw, f"object ending at line {number}", EVIDENCE_LINE_BYTES_MAX), "object").items():
             named += 1
@@ -50,10 +51,8 @@ def read(stream: IO[bytes], given: Given) -> Reading:
                     continue
                 for f in objects(findings, f"{package}.{analyzer}"):
                     bad.append(example(f"{analyzer}: {word(f.get('message'))}", word(f.get("posn"))))
-    cause = ""
-    if given.exit_status is None:
-        cause = "the exit status did not come with it: it may have been cut off"
-    elif broken:
+    cause = read.doubt(given.exit_status)
+    if broken and not cause:
         cause = broken[0].text
     verdict: Any = "fail" if bad else "missing" if packages == 0 else "inconclusive" if cause else "pass"
     return Reading(
@@ -71,11 +70,11 @@ def read(stream: IO[bytes], given: Given) -> Reading:
     )
 
 
-def _objects(stream: IO[bytes]) -> Any:
+def _objects(read: Lines) -> Any:
     """(line, bytes) of each object. vet ends each with a brace at the margin, or writes `{}`."""
     held: list[bytes] = []
     size = number = 0
-    for number, line in lines(stream):
+    for number, line in read:
         if not held and line.lstrip().startswith(b"#"):
             continue
         held.append(line)

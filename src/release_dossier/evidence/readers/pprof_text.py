@@ -16,12 +16,12 @@ from release_dossier.evidence.readers.given import Given, Lines, wrong_shape
 from release_dossier.evidence.reading import Reading
 
 NAME = "pprof-text"
-_HEAP = re.compile(r"heap profile:\s*(\d+):\s*(\d+)\s*\[\s*(\d+):\s*(\d+)\]\s*@\s*([a-z_0-9]*)(?:/(\d+))?")
-_COUNTED = re.compile(r"(\w+) profile: total (\d+)")
-_ENTRY = re.compile(r"\s*(\d+):\s*(\d+)\s*\[\s*(\d+):\s*(\d+)\]\s*@((?:\s+0x[0-9a-fA-F]+)*)\s*\Z")
-_PAIR = re.compile(r"\s*(\d+)\s+(\d+)\s*@((?:\s+0x[0-9a-fA-F]+)*)\s*\Z")
-_COUNT = re.compile(r"\s*(\d+)\s*@((?:\s+0x[0-9a-fA-F]+)*)\s*\Z")
-_SYMBOL = re.compile(r"\s*(0x[0-9a-fA-F]+)\s+(\S.*?)(?:\s+\(([^()]*?)(?::(\d+))?\))?\s*\Z")
+_HEAP = re.compile(r"heap profile:\s*(\d{1,18}):\s*(\d{1,18})\s*\[\s*(\d{1,18}):\s*(\d{1,18})\]\s*@\s*([a-z_0-9]*)(?:/(\d{1,18}))?")
+_COUNTED = re.compile(r"(\w+) profile: total (\d{1,18})")
+_ENTRY = re.compile(r"\s*(\d{1,18}):\s*(\d{1,18})\s*\[\s*(\d{1,18}):\s*(\d{1,18})\]\s*@((?:\s+0x[0-9a-fA-F]+)*)\s*\Z")
+_PAIR = re.compile(r"\s*(\d{1,18})\s+(\d{1,18})\s*@((?:\s+0x[0-9a-fA-F]+)*)\s*\Z")
+_COUNT = re.compile(r"\s*(\d{1,18})\s*@((?:\s+0x[0-9a-fA-F]+)*)\s*\Z")
+_SYMBOL = re.compile(r"\s*(0x[0-9a-fA-F]+)\s+(\S.*?)(?:\s+\(([^()]*?)(?::(\d{1,18}))?\))?\s*\Z")
 _PC = re.compile(r"\s*(?:PC:\s+)?((?:0x[0-9a-fA-F]+[:\s]*)+)(.*)\Z")
 _FIRST = (b"heap profile:", b"--- heapz", b"--- contention", b"--- mutex", b"--- threadz", b"--- heap ", b"--- growthz")
 

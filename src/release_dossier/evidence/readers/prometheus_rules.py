@@ -33,8 +33,8 @@ _TEMPLATE_CHARS_MAX = 10_000  # characters of one annotation; people write some 
 _OPENS, _KNOWN = ("if", "range", "with", "define", "block"), frozenset(["labels", "value", "externalLabels", "externalURL"])
 
 
-class _File:
-    """What was found so far."""
+class Rules:
+    """What was found in files of rules so far."""
 
     def __init__(self, legacy: bool) -> None:
         self.legacy = legacy
@@ -61,15 +61,8 @@ def read(stream: IO[bytes], given: Given) -> Reading:
     Raises:
         Refused: `yaml.*`, `evidence.shape`.
     """
-    file = _File(given.expectations.get("name_validation") == "legacy")
-    late = 0
-    for i, document in enumerate(documents(stream)):
-        before = file.rules
-        for groups, at in _groups(document):
-            _read_groups(file, groups, at)
-        late += file.rules - before if i and "apiVersion" not in document else 0
-    unread = [f"{late} rules stand behind the first document, where Prometheus does not look"] if late else []
-    unread += [f"{len(file.strange)} rules are in a dialect of PromQL that is not read here: {file.strange[0]}"] if file.strange else []
+    file = Rules(given.expectations.get("name_validation") == "legacy")
+    unread = collect(file, stream)
     twins = (f"{file.twins} rules are there twice",) if file.twins else ()
     return alerting.reading(
         NAME,
@@ -83,6 +76,23 @@ def read(stream: IO[bytes], given: Given) -> Reading:
         limits=twins,
         tool="prometheus",
     )
+
+
+def collect(file: Rules, stream: IO[bytes]) -> list[str]:
+    """Enter every rule of a stream into `file`; what of it could not be looked at.
+
+    Raises:
+        Refused: `yaml.*`, `evidence.shape`.
+    """
+    late, strange = 0, len(file.strange)
+    for i, document in enumerate(documents(stream)):
+        before = file.rules
+        for groups, at in _groups(document):
+            _read_groups(file, groups, at)
+        late += file.rules - before if i and "apiVersion" not in document else 0
+    unread = [f"{late} rules stand behind the first document, where Prometheus does not look"] if late else []
+    new = file.strange[strange:]
+    return unread + ([f"{len(new)} rules are in a dialect of PromQL that is not read here: {new[0]}"] if new else [])
 
 
 def _groups(document: Any) -> list[tuple[Any, str]]:
@@ -108,7 +118,7 @@ def _name(item: dict[str, Any]) -> str:
     return str(metadata.get("name", "?")) if isinstance(metadata, dict) else "?"
 
 
-def _read_groups(file: _File, holder: Any, at: str) -> None:
+def _read_groups(file: Rules, holder: Any, at: str) -> None:
     groups = holder.get("groups")
     file.faults += [example(f"unknown field {k}", at) for k in holder if k not in ("groups", "namespace")]
     if groups is None:
@@ -141,7 +151,7 @@ def _read_groups(file: _File, holder: Any, at: str) -> None:
                 _read_rule(file, rule, place)
 
 
-def _read_rule(file: _File, rule: dict[str, Any], at: str) -> None:
+def _read_rule(file: Rules, rule: dict[str, Any], at: str) -> None:
     """One rule, as rulefmt of Prometheus judges it."""
     file.rules += 1
     record, alert, expr = rule.get("record"), rule.get("alert"), rule.get("expr")
@@ -176,7 +186,7 @@ def _read_rule(file: _File, rule: dict[str, Any], at: str) -> None:
     _expression(file, Alert(name=str(alert or ""), at=at, labels=labels, annotations=annotations, expr=text), len(file.faults) > before)
 
 
-def _expression(file: _File, alert: Alert, faulty: bool) -> None:
+def _expression(file: Rules, alert: Alert, faulty: bool) -> None:
     """Parse it; enter the alert, or what is wrong with it."""
     if alert.expr.strip():
         try:
@@ -190,13 +200,13 @@ def _expression(file: _File, alert: Alert, faulty: bool) -> None:
         file.alerts.append(msgspec.structs.replace(alert, state="refused") if faulty else alert)
 
 
-def _recording(file: _File, rule: dict[str, Any], record: str, at: str) -> None:
+def _recording(file: Rules, rule: dict[str, Any], record: str, at: str) -> None:
     file.faults += [example(f"a recording rule has no {k}", at) for k in ("for", "keep_firing_for", "annotations") if rule.get(k)]
     if (file.legacy and not _METRIC.match(record)) or any(c in record for c in '{}"') or not record.strip():
         file.faults.append(example(f"{record!r} is no name for a series", at))
 
 
-def _texts(file: _File, rule: dict[str, Any], key: str, at: str) -> dict[str, str]:
+def _texts(file: Rules, rule: dict[str, Any], key: str, at: str) -> dict[str, str]:
     value = rule.get(key)
     if value is None:
         return {}
@@ -206,7 +216,7 @@ def _texts(file: _File, rule: dict[str, Any], key: str, at: str) -> dict[str, st
     return {str(k): "" if v is None else str(v) for k, v in value.items()}
 
 
-def _duration(file: _File, value: Any, at: str) -> None:
+def _duration(file: Rules, value: Any, at: str) -> None:
     if not (isinstance(value, str) and _DURATION.match(value)) and value != 0 and value != "0":
         file.faults.append(example(f"{value!r} is no duration", at))
 

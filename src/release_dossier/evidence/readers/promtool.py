@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import IO, Any
 
-from release_dossier.evidence.readers.given import Given, lines
+from release_dossier.evidence.readers.given import Given, Lines
 from release_dossier.evidence.reading import Fact, Reading, example, first
 
 NAME = "promtool"
@@ -23,7 +23,8 @@ def read(stream: IO[bytes], given: Given) -> Reading:
     files = good = rules = 0
     failing = open_ = counted = False
     bad = []
-    for number, raw in lines(stream):
+    read = Lines(stream)
+    for number, raw in read:
         text = raw.decode("utf-8", "replace")
         if text.startswith(("Checking ", "Unit Testing:")):
             files += 1
@@ -45,6 +46,8 @@ def read(stream: IO[bytes], given: Given) -> Reading:
     if verdict == "pass" and (given.exit_status is None or given.exit_status or good < files):
         why = "its exit status did not come with it" if given.exit_status is None else f"it ended with {given.exit_status}"
         verdict, cause = "inconclusive", f"{good} of {files} files say SUCCESS; {why}"
+    if verdict == "pass" and not read.ended:
+        verdict, cause = "inconclusive", read.doubt(given.exit_status)
     return Reading(
         kind="alert-coverage",
         format=NAME,

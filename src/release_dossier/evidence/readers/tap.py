@@ -10,7 +10,7 @@ import re
 from typing import IO, Any
 
 from release_dossier.errors import Refused
-from release_dossier.evidence.readers.given import Given, lines, skips, test_facts
+from release_dossier.evidence.readers.given import Given, Lines, skips, test_facts
 from release_dossier.evidence.reading import Counterexample, Reading, example, first
 
 NAME = "tap"
@@ -26,6 +26,7 @@ def recognises(head: bytes) -> bool:
 
 class _Run:
     def __init__(self) -> None:
+        self.cut = False
         self.plan: int | None = None
         self.why_none = self.bail = ""
         self.seen: dict[int, int] = {}
@@ -41,7 +42,8 @@ def read(stream: IO[bytes], given: Given) -> Reading:
         Refused: `tap.no-result`.
     """
     run = _Run()
-    for number, raw in lines(stream):
+    text_of = Lines(stream)
+    for number, raw in text_of:
         text = raw.decode("utf-8", "replace")
         if text.startswith("Bail out!"):
             run.bail = text[9:].strip() or "no reason given"
@@ -52,6 +54,7 @@ def read(stream: IO[bytes], given: Given) -> Reading:
             _point(run, number, bool(point[1]), point[2], point[3].strip(), (point[4] or "").strip())
     if run.plan is None and not run.seen and not run.bail:
         raise Refused("tap.no-result", at="file", found="neither a plan nor a result", expected="lines of ok and not ok")
+    run.cut = not text_of.ended
     return _reading(run, given)
 
 
@@ -75,7 +78,9 @@ def _point(run: _Run, line: int, failed: bool, number: str | None, title: str, d
 def _reading(run: _Run, given: Given) -> Reading:
     held = sum(run.seen.values())
     bad = [*run.bad, *([example(f"Bail out! {run.bail}", "Bail out!")] if run.bail else [])]
-    if run.plan is None:
+    if run.cut:
+        cause = "its last line does not end: it was cut off"
+    elif run.plan is None:
         cause = "it holds no plan, so nothing tells how many tests there should be"
     elif run.plan != held:
         cause = f"the plan is {run.plan} tests and {held} are there"

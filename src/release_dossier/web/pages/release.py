@@ -212,7 +212,7 @@ def _summary(place: Place, r: Round, docs: Documents, needs: list[dict[str, Any]
 def _strip(docs: Documents, needs: list[dict[str, Any]], now: datetime) -> pictures.Strip | None:
     decided = docs.decided["at"] if docs.decided else ""
     items = [
-        (n["id"], n["observed_at"] if n["state"] == "pass" else decided, n["expires_at"], n["hold"].state, n["hold"].words)
+        (n["id"], (n["state"] == "pass" and n["observed_at"]) or decided, n["expires_at"], n["hold"].state, n["hold"].words)
         for n in needs
         if n["hold"] and (n["observed_at"] or decided)
     ]

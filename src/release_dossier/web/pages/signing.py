@@ -91,6 +91,7 @@ def show(
         challenge=_url64(challenge(draft.message)),
         credentials=" ".join(k.credential for k in passkeys),
         site=site,
+        named=str(request.url.replace(hostname="localhost")),
         keys=[k for k in who.keys if not k.credential],
         releases=_releases(place, wish),
     )
@@ -157,6 +158,7 @@ def passkey(request: Request, person: str = "") -> Response:
         site=site,
         challenge=ask,
         handle=_url64(chosen.encode()),
+        named=str(request.url.replace(hostname="localhost")),
         made=None,
     )
 
@@ -197,6 +199,7 @@ def made(request: Request, person: Text, credential: Text) -> Response:
         site=site,
         challenge="",
         handle="",
+        named="",
         made={"line": f"{key.public} passkey:{key.credential}", "id": key.id, "file": f"{person}-passkey.pub"},
     )
 

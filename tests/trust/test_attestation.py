@@ -1,0 +1,144 @@
+"""`dossier attestation`: other tools' envelopes by keys that were given, Sigstore bundles by a trusted root that was given."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from release_dossier.cli import main
+from release_dossier.digest import canonical
+from release_dossier.trust.dsse import pae
+from release_dossier.trust.keys import P256, Signer, generate, parse_private, parse_public
+from release_dossier.trust.merkle import EMPTY_ROOT, leaf_hash
+from release_dossier.trust.note import note_line
+from release_dossier.trust.statement import PAYLOAD_TYPE
+
+ONE, TWO, THREE = (parse_private(generate(kind)[0], "key") for kind in ("ssh-ed25519", P256, "ssh-ed25519"))
+ARTIFACT = b"the thing itself"
+STATEMENT = canonical(
+    {
+        "_type": "https://in-toto.io/Statement/v1",
+        "subject": [{"name": "thing", "digest": {"sha256": hashlib.sha256(ARTIFACT).hexdigest()}}],
+        "predicateType": "https://slsa.dev/provenance/v1",
+        "predicate": {},
+    }
+)
+
+
+def dossier(*args: str) -> tuple[int, Any]:
+    runner = CliRunner()
+    with runner.isolation() as streams:
+        code = main.run(["attestation", *args, "--json"])
+        return code, json.loads(streams[0].getvalue())
+
+
+def envelope(*signers: Signer, hint: str = "what others call it", kind: str = PAYLOAD_TYPE, payload: bytes = STATEMENT) -> dict[str, Any]:
+    message = pae(kind, payload)
+    signatures = [{"keyid": hint, "sig": base64.b64encode(s.sign(message)).decode()} for s in signers]
+    return {"payload": base64.b64encode(payload).decode(), "payloadType": kind, "signatures": signatures}
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    for name, s in {"one": ONE, "two": TWO, "three": THREE}.items():
+        (tmp_path / f"{name}.pem").write_bytes(parse_public(s.public, name).pem())
+        (tmp_path / f"{name}.pub").write_text(s.public)
+    (tmp_path / "artifact").write_bytes(ARTIFACT)
+    (tmp_path / "other").write_bytes(b"another thing")
+    return tmp_path
+
+
+def test_a_threshold_counts_keys_and_not_signatures(place: Path) -> None:
+    """Two of three keys are two whatever their ids are called; the same key twice is one; a key nobody gave is none."""
+    file = place / "x.json"
+    keys = [x for n in ("one.pem", "two.pub", "three.pem") for x in ("--key", str(place / n))]
+    file.write_text(json.dumps(envelope(ONE, TWO)))
+    code, found = dossier(str(file), *keys, "--threshold", "2", "--artifact", str(place / "artifact"))
+    assert (code, found["signed_by"]) == (0, sorted((ONE.key_id, TWO.key_id)))
+    assert found["predicate_type"] == "https://slsa.dev/provenance/v1"
+    file.write_text(json.dumps(envelope(ONE, ONE)))
+    code, found = dossier(str(file), *keys, "--threshold", "2")
+    assert (code, found["error"]["code"]) == (40, "attestation.threshold")
+    assert dossier(str(file), "--key", str(place / "two.pub"))[0] == 40
+    twice = ("--key", str(place / "one.pem"), "--key", str(place / "one.pub"))
+    assert dossier(str(file), *twice, "--threshold", "2")[1]["error"]["code"] == "attestation.keys"
+
+
+def test_it_is_about_the_artifact_or_nothing(place: Path) -> None:
+    """Another artifact, or a payload that says of nothing that it is about it, does not hold; without one the payload's type is free."""
+    file, key = place / "x.json", ("--key", str(place / "one.pem"))
+    file.write_text(json.dumps(envelope(ONE)))
+    assert dossier(str(file), *key, "--artifact", str(place / "other"))[1]["error"]["code"] == "attestation.subject"
+    file.write_text(json.dumps(envelope(ONE, kind="text/plain", payload=ARTIFACT)))
+    assert dossier(str(file), *key)[0] == 0
+    assert dossier(str(file), *key, "--artifact", str(place / "artifact"))[1]["error"]["code"] == "attestation.subject"
+    assert dossier(str(place / "none"), *key)[1]["error"]["code"] == "attestation.unreadable"
+
+
+def sigstore(signer: Signer, log: Signer, artifact: bytes = ARTIFACT) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A bundle with a managed key, in a log of one entry, and the trusted root that knows that log."""
+    public, log_public = parse_public(signer.public, "signer"), parse_public(log.public, "log")
+    signature = base64.b64encode(signer.sign(artifact)).decode()
+    spec = {
+        "data": {"hash": {"algorithm": "sha256", "value": hashlib.sha256(artifact).hexdigest()}},
+        "signature": {"content": signature, "publicKey": {"content": base64.b64encode(public.pem()).decode()}},
+    }
+    body = canonical({"apiVersion": "0.0.1", "kind": "hashedrekord", "spec": spec})
+    root = base64.b64encode(leaf_hash(body)).decode()
+    text = f"log.example - 1\n1\n{root}\n".encode()
+    log_id = base64.b64encode(hashlib.sha256(log_public.spki()).digest()).decode()
+    entry = {
+        "logIndex": "0",
+        "logId": {"keyId": log_id},
+        "canonicalizedBody": base64.b64encode(body).decode(),
+        "inclusionProof": {
+            "logIndex": "0",
+            "treeSize": "1",
+            "rootHash": root,
+            "hashes": [],
+            "checkpoint": {"envelope": (text + b"\n" + note_line("log.example", text, log)).decode()},
+        },
+    }
+    bundle = {
+        "mediaType": "application/vnd.dev.sigstore.bundle.v0.3+json",
+        "verificationMaterial": {"publicKey": {"hint": "x"}, "tlogEntries": [entry]},
+        "messageSignature": {"signature": signature},
+    }
+    key = {"rawBytes": base64.b64encode(log_public.spki()).decode()}
+    return bundle, {"tlogs": [{"publicKey": key, "logId": {"keyId": log_id}}]}
+
+
+def test_a_bundle_with_a_managed_key_holds_under_its_log(place: Path) -> None:
+    """Signature, entry and checkpoint fit: it holds. Another key, artifact, log, root or entry: it does not, each with a type."""
+    bundle, root = sigstore(TWO, THREE)
+    (place / "b.json").write_text(json.dumps(bundle))
+    (place / "root.json").write_text(json.dumps(root))
+    (place / "strange.json").write_text(json.dumps(sigstore(TWO, ONE)[1]))
+    base = (str(place / "b.json"), "--artifact", str(place / "artifact"), "--root", str(place / "root.json"))
+    assert dossier(*base, "--key", str(place / "two.pem")) == (
+        0,
+        {"payload_type": "", "predicate_type": "", "signed_by": [TWO.key_id], "subject": []},
+    )
+    assert dossier(*base, "--key", str(place / "one.pem"))[1]["error"]["code"] == "sigstore.verification"
+    assert dossier(*base[:2], str(place / "other"), *base[3:], "--key", str(place / "two.pem"))[0] == 40
+    assert dossier(*base[:-1], str(place / "strange.json"), "--key", str(place / "two.pem"))[0] == 40
+    assert dossier(*base)[1]["error"]["code"] == "attestation.whom"
+    entry = bundle["verificationMaterial"]["tlogEntries"][0]
+    for change in (
+        {"canonicalizedBody": base64.b64encode(canonical({"apiVersion": "0.0.1", "kind": "hashedrekord", "spec": {}})).decode()},
+        {"inclusionProof": {**entry["inclusionProof"], "rootHash": base64.b64encode(EMPTY_ROOT).decode()}},
+        {"inclusionProof": {**entry["inclusionProof"], "logIndex": "1"}},
+        {"inclusionPromise": {"signedEntryTimestamp": "AAAA"}, "integratedTime": "1"},
+        {"logId": {"keyId": "AAAA"}},
+        {"inclusionProof": {}},
+    ):
+        bad = {**bundle, "verificationMaterial": {"publicKey": {"hint": "x"}, "tlogEntries": [{**entry, **change}]}}
+        (place / "b.json").write_text(json.dumps(bad))
+        code, found = dossier(*base, "--key", str(place / "two.pem"))
+        assert (code, found["error"]["code"]) in ((40, "sigstore.verification"), (20, "sigstore.bundle")), change

@@ -52,6 +52,12 @@ class Sale(msgspec.Struct, frozen=True, kw_only=True):
     outcomes: tuple[int, ...] = ()  # gross credits under each ruleset or order of rows that may have held, where they differ
 
     @property
+    def dust(self) -> tuple[int, int]:
+        """What may have been taken off it, least and most; nothing is said where its price itself is not known."""
+        gross = self.shares * self.price
+        return (0, 0) if self.against or self.outcomes else (gross - self.high, gross - self.low)
+
+    @property
     def minted(self) -> int:
         """Credits paid beyond the shares that left the pool."""
         return 0 if self.against else self.shares * (self.price - 1)

@@ -19,8 +19,8 @@ def totals(g: Ledger, a: Accounts) -> dict[str, str]:
         "minted": str(sum(s.minted for s in legal) + sum(max(0, s.paid - s.volume) for s in a.settled)),
         "burned": str(sum(max(0, s.volume - s.paid) for s in a.settled)),
         "unexplained": str(off),
-        "dust_low": str(sum(s.shares * s.price - s.high for s in legal)),
-        "dust_high": str(sum(s.shares * s.price - s.low for s in legal)),
+        "dust_low": str(sum(s.dust[0] for s in legal)),
+        "dust_high": str(sum(s.dust[1] for s in legal)),
     }
 
 

@@ -21,6 +21,12 @@ def readings(v: Verified) -> tuple[Reading, Reading]:
     return _invariants(v), _payouts(v)
 
 
+def _limits(v: Verified) -> tuple[str, ...]:
+    """What this result cannot say, with what was assumed and what would sharpen it."""
+    identity = next((c.why for c in v.checks if c.id == "R6"), "")
+    return (*LIMITS, *v.notes[:8], *([identity] if "--receipts" in identity else []), f"whose ledger it is: {v.ledger['written_by_how']}")
+
+
 def _observed(v: Verified) -> str | None:
     """The last order in it: nothing later was looked at."""
     last = v.facts.last_order
@@ -50,7 +56,7 @@ def _invariants(v: Verified) -> Reading:
             "burned": Fact(v.totals["burned"], "credits"),
             "ruleset": Fact(v.ruleset, "name"),
         },
-        limits=LIMITS,
+        limits=_limits(v),
         tool="dossier ledger verify",
         observed_at=_observed(v),
     )
@@ -91,7 +97,7 @@ def _payouts(v: Verified) -> Reading:
             Coverage("sales", sales.looked_at, sales.of),
             Coverage("markets", v.ledger["markets"] - len(v.accounts.stuck), v.ledger["markets"]),
         ),
-        limits=LIMITS,
+        limits=_limits(v),
         tool="dossier ledger verify",
         observed_at=_observed(v),
     )

@@ -168,7 +168,7 @@ def possible(families: Sequence[tuple[str, int | None, Sequence[str]]]) -> Eras:
         distinct = (*dict.fromkeys(m for m in mixed if m not in rules), *rules)
         until = families[i + 1][1] if i + 1 < len(families) else None
         eras.append(Era(since if i else None, until, name, distinct[-1], distinct[:-1]))
-    return Eras("unknown: any build of " + ", then ".join(e.version for e in eras), tuple(eras))
+    return Eras("any build of " + ", then ".join(e.version for e in eras), tuple(eras))
 
 
 def _between(a: Ruleset, b: Ruleset) -> list[Ruleset]:

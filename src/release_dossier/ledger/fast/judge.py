@@ -461,8 +461,8 @@ class Judge:
                 continue
             self.found["R5"].add(int(s.minted > 0), [s])
             self.minted += s.minted
-            self.dust_low += s.shares * s.price - s.high
-            self.dust_high += s.shares * s.price - s.low
+            self.dust_low += s.dust[0]
+            self.dust_high += s.dust[1]
         cashed = law.r7(self._accounts(sales=self.book.sales))
         self.of["R7"] += cashed.of
         self.found["R7"].add(cashed.violations, self.book.sales)

@@ -35,6 +35,13 @@ docs: dev ## the pages made from code
 demo: install ## a real release of SocialPredict through the whole process
 	@$(RUN)/dossier demo
 
+.PHONY: ledger-fuzz ledger-mutants
+ledger-fuzz: dev ## 2,000 correct ledgers under every ruleset, by rows and by columns, none to be accused; COUNT=n: so many
+	@$(RUN)/python tools/ledger_fuzz.py fuzz $(or $(COUNT),2000)
+
+ledger-mutants: dev ## every way a ledger can be wrong and the check that finds it, into docs/ledger-mutants.md
+	@$(RUN)/python tools/ledger_fuzz.py mutants
+
 bench: dev ## figures, each beside its limit, into bench/results/
 	@for b in bench/*.py; do echo "== $$b"; $(RUN)/python $$b || exit 1; done
 
@@ -62,9 +69,6 @@ ledger-checks: dev ## every captured money bug and what catches it, into docs/le
 fuzz-readers: dev ## changed evidence files of every format; N=mutations of each (100,000)
 	@$(RUN)/python tools/fuzz_readers.py $(N)
 
-.PHONY: ledger-fuzz ledger-mutants
-ledger-fuzz: dev ## 2,000 correct ledgers under every ruleset, by rows and by columns, none to be accused; COUNT=n: so many
-	@$(RUN)/python tools/ledger_fuzz.py fuzz $(or $(COUNT),2000)
-
-ledger-mutants: dev ## every way a ledger can be wrong and the check that finds it, into docs/ledger-mutants.md
-	@$(RUN)/python tools/ledger_fuzz.py mutants
+.PHONY: mutants
+mutants: dev ## change the gate, tallies, freshness, envelopes and the tree one thing at a time: at most 1 in 10 goes unnoticed; COUNT=60 SEED=1
+	@$(RUN)/python tools/mutants.py

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 
 import msgspec
 
@@ -28,7 +28,7 @@ from release_dossier.digest import canonical, is_canonical, parse_json, sha256
 from release_dossier.errors import Corrupt, DossierError, Refused
 from release_dossier.limits import ARTIFACT_BYTES_MAX, BUNDLE_BYTES_MAX, BUNDLE_DOCUMENTS_BYTES_MAX, BUNDLE_FILES_MAX
 from release_dossier.trust.document import Trust, parse_chain
-from release_dossier.trust.dsse import PAYLOAD_TYPE, Envelope, decode_base64, pae, parse_envelope, seal, valid_keys
+from release_dossier.trust.dsse import PAYLOAD_TYPE, Envelope, pae, parse_envelope, seal, valid_keys
 from release_dossier.trust.keys import Signer, parse_public
 from release_dossier.trust.log import Entry, Tree, checkpoint_signers, leaf_of, leaves_of, parse_checkpoint, parse_entry, verify_inclusion
 from release_dossier.trust.statement import PREDICATE_BASE, Statement, Subject, parse_intoto, parse_statement, state
@@ -59,6 +59,9 @@ _NAME = re.compile(r"[A-Za-z0-9._@+-]+(?:/[A-Za-z0-9._@+-]+)*\Z")
 
 
 _Note = Callable[[str, str | None, str], None]
+_T = TypeVar("_T")
+_U = TypeVar("_U")
+_Each = Callable[[Sequence[tuple[str, Envelope]], Callable[[tuple[str, Envelope]], frozenset[str]]], list[frozenset[str]]]
 
 
 class Check(msgspec.Struct, frozen=True):
@@ -399,9 +402,15 @@ def _proofs(mine: Sequence[Entry], entries: Sequence[Entry]) -> bytes:
 # Checking it
 
 
-def examine(opened: Opened, trust: Trust | None = None) -> Examined:
+def one_after_another(items: Sequence[_T], work: Callable[[_T], _U]) -> list[_U]:
+    """`work` on each item: what `examine` does where nobody gives it more hands."""
+    return [work(x) for x in items]
+
+
+def examine(opened: Opened, trust: Trust | None = None, each: _Each = one_after_another) -> Examined:
     """Hold every file against the manifest, every statement against its signatures, and both against the log.
 
+    `each` verifies the signatures, on as many cores as whoever calls it has.
     With `trust` only its keys count, and the bundle must be of its project. Without, the bundle is held against the keys it
     brings itself, which shows that it is whole and nothing more.
 
@@ -410,7 +419,6 @@ def examine(opened: Opened, trust: Trust | None = None) -> Examined:
     files = opened.files
     checks: list[Check] = []
     statements: dict[str, Statement] = {}
-    keys: dict[str, frozenset[str]] = {}
 
     def note(name: str, fault: str | None, fine: str) -> None:
         checks.append(Check(name, "pass" if fault is None else "fail", fine if fault is None else fault))
@@ -426,22 +434,25 @@ def examine(opened: Opened, trust: Trust | None = None) -> Examined:
     project = judge.project if judge else ""
     public = judge.public_keys() if judge else {}
     listed, maker = _manifest_checks(opened, project, public, note)
+    read = {n: _read(n, files[n]) for n in sorted(files) if _is_statement(n) or n.startswith(ATTESTATIONS)}
+    whole = [(n, x[0]) for n, x in read.items() if not isinstance(x, str)]
+    signed = dict(zip((n for n, _ in whole), each(whole, lambda e: valid_keys(e[1], public, e[0])), strict=True))
     for name in sorted(opened.digests):
         if name.startswith(ARTIFACTS):
             fault = None if name == f"{ARTIFACTS}{opened.digests[name]}" else f"{name}: content has digest {opened.digests[name]}"
             note(name, fault, "content has the digest it is named by")
         elif name.startswith(ATTESTATIONS):
-            note(f"attestation {name}", _attestation_fault(name, files[name], public), "signed by a known machine")
-        elif name.endswith(".json") and name not in (MANIFEST, CHAIN, PROOFS):
-            fault = _statement_fault(name, files, project, public, statements, keys)
-            note(f"statement {name}", fault, f"signed by {', '.join(sorted(keys.get(name, ())))}")
+            note(f"attestation {name}", _attestation_fault(name, read[name], signed), "signed by a known machine")
+        elif _is_statement(name):
+            fault = _statement_fault(name, files, project, read[name], signed, statements)
+            note(f"statement {name}", fault, f"signed by {', '.join(sorted(signed.get(name, ())))}")
     note("sums", None if files.get(SUMS) == sums_of(opened.digests) else f"{SUMS}: other sums than those of the files", f"{listed} files")
     places, faults = _log_faults(files, statements, public)
     for fault in faults:
         note("log", fault, "")
     if not faults:
         note("log", None, f"every statement is in the log under {CHECKPOINT}")
-    return Examined(project, files, opened.digests, maker, places, statements, keys, tuple(checks))
+    return Examined(project, files, opened.digests, maker, places, statements, signed, tuple(checks))
 
 
 def listed(opened: Opened, trust: Trust) -> tuple[str, ...]:
@@ -482,35 +493,46 @@ def _manifest_checks(opened: Opened, project: str, public: Mapping[str, str], no
     return len(listed), signed
 
 
-def _attestation_fault(name: str, raw: bytes, public: Mapping[str, str]) -> str | None:
+def _is_statement(name: str) -> bool:
+    return name.endswith(".json") and name not in (MANIFEST, CHAIN, PROOFS) and not name.startswith((ARTIFACTS, ATTESTATIONS))
+
+
+def _read(name: str, raw: bytes) -> tuple[Envelope, Statement | None] | str:
+    """The envelope in a file and the statement in it, none in attestations; or what is wrong with it."""
     try:
         envelope = parse_envelope(raw, name)
-        parse_intoto(envelope.payload, name)
+        if name.startswith(ATTESTATIONS):
+            parse_intoto(envelope.payload, name)
+            return envelope, None
+        return envelope, parse_statement(envelope.payload, name)
     except DossierError as e:
         return str(e)
-    return None if valid_keys(envelope, public, name) else f"{name}: no signature of a known machine verifies"
+
+
+def _attestation_fault(name: str, read: tuple[Envelope, Statement | None] | str, signed: Mapping[str, frozenset[str]]) -> str | None:
+    if isinstance(read, str):
+        return read
+    return None if signed[name] else f"{name}: no signature of a known machine verifies"
 
 
 def _statement_fault(
     name: str,
     files: Mapping[str, bytes],
     project: str,
-    public: Mapping[str, str],
+    read: tuple[Envelope, Statement | None] | str,
+    signed: Mapping[str, frozenset[str]],
     statements: dict[str, Statement],
-    keys: dict[str, frozenset[str]],
 ) -> str | None:
-    try:
-        envelope = parse_envelope(files[name], name)
-        statement = parse_statement(envelope.payload, name)
-    except DossierError as e:
-        return str(e)
-    signed = valid_keys(envelope, public, name)
-    statements[name], keys[name] = statement, signed
+    if isinstance(read, str):
+        return read
+    envelope, statement = read
+    assert statement is not None
+    statements[name] = statement
     if statement.project != project:
         return f"{name}: of project {statement.project}"
     if _place_word(name) != statement.word and not (name.startswith("evidence/") and statement.word == "started"):
         return f"{name}: a {statement.word} statement"
-    if not any(hint in signed for hint, _ in envelope.signatures):
+    if not any(hint in signed[name] for hint, _ in envelope.signatures):
         return f"{name}: no signature of a known machine verifies"
     return _beside_fault(name, files, envelope)
 
@@ -557,9 +579,9 @@ def _log_faults(
         faults.append(f"{PROOFS}: for {proofs.size} entries, the checkpoint has {checkpoint.size}")
     for p in proofs.entries:
         try:
-            entry, path = parse_entry(p.line.encode(), f"{PROOFS} entry {p.n}"), [decode_base64(x, PROOFS) for x in p.proof]
-        except DossierError as e:
-            faults.append(str(e))
+            entry, path = parse_entry(p.line.encode(), f"{PROOFS} entry {p.n}"), [base64.b64decode(x, validate=True) for x in p.proof]
+        except (DossierError, ValueError) as e:
+            faults.append(f"{PROOFS} entry {p.n}: {e}")
             continue
         if entry.n != p.n or not verify_inclusion(leaf_of(entry.line()), p.n, checkpoint.size, path, checkpoint.root):
             faults.append(f"{PROOFS}: entry {p.n} is not in the log")

@@ -140,7 +140,7 @@ def _deep(at: str) -> Refused:
 
 def _too_deep(value: Any) -> bool:
     """Whether lists and objects nest deeper than allowed. Only those are walked, level by level."""
-    level = [value]
+    level = [value] if type(value) is dict or type(value) is list else []
     for _ in range(JSON_DEPTH_MAX):
         level = [x for v in level for x in (v.values() if type(v) is dict else v) if type(x) is dict or type(x) is list]
         if not level:

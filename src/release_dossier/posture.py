@@ -48,7 +48,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def posture(
-    released: Sequence[tuple[Release, Dossier, Decision]],
+    released: Sequence[tuple[str, Release, Dossier, Decision]],
     deployments: Sequence[Deployment],
     objectives: Mapping[str, Sequence[Objective]],
     withdrawn: Mapping[str, str],
@@ -57,16 +57,17 @@ def posture(
     """The newest release of each service in each environment it is recorded in.
 
     Args:
-        released: in log order.
+        released: in log order, each with the digest of its release statement.
         deployments: in log order; the last one of a service and environment stands.
         objectives: by service.
-        withdrawn: digest of a withdrawn dossier, decision or release → reason.
+        withdrawn: digest of a withdrawn statement → reason. A release falls with itself, its dossier, its decision, and any approval
+            or waiver its decision stood on.
     """
-    newest = {r.service: (r, d, x) for r, d, x in released}
+    newest = {entry[1].service: entry for entry in released}
     places = {(d.service, d.environment): d for d in deployments}
     out = []
     for (service, environment), d in sorted(places.items()):
-        match = next(((r, s, x) for r, s, x in reversed(released) if r.service == service and r.version == d.version), None)
+        match = next((x for x in reversed(released) if x[1].service == service and x[1].version == d.version), None)
         if match is None:
             out.append(_unreleased(d))
         else:
@@ -78,6 +79,7 @@ def posture(
 
 
 def _line(
+    digest: str,
     release: Release,
     dossier: Dossier,
     decision: Decision,
@@ -88,7 +90,7 @@ def _line(
     now: datetime,
 ) -> Standing:
     mine = objectives.get(release.service, ())
-    gone = next((withdrawn[d] for d in (release.dossier, release.decision) if d in withdrawn), None)
+    gone = _gone(digest, release, decision, withdrawn)
     until = decision.valid_until
     expired = bool(until) and now >= datetime.fromisoformat(until)
     waived = [r for r in decision.requirements if r.state == "waived" and r.service == release.service]
@@ -109,6 +111,18 @@ def _line(
         waivers=tuple({"requirement": r.id, "was": r.waived_from or "", "reason": r.reason} for r in waived),
         label=release.label,
     )
+
+
+def _gone(digest: str, release: Release, decision: Decision, withdrawn: Mapping[str, str]) -> str | None:
+    """Why a release no longer stands, None when it does: what it is made of was taken back after it shipped."""
+    for d in (digest, release.dossier, release.decision):
+        if d in withdrawn:
+            return withdrawn[d]
+    for t in decision.approvals:
+        for c in t.counted:
+            if c.statement in withdrawn:
+                return f"the approval of {c.person} as {t.role} was taken back: {withdrawn[c.statement]}"
+    return None
 
 
 def _unreleased(d: Deployment) -> Standing:

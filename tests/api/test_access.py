@@ -20,7 +20,7 @@ from release_dossier.web.access import LOCAL, NEEDS, ROLES, need_of
 from release_dossier.web.app import make_app
 from release_dossier.web.guard import RATES, Pace, cookie_name
 from release_dossier.web.login import local_path
-from release_dossier.web.place import Options, Place
+from release_dossier.web.place import GROUND_SECONDS_MAX, Options, Place
 from tests.town import TESTS, Town
 
 HOST = "http://127.0.0.1"
@@ -400,7 +400,7 @@ def test_who_is_no_member_any_more_is_out(tmp_path: Path, provider: Provider) ->
         house.town.git("switch", "-q", "main")
         house.town.write("dossier.toml", house.town.read("dossier.toml").replace("sub:s-1", "sub:s-9"))
         house.town.commit("ann left")
-        house.ticks += 10
+        house.ticks += 2 * GROUND_SECONDS_MAX
         assert c.get("/api/v1/project").status_code == 401
 
 

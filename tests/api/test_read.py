@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,42 @@ def test_releases_page_by_page(client: TestClient) -> None:
         assert get(client, "/releases", status=status)["total"] == count
     assert get(client, "/releases", q="9ef6530b nothing")["items"] == []
     assert get(client, "/releases", q="v3.8.1")["total"] >= 1
+
+
+def test_pages_between_services_of_one_change(tmp_path: Path) -> None:
+    """Three services of one change stand at the same place of the log: pages of one still show each once."""
+    from tests.api.conftest import served
+    from tests.town import TESTS
+
+    more = "".join(f'\n[[service]]\nname = "{n}"\npaths = ["{n}/**"]\n' for n in ("alpha", "zeta"))
+    town = Town(tmp_path, settings=TESTS + more)
+    for n in ("alpha", "zeta"):
+        town.write(f"{n}/x", "1")
+    town.commit("more")
+    town.open()
+    with served(town) as c:
+        for sort in ("newest", "ending"):
+            cursor, seen = "", []
+            while True:
+                page = get(c, "/releases", sort=sort, limit=1, cursor=cursor)
+                seen += [r["service"] for r in page["items"]]
+                cursor = page["next"]
+                if not cursor:
+                    break
+            assert sorted(seen) == ["alpha", "shop", "zeta"]
+
+
+def test_the_description_is_whole(client: TestClient) -> None:
+    """Every reference in it leads somewhere, every operation has a name of its own, a summary and a described failure."""
+    described = get(client, "/openapi.json")
+    text = json.dumps(described)
+    for name in set(re.findall(r'"#/components/schemas/([^"]+)"', text)):
+        assert name in described["components"]["schemas"], name
+    operations = [o for methods in described["paths"].values() for o in methods.values()]
+    assert len({o["operationId"] for o in operations}) == len(operations) > 40
+    assert all(o["summary"] and "4XX" in o["responses"] for o in operations)
+    for name, schema in described["components"]["schemas"].items():
+        jsonschema_rs.meta.validate({"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}), name
 
 
 def test_one_release_is_its_row(client: TestClient) -> None:

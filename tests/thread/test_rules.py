@@ -238,3 +238,53 @@ def test_co_authors(tmp_path: Path) -> None:
     by = {(a["name"], a["how"]): (a["person"], a["claims"]) for a in town.open()["authors"]}
     assert by["Ann", "co-author"] == ("ann", "")
     assert by["Bob", "co-author"] == (None, "")
+
+
+@pytest.mark.parametrize("what", ["release", "dossier", "decision", "approval"])
+def test_withdrawn_after_release(town: Town, what: str) -> None:
+    """What a release stands on, taken back after it shipped: the posture says so, with who and why, and verifying its bundle is no pass."""
+    digest = town.assembled()
+    role = town.gate()["approvals"][0]["role"]
+    words = ("--as", "ann", "--key", str(town.key))
+    approval = town.dossier("approve", digest, "--role", role, *words)["approval"]["digest"]
+    decision = town.gate()["digest"]
+    release = town.dossier("release")["release"]
+    assert town.dossier("posture")["posture"][0]["standing"] == "valid"
+    names = {"dossier": digest, "approval": approval, "decision": release.get("decision", decision), "release": release.get("digest", "")}
+    town.dossier("withdraw", names[what], "--reason", "wrong by a credit", *words)
+    standing = town.dossier("posture", ok=(0, 10))["posture"][0]["standing"]
+    assert standing.startswith("withdrawn: ")
+    assert "wrong by a credit" in standing
+    assert ("the approval of ann" in standing) == (what == "approval")
+
+
+def test_a_passkey_signs_what_was_drafted(town: Town) -> None:
+    """Words drafted here and signed in a browser are recorded when they verify; the same words again are one statement."""
+    from datetime import timedelta
+
+    from release_dossier.errors import Refused
+    from release_dossier.steps.people import draft_approval, record_signed
+    from release_dossier.steps.world import open_world
+    from release_dossier.trust.webauthn import key_of_credential
+    from tests.trust.test_webauthn import SITE, Authenticator
+
+    drawer = Authenticator()
+    key = key_of_credential(drawer.cose, SITE, b"credential")
+    (town.root / "passkey.pub").write_text(key.public + "\n")
+    town.git("switch", "-q", "main")
+    town.dossier("trust", "propose", "--person", "ann", "--public", str(town.root / "passkey.pub"), "--key", str(town.key))
+    town.commit("a passkey for ann")
+    town.git("switch", "-q", "fix/rounding")
+    town.git("rebase", "-q", "main")
+    digest = town.assembled()
+    role = town.gate()["approvals"][0]["role"]
+    world = open_world(town.repo, town.env, town.tick())
+    draft = draft_approval(world, digest, "ann", role, "", town.now + timedelta(days=1))
+    with pytest.raises(Refused, match=r"people\.unsigned"):
+        record_signed(world, draft, ("webauthn", key.id, drawer.assertion(draft.message + b"!")))
+    with pytest.raises(Refused, match=r"people\.unsigned"):
+        record_signed(world, draft, ("webauthn", key.id, Authenticator().assertion(draft.message)))
+    made, _ = record_signed(world, draft, ("webauthn", key.id, drawer.assertion(draft.message)))
+    assert town.gate()["outcome"] == "ALLOW"
+    again = draft_approval(open_world(town.repo, town.env, town.tick()), digest, "ann", role, "", town.now + timedelta(days=1))
+    assert again.recorded == made

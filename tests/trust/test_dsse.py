@@ -206,3 +206,18 @@ def test_what_is_written_can_be_read() -> None:
         state("evidence", "p", [Subject("s", {})], {"fact": 2.0**60})
     assert found.value.code == "json.not-canonical"
     assert state("evidence", "p", [Subject("s", {})], {"fact": 2.0**52, "text": ":1234567890123456789"}).digest
+
+
+@given(st.text(max_size=30), st.integers(0, 3))
+def test_a_strict_reader_reads_what_another_reads_or_refuses(text: str, doubled: int) -> None:
+    """A document with a piece of it written twice is refused, or read as another strict reader does."""
+    raw = canonical({"a": [text, 1, {"k": text}], "b": {"c": None, "d": True}})
+    parts = raw.split(b",")
+    spelled = b",".join(parts[: doubled + 1] + parts[doubled:]) if doubled else raw
+    try:
+        expected = json.loads(spelled, object_pairs_hook=lambda pairs: dict(pairs) if len(dict(pairs)) == len(pairs) else 1 / 0)
+    except (ValueError, ZeroDivisionError):
+        with pytest.raises(Refused):
+            parse_json(spelled, "x")
+    else:
+        assert parse_json(spelled, "x") == expected

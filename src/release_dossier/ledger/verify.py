@@ -97,8 +97,11 @@ def verify(
         Refused: `ledger.unknown-check` for a name in `require` or `only` that is no check.
     """
     engine = engine or by_rows(ledger)
-    author = writer(written_by, journal, answers or (), deployed)
     said = list(notes)
+    if deployed and min(engine.facts.moments, default=0) < deployed[0][1]:
+        said.append("the records of deployments begin after its first row: they do not say who wrote it")
+        deployed = ()
+    author = writer(written_by, journal, answers or (), deployed)
     said += [f"its writer is said to be {author.build} ({author.how}), and {o} contradicts that" for o in author.others]
     tries = [(eras, "")] if eras is not None else _rules_nobody_named(ledger, engine.facts, author, journal, deployed)
     if economics:

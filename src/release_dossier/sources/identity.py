@@ -117,7 +117,6 @@ def _id_token(provider: Provider, client: str, text: str, nonce: str, now: datet
             "aud": {"essential": True, "value": client},
             "exp": {"essential": True},
             "iat": {"essential": True},
-            "nonce": {"essential": True, "value": nonce},
         }
         claims = CodeIDToken(token.claims, token.header, demands, {"nonce": nonce, "client_id": client})
         claims.validate(now=int(now.timestamp()), leeway=LEEWAY_SECONDS)

@@ -32,6 +32,7 @@ from release_dossier.evidence.erasure import Erasure
 from release_dossier.evidence.statement import Evidence
 from release_dossier.gate import Decision, decide, explain
 from release_dossier.release import Release
+from release_dossier.steps.aside import spread
 from release_dossier.steps.decide import PEOPLE, decision_statement, same_words
 from release_dossier.steps.erase import erased, why
 from release_dossier.steps.people import MAY_WITHDRAW
@@ -176,7 +177,7 @@ def verify(raw_path: Path, trust_chain: bytes | None, *, integrity_only: bool, n
         )
     opened = bundle.open_bundle(raw_path)
     trust = None if integrity_only or trust_chain is None else parse_chain(trust_chain, "trust document")
-    found = bundle.examine(opened, trust)
+    found = bundle.examine(opened, trust, spread)
     checks = list(found.checks)
     if integrity_only or trust is None or trust_chain is None:
         return Verified(found.sound, "not judged", "none", tuple(checks))

@@ -331,8 +331,9 @@ def _readable(file: Path) -> None:
 
 def _import(world: World, change: Change, plan: Plan, brought: Import) -> Outcome:
     file = brought.file
+    wrote = brought.written_by or plan.written_by
     if plan.kind in MONEY_KINDS:
-        reading, artifacts = _ledger(world, plan, file, brought.written_by or plan.written_by)
+        reading, artifacts, wrote = _ledger(world, plan, file, brought.written_by or plan.written_by)
     else:
         with open_evidence(file) as stream:
             # A plan's format is that of its own command; a file that is brought may be another tool's.
@@ -350,12 +351,12 @@ def _import(world: World, change: Change, plan: Plan, brought: Import) -> Outcom
         artifacts=artifacts,
         exit_status=brought.exit_status,
         imported_by=brought.by,
-        written_by=brought.written_by or plan.written_by,
+        written_by=wrote,
         happened=happened,
     )
 
 
-def _ledger(world: World, plan: Plan, source: Path, written_by: str) -> tuple[Reading, tuple[Artifact, ...]]:
+def _ledger(world: World, plan: Plan, source: Path, written_by: str) -> tuple[Reading, tuple[Artifact, ...], str]:
     """A ledger judged by the money rules; its companions (receipts, answers, timeline, setup, a ruleset file) lie beside it.
 
     Whose it is: who says so, else the journal or an answer, else what the log says was deployed to its environment.
@@ -380,7 +381,8 @@ def _ledger(world: World, plan: Plan, source: Path, written_by: str) -> tuple[Re
     )
     both = {r.kind: r for r in readings(result)}
     files = [source, *(Path(p) for p in beside.values())] if source.is_file() else [Path(p) for p in beside.values()]
-    return both[plan.kind], tuple(_keep(world, f, f.name, "application/octet-stream") for f in files)
+    kept = tuple(_keep(world, f, f.name, "application/octet-stream") for f in files)
+    return both[plan.kind], kept, str(result.ledger["written_by"] or "")
 
 
 def _deployments(world: World, plan: Plan) -> list[tuple[str, int]]:

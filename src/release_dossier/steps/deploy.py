@@ -51,7 +51,7 @@ def posture(world: World, now: datetime) -> tuple[Standing, ...]:
             r = msgspec.convert(world.statement(e.digest, "release").predicate, Release)
             dossier = msgspec.convert(world.statement(r.dossier, "dossier").predicate, Dossier)
             decision = msgspec.convert(world.statement(r.decision, "decision").predicate, Decision)
-            released.append((r, dossier, decision))
+            released.append((e.digest, r, dossier, decision))
         elif e.type == "deployment":
             deployments.append(msgspec.convert(world.statement(e.digest, "deployment").predicate, Deployment))
         elif e.type == "withdrawal":

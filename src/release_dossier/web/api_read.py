@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import binascii
-import operator
+from bisect import bisect_right
+from collections.abc import Callable
 from importlib import resources
 from typing import Annotated, Any, Literal
 from weakref import WeakKeyDictionary
@@ -111,24 +112,24 @@ def releases(
     given = dict(zip(FACETS, chosen, strict=True))
     query = BoardQuery(q.strip(), {f: tuple(dict.fromkeys(v)) for f, v in given.items()}, sort)
     found = place.board(now).select(query, max(1, len(place.board(now).rows)))
-    rows: tuple[Round, ...] = found.rows
-    if cursor:
-        after = _cursor(cursor, (str, int, str) if sort == "ending" else (int, str, str))
-        later = operator.gt if sort == "ending" else operator.lt
-        rows = tuple(r for r in rows if later(_place_in(r, sort), after))
-    page = rows[:limit]
-    more = len(rows) > limit
+    rows = sorted(found.rows, key=_PLACES[sort])
+    begin = bisect_right(rows, tuple(_cursor(cursor, _KINDS[sort])), key=_PLACES[sort]) if cursor else 0
+    page = rows[begin : begin + limit]
     value = ReleaseRows(
         items=tuple(msgspec.convert(views.row(r, now), ReleaseRow) for r in page),
         total=found.total,
         facets={f: {c.value: c.count for c in choices} for f, choices in found.facets.items()},
-        next=_next(_place_in(page[-1], sort)) if more and page else "",
+        next=_next(list(_PLACES[sort](page[-1]))) if begin + limit < len(rows) else "",
     )
     return answer(value)
 
 
-def _place_in(r: Round, sort: str) -> list[Any]:
-    return [r.fresh_until or "~", -r.n, r.service] if sort == "ending" else [r.n, "", r.service]
+# What a list is ordered by, no two rows alike: a cursor is the place of the last row seen.
+_PLACES: dict[str, Callable[[Round], tuple[Any, ...]]] = {
+    "newest": lambda r: (-r.n, r.service),
+    "ending": lambda r: (r.fresh_until or "~", -r.n, r.service),
+}
+_KINDS: dict[str, tuple[type, ...]] = {"newest": (int, str), "ending": (str, int, str)}
 
 
 @api.get("/releases/{service}/{version}", responses=described(ReleaseRow), summary="One release", operation_id="release")

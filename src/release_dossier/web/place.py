@@ -83,10 +83,11 @@ class Place:
         return Ground(msgspec.structs.replace(g.world, now=self.clock()), g.settings)
 
     def _look(self) -> None:
+        began = self._ticks()  # what is read is as old as the beginning of reading it
         fresh = _ground(open_world(self.root, self.environ, self.clock(), self._store_of))
         if fresh.world.trust.digest != self._ground.world.trust.digest:
             self._keys = fresh.world.trust.public_keys()
-        self._ground, self._looked = fresh, self._ticks()
+        self._ground, self._looked = fresh, began
 
     def _look_behind(self) -> None:
         try:

@@ -171,6 +171,7 @@ def test_attack_rules_weakened_on_the_way(town: Town) -> None:
     moved = "the criteria moved since the change was first opened: shop/tests minimum_count: 3 → 1 (looser)"
     assert moved in decision["notes"]
     assert "rule-owner" in decision["quorum"]
+    assert "rule-owner" in {r["role"] for r in seats(town, decision)}
     stale = requirement(town)
     assert (stale["state"], stale["cause"]) == ("stale", "rule")
     town.dossier("collect")
@@ -180,6 +181,16 @@ def test_attack_rules_weakened_on_the_way(town: Town) -> None:
     assert town.gate()["outcome"] == "DENY"
     town.approve(digest, "rule-owner")
     assert town.gate()["outcome"] == "ALLOW"
+
+
+def seats(town: Town, decision: Any) -> Any:
+    """The rows of the matrix people sign in."""
+    from release_dossier.steps.world import open_world
+    from release_dossier.web.views import matrix
+
+    world = open_world(town.repo, town.env, town.now)
+    dossier = world.statement(decision["dossier"], "dossier").predicate
+    return matrix(dossier, decision, world.trust)["rows"]
 
 
 def release_on_waiver(town: Town, n: int) -> Any:

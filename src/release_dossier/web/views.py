@@ -178,7 +178,7 @@ def fact(name: str, facts: Mapping[str, Any]) -> dict[str, str] | None:
 
 def limit_words(rule: Mapping[str, Any]) -> str:
     """What a rule asks for, in words."""
-    words = [rule["condition"]] if rule["condition"] else ["the verdict pass"]
+    words = [rule["condition"].replace("facts.", "")] if rule["condition"] else ["the verdict pass"]
     if rule["minimum_percent"]:
         words.append(f"{rule['minimum_percent']} % looked at")
     if rule["minimum_count"] > 1:
@@ -288,8 +288,8 @@ def _said(r: Round, status: str, needs: list[dict[str, Any]], now: datetime) -> 
 
 
 def _blocked(needs: list[dict[str, Any]]) -> Said:
-    parts = [f"{n} {_many(s, n)}" for s, n in counted(x["state"] for x in needs) if s not in ("pass", "waived")]
-    unmet = [n for n in needs if n["group"] in ("unmet", "stale")]
+    unmet = [n for n in needs if n["group"] in ("unmet", "stale") and n.get("severity") != "warn"]
+    parts = [f"{n} {_many(s, n)}" for s, n in counted(x["state"] for x in unmet)]
     if not unmet:
         return Said("Blocked by what people said, or by a note of the gate; see Approvals.", tab="approvals")
     return Said(f"Blocked: of {len(needs)} requirements {', '.join(parts)}.", f"{unmet[0]['title']}:", unmet[0]["remedy"])
@@ -389,9 +389,14 @@ def matrix(dossier: Mapping[str, Any], decision: Mapping[str, Any] | None, trust
     tallies = {t["role"]: t for t in (decision["approvals"] if decision else ())}
     change, people = dossier["change"], trust.document.people
     solo = change["mode"] == "solo"
-    authors = {p.lstrip("@") for p in (change["owner"], *(a["person"] or "" for a in change["authors"])) if p}
+    named = (p or "" for a in change["authors"] for p in (a["person"], a.get("claims", "")))
+    authors = {p.lstrip("@") for p in (change["owner"], *named) if p}
     rows, seats = [], []
-    for label, rule, able in _seats(dossier, trust, solo):
+    asked = list(_seats(dossier, trust, solo))
+    for role in tallies.keys() - {label for label, _, _ in asked}:  # asked by the gate itself, as the rule owner is for criteria that move
+        extra = {"role": role, "count": tallies[role]["needed"], "not_author": True}
+        asked.append((role, extra, frozenset(p.id for p in people if role in p.roles)))
+    for label, rule, able in asked:
         t = tallies.get(label, {"counted": (), "refused": (), "needed": rule["count"], "missing": rule["count"]})
         cells = [_seat(p.id, p.id in able, rule, t, not solo and p.id in authors) for p in people]
         rows.append({"role": label, "needed": t["needed"], "have": min(len(t["counted"]), t["needed"]), "cells": cells})

@@ -127,7 +127,8 @@ def fill(repo: Path, env: dict[str, str], seed: dict[str, Any]) -> tuple[int, li
 
     from release_dossier.cli import edge
     from release_dossier.digest import sha256
-    from release_dossier.steps.world import open_world, producer_key_path
+    from release_dossier.steps.decide import keep_blob
+    from release_dossier.steps.world import LOG_REF, open_world, producer_key_path
     from release_dossier.store.tail import Tail
     from release_dossier.trust.dsse import parse_envelope, seal
     from release_dossier.trust.keys import load_signer
@@ -167,7 +168,9 @@ def fill(repo: Path, env: dict[str, str], seed: dict[str, Any]) -> tuple[int, li
             db.executemany("insert into nodes values (?, ?, ?)", nodes)
         position = (frontier.size, offset, frontier.kept(), msgspec.json.encode(last))
         db.execute("update position set size = ?, offset = ?, frontier = ?, last = ?", position)
-    (home / "log" / "checkpoint").write_bytes(make_checkpoint(world.trust.project, frontier.size, frontier.root(), signer))
+    head = make_checkpoint(world.trust.project, frontier.size, frontier.root(), signer)
+    (home / "log" / "checkpoint").write_bytes(head)
+    keep_blob(world, LOG_REF, head)
     (home / "log" / "journal.ndjson").unlink(missing_ok=True)
     return frontier.size, whole
 

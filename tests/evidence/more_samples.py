@@ -10,6 +10,7 @@ _WINDOW = {"start": "1795394668", "end": "1795395568", "step": "15"}
 
 MORE_SAMPLES: tuple[Sample, ...] = (
     Sample("alert-history", "alert-history.json", "alert-coverage", 4, (b"1795395163", b"1795395568"), expectations=_FOUR | _WINDOW),
+    Sample("alert-set", "alert-set.tar", "alert-coverage", 4, (b'"blackbox-health"} == 0', b'"blackbox-health"} <  0'), expectations=_FOUR),
     Sample("alertmanager-alerts", "alertmanager-alerts.json", "alert-coverage", 3, None, expectations=_FOUR, verdict="inconclusive"),
     Sample("alertmanager-config", "alertmanager-config.yml", "alert-coverage", 1, None, False, verdict="inconclusive"),
     Sample("attestation", "attestation.json", "provenance", 0, None, asked=_COMMIT, verdict="inconclusive"),

@@ -19,6 +19,8 @@ BYTES_MAX = 150 * 1024
 
 def addresses(place: Place) -> Iterator[str]:
     """Every page of the demo: each list, each release on each tab, each round, each document, each piece of evidence."""
+    yield "/rules/simulate?ref=main"
+    yield from (f"/explain/{r.dossier[7:]}/{u.id}" for r in place.catalog.rounds.values() for u in r.unmet)
     yield from ("/compare", "/posture", "/rules", "/rules?service=trading", "/log", "/log/0", "/log/17", "/log?type=decision")
     yield from ("/", "/?q=trading&status=blocked", "/?q=nothing-like-it", "/?sort=ending")
     for r in place.catalog.rounds.values():

@@ -32,6 +32,13 @@ class Tail:
             return (0, 0, 0)
         return (s.st_ino, s.st_size, s.st_mtime_ns)
 
+    def head(self) -> bytes | None:
+        """The newest checkpoint as it lies there, unread; None for a log that has not begun."""
+        try:
+            return self._checkpoint_file.read_bytes()
+        except OSError:
+            return None
+
     def checkpoint(self, public_keys: Mapping[str, str]) -> Checkpoint | None:
         """The newest checkpoint, signed by one of `public_keys`; None for a log that has not begun.
 

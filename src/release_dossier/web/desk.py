@@ -16,7 +16,7 @@ import msgspec
 
 from release_dossier.errors import DossierError
 from release_dossier.ports import Outbox
-from release_dossier.steps.decide import publish_checkpoint
+from release_dossier.steps.decide import kept_blobs, publish_checkpoint
 from release_dossier.steps.intake import jobs_left, take
 from release_dossier.steps.send import deliver, due, outbox
 from release_dossier.steps.world import World
@@ -40,7 +40,7 @@ class Desk:
         if self._over.is_set():
             self._over, self._writer = threading.Event(), ThreadPoolExecutor(1, thread_name_prefix="desk")
         self._writer.submit(self._take_up)
-        self._writer.submit(self._publish)
+        self._writer.submit(self._catch_up)
         threading.Thread(target=self._send, args=(self._over,), daemon=True, name="sender").start()
 
     def close(self) -> None:
@@ -66,6 +66,11 @@ class Desk:
         if not self._publishing:
             self._publishing = True
             self._writer.submit(self._publish)
+
+    def _catch_up(self) -> None:
+        """Publish what a killed server had not. Opening the store reads the whole log, so only where the kept head is another one."""
+        if kept_blobs(self.world())[0] != (self.place.tail.head() or b""):
+            self._publish()
 
     def _publish(self) -> None:
         self._publishing = False

@@ -130,7 +130,8 @@ def decided(r: Round, digest: str, n: int, at: str, decision: Mapping[str, Any],
     unmet = tuple(sorted(unmet, key=lambda u: WORST_FIRST.index(u.state)))
     outcome = next((s["outcome"] for s in decision["services"] if s["service"] == r.service), "DENY")
     missing = sum(a["missing"] for a in decision["approvals"])
-    status = "allowed" if outcome == "ALLOW" else "unsigned" if mine and not unmet and missing else "blocked"
+    blocking = [x for x in mine if x["state"] not in ("pass", "waived") and x.get("severity") != "warn"]
+    status = "allowed" if outcome == "ALLOW" else "unsigned" if mine and not blocking and missing else "blocked"
     first = min((x for x in mine if x["expires_at"]), key=lambda x: str(x["expires_at"]), default=None)
     observed = {a["digest"]: a["observed_at"] for a in dossier["evidence"] if a["digest"]}
     return msgspec.structs.replace(

@@ -178,7 +178,7 @@ def fact(name: str, facts: Mapping[str, Any]) -> dict[str, str] | None:
 
 def limit_words(rule: Mapping[str, Any]) -> str:
     """What a rule asks for, in words."""
-    words = [rule["condition"]] if rule["condition"] else ["the verdict pass"]
+    words = [rule["condition"].replace("facts.", "")] if rule["condition"] else ["the verdict pass"]
     if rule["minimum_percent"]:
         words.append(f"{rule['minimum_percent']} % looked at")
     if rule["minimum_count"] > 1:
@@ -288,8 +288,8 @@ def _said(r: Round, status: str, needs: list[dict[str, Any]], now: datetime) -> 
 
 
 def _blocked(needs: list[dict[str, Any]]) -> Said:
-    parts = [f"{n} {_many(s, n)}" for s, n in counted(x["state"] for x in needs) if s not in ("pass", "waived")]
-    unmet = [n for n in needs if n["group"] in ("unmet", "stale")]
+    unmet = [n for n in needs if n["group"] in ("unmet", "stale") and n.get("severity") != "warn"]
+    parts = [f"{n} {_many(s, n)}" for s, n in counted(x["state"] for x in unmet)]
     if not unmet:
         return Said("Blocked by what people said, or by a note of the gate; see Approvals.", tab="approvals")
     return Said(f"Blocked: of {len(needs)} requirements {', '.join(parts)}.", f"{unmet[0]['title']}:", unmet[0]["remedy"])

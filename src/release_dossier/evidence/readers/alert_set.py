@@ -114,11 +114,11 @@ def _members(stream: IO[bytes]) -> Any:
 
     total = seen = 0
     raw = stream.read(_TAR_BYTES_MAX + 1)
-    if len(raw) > _TAR_BYTES_MAX or not raw.endswith(_END):
+    if len(raw) > _TAR_BYTES_MAX or not raw.endswith(_END) or len(raw) % 512:
         expected = f"a tar of at most {_TAR_BYTES_MAX} bytes that ends as one"
         raise Refused("evidence.shape", at="file", found=f"{min(len(raw), _TAR_BYTES_MAX)} bytes, cut", expected=expected)
     try:
-        with tarfile.open(fileobj=io.BytesIO(raw), mode="r:") as tar:
+        with tarfile.open(fileobj=io.BytesIO(raw), mode="r:", ignore_zeros=True) as tar:
             for member in tar:
                 seen += 1
                 total += member.size

@@ -49,11 +49,9 @@ def _container(name: str, service: dict[str, Any]) -> Container:
     limits = mapping(mapping(deploy.get("resources"), f"services.{name}.resources").get("limits"), f"services.{name}.limits")
     check = service.get("healthcheck")
     risky = ["do anything on its host (privileged)"] if service.get("privileged") is True else []
-    risky += [
-        "steer its host's containers (docker.sock)"
-        for v in service.get("volumes") or ()
-        if "docker.sock" in str(v) and not str(v).endswith(":ro")
-    ]
+    volumes = service.get("volumes")
+    sockets = [str(v) for v in volumes if "docker.sock" in str(v)] if isinstance(volumes, list) else []
+    risky += ["steer its host's containers (docker.sock)" for v in sockets if not v.endswith(":ro")]
     return Container(
         name=name,
         image=word(service.get("image")) or ("built here" if "build" in service else ""),

@@ -35,15 +35,19 @@ def read(stream: IO[bytes], given: Given) -> Reading:
     value = whole_json(stream)
     if isinstance(value, list):
         change = Change(reviews=tuple(_rest_review(r) for r in objects(value, "file")))
-    elif "check_runs" in value:
-        change = _check_runs(value)
-    elif "statuses" in value:
+    else:
+        change = _object(mapping(value, "file"))
+    return review.reading(NAME, change, given)
+
+
+def _object(value: dict[str, Any]) -> Change:
+    if "check_runs" in value:
+        return _check_runs(value)
+    if "statuses" in value:
         every = objects(value.get("statuses"), "statuses")
         checks = tuple(Check(word(s.get("context")), _state(word(s.get("state")))) for s in every)
-        change = Change(head=word(value.get("sha")), checks=checks)
-    else:
-        change = _pull_request(mapping(value, "file"))
-    return review.reading(NAME, change, given)
+        return Change(head=word(value.get("sha")), checks=checks)
+    return _pull_request(value)
 
 
 def _check_runs(value: dict[str, Any]) -> Change:

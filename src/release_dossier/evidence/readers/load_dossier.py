@@ -67,7 +67,8 @@ def read(stream: IO[bytes], given: Given) -> Reading:
     if verdict == "pass" and (unfit := load.shared(str(d.get("loadGenerator", "")))):
         verdict, cause = "inconclusive", f"{unfit}: its figures are no capacity, whatever was decided"
     bad = [example(f"decided {decision} by hand", "decision")] if verdict == "fail" else []
-    risks = [str(r) for r in d.get("knownRisks") or () if isinstance(r, str)]
+    known = d.get("knownRisks")
+    risks = [r for r in known if isinstance(r, str)] if isinstance(known, list) else []
     return Reading(
         kind="latency",
         format=NAME,

@@ -35,7 +35,7 @@ def parse(stream: IO[bytes]) -> bill.Bill:
     contexts = d["@context"] if isinstance(d.get("@context"), list) else [d.get("@context")]
     version = next((m[1] for c in contexts if isinstance(c, str) and (m := _CONTEXT.match(c))), None)
     if version != "3.0":
-        wrong_version("@context", version or contexts[0], "SPDX 3.0")
+        wrong_version("@context", version or next(iter(contexts), "nothing"), "SPDX 3.0")
     graph = objects(d.get("@graph"), "@graph")
     if not graph:
         wrong_shape("@graph", d.get("@graph"), "elements")

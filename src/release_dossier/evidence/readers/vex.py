@@ -119,8 +119,10 @@ def csaf(d: dict[str, Any]) -> list[Said]:
             status = _CSAF.get(key)
             if status is None:
                 continue
-            for product in listed if isinstance(listed, list) else []:
-                why = next((word(f.get("label")) for f in flags if product in (f.get("product_ids") or ())), "")
+            for product in [p for p in listed if isinstance(p, str)] if isinstance(listed, list) else []:
+                why = next(
+                    (word(f.get("label")) for f in flags if isinstance(f.get("product_ids"), list) and product in f["product_ids"]), ""
+                )
                 why = why or next((word(t.get("details")) for t in threats if t.get("category") == "impact"), "")
                 if status == "not_affected" and not why:
                     wrong_shape(f"vulnerabilities[{i}].flags", None, f"why {product} is not affected")

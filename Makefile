@@ -35,6 +35,13 @@ docs: dev ## the pages made from code
 demo: install ## a real release of SocialPredict through the whole process
 	@$(RUN)/dossier demo
 
+.PHONY: ledger-fuzz ledger-mutants
+ledger-fuzz: dev ## 2,000 correct ledgers under every ruleset, by rows and by columns, none to be accused; COUNT=n: so many
+	@$(RUN)/python tools/ledger_fuzz.py fuzz $(or $(COUNT),2000)
+
+ledger-mutants: dev ## every way a ledger can be wrong and the check that finds it, into docs/ledger-mutants.md
+	@$(RUN)/python tools/ledger_fuzz.py mutants
+
 bench: dev ## figures, each beside its limit, into bench/results/
 	@for b in bench/*.py; do echo "== $$b"; $(RUN)/python $$b || exit 1; done
 

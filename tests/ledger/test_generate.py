@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click import BadParameter
 from click.testing import CliRunner
 
-from release_dossier.cli.ledger import ledger
+from release_dossier.cli.ledger import ledger, memory_bytes
+from release_dossier.cli.progress import words
 from release_dossier.errors import Refused
 from release_dossier.ledger.account import Accounts, replay
 from release_dossier.ledger.checks import Check, all_checks
@@ -145,3 +147,17 @@ def test_worlds_have_every_path_of_money() -> None:
     assert late == {True, False}
     assert {s.stale for s in world.snapshots} == {True, False}
     assert any(m > 0 for m in world.rejected_at)
+
+
+def test_progress_says_rate_and_time_left() -> None:
+    """How much of how much, how fast, how long still; nothing where nobody watches."""
+    assert words(4_200_000, 10_000_000, 3.5, "bets") == " 42 %  4,200,000 of 10,000,000 bets · 1,200,000 a second · 5 s left"
+    assert words(10, 10, 1.0, "bets") == "100 %  10 of 10 bets · 10 a second"
+
+
+@pytest.mark.parametrize(("text", "bytes_"), [("2GiB", 2 * 1024**3), ("800MB", 800_000_000), ("4096", 4096), ("1 GiB", 1024**3)])
+def test_sizes_of_memory(text: str, bytes_: int) -> None:
+    """As people write them; anything else is a matter of usage."""
+    assert memory_bytes(text) == bytes_
+    with pytest.raises(BadParameter):
+        memory_bytes("much")

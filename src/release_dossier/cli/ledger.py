@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -35,7 +36,8 @@ def ledger() -> None:
 @click.option("--written-by", default="", metavar="VERSION|COMMIT", help="the build that wrote the ledger")
 @click.option("--require", default="", metavar="IDS", help="checks that must have looked, e.g. J1,R8")
 @click.option("--only", default="", metavar="IDS", help="only these checks, e.g. S4,R6")
-@click.option("--engine", type=click.Choice(["auto", "python", "duckdb", "numba", "spark"]), default="auto", show_default=True)
+@click.option("--engine", type=click.Choice(["auto", "python", "duckdb", "numba"]), default="auto", show_default=True)
+@click.option("--memory", default="4GiB", show_default=True, metavar="SIZE", help="what judging keeps to; the more, the faster")
 @click.option("--assume-schema", is_flag=True, help="judge a ledger of an unknown newer migration as the newest known one")
 @click.option("--statement-timeout", type=click.IntRange(1), metavar="SECONDS", help="of each statement in PostgreSQL; 600 unless said")
 @click.option("--minted-max", type=click.IntRange(0), metavar="CREDITS", help="fail when more is lawfully made of nothing")
@@ -54,6 +56,7 @@ def verify(
     require: str,
     only: str,
     engine: str,
+    memory: str,
     assume_schema: bool,
     statement_timeout: int | None,
     minted_max: int | None,
@@ -82,6 +85,7 @@ def verify(
             most={k: v for k, v in (("minted", minted_max), ("burned", burned_max)) if v is not None},
             engine=engine,
             threads=edge.threads(),
+            memory_bytes=memory_bytes(memory),
             step=step,
             reading=reading,
         )
@@ -89,6 +93,16 @@ def verify(
     value = found.as_json() | ({"statement": account} if account is not None else {})
     edge.emit(value, as_json, lambda: _account(explain or "", account) if account is not None else _words(found, source))
     return 0 if found.verdict == "pass" else EXIT_DENIED
+
+
+def memory_bytes(text: str) -> int:
+    """Bytes of `2GiB`, `800MB` or a plain number."""
+    found = re.fullmatch(r"(\d+)\s*([kKMGT]?)(i?)B?", text.strip())
+    if found is None or not int(found[1]):
+        raise click.BadParameter("a size such as 2GiB or 800MB", param_hint="--memory")
+    power = " kMGT".index(found[2].replace("K", "k") or " ")
+    size: int = int(found[1]) * (1024 if found[3] else 1000) ** power
+    return size
 
 
 def _ids(text: str) -> list[str]:

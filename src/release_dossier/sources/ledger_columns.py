@@ -4,9 +4,10 @@ numbers, times in columns of times. Anything else is left to the readers of rows
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -26,14 +27,34 @@ class NotPlain(Exception):
     """A column that only the readers of rows may judge."""
 
 
+ROWS_AT_ONCE = 16_000_000  # bets held at once: about 300 bytes each while they are judged
+BYTES_A_ROW = 320
 Have = Callable[[str], list[str] | None]  # the columns of a table, None where there is no such table
 Fetch = Callable[[str, list[str]], pa.Table]
 WORDS = frozenset(["username", "outcome", "user_type", "resolution_result", "lifecycle_status", "creator_username", "steward_username"])
 WAYS_OUT = (NotPlain, pa.ArrowException, OSError, UnicodeError, sqlite3.Error)
 
 
-def from_folder(folder: Path) -> Big | None:
-    """A folder of Parquet as columns; None where it is not plain.
+def _by_duckdb(file: Path, names: list[str], memory_bytes: int) -> pa.Table:
+    """Columns of a Parquet file through DuckDB, which keeps to its memory and spills beside the file's folder no byte: it only scans."""
+    import duckdb
+
+    listed = ", ".join(f'"{n}"' for n in names)
+    try:
+        with duckdb.connect(config={"memory_limit": f"{memory_bytes // 2**20}MiB"}) as db:
+            found = db.execute(f"SELECT {listed} FROM read_parquet(?)", [str(file)]).arrow()
+            return found if isinstance(found, pa.Table) else found.read_all()
+    except duckdb.Error as e:
+        raise NotPlain from e
+
+
+def rows_within(memory_bytes: int) -> int:
+    """How many bets may be held at once: half of the memory is for users, markets, what is read and the interpreter."""
+    return max(100_000, memory_bytes // 2 // BYTES_A_ROW)
+
+
+def from_folder(folder: Path, rows_at_once: int = ROWS_AT_ONCE, duckdb_memory_bytes: int = 0) -> Big | None:
+    """A folder of Parquet as columns; None where it is not plain. More bets than `rows_at_once` are read market by market, twice.
 
     Raises:
         Refused: as `assemble` for its small tables.
@@ -45,6 +66,8 @@ def from_folder(folder: Path) -> Big | None:
         return pq.read_schema(file).names if file.is_file() else None
 
     def fetch(table: str, names: list[str]) -> pa.Table:
+        if duckdb_memory_bytes:
+            return _by_duckdb(folder / f"{table}.parquet", names, duckdb_memory_bytes)
         return pq.read_table(folder / f"{table}.parquet", columns=names, read_dictionary=[n for n in names if n in WORDS])
 
     def rows(table: str, must: tuple[str, ...], may: tuple[str, ...]) -> Table:
@@ -54,8 +77,12 @@ def from_folder(folder: Path) -> Big | None:
         found = pq.read_table(folder / f"{table}.parquet", columns=wanted(folder.name, table, must, may, names))
         return [{"rowid": i, **row} for i, row in enumerate(found.to_pylist(), 1)]
 
+    def stream(names: list[str]) -> ParquetBets | None:
+        file = folder / "bets.parquet"
+        return ParquetBets(file, names, rows_at_once) if pq.read_metadata(file).num_rows > rows_at_once else None
+
     try:
-        return big_from(have, fetch, rows, folder.name, left_out_when_empty=True)
+        return big_from(have, fetch, rows, folder.name, left_out_when_empty=True, stream=stream)
     except WAYS_OUT:
         return None
 
@@ -140,7 +167,10 @@ def _arrow(name: str, column: tuple[Any, ...]) -> pa.Array:
 ZERO = "1970-01-01T00:00:00.000000Z"
 
 
-def big_from(have: Have, fetch: Fetch, rows: Reader, at: str, *, left_out_when_empty: bool = False) -> Big:
+def big_from(
+    have: Have, fetch: Fetch, rows: Reader, at: str, *, left_out_when_empty: bool = False,
+    stream: Callable[[list[str]], ParquetBets | None] = lambda names: None,
+) -> Big:  # fmt: skip
     """The small tables as rows, and the first row of each large one, for what it lacks; the large ones as columns.
 
     Raises:
@@ -152,7 +182,9 @@ def big_from(have: Have, fetch: Fetch, rows: Reader, at: str, *, left_out_when_e
         names = have(table)
         if names is None:
             raise NotPlain
-        large[table] = fetch(table, wanted(at, table, *TABLES[table], names))
+        columns = wanted(at, table, *TABLES[table], names)
+        streamed = stream(columns) if table == "bets" else None
+        large[table] = fetch(table, columns) if streamed is None else streamed.first()
 
     def read(table: str, must: tuple[str, ...], may: tuple[str, ...]) -> Table:
         if table in large:
@@ -160,10 +192,10 @@ def big_from(have: Have, fetch: Fetch, rows: Reader, at: str, *, left_out_when_e
         return rows(table, must, may)
 
     small = assemble(read, at, left_out_when_empty=left_out_when_empty)
-    return big_of(small, *(large[t] for t in LARGE))
+    return big_of(small, large["users"], large["markets"], large["bets"], streamed)
 
 
-def big_of(small: c.Ledger, users: pa.Table, markets: pa.Table, bets: pa.Table) -> Big:
+def big_of(small: c.Ledger, users: pa.Table, markets: pa.Table, bets: pa.Table, streamed: ParquetBets | None = None) -> Big:
     """Tables as columns, ordered and hashed.
 
     Raises:
@@ -174,6 +206,8 @@ def big_of(small: c.Ledger, users: pa.Table, markets: pa.Table, bets: pa.Table) 
     extra: list[str] = []
     number = pa.array(names)
     places = _markets(markets, hashes[1], number, names, extra)
+    if streamed is not None:
+        return streamed.big(small, people, names, places, hashes, extra)
     orders, rest, strange, live = _bets(bets, hashes[2], number, names, extra, places.id)
     made = [places.created_at, places.resolved_at, orders.at, np.array([b.placed_at for b in rest if b.placed_at is not None], np.int64)]
     small = msgspec.structs.replace(small, users=(), markets=(), bets=())
@@ -409,3 +443,167 @@ def numbered_markets(market: Any, ids: Any) -> tuple[Any, list[int]]:
     number = number.copy()
     number[unknown] = len(ids) + np.searchsorted(strange, market[unknown])
     return number, strange.tolist()
+
+
+class ParquetBets:
+    """Bets too many to be held at once: read once in order of ids for what they are, then market by market to be judged.
+
+    Row groups say which markets they hold, so that a part reads only those that have some of its own.
+    """
+
+    def __init__(self, file: Path, names: list[str], rows_at_once: int) -> None:
+        import pyarrow.parquet as pq
+
+        self.file, self.names, self.rows_at_once = file, names, rows_at_once
+        self.open: Callable[[], Any] = partial(pq.ParquetFile, file)
+        self.words = [n for n in names if n in WORDS]
+
+    def first(self) -> pa.Table:
+        """One row, for what the table lacks."""
+        with self.open() as source:
+            return pa.Table.from_batches([next(source.iter_batches(1, columns=self.names))])
+
+    def big(
+        self, small: c.Ledger, people: Users, names: list[str], places: Markets, hashes: tuple[Columns, Columns, Columns], extra: list[str]
+    ) -> Big:
+        """The first reading: what every row is, hashed; how many orders each market has; and the rows that are none."""
+        self.names_known: dict[str | None, int] = {name: i for i, name in enumerate(names)}
+        self.users, self.ids = len(names), places.id
+        self.strangers: list[str] = []
+        self.spread: list[tuple[int, int]] = []
+        self.counts = np.zeros(len(places.id), np.int64)
+        strange: dict[int, int] = {}
+        rest: list[tuple[Any, ...]] = []
+        sides: list[str] = []
+        made: list[Any] = [places.created_at, places.resolved_at]
+        live = 0
+        before, last = NONE, NONE
+        with self.open() as source:
+            for group in range(source.num_row_groups):
+                piece = self.piece(source, group)
+                if len(piece.id) and (int(piece.id[0]) <= before or (piece.id[1:] <= piece.id[:-1]).any()):
+                    raise NotPlain  # not in order of ids, or twice the same
+                before = int(piece.id[-1]) if len(piece.id) else before
+                user = np.where(piece.user < 0, NONE, piece.user)
+                hashes[2].add(
+                    id=piece.id,
+                    user=user,
+                    market=piece.market,
+                    amount=piece.amount,
+                    placed_at=piece.at,
+                    side=piece.side,
+                    deleted=piece.gone,
+                )
+                sides += [piece.odd[i] for i in sorted(piece.odd)]
+                rest += [piece.row(i) for i in np.flatnonzero(~piece.live).tolist()]
+                market = piece.market[piece.live]
+                number, unknown = numbered_markets(market, self.ids)
+                strange |= dict.fromkeys(unknown, 0)
+                self.counts += np.bincount(number[number < len(self.ids)], minlength=len(self.ids))
+                self.spread.append((int(market.min()), int(market.max())) if len(market) else (0, -1))
+                live += len(market)
+                last = max(last, int(piece.at[piece.live].max())) if len(market) else last
+                made.append(np.array(spans(small, [piece.at]), np.int64))
+        hashes[2].add(strangers=self.strangers, sides=sides)
+        self.strange = sorted(strange)
+        self.shift = np.arange(self.users + len(self.strangers))
+        for i, word in enumerate(self.strangers, self.users):
+            self.shift[i] = names_at(word, names, extra)
+        all_names = [*names, *self.strangers]
+        small = msgspec.structs.replace(small, users=(), markets=(), bets=())
+        small = msgspec.structs.replace(small, digest=identity(small, *hashes))
+        return Big(
+            small=small, users=msgspec.structs.replace(people, names=[*names, *extra]), markets=places, strange=self.strange,
+            rest=tuple(
+                c.Bet(b, all_names[u] if u >= 0 else None, m if m != NONE else None, a, side, t if t != NONE else None, gone)
+                for b, u, m, a, side, t, gone in rest
+            ),
+            live=live, parts=self.parts, moments=spans(small, made), last_order=last if live else None,
+        )  # fmt: skip
+
+    def piece(self, source: Any, group: int) -> Piece:
+        """A row group as arrays; names no user has are numbered in order of appearance."""
+        table = source.read_row_group(group, columns=self.names)
+        amount = whole(table["amount"])
+        if len(amount) and np.abs(amount).max() >= SAFE:
+            raise NotPlain
+        places, distinct = text(table["username"])
+        known = np.array([self.names_known.get(w, -2) if w is not None else -1 for w in distinct] + [-1], np.int64)
+        if (known == -2).any():
+            firsts = {int(i): int(np.argmax(places == i)) for i in np.flatnonzero(known == -2) if (places == i).any()}
+            for i in sorted(firsts, key=firsts.__getitem__):
+                known[i] = self.names_known[distinct[i]] = self.users + len(self.strangers)
+                self.strangers.append(str(distinct[i]))
+        side, odd = _sides(table["outcome"])
+        return Piece(
+            whole(table["id"]), known[places], whole(table["market_id"], NONE), amount, moments(table["placed_at"]), side, odd, _gone(table)
+        )
+
+    def parts(self) -> Iterator[Orders]:
+        """Orders of as many markets as may be held at once, one lot after the other; last those of markets nobody knows."""
+        from release_dossier.ledger.fast.order import by_market
+
+        n = len(self.ids)
+        through = np.cumsum(self.counts)
+        first = 0
+        while first < n:
+            held = int(through[first - 1]) if first else 0
+            last = max(first + 1, int(np.searchsorted(through, held + self.rows_at_once, "right")))
+            yield self._part(first, min(last, n), by_market)
+            first = min(last, n)
+        if self.strange:
+            yield self._part(n, n + len(self.strange), by_market)
+
+    def _part(self, first: int, last: int, by_market: Callable[[Any, int, Any], Any]) -> Orders:
+        n = len(self.ids)
+        low, high = (int(self.ids[first]), int(self.ids[last - 1])) if first < n else (-(2**63), 2**63 - 1)
+        kept: list[tuple[Any, ...]] = []
+        odd: dict[int, str] = {}
+        rows = 0
+        with self.open() as source:
+            for group, (least, most) in enumerate(self.spread):
+                if most < low or least > high:
+                    continue
+                piece = self.piece(source, group)
+                number, _ = numbered_markets(piece.market, self.ids)
+                if first >= n:
+                    unknown = np.append(self.ids, NONE)[np.minimum(number, n)] != piece.market
+                    number = np.where(unknown, n + np.searchsorted(np.array(self.strange, np.int64), piece.market), 0)
+                mine = np.flatnonzero(piece.live & (number >= first) & (number < last))
+                odd |= (
+                    {rows + int(np.searchsorted(mine, i)): w for i, w in piece.odd.items() if i in set(mine.tolist())} if piece.odd else {}
+                )
+                user = self.shift[piece.user[mine]].astype(np.int32)
+                yes = (piece.side[mine] == 1).astype(np.int8)
+                kept.append((piece.id[mine], user, number[mine] - first, piece.amount[mine], yes, piece.at[mine]))
+                rows += len(mine)
+        ids, user, number, amount, yes, at = (np.concatenate(x) for x in zip(*kept, strict=True)) if kept else (np.zeros(0, np.int64),) * 6
+        del kept
+        order = by_market(number, last - first, at)
+        where = {int(old): new for new, old in enumerate(order.tolist())} if odd else {}
+        return Orders(
+            ids[order], user[order], number[order] + first, amount[order], yes[order], at[order], {where[i]: w for i, w in odd.items()}
+        )
+
+
+class Piece(NamedTuple):
+    """Rows of `bets` as they lie: `user` -1 for NULL, `market` and `at` NONE for NULL, `odd` the sides that are neither, by row."""
+
+    id: Any
+    user: Any
+    market: Any
+    amount: Any
+    at: Any
+    side: Any
+    odd: dict[int, str]
+    gone: Any
+
+    @property
+    def live(self) -> Any:
+        """Which rows are orders."""
+        return ~self.gone & (self.user >= 0) & (self.market != NONE) & (self.at != NONE)
+
+    def row(self, i: int) -> tuple[Any, ...]:
+        """One row, its user as a number."""
+        side = self.odd.get(i, "YES" if self.side[i] == 1 else "NO")
+        return int(self.id[i]), int(self.user[i]), int(self.market[i]), int(self.amount[i]), side, int(self.at[i]), bool(self.gone[i])

@@ -103,7 +103,9 @@ def in_columns(
         if isinstance(big, c.Ledger):
             return big, facts, None
     else:
-        found = columns.from_folder(Path(source)) if Path(source).is_dir() else columns.from_sqlite(Path(source))
+        file, most = Path(source), columns.rows_within(memory_bytes)
+        by_duckdb = memory_bytes if engine == "duckdb" else 0
+        found = columns.from_folder(file, most, by_duckdb) if file.is_dir() else columns.from_sqlite(file)
         if found is None:
             return None
         big = found

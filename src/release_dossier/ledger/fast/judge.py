@@ -127,7 +127,7 @@ class Judge:
         self.sale: Sale | None = None
         self.minted = self.burned = self.dust_low = self.dust_high = 0
         self.seen = 0
-        self.group_buyers: dict[int, int] = {}
+        self.group_pairs: list[Any] = []  # buyers of groups, whose markets may lie in several parts
         self.settled = 0
         self.minted_sales = np.zeros(n, np.int64)
         self.line = np.full(len(big.users.names), UNTOUCHED, np.int64)
@@ -168,22 +168,9 @@ class Judge:
         if not len(p.id):
             return
         numbers, first, sizes = _runs(p.market)
-        start = np.append(first, len(p.id))
-        rule = self.terms.index(p.at).astype(np.int8)
-        state = np.zeros(len(numbers), np.int8)
         tied = np.flatnonzero((p.at[1:] == p.at[:-1]) & (p.market[1:] == p.market[:-1]))
         where = np.repeat(np.arange(len(numbers)), sizes)
-        state[where[tied]] = k.HANDED
-        state[where[rule < 0]] = k.HANDED
-        state[where[np.abs(p.amount) >= 2**50]] = k.HANDED
-        state[self.rule[numbers] < 0] = k.HANDED
-        sold = np.flatnonzero(p.amount < 0)
-        markets = some_markets(self.result[numbers], np.maximum(self.rule[numbers], 0), state)
-        asked = np.full(len(p.id), -1, np.int64)
-        if self.asked and len(sold):
-            asked[sold] = [self.asked.get(i, -1) for i in p.id[sold].tolist()]
-        rows = Rows(start, p.user, np.empty(len(p.id), np.int32), p.yes, p.amount, np.maximum(rule, 0), asked)
-        sales = some_sales(sold, start)
+        rows, markets, sales = self._columns(p, numbers, np.append(first, len(p.id)), where, tied)
         self._replay(rows, markets, sales)
         done = markets.state == k.DONE
         self.volume[numbers], self.paid[numbers] = np.add.reduceat(p.amount, first), markets.paid
@@ -191,13 +178,34 @@ class Judge:
         self.newest[numbers] = np.maximum.reduceat(p.id, first)
         self.busy[p.user] = True
         for i in np.flatnonzero(~done).tolist():
-            self._hand_over(p, int(numbers[i]), int(start[i]), int(start[i + 1]))
-        self._row_checks(p, tied, start, markets)
+            self._hand_over(p, int(numbers[i]), int(rows.start[i]), int(rows.start[i + 1]))
+        self._row_checks(p, tied, rows.start, markets)
         self._sale_checks(p, rows, where, done, sales)
         self._settled_checks(numbers[done])
         self._group_buyers(p)
         self._refunds(p)
-        self._keep_rows(p, numbers, start)
+        self._keep_rows(p, numbers, rows.start)
+
+    def replay_only(self, p: Orders) -> None:
+        """The kernel's part of judging a part, for who measures it."""
+        numbers, first, sizes = _runs(p.market)
+        none = np.zeros(0, np.int64)
+        self._replay(*self._columns(p, numbers, np.append(first, len(p.id)), np.repeat(np.arange(len(numbers)), sizes), none))
+
+    def _columns(self, p: Orders, numbers: Any, start: Any, where: Any, tied: Any) -> tuple[Rows, Markets, Sales]:
+        """A part as the kernel takes it; what only the reference may judge is handed over at once."""
+        rule = self.terms.index(p.at).astype(np.int8)
+        state = np.zeros(len(numbers), np.int8)
+        state[where[tied]] = k.HANDED
+        state[where[rule < 0]] = k.HANDED
+        state[where[np.abs(p.amount) >= 2**50]] = k.HANDED
+        state[self.rule[numbers] < 0] = k.HANDED
+        sold = np.flatnonzero(p.amount < 0)
+        asked = np.full(len(p.id), -1, np.int64)
+        if self.asked and len(sold):
+            asked[sold] = [self.asked.get(i, -1) for i in p.id[sold].tolist()]
+        rows = Rows(start, p.user, np.empty(len(p.id), np.int32), p.yes, p.amount, np.maximum(rule, 0), asked)
+        return rows, some_markets(self.result[numbers], np.maximum(self.rule[numbers], 0), state), some_sales(sold, start)
 
     def _replay(self, rows: Rows, markets: Markets, sales: Sales) -> None:
         count = len(markets.state)
@@ -365,10 +373,7 @@ class Judge:
         take = (self.in_resolved_group & self.resolved)[p.market] & (p.amount > 0)
         if take.any():
             group = self.child[p.market[take]]
-            pairs = np.unique(group * (len(self.low) + 1) + p.user[take])
-            groups, counts = np.unique(pairs // (len(self.low) + 1), return_counts=True)
-            for g, n in zip(groups.tolist(), counts.tolist(), strict=True):
-                self.group_buyers[g] = self.group_buyers.get(g, 0) + n
+            self.group_pairs.append(np.unique(group * (len(self.low) + 1) + p.user[take]))
 
     def _keep_rows(self, p: Orders, numbers: Any, start: Any) -> None:
         """Whole histories of markets whose pool is below nothing, and one other."""
@@ -430,8 +435,11 @@ class Judge:
         for i in np.flatnonzero(self.in_resolved_group[:n] & self.resolved[:n]).tolist():
             members.setdefault(int(self.child[i]), []).append(big.market(i))
         groups = {g.id: g for g in big.small.groups or () if not g.deleted}
+        pairs = np.unique(np.concatenate(self.group_pairs)) if self.group_pairs else np.zeros(0, np.int64)
+        found, counts = np.unique(pairs // (len(self.low) + 1), return_counts=True)
+        buyers = dict(zip(found.tolist(), counts.tolist(), strict=True))
         for g, mine in sorted(members.items()):
-            group_work(self.book, groups[g], mine, self.group_buyers.get(g, 0), self.eras)
+            group_work(self.book, groups[g], mine, buyers.get(g, 0), self.eras)
 
     def entered(self) -> None:
         """Add what the reference replayed to the sums."""

@@ -39,8 +39,8 @@ each = pytest.mark.parametrize("s", EVERY, ids=[s.format for s in EVERY])
 
 
 def test_every_reader_has_a_sample() -> None:
-    """Of each format one is tried here; .NET's is tried in test_tests_formats.py."""
-    assert set(NAMES) - {s.format for s in EVERY} <= {"dotnet-xml"}
+    """Of each format one is tried here; .NET's is tried in test_tests_formats.py, a tar of alert files in test_alerts.py."""
+    assert set(NAMES) - {s.format for s in EVERY} <= {"dotnet-xml", "alert-set"}
 
 
 @each
@@ -126,6 +126,22 @@ def broken(raw: bytes, luck: random.Random) -> bytes:
     return bytes(out)
 
 
+def words(r: Reading) -> list[str]:
+    """Every text of a reading."""
+    facts = [x for n, f in r.facts.items() for x in (n, f.unit, f.value) if isinstance(x, str)]
+    examples = [x for c in r.counterexamples for x in (c.text, c.where, *c.detail.values())]
+    return [r.cause, r.tool, r.tool_version, *r.limits, *facts, *examples]
+
+
+def test_control_characters_go_nowhere() -> None:
+    """What would move a terminal is gone from limits, facts and names of tools, and no text is without an end."""
+    report = {"jmhVersion": "1\x1b[2J", "benchmark": "a\x07b", "primaryMetric": {"score": 1.0, "scoreUnit": "us\x1b]0;x/op"}}
+    r = read(io.BytesIO(json.dumps([report, report | {"benchmark": "c\x00", "primaryMetric": {}}]).encode()))
+    assert (r.format, r.verdict) == ("jmh", "inconclusive")
+    assert "".join(words(r)).isprintable()
+    assert len(read(io.BytesIO(json.dumps([report | {"benchmark": "x" * 9000}]).encode())).facts.popitem()[0]) < 2200
+
+
 @each
 def test_broken_in_any_way(s: Sample) -> None:
     """Changed bytes lead to a reading or a refusal by type, within a second; numbers stay numbers of things."""
@@ -141,6 +157,7 @@ def test_broken_in_any_way(s: Sample) -> None:
                 continue
             assert r.looked_at >= 0
             assert r.of is None or r.looked_at <= r.of
+            assert "".join(words(r)).isprintable()
         assert time.monotonic() - began < 2
 
 

@@ -81,15 +81,16 @@ def test_it_is_about_the_artifact_or_nothing(place: Path) -> None:
     assert dossier(str(place / "none"), *key)[1]["error"]["code"] == "attestation.unreadable"
 
 
-def sigstore(signer: Signer, log: Signer, artifact: bytes = ARTIFACT) -> tuple[dict[str, Any], dict[str, Any]]:
-    """A bundle with a managed key, in a log of one entry, and the trusted root that knows that log."""
+def sigstore(signer: Signer, log: Signer, artifact: bytes = ARTIFACT, dsse: bool = False) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A bundle with a managed key, over the artifact or a statement about it, in a log of one entry; and the root that knows that log."""
     public, log_public = parse_public(signer.public, "signer"), parse_public(log.public, "log")
-    signature = base64.b64encode(signer.sign(artifact)).decode()
-    spec = {
-        "data": {"hash": {"algorithm": "sha256", "value": hashlib.sha256(artifact).hexdigest()}},
-        "signature": {"content": signature, "publicKey": {"content": base64.b64encode(public.pem()).decode()}},
-    }
-    body = canonical({"apiVersion": "0.0.1", "kind": "hashedrekord", "spec": spec})
+    pem, inside = base64.b64encode(public.pem()).decode(), envelope(signer)
+    signature = inside["signatures"][0]["sig"] if dsse else base64.b64encode(signer.sign(artifact)).decode()
+    hashed = {"algorithm": "sha256", "value": hashlib.sha256(STATEMENT if dsse else artifact).hexdigest()}
+    spec: dict[str, Any] = {"data": {"hash": hashed}, "signature": {"content": signature, "publicKey": {"content": pem}}}
+    if dsse:
+        spec = {"payloadHash": hashed, "signatures": [{"signature": signature, "verifier": pem}]}
+    body = canonical({"apiVersion": "0.0.1", "kind": "dsse" if dsse else "hashedrekord", "spec": spec})
     root = base64.b64encode(leaf_hash(body)).decode()
     text = f"log.example - 1\n1\n{root}\n".encode()
     log_id = base64.b64encode(hashlib.sha256(log_public.spki()).digest()).decode()
@@ -108,7 +109,7 @@ def sigstore(signer: Signer, log: Signer, artifact: bytes = ARTIFACT) -> tuple[d
     bundle = {
         "mediaType": "application/vnd.dev.sigstore.bundle.v0.3+json",
         "verificationMaterial": {"publicKey": {"hint": "x"}, "tlogEntries": [entry]},
-        "messageSignature": {"signature": signature},
+        **({"dsseEnvelope": inside} if dsse else {"messageSignature": {"signature": signature}}),
     }
     key = {"rawBytes": base64.b64encode(log_public.spki()).decode()}
     return bundle, {"tlogs": [{"publicKey": key, "logId": {"keyId": log_id}}]}
@@ -142,3 +143,20 @@ def test_a_bundle_with_a_managed_key_holds_under_its_log(place: Path) -> None:
         (place / "b.json").write_text(json.dumps(bad))
         code, found = dossier(*base, "--key", str(place / "two.pem"))
         assert (code, found["error"]["code"]) in ((40, "sigstore.verification"), (20, "sigstore.bundle")), change
+
+
+def test_a_statement_with_a_managed_key_holds_about_its_subjects(place: Path) -> None:
+    """The envelope in a bundle, and the entry of it in the log, hold about a subject of the statement and about nothing else."""
+    bundle, root = sigstore(TWO, THREE, dsse=True)
+    (place / "b.json").write_text(json.dumps(bundle))
+    (place / "root.json").write_text(json.dumps(root))
+    base = (str(place / "b.json"), "--root", str(place / "root.json"), "--key", str(place / "two.pem"), "--artifact")
+    code, found = dossier(*base, str(place / "artifact"))
+    assert (code, found["predicate_type"]) == (0, "https://slsa.dev/provenance/v1")
+    assert dossier(*base, str(place / "other"))[1]["error"]["code"] == "sigstore.verification"
+    twice = {**bundle, "dsseEnvelope": {**bundle["dsseEnvelope"], "signatures": bundle["dsseEnvelope"]["signatures"] * 2}}
+    (place / "b.json").write_text(json.dumps(twice))
+    assert dossier(*base, str(place / "artifact"))[1]["error"]["code"] == "sigstore.bundle"
+    again = sigstore(TWO, THREE, dsse=True)[0]  # ECDSA by another tool: as good a signature, and not the one the log holds
+    (place / "b.json").write_text(json.dumps({**bundle, "dsseEnvelope": {**again["dsseEnvelope"], "payloadType": "text/plain"}}))
+    assert dossier(*base, str(place / "artifact"))[0] == 40

@@ -30,7 +30,7 @@ class Served:
 
     def __init__(self, place: Place) -> None:
         self.place = place
-        self.socket = socket.socket()
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self.socket.bind(("127.0.0.1", 0))
         self.url = f"http://localhost:{self.socket.getsockname()[1]}"
         self.server = uvicorn.Server(uvicorn.Config(make_app(place), log_level="warning", timeout_graceful_shutdown=1))

@@ -90,3 +90,21 @@ def example(text: str, where: str = "", **detail: str) -> Counterexample:
 def first(examples: list[Counterexample]) -> tuple[Counterexample, ...]:
     """The counterexamples a statement keeps."""
     return tuple(examples[:COUNTEREXAMPLES_MAX])
+
+
+def printable(reading: Reading) -> Reading:
+    """The reading with every text of it fit for a terminal and a page: what a file brought is bounded, and control characters are gone."""
+    facts = {
+        shown(n, TEXT_CHARS_MAX): Fact(shown(f.value, TEXT_CHARS_MAX), shown(f.unit), f.samples)
+        if isinstance(f.value, str)
+        else Fact(f.value, shown(f.unit), f.samples)
+        for n, f in reading.facts.items()
+    }
+    return msgspec.structs.replace(
+        reading,
+        cause=shown(reading.cause, TEXT_CHARS_MAX),
+        facts=facts,
+        limits=tuple(shown(x, TEXT_CHARS_MAX) for x in reading.limits),
+        tool=shown(reading.tool),
+        tool_version=shown(reading.tool_version),
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -23,7 +24,7 @@ def releases(request: Request) -> Response:
     now = place.clock()
     query = query_of(request)
     found = place.board(now).select(query)
-    rows = [_row(views.row(r, now), views.freshness(r.fresh_from, r.fresh_until, now, 1)) for r in found.rows]
+    rows = [_row(views.row(r, now), views.freshness(r.fresh_from, r.fresh_until, now, 1), now) for r in found.rows]
     return page(
         request,
         "releases.html",
@@ -61,13 +62,14 @@ def query_of(request: Request) -> Query:
     return Query(p.get("q", "").strip(), chosen, p.get("sort", "newest"), int(number) if number.isdecimal() and len(number) < 9 else 0)
 
 
-def _row(row: dict[str, Any], hold: views.Span) -> dict[str, Any]:
+def _row(row: dict[str, Any], hold: views.Span, now: datetime) -> dict[str, Any]:
     groups: dict[str, list[str]] = {}
     for u in row["unmet"]:
         groups.setdefault(u["state"], []).append(u["id"])
     words = [(s, ", ".join(ids[:3]) + (f" and {len(ids) - 3} more" if len(ids) > 3 else "")) for s, ids in groups.items()]
     where = release_address(row["service"], row["version"]) if row["service"] else f"/d/{row['change'][7:]}"
-    return {**row, "unmet_groups": words, "hold": hold, "address": where}
+    when = row["released_at"] or row["decided_at"] or row["opened_at"]
+    return {**row, "unmet_groups": words, "hold": hold, "address": where, "when": when, "when_words": views.ago(when, now, 1)}
 
 
 def _at(query: Query) -> str:

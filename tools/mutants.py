@@ -21,7 +21,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src" / "release_dossier"
-SECONDS_MAX = 120  # seconds for the tests of one mutant; a mutant that hangs is noticed
+SECONDS_MAX = 240  # seconds for the tests of one mutant; a mutant that hangs is noticed
 SURVIVE_MAX = 0.1
 # file → the tests that have to notice
 ROOMS: dict[str, tuple[str, ...]] = {
@@ -30,8 +30,8 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "rules/freshness.py": ("tests/gate",),
     "rules/cel.py": ("tests/rules/test_cel.py", "tests/rules/test_cel_engines.py", "tests/gate/test_states.py"),
     "rules/compare.py": ("tests/rules/test_compare.py",),
-    "trust/dsse.py": ("tests/trust",),
-    "trust/merkle.py": ("tests/trust",),
+    "trust/dsse.py": ("tests/trust/test_dsse.py", "tests/trust/test_webauthn.py", "tests/trust/test_document.py"),
+    "trust/merkle.py": ("tests/trust/test_log.py",),
     "trust/webauthn.py": ("tests/trust/test_webauthn.py",),
 }
 # Functions that only make words for people are held by snapshots elsewhere, not by the gate's own tests.
@@ -147,16 +147,25 @@ def survives(copy: Path, name: str, text: str) -> bool:
         file.write_text(before)
 
 
+def sound(copy: Path, names: set[str]) -> str:
+    """The first room whose tests do not pass over the module as it is; empty when all do: else every mutant would look noticed."""
+    rooms = {ROOMS[n]: n for n in sorted(names)}
+    return next((n for n in rooms.values() if not survives(copy, n, (SOURCE / n).read_text())), "")
+
+
 def main() -> int:
     count, seed = int(os.environ.get("COUNT", "60")), int(os.environ.get("SEED", "1"))
     began, left = time.monotonic(), []
     with tempfile.TemporaryDirectory() as d:
         copy = Path(d)
-        for part in ("src", "tests", "tools"):
-            shutil.copytree(ROOT / part, copy / part, ignore=shutil.ignore_patterns("__pycache__"))
-        for part in ("pyproject.toml", "docs"):
-            (shutil.copytree if (ROOT / part).is_dir() else shutil.copy)(ROOT / part, copy / part)
+        for part in ("src", "tests", "tools", "docs", "contrib", "bench"):
+            shutil.copytree(ROOT / part, copy / part, ignore=shutil.ignore_patterns("__pycache__", "results"))
+        shutil.copy(ROOT / "pyproject.toml", copy)
         chosen = drawn(count, seed)
+        broken = sound(copy, {name for name, _ in chosen})
+        if broken:
+            print(f"the tests of {broken} fail, or take over {SECONDS_MAX} s, without any mutant: nothing can be said")
+            return 1
         for i, (name, n) in enumerate(chosen, 1):
             text, line, how = mutant((SOURCE / name).read_text(), n)
             if survives(copy, name, text):

@@ -40,7 +40,8 @@ def go_test() -> Iterator[str]:
         package, n = f"shop/p{n // 50}", n + 1
         if n % 50 == 1:
             yield json.dumps({"Time": "2026-11-23T01:16:11.512345678Z", "Action": "start", "Package": package}) + "\n"
-        for action, more in (("run", {}), ("output", {"Output": f"=== RUN   TestPay/case_{n}\n"}), ("pass", {"Elapsed": 0.01})):
+        said = [("output", {"Output": f"    pay_test.go:{i}: step {i} of case {n}\n"}) for i in range(12)]  # a test of a large suite logs
+        for action, more in (("run", {}), *said, ("pass", {"Elapsed": 0.01})):
             event = {"Time": "2026-11-23T01:16:11.512345678Z", "Action": action, "Package": package, "Test": f"TestPay/case_{n}"}
             yield json.dumps(event | more) + "\n"
         if n % 50 == 0:

@@ -76,6 +76,8 @@ def _follow(run: _Run, event: dict[str, Any]) -> None:
         key = (package, test)
         if action in ("run", "pass", "fail", "skip"):
             run.state[key] = _worse(run.state.get(key), action)
+            if run.state[key] == "pass":
+                run.said.pop(key, None)  # nobody asks why it passed, and a million tests say a lot
         elif action == "output":
             text = str(event.get("Output", "")).strip()
             if text.startswith("panic:"):

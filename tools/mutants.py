@@ -56,10 +56,12 @@ def sites(tree: ast.AST) -> Iterator[tuple[ast.AST, str]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef) and node.name in WORDS:
             skip |= {id(n) for n in ast.walk(node)}
-        for part in ("annotation", "returns"):
-            note = getattr(node, part, None)
+        for field in ("annotation", "returns"):
+            note = getattr(node, field, None)
             if isinstance(note, ast.AST):
                 skip |= {id(n) for n in ast.walk(note)}
+        for part in (*getattr(node, "decorator_list", ()), *(node.keywords if isinstance(node, ast.ClassDef) else ())):
+            skip |= {id(n) for n in ast.walk(part)}  # sizes of caches, frozen structs
         if isinstance(node, ast.JoinedStr | ast.Raise):
             skip |= {id(n) for n in ast.walk(node)}
     for node in ast.walk(tree):

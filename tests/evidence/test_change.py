@@ -174,6 +174,7 @@ def test_what_sql_does(sql: str, step: tuple[str, str], destroys: bool) -> None:
         ("1.sql", "-- migrate:up\nDROP TABLE a;\n-- migrate:down\n", True, False),
         ("1.py", "def upgrade():\n    op.add_column('a', x)\n\ndef downgrade():\n    op.drop_column('a', 'x')\n", False, True),
         ("1.py", "def upgrade():\n    op.drop_table('a')\n\ndef downgrade():\n    pass\n", True, False),
+        ("1.py", "def upgrade():\n    op.drop_table('a')\n\ndef downgrade():\n    raise NotImplementedError\n", True, False),
         ("1.go", 'db.Exec("ALTER TABLE a DROP COLUMN b")', True, False),
         ("1.go", "db.AutoMigrate(&models.Market{})", False, False),
         ("1.rb", "def up\n remove_column :users, :x\nend\ndef down\n add_column :users, :x\nend", True, True),

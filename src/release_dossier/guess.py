@@ -143,10 +143,10 @@ def _plans(root: str, service: str, tracked: Sequence[str], contents: Mapping[st
         because = f"{prefix}package.json"
         out.append(GuessedPlan(f"tests{suffix}", "tests", (service,), run, f"{prefix}vitest.json", "vitest-json", because, (npm,)))
     if package and not out and not root and "node --test" in _scripts(package):
-        needs = "ependencies" in package  # dependencies, devDependencies
-        prepare = (("npm", "ci" if "package-lock.json" in tracked else "install"),) if needs else ()
-        run = ("node", "--test", "--test-reporter=tap")
-        out.append(GuessedPlan("tests", "tests", (service,), run, "", "tap", "package.json runs node --test", prepare))
+        install = ("npm", "ci" if "package-lock.json" in tracked else "install")
+        first = (install,) if "ependencies" in package else ()  # dependencies, devDependencies
+        tap = ("node", "--test", "--test-reporter=tap")
+        out.append(GuessedPlan("tests", "tests", (service,), tap, "", "tap", "package.json runs node --test", first))
     return out
 
 

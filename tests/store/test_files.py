@@ -27,7 +27,7 @@ from release_dossier.store.memory import MemoryStore
 from release_dossier.trust.log import extends, make_checkpoint, parse_checkpoint
 from tests.store.conftest_store import OTHER, PROJECT, SIGNER, envelope, put, put_all
 
-HERE = Path(__file__).parent
+ROOT = Path(__file__).resolve().parents[2]
 MINE = [p for p in crash.POINTS if p.startswith("store.")]
 CHILD = """
 import sys
@@ -46,7 +46,7 @@ print("survived")
 
 
 def killed_at(home: Path, point: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-c", CHILD, str(home), point, str(HERE)], capture_output=True, text=True, check=False)
+    return subprocess.run([sys.executable, "-c", CHILD, str(home), point, str(ROOT)], capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize("point", MINE)
@@ -84,7 +84,7 @@ MANY = CHILD.replace("put(store, 1)", "put_all(store, range(1, 6))").replace("PR
 def test_kill_9_takes_all_of_a_batch_or_none(point: str, home: Path) -> None:
     """Five statements put together: killed anywhere, the next opening has all five in their order, or none and they can be put again."""
     assert "put_all" in MANY
-    done = subprocess.run([sys.executable, "-c", MANY, str(home), point, str(HERE)], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-c", MANY, str(home), point, str(ROOT)], capture_output=True, text=True, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr
     store = FileStore(home, PROJECT)
     durable = point in MINE[MINE.index("store.journal") :]
@@ -439,7 +439,7 @@ def test_two_processes_take_turns(home: Path) -> None:
     code += "from release_dossier.store.files import FileStore\n"
     code += "s = FileStore(Path(sys.argv[1]), PROJECT)\nfor i in range(int(sys.argv[3]), int(sys.argv[3]) + 20): put(s, i)\n"
     FileStore(home, PROJECT)
-    running = [subprocess.Popen([sys.executable, "-c", code, str(home), str(HERE), str(k)]) for k in (0, 10)]
+    running = [subprocess.Popen([sys.executable, "-c", code, str(home), str(ROOT), str(k)]) for k in (0, 10)]
     assert [p.wait(60) for p in running] == [0, 0]
     store = FileStore(home, PROJECT)
     assert sorted(e.key for e in store.entries()) == sorted(f"k{i}" for i in range(30))

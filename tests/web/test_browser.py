@@ -45,7 +45,7 @@ def visit(browser: Any, home: Served) -> Iterator[Callable[..., Any]]:
 
     def opened(path: str = "/", base: str = "", **options: Any) -> Any:
         context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(30_000)
         page = context.new_page()
         contexts.append(context)
         watches.append(Watch(page, base or home.url))

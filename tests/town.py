@@ -116,17 +116,17 @@ class Town:
         runner = CliRunner()
         world = mock.patch.dict(os.environ, self.env, clear=True)
         with world, mock.patch.object(edge, "clock", self.tick), runner.isolation() as streams:
-            code = main.run(["-C", str(self.repo), *args])
+            before = os.getcwd()
+            try:
+                code = main.run(["-C", str(self.repo), *args])
+            finally:
+                os.chdir(before)
             out, err = streams[0].getvalue(), streams[1].getvalue()
         return code, out.decode(), err.decode()
 
     def dossier(self, *args: str, ok: tuple[int, ...] = (0,)) -> Any:
         """The JSON of `dossier args`, which must end with one of `ok`."""
-        before = os.getcwd()
-        try:
-            code, out, err = self.run(*args, "--json")
-        finally:
-            os.chdir(before)
+        code, out, err = self.run(*args, "--json")
         assert code in ok, (code, out, err)
         return json.loads(out)
 

@@ -435,7 +435,7 @@ def test_an_altered_artifact_is_found(home: Path) -> None:
 
 def test_two_processes_take_turns(home: Path) -> None:
     """Both put at once: every statement once, the chain whole, and each sees the other's."""
-    code = "import sys\nfrom pathlib import Path\nsys.path.insert(0, sys.argv[2])\nfrom conftest_store import PROJECT, put\n"
+    code = "import sys\nfrom pathlib import Path\nsys.path.insert(0, sys.argv[2])\nfrom tests.store.conftest_store import PROJECT, put\n"
     code += "from release_dossier.store.files import FileStore\n"
     code += "s = FileStore(Path(sys.argv[1]), PROJECT)\nfor i in range(int(sys.argv[3]), int(sys.argv[3]) + 20): put(s, i)\n"
     FileStore(home, PROJECT)

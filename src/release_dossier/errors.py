@@ -67,6 +67,7 @@ class Misuse(DossierError):
     exit_code = EXIT_USAGE
 
 
+_BREAK = re.compile(r"[ \t]*[\t\r\n]+[ \t]*")  # where a line ends and the next begins: one space
 _TERMINAL = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")  # colours and cursor movements of a terminal
 
 
@@ -76,7 +77,8 @@ def counted(n: int, thing: str) -> str:
 
 
 def shown(text: str, most: int = 200) -> str:
-    """`text` fit for a terminal or a page: colours gone, control characters replaced, at most `most` characters and how many more."""
-    text = _TERMINAL.sub("", text)
+    """`text` fit for a terminal or a page, on one line: colours gone, control characters replaced, at most `most` characters and how many
+    more."""
+    text = _BREAK.sub(" ", _TERMINAL.sub("", text))
     clean = "".join(c if c.isprintable() else "\ufffd" for c in text)
     return clean if len(clean) <= most else f"{clean[:most]}… ({len(clean) - most} more characters)"

@@ -142,6 +142,11 @@ def _plans(root: str, service: str, tracked: Sequence[str], contents: Mapping[st
         npm = ("npm", *at, "ci" if f"{prefix}package-lock.json" in tracked else "install")
         because = f"{prefix}package.json"
         out.append(GuessedPlan(f"tests{suffix}", "tests", (service,), run, f"{prefix}vitest.json", "vitest-json", because, (npm,)))
+    if package and not out and not root and "node --test" in _scripts(package):
+        install = ("npm", "ci" if "package-lock.json" in tracked else "install")
+        first = (install,) if "ependencies" in package else ()  # dependencies, devDependencies
+        tap = ("node", "--test", "--test-reporter=tap")
+        out.append(GuessedPlan("tests", "tests", (service,), tap, "", "tap", "package.json runs node --test", first))
     return out
 
 

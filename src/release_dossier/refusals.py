@@ -442,7 +442,6 @@ CODES = {
         "Choose another version: dossier open --service NAME=VERSION.",
     ),
     "replay.shape": ("The file is no list of replay scenarios.", "docs/evidence/replay-protection.md shows one."),
-    "run.moved": ("The branch has commits the open change does not know.", "dossier run --issue FILE opens it again."),
     "send.address": ("A webhook has no address.", "Add url to its [[destination]] on the protected branch."),
     "send.condition": (
         "The destination's own condition does not hold for this payload, or cannot be asked of it.",

@@ -23,6 +23,15 @@ def test_folders_with_build_files_are_services() -> None:
     assert (plans["latency"].run, plans["alert-coverage"].run) == ((), ())
 
 
+def test_node_s_own_tests_are_run_as_tap() -> None:
+    """`node --test` says TAP on its standard output; npm comes first only where there is something to install."""
+    (plan,) = guess("shop", ["package.json"], {"package.json": '{"scripts": {"test": "node --test"}}'}, [], "ann").plans
+    assert (plan.run, plan.format, plan.prepare) == (("node", "--test", "--test-reporter=tap"), "tap", ())
+    contents = {"package.json": '{"scripts": {"test": "node --test"}, "devDependencies": {"x": "1"}}'}
+    (plan,) = guess("shop", ["package.json", "package-lock.json"], contents, [], "ann").plans
+    assert plan.prepare == (("npm", "ci"),)
+
+
 def test_one_service_when_nothing_divides() -> None:
     """A repository with one build file at the top is one service that ships everything."""
     g = guess("My Shop", ["pyproject.toml", "shop.py", "test_shop.py", "pay/a.py"], {}, ["release/1.2.3"], "ann")

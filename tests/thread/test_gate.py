@@ -238,3 +238,39 @@ def test_attack_a_dropped_log_entry(town: Town) -> None:
     for i in range(len(lines)):
         log.write_text("".join(lines[:i] + lines[i + 1 :]))
         assert town.run("gate", "--json")[0] == 40, i
+
+
+def test_rework_then_run_is_enough(town: Town) -> None:
+    """What a denial says to do: mend, commit, `dossier run`. The same issue is judged at the new head, and only that one."""
+    town.write("results.xml", FAILING)
+    town.commit("break")
+    town.open()
+    town.dossier("collect")
+    town.dossier("assemble")
+    assert states(town.gate())["tests"] == "fail"
+    town.write("results.xml", JUNIT)
+    head = town.commit("mend")
+    answer = town.dossier("run", ok=(0, 10))
+    assert states(answer["decision"])["tests"] == "pass"
+    assert "the same issue at the new head" in answer["stages"][0]["detail"]
+    first, second = town.dossier("list")["changes"]
+    assert (first["objective"], first["services"], first["owner"]) == (second["objective"], second["services"], second["owner"])
+    assert town.dossier("show", first["change"])["predicate"]["head"] == head
+    again = town.dossier("run", ok=(0, 10))
+    assert "stands" in again["stages"][0]["detail"]
+    assert len(town.dossier("list")["changes"]) == 2
+
+
+def test_a_message_of_several_lines_stays_readable(tmp_path: Path) -> None:
+    """A test's words over several lines become one line, without signs for what cannot be shown."""
+    town = Town(tmp_path)
+    town.write(
+        "results.xml", JUNIT.replace('name="b"/>', 'name="b"><failure message="assert 4 == 0&#10;  +  where 4 = add(2, 2)"/></testcase>')
+    )
+    town.commit("break")
+    town.open()
+    town.dossier("collect")
+    town.dossier("assemble")
+    _, out, _ = town.run("gate")
+    assert "assert 4 == 0 +  where 4 = add(2, 2)" in out
+    assert "\ufffd" not in out

@@ -170,3 +170,10 @@ def test_plain_settings_are_enough(tmp_path: Path) -> None:
     """The settings init proposes open a change as they are."""
     assert Town(tmp_path, settings="").open()["services"][0]["name"] == "shop"
     assert TESTS
+
+
+def test_no_issue_is_said_so(town: Town) -> None:
+    """`open` without an issue names what is missing."""
+    code, _, err = town.run("open")
+    assert code == 2
+    assert "no issue" in err

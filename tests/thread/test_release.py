@@ -273,3 +273,24 @@ def test_drift_against_the_last_release(town: Town) -> None:
     town.dossier("collect")
     drift = {d["fact"]: d for d in town.dossier("assemble")["dossier"]["drift"]}
     assert any(d["before"] == 2 and d["after"] == 1 and d["baseline"] == "0.1.0" for d in drift.values()), drift
+
+
+def test_a_change_assembled_again_after_its_release_is_not_another_release(town: Town) -> None:
+    """`run` after the release makes a new dossier; `list` still says released, and `release` says it was released already."""
+    allowed(town)
+    made = town.dossier("release")["release"]
+    town.later(minutes=1)
+    town.dossier("run", ok=(0, 10))
+    (line,) = town.dossier("list")["changes"]
+    assert line["released"] == ["shop@0.1.0"]
+    assert "✓ released" in town.run("list")[1]
+    again = town.dossier("release")["release"]
+    assert (again["dossier"], again["tag"]) == (made["dossier"], made["tag"])
+    assert town.git("tag").split() == [made["tag"]]
+
+
+def test_the_tag_says_what_it_is_for(town: Town) -> None:
+    """The objective stands in the tag's message, before the trailers."""
+    allowed(town)
+    tag = town.dossier("release")["release"]["tag"]
+    assert "\n\nPayments are whole credits.\n\nDossier: sha256:" in town.git("cat-file", "tag", tag)

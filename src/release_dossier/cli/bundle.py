@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from pathlib import Path
 
@@ -82,11 +83,21 @@ def _chain(trust: Path | None, integrity_only: bool) -> bytes | None:
         return None
 
 
+def _in_project() -> bool:
+    """Whether a tag or a release could be meant: there is a project to ask."""
+    try:
+        edge.open_world()
+    except DossierError:
+        return False
+    return True
+
+
 def _stored(prefix: str, folder: Path) -> Path:
     from release_dossier.steps.bundle import export as write
     from release_dossier.steps.look import dossier_of
 
-    if os.sep in prefix or prefix.endswith(".dossier"):
+    digest_like = re.fullmatch(r"(sha256:)?[0-9a-f]{8,64}", prefix) is not None
+    if os.sep in prefix or prefix.endswith(".dossier") or (not digest_like and not _in_project()):
         raise Refused("bundle.unreadable", at=prefix, found="no such file", expected="a bundle", help="dossier export")
     world = edge.open_world()
     target = folder / "stored.dossier"

@@ -32,7 +32,9 @@ def open_(
     """Open the change of a branch: what it is for, what is in and out of scope, who made it, which services it touches."""
     from release_dossier.steps.open import open_change, open_retrospective
 
-    if (issue is None) == (tag is None) or (tag is not None and head is not None):
+    if issue is None and tag is None:
+        raise Misuse("usage.open", at="command line", found="no issue", expected="--issue FILE, --issue NUMBER, or --retrospective TAG")
+    if (issue is not None and tag is not None) or (tag is not None and head is not None):
         raise Misuse(
             "usage.open", at="command line", found="these options together", expected="--issue, or --retrospective TAG without --head"
         )

@@ -132,7 +132,8 @@ def _ending(rounds: list[tuple[str, str, str]], bundle: Path, repo: Path) -> str
     lines = ["", "## Where the change went round", "", *picture(rounds), ""]
     lines.append(f"{len(rounds)} decisions: {len(rounds) - len(allowed)} denied, {len(allowed)} allowed ({'; '.join(allowed)}).")
     lines.append(f"The dossier file:  {bundle}")
-    lines.append(f"Look at it:        tar -tf {bundle}; the steps to check it by hand are in HOW-TO-CHECK.md inside")
+    lines.append(f"Look at it:        {_me()} -C {repo} serve    (in the browser; the file itself: tar -tf, and HOW-TO-CHECK.md inside)")
+    lines.append(f"Check it again:    {_me()} verify {bundle} --trust {repo / 'dossier.trust.json'} --at 2026-11-23T12:00:00Z")
     lines.append(f"The project:       {_me()} -C {repo} list    (what is true today; its evidence is of 2026-11-23)")
     return "\n".join(lines)
 

@@ -22,17 +22,19 @@ def list_(as_json: bool) -> None:
 def _table(lines: list[dict[str, Any]]) -> str:
     if not lines:
         return "no change yet. next: dossier open --issue FILE"
-    paint = {"ALLOW": "green", "DENY": "red"}
+    paint = {"ALLOW": "green", "released": "green", "DENY": "red"}
     rows = []
     for c in lines:
         if c["state"] == "unreadable":
             rows.append(f"‼ unreadable  {c['branch']}: {c['detail']}")
             continue
-        sign = {"ALLOW": "✓", "DENY": "✗"}.get(c["state"], "·")
+        state = "released" if c["released"] else c["state"]
+        sign = {"ALLOW": "✓", "released": "✓", "DENY": "✗"}.get(state, "·")
         met = "everything met" if c["decision"] else "next: dossier assemble && dossier gate"
-        what = f"released {', '.join(c['released'])}" if c["released"] else ", ".join(c["unmet"]) or met
-        verdict = edge.colour(f"{sign} {c['state']:9}", paint.get(c["state"], "white"))
-        rows.append(f"{verdict} {', '.join(c['services']):24} {c['branch']:28} {c['owner']:12} {what}")
+        what = f"{', '.join(c['released'])}" if c["released"] else ", ".join(c["unmet"]) or met
+        verdict = edge.colour(f"{sign} {state:9}", paint.get(state, "white"))
+        when, digest = c["opened_at"][:10], (c["dossier"] or "no dossier")[:15]
+        rows.append(f"{verdict} {when}  {digest:15}  {', '.join(c['services']):24} {c['branch']:28} {c['owner']:12} {what}")
     return "\n".join(rows)
 
 

@@ -171,11 +171,11 @@ def verify(raw_path: Path, trust_chain: bytes | None, *, integrity_only: bool, n
     Raises:
         Corrupt: `verify.no-trust`. Refused or Corrupt: what reading the file found.
     """
+    opened = bundle.open_bundle(raw_path)
     if trust_chain is None and not integrity_only:
         raise Corrupt(
             "verify.no-trust", at="--trust", found="no trust document", expected="the project's", help="--trust FILE, or --integrity-only"
         )
-    opened = bundle.open_bundle(raw_path)
     trust = None if integrity_only or trust_chain is None else parse_chain(trust_chain, "trust document")
     found = bundle.examine(opened, trust, spread)
     checks = list(found.checks)

@@ -117,7 +117,13 @@ def _chosen(settings: Settings, names: Sequence[str], brought: Import | None) ->
     known = ", ".join(p.name for p in settings.evidence) or "nothing is planned"
     for name in names:
         if settings.plan_named(name) is None:
-            raise Refused("collect.unknown-name", at="NAME", found=name, expected=known, help="see [[evidence]] in dossier.toml")
+            raise Refused(
+                "collect.unknown-name",
+                at="NAME",
+                found=name,
+                expected=known,
+                help="plan it: [[evidence]] in dossier.toml, on the protected branch",
+            )
     if brought is not None and not names:
         raise Refused(
             "collect.no-name",

@@ -68,7 +68,8 @@ def _adoption(world: World, say: object) -> None:
         "" if settings.evidence else "add [[evidence]] to dossier.toml",
     )
     for plan in settings.evidence:
-        if plan.run and not shutil.which(plan.run[0], path=world.environ.get("PATH")):
+        own = plan.run and "/" in plan.run[0]  # made by its own `prepare`, or in the repository
+        if plan.run and not own and not shutil.which(plan.run[0], path=world.environ.get("PATH")):
             say(f"evidence {plan.name}", "warn", f"{plan.run[0]} is not installed here", f"install {plan.run[0]}")
     remote = world.pin.remote
     if remote:

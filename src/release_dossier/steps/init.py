@@ -98,6 +98,11 @@ def init(start: Path, environ: Mapping[str, str], now: datetime, profile: str | 
         services=services,
         guessed=(*guessed, f"protected branch: {protected}", f"mode: {mode}"),
         next=(
+            *(
+                ()
+                if profile or any(p.kind == "tests" for p in found.plans)
+                else ("no tests were found: plan them, [[evidence]] in dossier.toml",)
+            ),
             f"git add {SETTINGS_FILE} {TRUST_FILE} && git commit -m 'release dossier project'"
             + (f" && git push {remote} {protected}" if remote else ""),
             f"then work on a branch made from {protected} and: dossier open --issue FILE",

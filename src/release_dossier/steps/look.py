@@ -37,7 +37,8 @@ def _line(world: World, change_entry: Entry, entries: tuple[Entry, ...]) -> dict
         d = world.statement(decision.digest, "decision").predicate
         outcome, dossier = str(d["outcome"]), str(d["dossier"])
         unmet = [f"{r['id']} {r['state']}" for r in d["requirements"] if r["state"] not in ("pass", "waived")]
-    releases = [e.key for e in entries if e.type == "release" and dossier and e.change == dossier]
+    dossiers = {e.digest for e in mine if e.type == "dossier"}
+    releases = [e.key for e in entries if e.type == "release" and e.change in dossiers]
     return {
         "change": change_entry.digest,
         "branch": change.branch,

@@ -229,7 +229,13 @@ def _base(world: World, base: str | None, head: str) -> str:
 def _owner(world: World, owner: str) -> str:
     known = sorted(p.id for p in world.trust.document.people)
     if not owner:
-        raise Refused("change.no-owner", at="owner", found="none in the issue, no --owner", expected=f"one of {', '.join(known)}")
+        raise Refused(
+            "change.no-owner",
+            at="owner",
+            found="none in the issue, no --owner",
+            expected=f"one of {', '.join(known)}",
+            help=f"--owner {known[0]}, or a line under ## Owner in the issue",
+        )
     if world.trust.person(owner.lstrip("@")) is None:
         raise Refused(
             "change.owner-unknown",

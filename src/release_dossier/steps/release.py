@@ -14,17 +14,19 @@ from collections.abc import Sequence
 import msgspec
 
 from release_dossier.dossier import Dossier
-from release_dossier.errors import Refused, Unavailable
+from release_dossier.errors import Refused, Unavailable, shown
 from release_dossier.fingerprint import fingerprint
 from release_dossier.gate import Decision
 from release_dossier.project import Service
 from release_dossier.release import Release, tag_message
 from release_dossier.steps.collect import frozen_settings
-from release_dossier.steps.decide import decide_dossier, publish_checkpoint
+from release_dossier.steps.decide import decide_dossier, publish_checkpoint, read_dossier
 from release_dossier.steps.world import World
 from release_dossier.store.crash import reach
 from release_dossier.trust.sshsig import armor_signature
 from release_dossier.trust.statement import Subject, state
+
+OBJECTIVE_CHARS_MAX = 500  # characters of the objective in a tag's message; the dossier has all of it
 
 
 class Released(msgspec.Struct, frozen=True):
@@ -46,6 +48,9 @@ def release(
         Refused: `release.*`: another commit's fingerprint, a tag that exists for something else, an unknown service.
         Unavailable: `release.remote`: the remote's tags could not be read, or `--push` failed.
     """
+    before = _released_before(world, dossier_digest, services)
+    if before is not None:
+        return before
     decision_digest, decision, dossier = decide_dossier(world, dossier_digest)
     if decision.outcome != "ALLOW":
         return decision_digest, decision, dossier, ()
@@ -62,12 +67,36 @@ def release(
         plans = [
             _plan(world, dossier, dossier_digest, decision_digest, decision, name, settings.service_named(name), target) for name in chosen
         ]
-        done = tuple(_carry_out(world, p, found) for p, found in plans)
+        done = tuple(_carry_out(world, p, found, dossier.change.objective) for p, found in plans)
     if push:
         _push(world, [d.release.tag for d in done])
         done = tuple(msgspec.structs.replace(d, pushed=True) for d in done)
     publish_checkpoint(world)
     return decision_digest, decision, dossier, done
+
+
+def _released_before(
+    world: World, dossier_digest: str, services: Sequence[str]
+) -> tuple[str, Decision, Dossier, tuple[Released, ...]] | None:
+    """What an earlier dossier of the same change released of the same fingerprints, where that is all that is asked for: a change that is
+    assembled again after its release is not another release."""
+    dossier = read_dossier(world, dossier_digest)
+    made = []
+    for s in dossier.change.services:
+        if services and s.name not in services:
+            continue
+        entry = next((e for e in world.store.entries() if e.type == "release" and e.key == f"{s.name}@{s.version}"), None)
+        record = None if entry is None else msgspec.convert(world.statement(entry.digest, "release").predicate, Release)
+        if entry is None or record is None or record.fingerprint != s.fingerprint or record.dossier == dossier_digest:
+            return None
+        if read_dossier(world, record.dossier).change_digest != dossier.change_digest:
+            return None
+        made.append(Released(record, entry.digest, entry.n, False, False))
+    if not made:
+        return None
+    first = made[0].release
+    decision = msgspec.convert(world.statement(first.decision, "decision").predicate, Decision)
+    return first.decision, decision, read_dossier(world, first.dossier), tuple(made)
 
 
 def _unmoved(world: World, dossier: Dossier, chosen: Sequence[str], services: Sequence[Service], target: str) -> None:
@@ -131,11 +160,11 @@ def _plan(
     return plan, None
 
 
-def _carry_out(world: World, plan: Release, before: Released | None) -> Released:
+def _carry_out(world: World, plan: Release, before: Released | None, objective: str) -> Released:
     if before is not None:
         return before
     there = _existing_tag(world, plan)
-    plan = there or _make_tag(world, plan)
+    plan = there or _make_tag(world, plan, objective)
     subject = [Subject(plan.tag, {"gitCommit": plan.commit, "gitTag": plan.tag_object})]
     statement = state("release", world.trust.project, subject, msgspec.to_builtins(plan))
     digest = world.record(statement, change=plan.dossier, key=f"{plan.service}@{plan.version}")
@@ -144,9 +173,9 @@ def _carry_out(world: World, plan: Release, before: Released | None) -> Released
     return Released(plan, digest, entry.n, True, False)
 
 
-def _make_tag(world: World, plan: Release) -> Release:
+def _make_tag(world: World, plan: Release, objective: str) -> Release:
     signer = world.signer()
-    message = tag_message(plan.service, plan.version, plan.dossier, plan.decision, "", plan.label)
+    message = tag_message(plan.service, plan.version, plan.dossier, plan.decision, shown(objective, OBJECTIVE_CHARS_MAX), plan.label)
     seconds = int(world.now.timestamp())
     tagger = f"release-dossier <release-dossier@localhost> {seconds} +0000"
     body = f"object {plan.commit}\ntype commit\ntag {plan.tag}\ntagger {tagger}\n\n{message}".encode()

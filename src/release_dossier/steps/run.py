@@ -7,8 +7,9 @@ from datetime import datetime
 
 import msgspec
 
+from release_dossier.change import Change
 from release_dossier.dossier import Dossier
-from release_dossier.errors import Refused, counted
+from release_dossier.errors import counted
 from release_dossier.gate import Decision
 from release_dossier.issue import ScopedIssue
 from release_dossier.steps.assemble import assemble
@@ -36,7 +37,7 @@ def run(
     watch: Callable[[str, float], None],
     say: Callable[[str], None],
 ) -> Run:
-    """Open (when an issue is given), collect what is planned and not yet good, assemble, decide."""
+    """Open (when an issue is given, or commits came since), collect what is planned and not yet good, assemble, decide."""
     stages: list[dict[str, str]] = []
 
     def stage(name: str, detail: str) -> None:
@@ -48,15 +49,14 @@ def run(
         stage("open", "; ".join([f"change {digest[:19]}… with {counted(len(change.files), 'file')}", *warnings]))
     else:
         digest, change = world.open_change()
-        if change.head != world.repo.resolve("HEAD"):
-            raise Refused(
-                "run.moved",
-                at="HEAD",
-                found="commits after the change was opened",
-                expected="the issue again",
-                help="dossier run --issue FILE",
-            )
-        stage("open", f"change {digest[:19]}… stands")
+        if change.head == world.repo.resolve("HEAD"):
+            stage("open", f"change {digest[:19]}… stands")
+        else:  # rework: the same issue about the new head; what the issue said stands in the change
+            said = as_issue(change)
+            kept = {s.name: s.version for s in change.services} | dict(versions)
+            digest, change, warnings = open_change(world, said, base=None, head=None, owner=owner or change.owner, versions=kept)
+            again = f"change {digest[:19]}… with {counted(len(change.files), 'file')}, the same issue at the new head"
+            stage("open", "; ".join([again, *warnings]))
     _, before = assemble(world, digest, change)
     wanted = _wanted(world, before, clock())
     if wanted:
@@ -71,6 +71,19 @@ def run(
     decision_digest, decision, dossier = decide_dossier(world, dossier_digest)
     stage("gate", decision.outcome)
     return Run(decision_digest, decision, dossier, tuple(stages))
+
+
+def as_issue(change: Change) -> ScopedIssue:
+    """The scoped issue a change was opened from, as the change keeps it."""
+    return ScopedIssue(
+        issue=change.issue,
+        objective=change.objective,
+        in_scope=change.in_scope,
+        out_of_scope=change.out_of_scope,
+        features=change.features,
+        risks=change.risks,
+        owner=change.owner,
+    )
 
 
 def _wanted(world: World, dossier: Dossier, now: datetime) -> list[str]:

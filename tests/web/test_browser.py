@@ -120,6 +120,26 @@ def test_every_page_can_be_read_by_everybody(visit: Callable[..., Any], home: Se
     assert not faults, "\n".join(faults)
 
 
+@pytest.mark.parametrize("width", [1280, 390])
+def test_no_tab_is_cut_off(visit: Callable[..., Any], width: int) -> None:
+    """Every tab of a release, and every section of the header, stands whole on the screen, on as many lines as it takes."""
+    page = visit("/releases/trading/3.8.1", viewport={"width": width, "height": 844})
+    ends = page.eval_on_selector_all(".tabs a, #sections a", "all => all.map(a => a.getBoundingClientRect().right)")
+    assert len(ends) == len(TABS) + 5
+    assert max(ends) <= width
+
+
+def test_the_header_follows_the_page(visit: Callable[..., Any]) -> None:
+    """Only the middle of a page is exchanged, and yet the header says which section it is, and leads to the rules of the release shown."""
+    page = visit("/")
+    page.click("a.name[href='/releases/trading/3.8.1']")
+    page.click("#sections a[href='/rules?service=trading']")
+    page.wait_for_selector("#sections a[href='/rules'][aria-current=page]")
+    assert page.locator("h1").inner_text() == "Rules of trading"
+    page.go_back()
+    page.wait_for_selector("#sections a[href='/rules?service=trading']")
+
+
 def test_filter_search_and_open_a_release(visit: Callable[..., Any]) -> None:
     """A filter changes list, chips and address without loading the page anew; `/` leads to the search; a row leads to its release."""
     page = visit()

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from fastapi.testclient import TestClient
 
+from release_dossier.web import place as places
+from release_dossier.web.app import make_app
+from release_dossier.web.catalog import Catalog
 from release_dossier.web.exhibits import exhibit
 from release_dossier.web.pages.release import TABS
 from release_dossier.web.place import Place
@@ -121,6 +127,72 @@ def test_time_shows_and_decides_nothing(place: Place, client: TestClient, monkey
     text = client.get("/releases/trading/3.8.1").text
     assert "Since it was decided, the time of" in text
     assert "pill large is-released" in text
+
+
+def test_where_nothing_can_be_signed_the_page_says_so(client: TestClient) -> None:
+    """A released dossier offers no form, says why, and still lets people take back what they said; a blocked one is signed as ever."""
+    text = client.get("/releases/trading/3.8.1?tab=approvals").text
+    assert 'name="seat"' not in text
+    assert "dossier approve" not in text
+    assert "may sign" not in text
+    assert "nothing is left to sign" in text
+    assert "what=withdrawal" in text
+    assert 'name="seat"' in client.get("/releases/trading/3.6.0?tab=approvals").text
+
+
+def test_a_retrospective_offers_no_waiver(copied: Callable[[], Path], environ: dict[str, str], place: Place) -> None:
+    """It is never allowed, so the requirements it does not meet are shown without a way around them."""
+    own = Place(copied() / "socialpredict", environ, place.clock, time.monotonic)
+    with TestClient(make_app(own), base_url="http://127.0.0.1") as c:
+        assert 'value="waiver"' in c.get("/releases/trading/3.6.0").text
+        for key, r in own.catalog.rounds.items():
+            own.catalog.rounds[key] = msgspec.structs.replace(r, label="retrospective")
+        own.catalog.edition += 1
+        assert 'value="waiver"' not in c.get("/releases/trading/3.6.0").text
+        text = c.get("/releases/trading/3.6.0?tab=approvals").text
+        assert "nothing to sign or to waive" in text
+        assert 'name="seat"' not in text
+
+
+def test_rules_are_those_of_the_release_one_comes_from(client: TestClient) -> None:
+    """Every link from a release to the rules names its service."""
+    text = client.get("/releases/trading/3.8.1?tab=rules").text
+    assert set(re.findall(r'href="(/rules[^"]*)"', text)) == {"/rules?service=trading"}
+    assert "Rules of trading" in client.get("/rules?service=trading").text
+    assert 'href="/rules"' in client.get("/").text
+
+
+def test_examples_claim_no_order(client: TestClient, place: Place) -> None:
+    """Where more is wrong than is shown, the page says how many of how many, and nothing about their order."""
+    sql = "select digest from evidence where verdict = 'fail'"
+    texts = [client.get(f"/evidence/{d.hex()}").text for (d,) in place.catalog.rows(sql)]
+    assert any(re.search(r"\d in all, 20 of them shown", t) for t in texts)
+    assert not any("worst first" in t for t in texts)
+
+
+def test_a_long_first_fold_is_announced(
+    copied: Callable[[], Path], environ: dict[str, str], place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever waits for a new index reads once how much there is to fold; a short fold says nothing."""
+    said: list[str] = []
+    heard = threading.Event()
+    root, real = copied() / "socialpredict", Catalog.refresh
+
+    def slow(self: Catalog) -> int:
+        assert heard.wait(20)
+        return real(self)
+
+    def note(words: str) -> None:
+        said.append(words)
+        heard.set()
+
+    with monkeypatch.context() as m:
+        m.setattr(places, "INDEXING_SECONDS", 0.001)
+        m.setattr(Catalog, "refresh", slow)
+        size = Place(root, environ, place.clock, time.monotonic, note).catalog.size
+    assert said == [f"indexing {size} entries…"]
+    Place(root, environ, place.clock, time.monotonic, note)
+    assert len(said) == 1
 
 
 def test_a_statement_of_account_comes_from_the_stored_ledger(client: TestClient, place: Place) -> None:

@@ -50,7 +50,7 @@ def run_server(
     from release_dossier.web.app import make_app
     from release_dossier.web.place import Options, Place
 
-    place = Place(root, dict(os.environ), edge.now, time.monotonic)
+    place = Place(root, dict(os.environ), edge.now, time.monotonic, edge.note)
     login = login or host not in LOOPBACK
     if login:
         _login_works(place, base_url)

@@ -100,6 +100,15 @@ class Catalog:
             self._stamp, self.checkpoint = stamp, checkpoint
             return self.size
 
+    def behind(self) -> int:
+        """How many entries the next `refresh` folds.
+
+        Raises:
+            Corrupt: `log.*`.
+        """
+        checkpoint = self._tail.checkpoint(self._keys())
+        return checkpoint.size - int(self.rows("select size from position")[0][0]) if checkpoint else 0
+
     def _advance(self, checkpoint: Checkpoint) -> bool:
         """Fold one stretch of the log; False when the index is as long as the checkpoint says."""
         with self._db:

@@ -36,8 +36,10 @@ def place_of(request: Request) -> Place:
     return place
 
 
-def page(request: Request, template: str, now: datetime, *, section: str = "", status: int = 200, **values: Any) -> Response:
-    """A page from a template."""
+def page(
+    request: Request, template: str, now: datetime, *, section: str = "", status: int = 200, rules_of: str = "", **values: Any
+) -> Response:
+    """A page from a template. `rules_of` is the service whose rules the link in its header leads to."""
     theme = request.cookies.get("theme", "")
     here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     text = _jinja.get_template(template).render(
@@ -49,6 +51,7 @@ def page(request: Request, template: str, now: datetime, *, section: str = "", s
         theme=theme if theme in THEMES else "",
         here=here,
         section=section,
+        rules_of=rules_of,
         status=status,
         events=getattr(request.app.state, "events", None),
         **values,

@@ -25,6 +25,7 @@ from release_dossier.web.board import Board
 from release_dossier.web.catalog import Catalog, Read
 
 GROUND_SECONDS = 5.0  # seconds people and settings are believed before the protected branch is asked again: three git commands
+INDEXING_SECONDS = 1.0  # seconds the first fold of the log may take in silence
 GROUND_SECONDS_MAX = 60.0  # seconds after which nobody is shown what they were: a page waits for the branch
 
 
@@ -50,9 +51,17 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Place:
-    """One project being served. `clock` is read once a request, `ticks` are seconds that only run forwards."""
+    """One project being served. `clock` is read once a request, `ticks` are seconds that only run forwards; `note` is told what takes long
+    before the first page can be shown."""
 
-    def __init__(self, root: Path, environ: Mapping[str, str], clock: Callable[[], datetime], ticks: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        root: Path,
+        environ: Mapping[str, str],
+        clock: Callable[[], datetime],
+        ticks: Callable[[], float],
+        note: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self.root, self.environ, self.clock, self._ticks = root, dict(environ), clock, ticks
         self._turn = threading.Lock()
         self._store: tuple[str, Store] | None = None
@@ -63,8 +72,17 @@ class Place:
         self._keys = world.trust.public_keys()
         self.tail = Tail(self.home, self.project)
         self.catalog = Catalog(self.tail, self.home / "index.sqlite", lambda: self._keys)
-        self.catalog.refresh()
+        self._index(note)
         self._board, self._edition, self._made = Board((), clock()), -1, clock()
+
+    def _index(self, note: Callable[[str], None]) -> None:
+        slow = threading.Timer(INDEXING_SECONDS, note, (f"indexing {self.catalog.behind():,} entries…",))
+        slow.daemon = True
+        slow.start()
+        try:
+            self.catalog.refresh()
+        finally:
+            slow.cancel()
 
     def world(self) -> World:
         """The project opened anew, as a command would: for writing, and for whatever must not be a moment old."""

@@ -300,6 +300,21 @@ def _many(state: str, count: int) -> str:
     return one if count == 1 else many
 
 
+def closed(r: Round) -> Said | None:
+    """Why nobody's approval, rejection or waiver moves a round any more; None while it does. A lapsed one may be signed again."""
+    if r.label == "retrospective":
+        return Said("Retrospective: it shipped before anybody asked. It is never allowed, so there is nothing to sign or to waive.")
+    match r.status:
+        case "released":
+            back = f"dossier withdraw {r.release[:19]} --as PERSON --key FILE --reason WHY"
+            return Said(
+                f"Released as {r.tag}: nothing is left to sign. What was said can still be taken back.", "Take the release back:", back
+            )
+        case "withdrawn":
+            return Said("Withdrawn: nothing is left to sign. A new round begins with a change opened again.")
+    return None
+
+
 def stamp(at: str) -> str:
     """A moment for reading: `2026-11-23 09:00 UTC`."""
     return f"{at[:10]} {at[11:16]} UTC" if len(at) > 16 else at

@@ -72,14 +72,17 @@ def release(request: Request, service: str, version: str, tab: str = "summary", 
     needs = views.requirements(docs.closed, docs.decided, service, now) if docs.closed and docs.decided else []
     kept = "" if r.change == _row_of(board.rows, service, version).change else r.change[7:23]
     values = _TABS[tab](place, r, docs, needs, now)
+    settings = place.ground().settings
     return page(
         request,
         "release.html",
         now,
         section="/",
         title=f"{service}@{version}, {words}",
+        rules_of=service if settings and any(s.name == service for s in settings.service) else "",
         r={**views.row(r, now), "tab": lambda t: release_address(service, version, tab="" if t == "summary" else t, change=kept)},
         said=views.sentence(r, needs, now),
+        closed=views.closed(r),
         tab=tab,
         tab_words=words,
         tabs=_tabs(place, r, docs, needs, len(mine)),

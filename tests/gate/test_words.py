@@ -32,7 +32,7 @@ from tests.gate.town import (
 )
 from tests.gate.town import stamp as when
 
-FRANK = "frank has 61 credits too many: balance 132, his statement of account comes to 71"
+FRANK = "frank has 61 credits too many: balance 132, their statement of account comes to 71"
 TWICE = "market 12 was paid twice, 14:03:22.117 and 14:03:22.119 · fits: double resolve (hypothesis)"
 
 

@@ -204,3 +204,69 @@ def test_interrupted_while_it_reads(postgres: Server, case: Path, tmp_path: Path
     assert rows(address, mine) == [(0,)]
     assert [p.name for p in tmp_path.iterdir()] == ["case"]
     shutil.rmtree(case)
+
+
+def test_an_empty_file_and_a_folder_around_a_database(case: Path, tmp_path: Path) -> None:
+    """What lies there is said in words, and how to name what was meant; an engine that was asked for changes nothing."""
+    (tmp_path / "empty.sqlite").touch()
+    assert refused(lambda: read_ledger(tmp_path / "empty.sqlite")).found == "an empty file"
+    for engine in ("auto", "numba"):
+        e = refused(lambda engine=engine: verify_ledger(case, engine=engine))  # type: ignore[misc]
+        assert (e.code, "ledger.sqlite lies inside" in e.found, str(case / "ledger.sqlite") in e.help) == (
+            "ledger.missing-table",
+            True,
+            True,
+        )
+    (tmp_path / "bare").mkdir()
+    assert refused(lambda: read_ledger(tmp_path / "bare")).found == "no Parquet file"
+
+
+@pytest.mark.parametrize("build", ["9.9.9", "0123456789abcdef"])
+def test_a_writer_nobody_knows_is_said_to_be_unknown(build: str, case: Path) -> None:
+    """It stays the writer's name and decides no rules: a note says so and which builds are known. Named rules need none."""
+    v = verify_ledger(case / "ledger.sqlite", written_by=build)
+    note = next(n for n in v.notes if f"{build} is no known build" in n)
+    assert "known: v2.0.0, " in note
+    assert v.ledger["written_by"] == build
+    assert not any("no known build" in n for n in verify_ledger(case / "ledger.sqlite", written_by=build, ruleset="v3.8.1").notes)
+
+
+@pytest.mark.parametrize("build", ["3.8.1", "v3.8", "3d978faa"])
+def test_a_known_writer_gives_its_rules(build: str, case: Path) -> None:
+    """By version or by the commit of its tag, without a note that it is unknown."""
+    v = verify_ledger(case / "ledger.sqlite", written_by=build)
+    assert (v.ruleset, any("no known build" in n for n in v.notes)) == ("v3.8.1", False)
+
+
+@pytest.mark.parametrize(
+    ("change", "words", "ends"),
+    [
+        ("UPDATE users SET account_balance = account_balance + 999 WHERE username = 'bob'", ["--ruleset", "v3.8.1"], "--explain bob"),
+        ("UPDATE bets SET market_id = 777 WHERE id = 9", ["--only", "S2"], "--only S2 --json, which names each row of S2"),
+        ("UPDATE bets SET id = id", ["--require", "J1"], "--require J1 --receipts FILE"),
+        ("UPDATE bets SET id = id", ["--minted-max", "0", "--ruleset", "v3.8.1"], "--minted-max 0 --json, which names each row of R5"),
+        ("UPDATE bets SET id = id", ["--require", "R8", "--receipts", "journal"], "--answers FILE"),
+        ("INSERT INTO schema_migrations (id) VALUES ('99990101000000')", [], "--assume-schema"),
+    ],
+)
+def test_what_did_not_pass_says_what_to_run_next(change: str, words: list[str], ends: str, case: Path) -> None:
+    """Its last line is a command on the same ledger under the same rules; a pass has none."""
+    file = str(sql(case, change))
+    journal = str(next(iter(sorted(case.glob("journal*"))), case))
+    done = command("verify", file, *(journal if w == "journal" else w for w in words))
+    last = done.stdout.splitlines()[-1]
+    assert done.returncode == 10
+    assert last.startswith(f"next: dossier ledger verify {file}")
+    assert last.endswith(ends)
+    assert "--ruleset" not in words or "--ruleset v3.8.1" in last
+
+
+def test_an_account_says_by_how_much_it_is_off(case: Path) -> None:
+    """Rules and notes first, the difference last, whether there is one or not."""
+    out = command("verify", str(case / "ledger.sqlite"), "--explain", "bob", "--written-by", "9.9.9").stdout.splitlines()
+    assert out[0].startswith("statement of account of bob under the rules of v3.8.")
+    assert "9.9.9 is no known build" in out[1]
+    assert out[-1].startswith("no difference: balance ")
+    off = sql(case, "UPDATE users SET account_balance = account_balance - 1 WHERE username = 'newbie'")
+    last = command("verify", str(off), "--explain", "newbie", "--ruleset", "v3.8.1").stdout.splitlines()[-1]
+    assert last.startswith("1 credit too few: balance -1, the statement comes to 0")

@@ -284,7 +284,9 @@ def test_words_for_people(tmp_path: Path) -> None:
     assert "erin has 19" in out
     assert "--explain erin" in out
     code, out, _ = town.run("ledger", "verify", str(case / "ledger.sqlite"), "--ruleset", str(case / "rules.json"), "--explain", "erin")
-    assert out.splitlines()[-1].split() == ["stored", "balance", "-207", "-207", "users.account_balance"]
+    assert out.splitlines()[0] == "statement of account of erin under the rules of rules.json"
+    assert out.splitlines()[-2].split() == ["stored", "balance", "-207", "-207", "users.account_balance"]
+    assert out.splitlines()[-1] == "196 credits too many: balance -207, the statement comes to -405 to -403"
     settled = town.dossier("ledger", "settle", str(case / "ledger.sqlite"), "--market", "1")["markets"]
     assert (len(settled), settled[0]["id"]) == (1, 1)
     assert town.dossier("ledger", "rulesets")["rulesets"]["v3.8.1"]["commit"][:8] == "3d978faa"

@@ -99,11 +99,11 @@ def test_each_rule_of_selling() -> None:
     alone = rows("a Y10")
     assert quote(alone, "a", True, under(sell="owned")).sellable == 10
     assert quote(alone, "a", True, under(sell="lots_projection")).sellable == 0
-    assert quote(alone, "a", True, NOW).why == "none of his shares is unlocked by a later order of somebody else"
+    assert quote(alone, "a", True, NOW).why == "none of their shares is unlocked by a later order of somebody else"
     assert may_sell(h, "a", True, owned.owned + 1, under(sell="owned"))[1]
     big = rows(BIG)
     assert may_sell(big, "alice", True, 20, under(sell="owned"))[1] == ""
-    assert may_sell(big, "alice", True, 20, under(sell="projection"))[1].startswith("after it he would")
+    assert may_sell(big, "alice", True, 20, under(sell="projection"))[1].startswith("after it they would")
 
 
 def test_valuation_scales_to_volume_or_to_shares() -> None:

@@ -259,7 +259,7 @@ def test_the_keyboard_alone_is_enough(visit: Callable[..., Any]) -> None:
     assert outline != "none"
     page.keyboard.press("Enter")
     page.wait_for_url("**/releases/trading/3.8.1")
-    page.locator("a[data-drawer]").first.focus()
+    page.locator("a[data-drawer][href^='/evidence/']").first.focus()
     page.keyboard.press("Enter")
     page.get_by_role("dialog").get_by_role("heading", level=1).wait_for()
     assert page.evaluate("document.getElementById('drawer').contains(document.activeElement)")

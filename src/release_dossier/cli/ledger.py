@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
+import shlex
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from release_dossier.cli import edge
 from release_dossier.cli.ledger_generate import generate
-from release_dossier.errors import EXIT_DENIED
+from release_dossier.errors import EXIT_DENIED, counted
 from release_dossier.limits import LEDGER_STATEMENT_SECONDS_MAX
 
 if TYPE_CHECKING:
-    from release_dossier.ledger.verify import Verified
+    from release_dossier.ledger.verify import Explained, Verified
 
 _source = click.argument("source", metavar="SOURCE", type=str)
 _ruleset = click.option("--ruleset", metavar="NAME|FILE", help="the rules: a release, e.g. v3.8, or a JSON file of their dimensions")
@@ -66,7 +67,7 @@ def verify(
 ) -> int:
     """Check a ledger: postgresql://…, a .sqlite file, a folder of Parquet. Exit 0 only when it passes, 10 when it does not."""
     from release_dossier.cli.progress import progress
-    from release_dossier.ledger.verify import statement_of_account
+    from release_dossier.ledger.verify import explained
     from release_dossier.sources.ledgers import verify_ledger
 
     with progress("rows") as reading, progress("orders") as step:
@@ -89,9 +90,13 @@ def verify(
             step=step,
             reading=reading,
         )
-    account = statement_of_account(found, explain) if explain else None
-    value = found.as_json() | ({"statement": account} if account is not None else {})
-    edge.emit(value, as_json, lambda: _account(explain or "", account) if account is not None else _words(found, source))
+    account = explained(found, explain) if explain else None
+    value = found.as_json() | ({"statement": account.lines} if account is not None else {})
+    given = {"--ruleset": ruleset, "--timeline": timeline, "--receipts": receipts, "--answers": answers, "--economics": economics}
+    given |= {"--written-by": written_by, "--require": require, "--only": only}
+    limits = {"--minted-max": minted_max, "--burned-max": burned_max}
+    again = _again(found, source, given | {name: None if most is None else str(most) for name, most in limits.items()})
+    edge.emit(value, as_json, lambda: _account(found, explain or "", account) if account is not None else _words(found, source, again))
     return 0 if found.verdict == "pass" else EXIT_DENIED
 
 
@@ -109,9 +114,44 @@ def _ids(text: str) -> list[str]:
     return [i.strip() for i in text.split(",") if i.strip()]
 
 
-def _words(v: Verified, source: str) -> str:
-    source = v.read["from"] if v.read else source  # never the address as given: it may hold a password
-    size = f"{v.ledger['users']} users, {v.ledger['markets']} markets, {v.ledger['bets']} orders, {v.ledger['sales']} sales"
+def _place(v: Verified, source: str) -> str:
+    """Never an address as given: it may hold a password."""
+    return v.read["from"] if v.read else source
+
+
+def _again(v: Verified, source: str, given: dict[str, str | None]) -> str:
+    """The command that judges the same ledger in the same way."""
+    words = [_place(v, source), *(w for name, value in given.items() if value for w in (name, value))]
+    return f"dossier ledger verify {shlex.join(words)}"
+
+
+def _next(v: Verified, again: str) -> str:
+    """What to run where it did not pass: what shows more of a failure, or decides what was not decided."""
+    checks = {c.id: c for c in v.checks}
+    worst = next((e.user for e in [*checks["R6"].examples, *checks["R6"].undecided] if e.user), None) if "R6" in checks else None
+    unsure = [c.id for c in v.checks if c.state == "inconclusive"]
+    nobody_named = any(n.startswith("no rules were named, and ") for n in v.notes)
+    if v.verdict == "inconclusive" and v.source.known and nobody_named:
+        return f"{again} --ruleset {'FILE' if not v.source.applied else 'NAME, the release that wrote it'}"
+    if worst:
+        return f"{again} --explain {shlex.quote(worst)}"
+    if v.verdict == "fail":
+        return f"{again} --json, which names each row of {', '.join(c.id for c in v.checks if c.state == 'fail')}"
+    if not v.source.known:
+        return f"{again} --assume-schema"
+    if not (v.ledger["users"] and v.ledger["markets"]):
+        return "dossier ledger verify on a ledger that has users and markets"
+    if "J1" in checks and checks["J1"].state == "missing":
+        return f"{again} --receipts FILE"
+    if "R8" in checks and checks["R8"].state == "missing":
+        return f"{again} --answers FILE"
+    return f"{again} --json, which says of {', '.join(unsure)} what could not be decided"
+
+
+def _words(v: Verified, source: str, again: str) -> str:
+    source = _place(v, source)
+    told = (("users", "user"), ("markets", "market"), ("bets", "order"), ("sales", "sale"))
+    size = ", ".join(counted(v.ledger[key], thing) for key, thing in told)
     lines = [f"{edge.state(v.verdict)}  {source} under the rules of {v.ruleset}: {size}"]
     lines += [f"  note: {n}" for n in v.notes]
     for c in (c for c in v.checks if c.state in ("fail", "inconclusive")):
@@ -133,17 +173,16 @@ def _words(v: Verified, source: str) -> str:
         parts = [f"{m[k]} {k.replace('_', ' ')}" for k in ("minted_by_sales", "minted_by_payouts", "burned", "unexplained") if m[k] != "0"]
         lines.append(f"    {'market ' + m['market'] if m['market'] else 'over several markets'}: {', '.join(parts)}")
     lines += [f"    and {len(v.markets) - 8} more markets (--json)" for _ in range(len(v.markets) > 8)]
-    worst = next((e.user for c in v.checks if c.id == "R6" for e in c.examples), None)
-    lines += [f"next: dossier ledger verify {source} --explain {worst}"] if worst else []
+    lines += [] if v.verdict == "pass" else [f"next: {_next(v, again)}"]
     return "\n".join(lines)
 
 
-def _account(user: str, lines: list[dict[str, str]]) -> str:
-    rows = [f"statement of account of {user}"]
-    for x in lines:
+def _account(v: Verified, user: str, account: Explained) -> str:
+    rows = [f"statement of account of {user} under the rules of {v.ruleset}", *(f"  note: {n}" for n in v.notes)]
+    for x in account.lines:
         market = f"market {x['market']}" if x["market"] else ""
         rows.append(f"{x['at'][:26]:27} {market:11} {x['what']:20} {x['credits']:>12} {x['balance']:>14}  {x['formula']}")
-    return "\n".join(rows)
+    return "\n".join([*rows, account.outcome])
 
 
 @ledger.command()

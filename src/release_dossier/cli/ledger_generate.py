@@ -34,6 +34,7 @@ def generate(
     Every path that moves money is in it: buys, sales, resolutions, N/A, groups, answers, rejections, stewards.
     """
     from release_dossier.cli.progress import progress
+    from release_dossier.errors import counted
     from release_dossier.ledger.generate import Bets, Spec
     from release_dossier.ledger.generate import generate as make
     from release_dossier.ledger.mutants import MUTANTS, Made, mutate
@@ -68,7 +69,7 @@ def generate(
         "bets": done, "markets": spec.markets, "users": spec.users, "sales": sold, "seed": seed, "ruleset": eras.name,
         "mutant": mutant, "places": places, "check": MUTANTS[mutant].check if mutant else None,
     }  # fmt: skip
-    wrong = f", wrong at {places} places as {mutant}: {value['check']} must find it" if mutant else ", correct to the credit"
+    wrong = f", wrong at {counted(places, 'place')} as {mutant}: {value['check']} must find it" if mutant else ", correct to the credit"
     edge.emit(value, as_json, lambda: f"{done:,} bets, {sold:,} of them sales, in {spec.markets:,} markets under {eras.name}{wrong}")
 
 

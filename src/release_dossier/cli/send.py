@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from release_dossier.cli import edge
-from release_dossier.errors import EXIT_OK, EXIT_REFUSED, EXIT_UNAVAILABLE, Misuse
+from release_dossier.errors import EXIT_OK, EXIT_REFUSED, EXIT_UNAVAILABLE, Misuse, counted
 
 if TYPE_CHECKING:
     from release_dossier.delivery import State
@@ -76,7 +76,7 @@ def _words(v: dict[str, Any], output: Path | None) -> str:
     lines = [f"payload for {v['audience']} of dossier {v['dossier']}: {v['bytes']} bytes, {v['digest']}", ""]
     lines += [f"  in        {m['path'] or '/'} ({m['bytes']} bytes)" for m in _grouped(v["included"])]
     lines += [f"  withheld  {m['path'] or '/'} ({m['bytes']} bytes)" for m in _grouped(v["withheld"])]
-    lines += ["", f"{len(v['included'])} places in it, {len(v['withheld'])} withheld"]
+    lines += ["", f"{counted(len(v['included']), 'place')} in it, {len(v['withheld'])} withheld"]
     lines.append(f"written to {output}" if output else "-o FILE writes it, --json prints it")
     return "\n".join(lines)
 

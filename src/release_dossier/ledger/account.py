@@ -306,7 +306,7 @@ def _settle(book: Book, market: Market, history: Sequence[Row], eras: Eras) -> N
         return
     last = paid[0]
     for user in sorted({u for p in paid for u in p}):
-        formula = f"resolved {market.result}: value of his {market.result} shares"
+        formula = f"resolved {market.result}: value of their {market.result} shares"
         book.either(user, market.resolved_at, market.id, "payout", [p.get(user, 0) for p in paid], formula)
     winners = tuple(sorted(last.items(), key=lambda x: (-x[1], x[0])))
     book.settled.append(Settled(market.id, market.result, volume(history), sum(last.values()), winners))

@@ -11,6 +11,7 @@ from typing import Literal
 
 import msgspec
 
+from release_dossier.errors import counted
 from release_dossier.ledger.account import Accounts, Sale
 from release_dossier.ledger.columns import Bet, Ledger, Market
 from release_dossier.ledger.receipts import Matched
@@ -104,7 +105,7 @@ def s3(g: Ledger) -> Check:
         "S3",
         "Nobody sells in a market before buying in it",
         len(first),
-        (_bet(b, "is a sale and his first") for b in first.values() if b.amount < 0),
+        (_bet(b, "is a sale and their first") for b in first.values() if b.amount < 0),
     )
 
 
@@ -248,10 +249,10 @@ def s12(g: Ledger, a: Accounts, eras: Eras) -> Check:
                     expected=str(floor),
                     found=str(u.balance),
                     difference=str(short),
-                    why=f"{u.username} owes {-u.balance} credits, {-short} more than allowed",
+                    why=f"{u.username} owes {counted(-u.balance, 'credit')}, {-short} more than allowed",
                 )
             )
-    why = f"{explained} users are below it lawfully, after a market they had sold in was resolved N/A" if explained else ""
+    why = f"{counted(explained, 'user')} below it lawfully, after a market they had sold in was resolved N/A" if explained else ""
     return conclude("S12", "Nobody owes more than the limit", len(g.users), bad, why=why)
 
 
@@ -295,7 +296,7 @@ def s16(g: Ledger, summed: Mapping[int, tuple[int, int, int]]) -> Check:
                     expected=str(have[0]),
                     found=str(s.volume),
                     difference=str(s.volume - have[0]),
-                    why=f"the summary of market {s.market_id} calls itself fresh and counts {s.bets} orders, volume {s.volume}",
+                    why=f"the summary of market {s.market_id} calls itself fresh and counts {counted(s.bets, 'order')}, volume {s.volume}",
                 )
             )
     return conclude(
@@ -322,7 +323,7 @@ def s17(g: Ledger, a: Accounts) -> Check:
         for u in idle
         if u.balance != u.initial
     ]
-    return conclude("S17", "Who never did anything has what he began with", len(idle), bad)
+    return conclude("S17", "Who never did anything has what they began with", len(idle), bad)
 
 
 def s18(g: Ledger) -> Check:
@@ -350,12 +351,15 @@ def s18(g: Ledger) -> Check:
 def r1(a: Accounts) -> Check:
     bad = [
         _sale(
-            s, str(s.sellable), s.shares - s.sellable, f"{s.user} sold {s.shares} shares in market {s.market} (order {s.bet}): {s.against}"
+            s,
+            str(s.sellable),
+            s.shares - s.sellable,
+            f"{s.user} sold {counted(s.shares, 'share')} in market {s.market} (order {s.bet}): {s.against}",
         )
         for s in a.sales
         if s.against
     ]
-    return conclude("R1", "Nobody sold more than he might", len(a.sales), bad)
+    return conclude("R1", "Nobody sold more than they might", len(a.sales), bad)
 
 
 def _sale(s: Sale, expected: str, difference: int, why: str) -> Example:
@@ -440,9 +444,9 @@ def r6(g: Ledger, a: Accounts, intervals: int | None = None) -> Check:
         elif off or u.username in a.tied:
             unsure.append(_undecided(u.username, u.balance, low, high, a))
     open_ = open_ if intervals is None else intervals
-    words = f"{open_} users are known to an interval only; --receipts would make them exact" if open_ else ""
+    words = f"{counted(open_, 'user')} known to an interval only; --receipts would tell exactly" if open_ else ""
     if unsure:
-        words = f"{len(unsure)} users cannot be decided from the rows: {', '.join(str(e.user) for e in unsure[:5])}"
+        words = f"{counted(len(unsure), 'user')} not to be decided from the rows: {', '.join(str(e.user) for e in unsure[:5])}"
     check = conclude("R6", "Every user has exactly the credits the rules give", len(judged), bad, looked_at=len(judged) - len(unsure))
     return msgspec.structs.replace(
         check,
@@ -453,22 +457,23 @@ def r6(g: Ledger, a: Accounts, intervals: int | None = None) -> Check:
 
 
 def _undecided(user: str, balance: int, low: int, high: int, a: Accounts) -> Example:
-    """Both outcomes, and which line of his account has them."""
+    """Both outcomes, and which line of their account has them."""
     parts = []
     for x in [x for x in a.lines.get(user, ()) if x.outcomes][:3]:
         where = "" if x.market is None else f" in market {x.market}"
         parts.append(f"{x.what}{where} is {' or '.join(map(str, x.outcomes))}")
     if user in a.unjudged:
-        parts.append("a market of his has no answer any more")
-    words = f"{user} has {balance}; his statement of account comes to {low} to {high}: {'; '.join(parts) or 'its orders have no one order'}"
+        parts.append("a market of theirs has no answer any more")
+    words = (
+        f"{user} has {balance}; their statement of account comes to {low} to {high}: {'; '.join(parts) or 'its orders have no one order'}"
+    )
     return Example(user=user, expected_low=str(low), expected_high=str(high), found=str(balance), why=words)
 
 
 def _account(user: str, balance: int, low: int, high: int, off: int) -> Example:
     comes_to = f"{low}" if low == high else f"{low} to {high}"
-    words = (
-        f"{user} has {abs(off)} credits too {'many' if off > 0 else 'few'}: balance {balance}, his statement of account comes to {comes_to}"
-    )
+    wrong = f"{counted(abs(off), 'credit')} too {'many' if off > 0 else 'few'}"
+    words = f"{user} has {wrong}: balance {balance}, their statement of account comes to {comes_to}"
     near = high if off > 0 else low
     return Example(
         user=user, expected=str(near), expected_low=str(low), expected_high=str(high), found=str(balance), difference=str(off), why=words
@@ -490,13 +495,18 @@ def r7(a: Accounts) -> Check:
             expected=str(most[u, m]),
             found=str(t),
             difference=str(t - most[u, m]),
-            why=f"{u} took {t} credits out of market {m} by selling; his position was never worth more than {most[u, m]}",
+            why=f"{u} took {t} credits out of market {m} by selling; their position was never worth more than {most[u, m]}",
         )
         for (u, m), t in taken.items()
         if t > most[u, m]
     ]
     return conclude(
-        "R7", "Nobody sold more than his position was ever worth", len(taken), odd, warn=True, why="legal under these rules" if odd else ""
+        "R7",
+        "Nobody sold more than their position was ever worth",
+        len(taken),
+        odd,
+        warn=True,
+        why="legal under these rules" if odd else "",
     )
 
 
@@ -520,7 +530,7 @@ def all_balances(low: int, high: int, total: int, *, stuck: bool) -> Check:
                 expected_high=str(high),
                 found=str(total),
                 difference=str(off),
-                why=f"all balances together are {abs(off)} credits too {'high' if off > 0 else 'low'}",
+                why=f"all balances together are {counted(abs(off), 'credit')} too {'high' if off > 0 else 'low'}",
             )
         ]
         if off
@@ -536,7 +546,7 @@ def j1(matched: Matched, orders: int, unreadable: int) -> Check:
             market=str(o.market),
             expected=str(o.asked),
             difference=str(o.asked),
-            why=f"{'a sale' if o.sale else 'an order'} of {o.user} over {o.asked} credits in market {o.market} was accepted"
+            why=f"{'a sale' if o.sale else 'an order'} of {o.user} over {counted(o.asked, 'credit')} in market {o.market} was accepted"
             f" (request {o.number}) and has no row",
         )
         for o in matched.without_row
@@ -554,7 +564,7 @@ def j1(matched: Matched, orders: int, unreadable: int) -> Check:
                 why=f"{words}; its row {row.id} says {abs(row.amount)}",
             )
         )
-    words = f"{matched.rows_without} rows have no request in this journal" if matched.rows_without else ""
+    words = f"{counted(matched.rows_without, 'row')} without a request in this journal" if matched.rows_without else ""
     check = conclude("J1", "Every accepted request has its row", orders, bad, why=words)
     if unreadable and check.state in ("pass", "missing"):
         words = f"{unreadable} lines of the journal could not be read"

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
+from release_dossier.errors import counted
 from release_dossier.ledger.account import Accounts, Line, replay
 from release_dossier.ledger.checks import Check
 from release_dossier.ledger.columns import Ledger
@@ -136,7 +137,7 @@ def _other_rules(g: Ledger, a: Accounts, eras: Eras, asked: Mapping[int, int], o
         fits = [u for u in off if _explains(a.expected(u), other.expected(u), stored[u])]
         if len(fits) * 2 > len(off):
             at = sorted(_moved(a, other, fits), key=lambda x: (x[0] or 0, x[1] or 0))
-            where = f" in {len(at)} places" if at else ""
+            where = f" in {counted(len(at), 'place')}" if at else ""
             market = next((str(m) for _, m in at if m is not None), "")
             when = stamp(at[0][0]) if at and at[0][0] is not None else ""
             out.append(Guess(name, f"{words} explains {_who(fits)}{where}", len(fits), len(off), market, when))

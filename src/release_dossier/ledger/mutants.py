@@ -609,7 +609,7 @@ MUTANTS: dict[str, Mutant] = {
             ("sale-without-row", "R6", "credited, and no sale made (before #684)"),
             ("one-credit", "R6", "one user has one credit too many"),
             ("debt-beyond-limit", "S12", "a user owes more than the limit (before #430)"),
-            ("money-of-nobody", "S17", "a user who never did anything has more than he began with"),
+            ("money-of-nobody", "S17", "a user who never did anything has more than they began with"),
             ("two-mixed-up", "R6", "20 credits of one user are with another; the sum is right"),
         )
     },

@@ -14,6 +14,7 @@ from math import copysign, isfinite, trunc
 
 import msgspec
 
+from release_dossier.errors import counted
 from release_dossier.ledger.rulesets import Ruleset
 
 INT64 = 2**63
@@ -195,15 +196,15 @@ def quote(rows: Sequence[Row], user: str, yes: bool, rules: Ruleset) -> Quote:
     if rules.sell == "one_to_one":
         return Quote(owned, mine.value, owned, 1, "")
     if mine.value <= 0 or mine.value // owned <= 0:
-        return Quote(owned, mine.value, 0, 0, "his shares are worth less than a credit each")
+        return Quote(owned, mine.value, 0, 0, "their shares are worth less than a credit each")
     if rules.sell in ("owned", "projection"):
         return Quote(owned, mine.value, owned, mine.value // owned, "")
     unlocked = min(_unlocked(rows, paid, user, yes, consume=rules.sell == "lots_consume"), owned)
     if unlocked <= 0:
-        return Quote(owned, mine.value, 0, 0, "none of his shares is unlocked by a later order of somebody else")
+        return Quote(owned, mine.value, 0, 0, "none of their shares is unlocked by a later order of somebody else")
     price = min(mine.value, unlocked * (mine.value // owned)) // unlocked
     return Quote(
-        owned, mine.value, unlocked if price > 0 else 0, price, "" if price > 0 else "his shares are worth less than a credit each"
+        owned, mine.value, unlocked if price > 0 else 0, price, "" if price > 0 else "their shares are worth less than a credit each"
     )
 
 
@@ -231,7 +232,7 @@ def may_sell(rows: Sequence[Row], user: str, yes: bool, shares: int, rules: Rule
     """The quote on this history, and why selling `shares` of it is against the rules; empty when it is not."""
     q = quote(rows, user, yes, rules)
     if shares > q.sellable:
-        return q, q.why or f"{q.sellable} of his {q.owned} shares may be sold"
+        return q, q.why or f"{q.sellable} of their {q.owned} shares may be sold"
     if rules.sell in ("projection", "lots_projection"):
         return q, _projected(rows, user, yes, shares, q, rules)
     return q, ""
@@ -277,9 +278,9 @@ def _projected(rows: Sequence[Row], user: str, yes: bool, shares: int, q: Quote,
     last = rows[-1]
     after = positions([*rows, Row(user, yes, -shares, last.placed_at + 1, last.id + 1)], rules, "").get(user, NOTHING)
     if now.of(yes) - after.of(yes) < shares:
-        return f"after it he would still hold {after.of(yes)} shares"
+        return f"after it they would still hold {counted(after.of(yes), 'share')}"
     if after.of(not yes) > now.of(not yes):
-        return "after it he would hold more of the other side"
+        return "after it they would hold more of the other side"
     if after.value > max(0, now.value - shares * q.price):
-        return f"after it his position would still be worth {after.value}"
+        return f"after it their position would still be worth {after.value}"
     return ""

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from release_dossier.errors import Refused
+from release_dossier.errors import Refused, counted
 from release_dossier.ledger.account import Accounts, replay
 from release_dossier.ledger.answers import TITLE, r8
 from release_dossier.ledger.checks import Check, absent, j1, order_of
@@ -22,7 +22,7 @@ from release_dossier.ledger.judged import Engine, Facts, Judged, by_rows
 from release_dossier.ledger.receipts import Journal, Matched, match
 from release_dossier.ledger.rulesets import NAMED, Eras, always, named, possible, release_of, stamp
 from release_dossier.ledger.schema import NARROWS, lived_through
-from release_dossier.ledger.whose import Deployed, Writer, eras_deployed, eras_of, other_economics, writer
+from release_dossier.ledger.whose import Deployed, Writer, eras_deployed, eras_of, other_economics, unknown_build, writer
 from release_dossier.limits import LEDGER_GUESS_ORDERS_MAX
 
 OPTIONAL = frozenset({"R7", "S8", "S15"})  # these only ever warn
@@ -103,6 +103,7 @@ def verify(
         deployed = ()
     author = writer(written_by, journal, answers or (), deployed)
     said += [f"its writer is said to be {author.build} ({author.how}), and {o} contradicts that" for o in author.others]
+    said += unknown_build(written_by) if eras is None else []
     tries = [(eras, "")] if eras is not None else _rules_nobody_named(ledger, engine.facts, author, journal, deployed)
     if economics:
         tries = [(e.under(economics, "the setup file"), note) for e, note in tries]
@@ -243,8 +244,24 @@ def _account_of(engine: Engine, eras: Eras, asked: Mapping[int, int], user: str)
     return rows, replay(rows, eras, asked)
 
 
+class Explained(msgspec.Struct, frozen=True):
+    """A user's debits and credits in order, each with its formula and the running balance, and in a sentence what they come to."""
+
+    lines: list[dict[str, str]]
+    outcome: str
+
+
 def statement_of_account(v: Verified, user: str) -> list[dict[str, str]]:
     """A user's debits and credits in order, with the formula and the running balance.
+
+    Raises:
+        Refused: `ledger.unknown-user`.
+    """
+    return explained(v, user).lines
+
+
+def explained(v: Verified, user: str) -> Explained:
+    """A user's statement of account and by how much the stored balance is off it.
 
     Raises:
         Refused: `ledger.unknown-user`.
@@ -277,4 +294,13 @@ def statement_of_account(v: Verified, user: str) -> list[dict[str, str]]:
             "balance": str(who.balance),
         }
     )
-    return out
+    blind = user in accounts.unjudged | accounts.tied or any(r.user == user for m in accounts.countless for r in accounts.rows[m])
+    return Explained(out, _outcome(who.balance, low, high, blind))
+
+
+def _outcome(balance: int, low: int, high: int, blind: bool) -> str:
+    """The difference to the nearest credit the statement allows; `blind`: these rows alone do not decide it."""
+    off = balance - high if balance > high else balance - low if balance < low else 0
+    comes_to = f"balance {balance}, the statement comes to {low}" + (f" to {high}" if low != high else "")
+    words = f"{counted(abs(off), 'credit')} too {'many' if off > 0 else 'few'}" if off else "no difference"
+    return f"{words}: {comes_to}" + ("; these rows alone do not decide it" if blind else "")

@@ -55,6 +55,15 @@ def _version_answers(answers: Iterable[Any]) -> list[tuple[str, str]]:
     return found
 
 
+def unknown_build(declared: str) -> list[str]:
+    """The note a declared build deserves that no ruleset is known for: it stays the name of the writer, and decides nothing."""
+    if not declared or release_of(declared) is not None:
+        return []
+    return [
+        f"--written-by: {declared} is no known build, so no rules follow from it; known: {', '.join(NAMED)} and the commits of their tags"
+    ]
+
+
 def eras_of(journal: Journal | None) -> Eras | None:
     """The rules of a journal's servers, each from its first request to its last; None where it names none, or one that is no release."""
     if journal is None or not journal.versions:

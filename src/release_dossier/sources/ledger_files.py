@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -19,7 +20,17 @@ def from_folder(folder: Path) -> c.Ledger:
     Raises:
         Refused: as `assemble`; `ledger.unreadable` naming the file, `ledger.too-large`.
     """
-    size = sum(f.stat().st_size for f in folder.glob("*.parquet"))
+    tables = list(folder.glob("*.parquet"))
+    if not tables:
+        inside = sorted(f.name for f in folder.iterdir() if f.suffix in (".sqlite", ".sqlite3", ".db") and f.is_file())
+        raise Refused(
+            "ledger.missing-table",
+            at=str(folder),
+            found=f"no Parquet file; {', '.join(inside)} lies inside" if inside else "no Parquet file",
+            expected="a SQLite database or a folder of Parquet",
+            help=f"dossier ledger verify {shlex.quote(str(folder / inside[0]))}" if inside else "",
+        )
+    size = sum(f.stat().st_size for f in tables)
     if size > LEDGER_FILE_BYTES_MAX:
         raise Refused("ledger.too-large", at=folder.name, found=f"{size} bytes", expected=f"at most {LEDGER_FILE_BYTES_MAX}")
     return assemble(_parquet(folder), folder.name, left_out_when_empty=True)
@@ -54,7 +65,12 @@ def at_rest(file: Path) -> None:
     with file.open("rb") as f:
         head = f.read(16)
     if head != b"SQLite format 3\0":
-        raise Refused("ledger.not-a-ledger", at=file.name, found=repr(head), expected="a SQLite database or a folder of Parquet")
+        raise Refused(
+            "ledger.not-a-ledger",
+            at=file.name,
+            found=repr(head) if head else "an empty file",
+            expected="a SQLite database or a folder of Parquet",
+        )
     for suffix in ("-wal", "-journal"):
         beside = file.with_name(file.name + suffix)
         if beside.is_file() and beside.stat().st_size:

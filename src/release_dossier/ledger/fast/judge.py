@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from release_dossier import errors
 from release_dossier.ledger import checks as law
 from release_dossier.ledger import columns as c
 from release_dossier.ledger.account import (
@@ -330,7 +331,9 @@ class Judge:
         self.found["R5"].count += int((minted > 0).sum())
         bad = np.where(legal, 0, np.abs(shares - sales.sellable[mine]) + 1)
         self.found["R1"].count += int((bad > 0).sum())
-        for i in _largest(bad, lambda i: (*key(i)[:2], f"sold {shares[i]} shares in market {key(i)[1]} (order {p.id[row[i]]})")):
+        for i in _largest(
+            bad, lambda i: (*key(i)[:2], f"sold {errors.counted(int(shares[i]), 'share')} in market {key(i)[1]} (order {p.id[row[i]]})")
+        ):
             self.found["R1"].shown.append(self._sale_of(p, sales, int(mine[i]), self._against(p, rows, where, int(row[i]))))
         self._cashed_out(p, sales, mine, where, legal)
 

@@ -48,7 +48,7 @@ class Markets(NamedTuple):
 
 class Sales(NamedTuple):
     """One entry a sale, in order of rows: market i has those from start[i] to start[i + 1]. `beyond` is by how much a user's sales in the
-    market exceed the most his position was worth, at his first sale."""
+    market exceed the most their position was worth, at their first sale."""
 
     start: Any
     row: Any
@@ -281,7 +281,7 @@ def settle(m: int, rows: Rows, markets: Markets, sales: Sales, rules: Any, p: An
     amount = rows.amount[begin:end]
     yes = rows.yes[begin:end]
     user = rows.mine[begin:end]
-    held[:, :users] = 0  # 0, 1 shares · 2 order · 3 value · 4 taken by sales · 5 most his position was worth · 6, 7 low and high
+    held[:, :users] = 0  # 0, 1 shares · 2 order · 3 value · 4 taken by sales · 5 most their position was worth · 6, 7 low and high
     v = 0
     y = 0
     seen = 0

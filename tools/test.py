@@ -27,6 +27,7 @@ INSTALL = {
     "needs chromium": "the package chromium",
     "needs go": "Go 1.24 or newer, from go.dev or the system's packages",
 }
+ONCE = ("tests/web/test_browser.py",)  # asks the browser, not the interpreter: on the first of them only
 ALLOWED = ("needs cosign", "needs unprivileged user namespaces")
 
 
@@ -64,7 +65,8 @@ def _python_for(version: str, executable: str) -> str:
 def suite(version: str, executable: str) -> tuple[int, dict[str, int], list[str]]:
     """Exit status, counts, and the reasons of skips."""
     python = _python_for(version, executable)
-    command = [python, "-m", "pytest", "-rs", "-n", "2", "--dist", "worksteal", "-p", "no:cacheprovider", *sys.argv[1:]]
+    elsewhere = [] if executable == sys.executable else [f"--ignore={file}" for file in ONCE]
+    command = [python, "-m", "pytest", "-rs", "-n", "2", "--dist", "worksteal", "-p", "no:cacheprovider", *elsewhere, *sys.argv[1:]]
     done = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     lines = []
     assert done.stdout is not None
@@ -94,6 +96,8 @@ def main() -> int:
         total["failed"] += counts.get("error", 0)
     print("\nPython   result")
     print("\n".join(rows))
+    if len(found) > 1:
+        print(f"on {next(iter(found))} only: {', '.join(ONCE)}")
     absent = [v for v in VERSIONS if v not in found]
     if absent:
         print(f"not on this machine: Python {', '.join(absent)} (pyenv install, or the system's packages)")

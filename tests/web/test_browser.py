@@ -265,7 +265,7 @@ def test_the_keyboard_alone_is_enough(visit: Callable[..., Any]) -> None:
     assert page.evaluate("document.getElementById('drawer').contains(document.activeElement)")
     page.keyboard.press("Escape")
     page.wait_for_url("**/releases/trading/3.8.1")
-    assert page.evaluate("document.activeElement.hasAttribute('data-drawer')")
+    page.wait_for_function("document.activeElement.hasAttribute('data-drawer')")
 
 
 def test_on_paper_only_what_was_said_is_left(visit: Callable[..., Any]) -> None:

@@ -12,6 +12,7 @@ import re
 import secrets
 import sqlite3
 import threading
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,6 +57,7 @@ class AccessStore:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.touch(mode=0o600)
             self._db = sqlite3.connect(file, isolation_level=None, check_same_thread=False, timeout=10)
+            weakref.finalize(self, self._db.close)
             self._db.execute("pragma journal_mode = wal")
             self._db.execute("pragma synchronous = full")
             self._db.executescript(_TABLES)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -72,6 +73,7 @@ class Catalog:
         self._tail, self._keys = tail, keys
         self._turn = threading.RLock()
         self._db = _open(file, tail.project)
+        weakref.finalize(self, self._db.close)
         self._stamp: tuple[int, int, int] | None = None
         self._loaded = -1  # newest `updated` of the rounds in memory
         self._kept: OrderedDict[tuple[str, int], Read] = OrderedDict()
@@ -370,6 +372,14 @@ def _open(file: Path | None, project: str) -> sqlite3.Connection:
 
 
 def _prepare(db: sqlite3.Connection, project: str) -> sqlite3.Connection:
+    try:
+        return _laid_out(db, project)
+    except sqlite3.DatabaseError:
+        db.close()
+        raise
+
+
+def _laid_out(db: sqlite3.Connection, project: str) -> sqlite3.Connection:
     db.execute("pragma journal_mode = wal")
     db.execute("pragma synchronous = normal")  # a power cut takes the newest rows and their position together; they are folded again
     found = db.execute("select 1 from sqlite_master where name = 'position'").fetchone()

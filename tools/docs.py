@@ -38,33 +38,11 @@ def pages() -> dict[Path, str]:
 
 def predicates() -> dict[str, type]:
     """Word of a statement → the struct its predicate is read as."""
-    from release_dossier.approval import Approval, Rejection, Waiver, Withdrawal
     from release_dossier.bundle import Contents
-    from release_dossier.change import Change
-    from release_dossier.dossier import Dossier
     from release_dossier.evidence.erasure import Erasure
-    from release_dossier.evidence.statement import Evidence, Started
-    from release_dossier.gate import Decision
-    from release_dossier.posture import Deployment
-    from release_dossier.release import Release
-    from release_dossier.trust.document import TrustDocument
+    from release_dossier.web.describe import PREDICATES
 
-    return {
-        "trust": TrustDocument,
-        "change": Change,
-        "started": Started,
-        "evidence": Evidence,
-        "dossier": Dossier,
-        "approval": Approval,
-        "rejection": Rejection,
-        "withdrawal": Withdrawal,
-        "waiver": Waiver,
-        "decision": Decision,
-        "release": Release,
-        "deployment": Deployment,
-        "bundle": Contents,
-        "erasure": Erasure,
-    }
+    return {**PREDICATES, "bundle": Contents, "erasure": Erasure}
 
 
 def schema(word: str, kind: type) -> str:

@@ -12,10 +12,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from cold import keep
 
-from release_dossier.ledger.rulesets import NAMED
+from release_dossier.ledger.rulesets import named
 from release_dossier.ledger.settlement import Row, positions, volume
 
-RULES = NAMED["v3.8"][0]
+RULES = named("v3.8.1").eras[0].rules
 SIZES = (100, 10_000, 200_000)
 RUNS = 7
 

@@ -24,6 +24,8 @@ INSTALL = {
     "needs ssh-keygen": "the package openssh-client",
     "needs ssh-agent": "the package openssh-client",
     "needs postgresql": "the packages postgresql and postgresql-client",
+    "needs useradd": "the package passwd, or run as another user than root",
+    "needs tar": "the package tar",
     "needs chromium": "the package chromium",
     "needs go": "Go 1.24 or newer, from go.dev or the system's packages",
 }

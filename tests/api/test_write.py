@@ -15,6 +15,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from release_dossier.web.guard import limit_of
+from tests import needs
 from tests.api.conftest import served
 from tests.town import ISSUE, JUNIT, Town
 
@@ -51,6 +52,7 @@ def signed(town: Town, c: TestClient, digest: str, word: str, where: str, status
     return post(c, where, {**body, "signature": (town.root / "message.bytes.sig").read_text()}, status)
 
 
+@needs.ssh_keygen
 def test_from_an_issue_to_a_tag(town: Town, desk: TestClient) -> None:
     """Open, submit, assemble, decide, sign, release, record and withdraw, without a command line; the command line agrees."""
     change = opened(desk)
@@ -80,6 +82,7 @@ def test_from_an_issue_to_a_tag(town: Town, desk: TestClient) -> None:
     town.dossier("log", "audit")
 
 
+@needs.ssh_keygen
 def test_words_that_changed_are_not_signed_for(town: Town, desk: TestClient) -> None:
     """A signature over other words, by nobody's key, too old, or for what moved on since is refused; nothing is recorded."""
     change = opened(desk)

@@ -95,6 +95,8 @@ def test_names_that_are_none(name: str) -> None:
 @pytest.fixture(scope="module")
 def released(tmp_path_factory: pytest.TempPathFactory) -> tuple[Town, Path]:
     """A released project, and its bundle unpacked with ordinary tar."""
+    if shutil.which("tar") is None:
+        pytest.skip("needs tar")
     town = Town(tmp_path_factory.mktemp("released"))
     digest = allowed(town)
     town.dossier("release")

@@ -18,6 +18,7 @@ from release_dossier.brief import markdown, plain
 from release_dossier.errors import Refused
 from release_dossier.limits import GITHUB_TEXT_CHARS_MAX
 from release_dossier.payload import AUDIENCES, Opening, Payload, check_opening, make_payload, open_at, payload_bytes
+from tests import needs
 from tests.town import Town
 
 KEY = bytes(range(32))
@@ -119,6 +120,7 @@ def test_a_brief_that_does_not_fit_says_how_much_is_shown() -> None:
     assert "shown." not in brief("short")
 
 
+@needs.ssh_keygen
 def test_payload_of_a_real_dossier(tmp_path: Path) -> None:
     """The command says what is in it and what is not; the signature holds for ssh-keygen; a withheld field opens later."""
     town = Town(tmp_path)

@@ -42,6 +42,20 @@ def test_version_follows_the_tag_train(town: Town) -> None:
     assert town.open("--service", "shop=2.0.0")["services"][0]["version"] == "2.0.0"
 
 
+def test_a_guessed_version_is_said_to_be_one(town: Town) -> None:
+    """One that was named is not."""
+    guess = "guess      shop: the patch after its newest tag"
+    issue = str(town.root / "issue.md")
+    assert guess in town.run("open", "--issue", issue)[1]
+    assert guess not in town.run("open", "--issue", issue, "--service", "shop=2.0.0")[1]
+
+
+def test_a_mistyped_command_is_answered_with_the_one_meant(town: Town) -> None:
+    """And one that is like none is not."""
+    assert "Did you mean collect?" in town.run("colect")[2]
+    assert "Did you mean" not in town.run("xyzzy")[2]
+
+
 @needs.ssh_keygen
 def test_signed_commits_bind_their_author(town: Town) -> None:
     """Git's names are free text: only a commit signed with a listed key is bound to a person."""
@@ -90,6 +104,7 @@ def test_unknown_refs(town: Town) -> None:
 def test_unknown_owner_and_none(town: Town) -> None:
     """The owner is a person of the trust document."""
     refuse(town, "change.owner-unknown", "--owner", "mallory")
+    assert town.refused("open", "--issue", str(town.root / "issue.md"), "--owner", "Ann")["help"] == "--owner ann"
     (town.root / "issue.md").write_text(ISSUE.replace("## Owner\nann\n", ""))
     refuse(town, "change.no-owner")
 

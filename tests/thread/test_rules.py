@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests import needs
 from tests.thread.test_gate import FAILING, states
 from tests.town import Town
 
@@ -234,6 +235,7 @@ def test_attempts_are_chained(town: Town) -> None:
     assert set(first["criteria"]) == {"tests"}
 
 
+@needs.ssh_keygen
 def test_co_authors(tmp_path: Path) -> None:
     """A co-author is an author: by a signer's word when their address is listed; an unsigned word binds nobody and still keeps them off."""
     town = Town(tmp_path)

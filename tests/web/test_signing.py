@@ -16,6 +16,7 @@ from fastapi.testclient import TestClient
 
 from release_dossier.web.app import make_app
 from release_dossier.web.place import Place
+from tests import needs
 
 
 def shown(page: str) -> dict[str, str]:
@@ -62,6 +63,7 @@ def desk(copied: Callable[[], Path], environ: dict[str, str], demo_now: datetime
     return Desk(copied(), demo_now, environ)
 
 
+@needs.ssh_keygen
 def test_an_approval_is_signed_by_the_shown_command(desk: Desk) -> None:
     """Read, run, paste, recorded: the approval counts for its role at once, and the log holds it with the person's own signature."""
     fields = desk.read(seat="bo/release-manager", reason="looks <b>right</b> to me")
@@ -79,6 +81,7 @@ def test_an_approval_is_signed_by_the_shown_command(desk: Desk) -> None:
     assert (desk.row.signed, desk.row.signers) == (1, ("bo",))
 
 
+@needs.ssh_keygen
 def test_taken_back_it_counts_no_more(desk: Desk) -> None:
     """A withdrawal is signed the same way, by the one who said it."""
     fields = desk.read(seat="bo/release-manager")
@@ -107,6 +110,7 @@ def test_taken_back_it_counts_no_more(desk: Desk) -> None:
         ({"at": "yesterday"}, "time.syntax"),
     ],
 )
+@needs.ssh_keygen
 def test_nothing_else_is_recorded(desk: Desk, change: dict[str, str], code: str) -> None:
     """Another person's key, no signature, other words, another role: refused with its code, and the log is as long as it was."""
     fields = desk.read(seat="bo/release-manager")
@@ -119,6 +123,7 @@ def test_nothing_else_is_recorded(desk: Desk, change: dict[str, str], code: str)
     assert desk.place.catalog.refresh() == before
 
 
+@needs.ssh_keygen
 def test_words_read_too_long_ago_are_not_recorded(desk: Desk) -> None:
     """A quarter of an hour lies at most between reading and signing, by the server's clock; a moment from the future is none."""
     fields = desk.read(seat="bo/release-manager")
@@ -129,6 +134,7 @@ def test_words_read_too_long_ago_are_not_recorded(desk: Desk) -> None:
     assert "sign.late" in desk.record(fields, signature).text
 
 
+@needs.ssh_keygen
 def test_a_waiver_is_asked_for_where_the_requirement_stands(desk: Desk) -> None:
     """The release's page offers it to those who may, for what may be waived, until a day; the statement says exactly that."""
     text = desk.client.get("/releases/trading/3.6.0").text

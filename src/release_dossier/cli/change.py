@@ -38,16 +38,18 @@ def open_(
         raise Misuse(
             "usage.open", at="command line", found="these options together", expected="--issue, or --retrospective TAG without --head"
         )
+    versions = versions_of(services)
     if tag is not None:
-        world, versions = edge.open_world(), versions_of(services)
+        world = edge.open_world()
         digest, change, warnings = open_retrospective(world, tag, since=base, owner=owner or "", versions=versions)
     else:
         scoped = read_issue(issue or "")
         world = edge.open_world()
-        digest, change, warnings = open_change(world, scoped, base=base, head=head, owner=owner, versions=versions_of(services))
+        digest, change, warnings = open_change(world, scoped, base=base, head=head, owner=owner, versions=versions)
     for words in warnings:
         edge.note(f"warning: {words}")
-    edge.emit({"change": change_json(digest, change)}, as_json, lambda: _words(digest, change))
+    guessed = () if tag is not None else tuple(s.name for s in change.services if s.name not in versions)
+    edge.emit({"change": change_json(digest, change)}, as_json, lambda: _words(digest, change, guessed))
 
 
 def versions_of(pairs: tuple[str, ...]) -> dict[str, str]:
@@ -89,7 +91,7 @@ def change_json(digest: str, change: Change) -> dict[str, Any]:
     return {**out, "digest": digest, "outside_scope": list(change.scope.outside)}
 
 
-def _words(digest: str, c: Change) -> str:
+def _words(digest: str, c: Change, guessed: tuple[str, ...]) -> str:
     services = ", ".join(f"{s.name} → {s.version} ({s.criticality})" for s in c.services)
     authors = ", ".join(f"{a.name}{'' if a.person else ' (bound to no listed key)'}" for a in c.authors)
     lines = [
@@ -98,6 +100,7 @@ def _words(digest: str, c: Change) -> str:
         f"  branch     {c.branch} at {c.head[:12]}, from {c.base[:12]}; {counted(len(c.files), 'file')}",
         f"  owner      {c.owner}; authors: {authors}",
         f"  services   {services}",
+        *(f"  guess      {name}: the patch after its newest tag, 0.1.0 without one; --service {name}=VERSION names another" for name in guessed),
         f"  scope      {len(c.scope.inside)} of {len(c.files)} files inside, {len(c.scope.outside)} outside, "
         f"{len(c.scope.unbound)} bound by no line",
         f"  risks      {len(c.risks)} declared",

@@ -237,12 +237,13 @@ def _owner(world: World, owner: str) -> str:
             help=f"--owner {known[0]}, or a line under ## Owner in the issue",
         )
     if world.trust.person(owner.lstrip("@")) is None:
+        meant = next((k for k in known if k.lower() == owner.lstrip("@").lower()), "")
         raise Refused(
             "change.owner-unknown",
             at="owner",
             found=owner,
             expected=f"a person of the trust document: {', '.join(known)}",
-            help="dossier trust propose",
+            help=f"--owner {meant}" if meant else "dossier trust propose",
         )
     return owner.lstrip("@")
 

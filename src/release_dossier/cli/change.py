@@ -100,7 +100,10 @@ def _words(digest: str, c: Change, guessed: tuple[str, ...]) -> str:
         f"  branch     {c.branch} at {c.head[:12]}, from {c.base[:12]}; {counted(len(c.files), 'file')}",
         f"  owner      {c.owner}; authors: {authors}",
         f"  services   {services}",
-        *(f"  guess      {name}: the patch after its newest tag, 0.1.0 without one; --service {name}=VERSION names another" for name in guessed),
+        *(
+            f"  guess      {name}: the patch after its newest tag, 0.1.0 without one; --service {name}=VERSION names another"
+            for name in guessed
+        ),
         f"  scope      {len(c.scope.inside)} of {len(c.files)} files inside, {len(c.scope.outside)} outside, "
         f"{len(c.scope.unbound)} bound by no line",
         f"  risks      {len(c.risks)} declared",

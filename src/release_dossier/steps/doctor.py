@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
+from release_dossier.approval import members
 from release_dossier.errors import DossierError
 from release_dossier.sources.runner import isolation_here
 from release_dossier.steps.world import World, open_world
@@ -67,6 +68,14 @@ def _adoption(world: World, say: object) -> None:
         f"{len(planned)} run by command, {len(settings.evidence) - len(planned)} brought as files",
         "" if settings.evidence else "add [[evidence]] to dossier.toml",
     )
+    for service in settings.service:
+        if service.owners and not members(service.owners, world.trust):
+            say(
+                f"owners of {service.name}",
+                "warn",
+                f"{', '.join(service.owners)}: nobody of the trust document, so nobody can sign or waive as owner",
+                "name another in dossier.toml, or dossier trust propose",
+            )
     for plan in settings.evidence:
         own = plan.run and "/" in plan.run[0]  # made by its own `prepare`, or in the repository
         if plan.run and not own and not shutil.which(plan.run[0], path=world.environ.get("PATH")):

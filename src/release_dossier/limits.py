@@ -38,6 +38,7 @@ BUNDLE_DOCUMENTS_BYTES_MAX = (
 BUNDLE_FILES_MAX = 100_000  # members of a bundle
 LEDGER_COLUMNS_ORDERS_MIN = 20_000  # orders from which columns pay: starting the compiled kernel costs as much as fewer in plain Python
 LEDGER_MEMORY_BYTES = 4 * 1024 * 1024 * 1024  # bytes judging a ledger keeps to unless told otherwise; what is more goes to disk
+PAGE_LEDGER_BYTES_MAX = 8 * 1024 * 1024  # bytes of a stored ledger a page replays; 80,000 bets, about two seconds once
 LEDGER_EXAMPLES_MAX = 20  # examples per check, largest difference first: fixed by the contract
 JOURNAL_BYTES_MAX = 256 * 1024  # bytes of the store's journal before its files are synced together; read at every opening
 REMEMBERED_BYTES_MAX = 64 * 1024 * 1024  # bytes of documents a process keeps; 1,000 pieces of evidence are about 4 MB

@@ -386,7 +386,8 @@ def _ledger(world: World, plan: Plan, source: Path, written_by: str) -> tuple[Re
         most={k: int(v) for k in ("minted", "burned") if (v := plan.options.get(f"{k}_max", "")).isdigit()},
     )
     both = {r.kind: r for r in readings(result)}
-    files = [source, *(Path(p) for p in beside.values())] if source.is_file() else [Path(p) for p in beside.values()]
+    judged_by = [Path(ruleset)] if ruleset and ruleset.endswith(".json") else []
+    files = [*([source] if source.is_file() else []), *(Path(p) for p in beside.values()), *judged_by]
     kept = tuple(_keep(world, f, f.name, "application/octet-stream") for f in files)
     return both[plan.kind], kept, str(result.ledger["written_by"] or "")
 

@@ -9,6 +9,8 @@ import msgspec
 
 from release_dossier.dossier import Dossier
 from release_dossier.drift import drift, newest
+from release_dossier.errors import counted
+from release_dossier.web.paying import Paying
 from release_dossier.web.views import number
 
 _RULE_WORDS = ("condition", "minimum_percent", "minimum_count", "age_max_s", "retries", "waivable", "producers", "imported", "isolation")
@@ -81,7 +83,7 @@ def _sets(a: Iterable[str], b: Iterable[str]) -> dict[str, Any]:
     return {"only_a": sorted(one - two), "only_b": sorted(two - one), "both": len(one & two)}
 
 
-def markdown(a: Side, b: Side, c: Mapping[str, Any], payouts: Iterable[Mapping[str, Any]] = ()) -> str:
+def markdown(a: Side, b: Side, c: Mapping[str, Any], paying: Paying | None = None) -> str:
     """The comparison for a chat or an issue. Words from outside are text: what Markdown would read as its own is escaped."""
     lines = [f"## {_plain(a.name)} → {_plain(b.name)}", "", f"`{a.digest[:19]}…` → `{b.digest[:19]}…`", ""]
     for title, key, none in (("Requirements", "requirements", "the same"), ("Evidence", "evidence", "the same verdicts")):
@@ -97,10 +99,24 @@ def markdown(a: Side, b: Side, c: Mapping[str, Any], payouts: Iterable[Mapping[s
         lines += [f"- − {_plain(v)}" for v in part["only_a"]] + [f"- + {_plain(v)}" for v in part["only_b"]] or ["- the same"]
         lines.append("")
     lines += ["### Rules", *([f"- {_plain(r)}" for r in c["rules"]] or ["- the same"]), ""]
-    paid = [f"- {_plain(p['user'])}: {p['a']} → {p['b']} ({p['difference']})" for p in payouts]
-    if paid:
-        lines += ["### Who would be paid differently", *paid, ""]
+    if paying is not None:
+        lines += ["### Who would be paid differently", "", _plain(paying_words(paying)), ""]
+        lines += [f"- {_plain(u['user'])}: {u['a']} → {u['b']} credits ({int(u['difference']):+d})" for u in paying.users]
+        lines += [""] if paying.users else []
     return "\n".join(lines)
+
+
+def paying_words(p: Paying) -> str:
+    """One sentence: under which rules which ledger was replayed, and for how many users it would have mattered."""
+    if p.why:
+        return f"Not replayed: {p.why}. By hand: {p.command}"
+    one, two = p.rules
+    if p.same_rules:
+        return f"Nobody: both pay by the same rules ({one if one == two else f'{one}, {two}'})."
+    return (
+        f"The ledger of {p.of} replayed under {one} and under {two}: {p.users_differ} of {counted(p.of_users, 'user')} would have other "
+        f"credits; {counted(p.markets_differ, 'market')} would pay otherwise."
+    )
 
 
 def fact_words(f: Mapping[str, Any]) -> str:

@@ -8,9 +8,10 @@ from fastapi import APIRouter, Request
 from fastapi.responses import PlainTextResponse, Response
 
 from release_dossier.errors import Refused
-from release_dossier.web.comparing import Side, compared, fact_words, markdown
+from release_dossier.web.comparing import Side, compared, fact_words, markdown, paying_words
 from release_dossier.web.pages.release import documents
 from release_dossier.web.paper import address, page, place_of
+from release_dossier.web.paying import Paying, paid_differently
 from release_dossier.web.place import Place
 from release_dossier.web.rounds import Round
 
@@ -28,6 +29,7 @@ def compare(request: Request, a: str = "", b: str = "") -> Response:
     left = _named(rows, a) if a else _passed_before(rows, right)
     one, two = _side(place, left), _side(place, right)
     found = compared(one, two) if one and two else None
+    paying = _paying(place, left, right, one, two) if left and right and one and two else None
     return page(
         request,
         "compare.html",
@@ -39,9 +41,11 @@ def compare(request: Request, a: str = "", b: str = "") -> Response:
         b=_name(right),
         c=found,
         words=fact_words,
-        text=markdown(one, two, found) if found and one and two else "",
+        paying_words=paying_words,
+        text=markdown(one, two, found, paying) if found and one and two else "",
         plain=address("/compare.md", a=_name(left), b=_name(right)),
         payouts=_payouts(one, two) if one and two else [],
+        paying=paying,
     )
 
 
@@ -50,10 +54,12 @@ def as_markdown(request: Request, a: str, b: str) -> Response:
     """The same as Markdown."""
     place = place_of(request)
     rows = [r for r in place.board(place.clock()).rows if r.dossier]
-    left, right = _side(place, _named(rows, a)), _side(place, _named(rows, b))
+    first, second = _named(rows, a), _named(rows, b)
+    left, right = _side(place, first), _side(place, second)
     assert left is not None
     assert right is not None
-    return PlainTextResponse(markdown(left, right, compared(left, right)), media_type="text/markdown; charset=utf-8")
+    paying = _paying(place, first, second, left, right)
+    return PlainTextResponse(markdown(left, right, compared(left, right), paying), media_type="text/markdown; charset=utf-8")
 
 
 def _named(rows: list[Round], name: str) -> Round:
@@ -101,3 +107,19 @@ def _payouts(*sides: Side) -> list[dict[str, Any]]:
     one, two = wrong
     both = sorted(one.keys() | two.keys(), key=lambda u: (-abs(two.get(u, 0) - one.get(u, 0)), u))
     return [{"user": u, "a": one.get(u, 0), "b": two.get(u, 0)} for u in both]
+
+
+def _paying(place: Place, left: Round, right: Round, one: Side, two: Side) -> Paying | None:
+    """The newer release's ledger under both releases' rules; None where it has no ledger in evidence, or the two are no one service."""
+    a, b = (_payouts_evidence(place, s.dossier, r.service) for s, r in ((one, left), (two, right)))
+    if b is None or left.service != right.service:
+        return None
+    return paid_differently(place, a, b, (left.version, right.version), _name(right))
+
+
+def _payouts_evidence(place: Place, dossier: dict[str, Any], service: str) -> dict[str, Any] | None:
+    mine = [x for x in dossier["evidence"] if x["kind"] == "payouts" and x["digest"] and x["service"] == service]
+    if not mine:
+        return None
+    read: dict[str, Any] = place.catalog.read(place.catalog.find(mine[-1]["digest"])).statement.predicate
+    return read

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, Response
 
-from release_dossier.digest import sha256
-from release_dossier.errors import Corrupt, DossierError, Refused
+from release_dossier.errors import DossierError, Refused
 from release_dossier.evidence.kinds import KINDS
 from release_dossier.trust.log import leaf_of, verify_inclusion
 from release_dossier.web import pictures, views
 from release_dossier.web.catalog import Read, raw
 from release_dossier.web.exhibits import VIEW_BYTES_MAX, Exhibit, exhibit
 from release_dossier.web.paper import page, place_of, release_address
+from release_dossier.web.paying import account as account_of
+from release_dossier.web.paying import content
 from release_dossier.web.place import Place
 
 router = APIRouter()
@@ -63,7 +63,7 @@ def account(request: Request, digest: str, user: str) -> Response:
     place.catalog.refresh()
     entry = place.catalog.find(digest)
     e = place.catalog.read(entry).statement.predicate
-    lines, ruleset = _account(place, e, user)
+    lines, ruleset = account_of(place, e, user)
     return page(request, "account.html", place.clock(), title=f"Account of {user}", e=e, d=entry, user=user, lines=lines, ruleset=ruleset)
 
 
@@ -122,7 +122,7 @@ def _shown(place: Place, a: dict[str, Any], format: str) -> dict[str, Any]:
     try:
         if a["bytes"] > VIEW_BYTES_MAX:
             raise Refused("artifact.too-large", at=a["name"], found=f"{a['bytes']} bytes", expected=f"at most {VIEW_BYTES_MAX} to be shown")
-        seen, fault = exhibit(_content(place, a["digest"]), a["name"], format), None
+        seen, fault = exhibit(content(place, a["digest"]), a["name"], format), None
     except DossierError as why:
         seen, fault = Exhibit(form="bytes", title="Not shown"), why
     return {**a, "seen": seen, "fault": fault, "drawn": pictures.bars(seen.bars) if seen.bars else None}
@@ -139,43 +139,10 @@ def _file(place: Place, digest: str) -> Path:
     file = place.tail.artifact_file(digest)
     if not file.is_file():
         raise Refused("digest.unknown", at="artifact", found=digest, expected="an artifact of this project", help="dossier list")
-    _content(place, digest)
+    content(place, digest)
     return file
-
-
-def _content(place: Place, digest: str) -> bytes:
-    try:
-        data = place.tail.artifact_file(digest).read_bytes()
-    except OSError as e:
-        raise Corrupt("store.missing-artifact", at=digest, found=e.strerror or "an error", expected="the artifact evidence names") from e
-    if sha256(data) != digest:
-        raise Corrupt("store.altered-artifact", at=digest, found=sha256(data), expected=digest)
-    return data
 
 
 def _users(e: dict[str, Any]) -> list[str]:
     """Users the counterexamples name, worst first."""
     return list(dict.fromkeys(x["detail"]["user"] for x in e["counterexamples"] if x.get("detail", {}).get("user")))
-
-
-def _account(place: Place, e: dict[str, Any], user: str) -> tuple[list[dict[str, str]], str]:
-    """The statement of account from the stored ledger, under the ruleset the evidence names."""
-    from release_dossier.ledger.verify import statement_of_account
-    from release_dossier.sources.ledgers import verify_ledger
-
-    ledger = next((a for a in e["artifacts"] if a["name"].endswith((".sqlite", ".db"))), None)
-    if ledger is None:
-        raise Refused("page.unknown", at=e["name"], found="no ledger among its artifacts", expected="a stored ledger")
-    ruleset = str(e["facts"].get("ruleset", {}).get("value", "")) or None
-    with tempfile.TemporaryDirectory(prefix="dossier-") as folder:
-        files = {a["name"]: Path(folder) / Path(a["name"]).name for a in e["artifacts"]}
-        for a in e["artifacts"]:
-            files[a["name"]].write_bytes(_content(place, a["digest"]))
-        receipts = next((str(f) for n, f in files.items() if "journal" in n or "receipts" in n), None)
-        try:
-            found = verify_ledger(files[ledger["name"]], ruleset=ruleset, receipts=receipts, written_by=e["written_by"])
-        except DossierError as why:
-            if why.code not in ("ledger.unknown-ruleset", "ledger.ruleset"):
-                raise
-            found = verify_ledger(files[ledger["name"]], receipts=receipts, written_by=e["written_by"])
-        return statement_of_account(found, user), found.ruleset

@@ -39,10 +39,9 @@ def pages() -> dict[Path, str]:
 def predicates() -> dict[str, type]:
     """Word of a statement → the struct its predicate is read as."""
     from release_dossier.bundle import Contents
-    from release_dossier.evidence.erasure import Erasure
     from release_dossier.web.describe import PREDICATES
 
-    return {**PREDICATES, "bundle": Contents, "erasure": Erasure}
+    return {**PREDICATES, "bundle": Contents}
 
 
 def schema(word: str, kind: type) -> str:

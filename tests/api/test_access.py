@@ -32,6 +32,7 @@ SCOPES = {
         "GET /badges/{service}.svg",
         "GET /schemas",
         "GET /schemas/{name}",
+        "GET /schemas/facts/{name}",
         *(
             f"GET /api/v1/{p}"
             for p in (
@@ -51,6 +52,7 @@ SCOPES = {
                 "log/tile/{path}",
                 "schemas",
                 "schemas/{name}",
+                "schemas/facts/{name}",
                 "jobs/{id}",
                 "deliveries",
                 "deliveries/{id}",

@@ -363,20 +363,42 @@ def _tree(place: Place, size: int) -> Tree:
 
 schemas = router()
 _SCHEMAS = resources.files("release_dossier") / "schemas"
+_SCHEMA_NAME = r"^[a-z-]{1,40}\.v[0-9]{1,3}\.json$"
 
 
 @api.get("/schemas", responses=described(SchemaNames), summary="The schemas of every statement", operation_id="schemas")
 @schemas.get("/schemas", responses=described(SchemaNames), summary="The schemas of every statement", operation_id="schemasPublished")
 def schema_names(request: Request) -> Response:
     names = sorted(f.name for f in _SCHEMAS.iterdir() if f.name.endswith(".json"))
-    return answer(SchemaNames(schemas=tuple(f"/schemas/{n}" for n in names)))
+    kinds = sorted(f"facts/{f.name}" for f in (_SCHEMAS / "facts").iterdir())
+    return answer(SchemaNames(schemas=tuple(f"/schemas/{n}" for n in (*names, *kinds))))
 
 
 @api.get("/schemas/{name}", responses=described(None, media="application/schema+json"), summary="One schema", operation_id="schema")
 @schemas.get(
     "/schemas/{name}", responses=described(None, media="application/schema+json"), summary="One schema", operation_id="schemaPublished"
 )
-def schema(request: Request, name: Annotated[str, Path(pattern=r"^[a-z-]{1,40}\.v[0-9]{1,3}\.json$")]) -> Response:
+def schema(request: Request, name: Annotated[str, Path(pattern=_SCHEMA_NAME)]) -> Response:
+    return _schema(name)
+
+
+@api.get(
+    "/schemas/facts/{name}",
+    responses=described(None, media="application/schema+json"),
+    summary="The schema of a kind's facts",
+    operation_id="factsSchema",
+)
+@schemas.get(
+    "/schemas/facts/{name}",
+    responses=described(None, media="application/schema+json"),
+    summary="The schema of a kind's facts",
+    operation_id="factsSchemaPublished",
+)
+def facts_schema(request: Request, name: Annotated[str, Path(pattern=_SCHEMA_NAME)]) -> Response:
+    return _schema(f"facts/{name}")
+
+
+def _schema(name: str) -> Response:
     file = _SCHEMAS / name
     if not file.is_file():
         raise Refused("api.unknown", at=f"/schemas/{name}", found="no such schema", expected="one of /schemas")

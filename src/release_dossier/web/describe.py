@@ -17,6 +17,7 @@ from release_dossier.change import Change
 from release_dossier.digest import parse_json
 from release_dossier.dossier import Dossier
 from release_dossier.errors import Refused
+from release_dossier.evidence.erasure import Erasure
 from release_dossier.evidence.statement import Evidence, Started
 from release_dossier.gate import Decision
 from release_dossier.limits import BODY_BYTES_MAX
@@ -41,6 +42,7 @@ PREDICATES: dict[str, type] = {
     "decision": Decision,
     "release": Release,
     "deployment": Deployment,
+    "erasure": Erasure,
 }
 TYPES = tuple(PREDICATES)
 IMMUTABLE = "private, max-age=31536000, immutable"  # private: a cache in between has no business with what a login guards

@@ -167,3 +167,10 @@ def test_many_values_in_bounded_memory() -> None:
     assert d.exact is None
     assert len(d.steps) < 20_000
     assert found == pytest.approx({50: 125_000, 95: 237_500, 99: 247_500}, rel=0.0011)
+
+
+def test_figures_carry_their_sample_size() -> None:
+    """A percentile and a rate of errors say over how many requests; a throughput or a count is no average of anything."""
+    facts = says(k6()).facts
+    assert (facts["latency_p95"].samples, facts["error_rate"].samples) == (1000, 1000)
+    assert (facts["throughput"].samples, facts["requests"].samples) == (None, None)

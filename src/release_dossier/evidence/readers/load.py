@@ -135,7 +135,7 @@ def reading(format: str, run: Run, given: Given) -> Reading:
     figures = {"requests": (run.requests, "requests")} | run.figures
     if run.failed is not None and run.requests:
         figures.setdefault("error_rate", (round(min(run.failed, run.requests) / run.requests, 9), "ratio"))
-    facts = numbers(figures)
+    facts = {n: Fact(f.value, f.unit, run.requests or None) if _over_requests(n) else f for n, f in numbers(figures).items()}
     lacking = absent({n: figures.get(n, (None, "")) for n in _ALWAYS}, facts)
     facts |= {k: Fact(v, "words") for k, v in (run.words | _environment(given)).items() if v}
     unfit = _unfit(run, facts, given) or _short_of(facts, given)
@@ -167,6 +167,11 @@ def reading(format: str, run: Run, given: Given) -> Reading:
         tool_version=run.tool_version,
         observed_at=run.observed_at,
     )
+
+
+def _over_requests(fact: str) -> bool:
+    """Whether a figure is one over every request, so that their number is its sample size."""
+    return fact.startswith("latency_") or fact == "error_rate"
 
 
 def _percent(ratio: Any) -> str:

@@ -396,6 +396,10 @@ CODES = {
         "The call lacks a digest and an audience, or one half of a check.",
         "dossier payload DIGEST --audience A, or dossier payload --check FILE --opening FILE.",
     ),
+    "people.closed": (
+        "The dossier is retrospective or released: a signature would move nothing any more.",
+        "What was said can be withdrawn; a new round begins with dossier open.",
+    ),
     "people.no-reason": ("A rejection, withdrawal or waiver needs its reason.", "--reason, in words the next reader understands."),
     "people.not-withdrawable": (
         "Documents of this kind are not taken back.",

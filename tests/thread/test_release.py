@@ -92,6 +92,20 @@ def test_squash_that_changes_nothing_keeps_its_evidence(town: Town) -> None:
     assert town.dossier("release", "--commit", squashed)["release"]["commit"] == squashed
 
 
+def test_a_released_dossier_takes_no_more_signatures(town: Town) -> None:
+    """They would move nothing; the same one again is the one there is, and what was said can be taken back."""
+    digest = allowed(town)
+    who = ("--as", "ann", "--key", str(town.key))
+    approve = ("approve", digest, "--role", "release-manager", *who)
+    before = town.dossier(*approve)
+    release = town.dossier("release")["release"]["digest"]
+    assert town.dossier(*approve) == before
+    for act in (("approve", digest, "--role", "ops", *who), ("reject", digest, "--reason", "late", *who)):
+        refusal = town.refused(*act)
+        assert (refusal["code"], release[:19] in refusal["help"]) == ("people.closed", True)
+    town.dossier("withdraw", release, "--reason", "late", *who)
+
+
 RELEASE_POINTS = [
     p for p in POINTS if p.startswith("release.") or p in ("store.document", "store.entry-torn", "store.entry", "store.checkpoint")
 ]

@@ -84,6 +84,7 @@ def draft_approval(world: World, digest: str, person: str, role: str, comment: s
             and not _withdrawn(world, before[0])
         ):
             return draft_of(world, "approval", digest, dossier.change_digest, same, key, before[0])
+    _still_open(world, digest, dossier)
     approval = Approval(
         dossier=digest,
         role=role,
@@ -122,6 +123,7 @@ def draft_rejection(world: World, digest: str, person: str, reason: str) -> Draf
         same = msgspec.convert(predicate, Rejection)
         if same.reason == reason and not _withdrawn(world, before):
             return draft_of(world, "rejection", digest, dossier.change_digest, same, who.id, before)
+    _still_open(world, digest, dossier)
     rejection = Rejection(dossier=digest, person=who.id, reason=_reason(reason), signed_at=world.stamp())
     return draft_of(world, "rejection", digest, dossier.change_digest, rejection, who.id)
 
@@ -192,6 +194,7 @@ def draft_waiver(world: World, digest: str, requirement: str, service: str, pers
             world, before
         ):
             return draft_of(world, "waiver", digest, dossier.change_digest, same, key, before)
+    _still_open(world, digest, dossier)
     waiver = Waiver(
         dossier=digest,
         requirement=requirement,
@@ -202,6 +205,22 @@ def draft_waiver(world: World, digest: str, requirement: str, service: str, pers
         signed_at=world.stamp(),
     )
     return draft_of(world, "waiver", digest, dossier.change_digest, waiver, key)
+
+
+def _still_open(world: World, digest: str, dossier: Dossier) -> None:
+    """A signature that could move nothing any more is refused before it is made, here as in the pages.
+
+    Raises:
+        Refused: `people.closed`: the dossier is retrospective, or all its services are released.
+    """
+    expected = "a dossier that waits for its decision"
+    if dossier.change.mode == "retrospective":
+        found = "a retrospective dossier: it shipped before anybody asked and is never allowed"
+        raise Refused("people.closed", at="DIGEST", found=found, expected=expected, help="dossier list")
+    releases = [e for e in world.store.entries() if e.type == "release" and e.change == digest]  # key: service@version
+    if releases and {e.key.rpartition("@")[0] for e in releases} == {s.name for s in dossier.change.services}:
+        back = f"dossier withdraw {releases[-1].digest[:19]} takes the release back"
+        raise Refused("people.closed", at="DIGEST", found="a dossier that is released", expected=expected, help=back)
 
 
 def draft_of(world: World, word: str, target: str, change: str, record: Record, key: str, recorded: str = "") -> Draft:

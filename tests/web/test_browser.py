@@ -11,12 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import standardwebhooks
 
 from release_dossier.web.pages.release import TABS
 from release_dossier.web.place import Place
+from tests.send.test_send import SECRET, Receiver, hook, receiver
 from tests.web.browsing import ARGS, SCREENSHOTS, Served, Watch, chromium, served
 
 pytestmark = pytest.mark.skipif(chromium() is None, reason="needs chromium")
+__all__ = ["receiver"]  # a fixture
 SHIFT_MAX = 0.02  # of the screen that may move while a page loads (cumulative layout shift); 0.1 is called good
 
 
@@ -218,6 +221,31 @@ def test_a_payload_is_chosen_and_copied_whole(visit: Callable[..., Any], home: S
     copied = page.evaluate("navigator.clipboard.readText()")
     assert copied == page.evaluate("fetch(document.querySelector('a[href*=\"/file?\"]').href).then(r => r.text())")
     assert "@ledger" not in copied
+
+
+def test_a_payload_is_sent_and_what_came_of_it_is_shown(
+    visit: Callable[..., Any], copied: Callable[[], Path], environ: dict[str, str], receiver: Receiver
+) -> None:
+    """To a destination of the protected branch: one click, one signed request, and the answer on the page without reloading by hand."""
+    repo = copied() / "socialpredict"
+    run = lambda *args: subprocess.run(["git", *args], cwd=repo, env=environ, check=True, capture_output=True)  # noqa: E731
+    run("switch", "-q", "main")
+    with (repo / "dossier.toml").open("a") as settings:
+        settings.write(f"\n[[destination]]\n{hook(receiver.url)}\n")
+    run("-c", f"user.signingkey={repo.parent / 'keys' / 'ann'}", "commit", "-qam", "where things go")
+    real = datetime.fromisoformat("2026-11-23T10:00:00+00:00")
+    place = Place(repo, {**environ, "HOOK": SECRET}, lambda: real.astimezone(UTC), lambda: time.monotonic() * 1000)
+    with served(place) as s:
+        page = visit("/releases/trading/3.8.1", base=s.url)
+        page.get_by_role("link", name="Payload").click()
+        page.wait_for_url("**/payload/*")
+        page.get_by_role("button", name="Send it").click()
+        sent = page.locator("#sent")
+        sent.get_by_text("try 1").wait_for()
+        sent.get_by_text("204").wait_for()
+    ((headers, body),) = receiver.got
+    signed = standardwebhooks.Webhook(SECRET).sign(headers["webhook-id"], real, body.decode())
+    assert (headers["webhook-signature"], headers["webhook-timestamp"]) == (signed, str(int(real.timestamp())))
 
 
 def test_without_javascript_everything_is_there(visit: Callable[..., Any], home: Served) -> None:

@@ -82,6 +82,7 @@ def test_the_description_is_whole(client: TestClient) -> None:
     assert len({o["operationId"] for o in operations}) == len(operations) > 40
     assert all(o["summary"] and "4XX" in o["responses"] for o in operations)
     for name, schema in described["components"]["schemas"].items():
+        assert (name.isidentifier(), schema.get("title", name)) == (True, name)  # generators name a class by either
         jsonschema_rs.meta.validate({"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}), name
 
 

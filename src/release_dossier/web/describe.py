@@ -116,6 +116,7 @@ def describe(app: FastAPI, bodies: tuple[type, ...]) -> dict[str, Any]:
     )
     kinds = (*answers.ANSWERS, *PREDICATES.values(), Payload, Problem, *bodies)
     _, components = msgspec.json.schema_components(kinds, ref_template=REFERENCE)
+    components = _plainly_named(components)
     statements = {f"{k.__name__}Document": _document(word, k.__name__) for word, k in PREDICATES.items()}
     components = {**components, **statements}
     components["Document"] = {
@@ -133,6 +134,16 @@ def describe(app: FastAPI, bodies: tuple[type, ...]) -> dict[str, Any]:
     made["components"] = {"schemas": components, "securitySchemes": schemes}
     made["security"] = [{"token": []}, {"session": []}, {}]
     return made
+
+
+def _plainly_named(components: dict[str, Any]) -> dict[str, Any]:
+    """Two structs of one name stand under their module's path there: named by their part of the program instead, as generators need it."""
+    names = {n: n.split(".")[-3].title() + n.split(".")[-1] for n in components if "." in n}
+    text = msgspec.json.encode(components).decode()
+    for old, new in names.items():
+        text = text.replace(f'"{REFERENCE.format(name=old)}"', f'"{REFERENCE.format(name=new)}"').replace(f'"{old}":', f'"{new}":')
+    plain: dict[str, Any] = msgspec.json.decode(text)
+    return plain | {new: {**plain[new], "title": new} for new in names.values()}
 
 
 def _document(word: str, name: str) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """KPI drift: each fact beside the same fact of the last released dossier of that service.
 
 A number without a comparison is said to have none; numbers measured under other conditions are shown and said to be incomparable.
-This compares two measurements and says nothing about chance: sample sizes stand beside every figure.
+This compares two measurements and says nothing about chance (chance.py does): sample sizes stand beside every figure.
 """
 
 from __future__ import annotations

@@ -8,12 +8,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 from fastapi.testclient import TestClient
 
 from release_dossier.web import place as places
+from release_dossier.web import views
 from release_dossier.web.app import make_app
 from release_dossier.web.catalog import Catalog
 from release_dossier.web.exhibits import exhibit
@@ -283,3 +285,33 @@ def test_static_files_are_those_that_were_vendored() -> None:
     static = Path(__file__).parents[2] / "src/release_dossier/web/static"
     digest = hashlib.sha256((static / "htmx-4.0.1.min.js").read_bytes()).hexdigest()
     assert digest in (static / "VENDORED.md").read_text()
+
+
+def _round(version: int, value: float, kind: str = "dot", topology: str = "a") -> dict[str, Any]:
+    facts = {"latency_p95": {"value": value, "unit": "ms"}, "topology": {"value": topology, "unit": "words"}}
+    return {"version": f"1.0.{version}", "kind": kind, "facts": {"latency": {"facts": facts, "environment": "e", "digest": "sha256:x"}}}
+
+
+def test_chance_is_told_of_releases_measured_alike() -> None:
+    """Not of rounds that were not released, nor of those on another machine; of few, how many more it takes."""
+    dossier = {"drift": []}
+    alike = [_round(i, 10.0 + i % 5) for i in range(39)]
+    told = views.multiples(dossier, "s", [*alike, _round(39, 99.0, "here")], 12)[0]
+    assert told["chance"] == "+87 ms from the median of 39 [+86, +88]; p = 0.05, q = 0.05"
+    assert told["count"] == 12
+    others = [_round(40, 1.0, "open"), _round(41, 1.0, topology="b")]
+    few = views.multiples(dossier, "s", [*alike[:6], *others, _round(42, 12.0, "here")], 12)[0]
+    assert few["chance"] == "+0.5 ms from the median of 6 [-2, +2]; p = 1, q = 1; inconclusive: needs 33 more"
+    assert views.multiples(dossier, "s", [*alike[:2], _round(3, 12.0, "here")], 12)[0]["chance"].startswith(
+        "by chance? inconclusive: needs 37"
+    )
+    assert views.multiples(dossier, "s", [*others, _round(3, 12.0, "here")], 12)[0]["chance"] == ""
+
+
+def test_the_grid_of_rules_shows_what_was_observed(client: TestClient) -> None:
+    """Each cell: state, looked-at, and the figures the rule names, as they were in that round; the limit beside the rule's name."""
+    text = client.get("/releases/trading/3.8.1?tab=rules").text
+    grid = re.sub(r"<[^>]+>", " ", text.split('class="heat"')[1])
+    rows = re.sub(r"\s+", " ", grid)
+    assert "payouts users_wrong == 0, 100 % looked at ✕ fails 9 of 9 users_wrong 5 users ✓ met 9 of 9 users_wrong 0 users" in rows
+    assert re.search(r"latency-budget latency_p95 <= 300.0, .* latency_p95 43.37 ms .* latency_p95 37.24 ms", rows.replace("&lt;", "<"))

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from release_dossier.approval import members
+from release_dossier.chance import Standing, adjusted, standing
 from release_dossier.drift import CONDITIONS
 from release_dossier.rules.packs import OWNER
 from release_dossier.trust.document import Trust
@@ -337,11 +338,12 @@ def attempts(dossier: Mapping[str, Any], service: str, now: datetime) -> list[di
     return out
 
 
-def multiples(dossier: Mapping[str, Any] | None, service: str, history: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def multiples(dossier: Mapping[str, Any] | None, service: str, history: list[dict[str, Any]], drawn: int) -> list[dict[str, Any]]:
     """Small multiples: each number of the newest attempts over the last releases, beside what the dossier itself compares it with.
 
     Args:
         history: oldest first, the release looked at last: `{"version", "kind", "facts": {evidence: {"facts", "environment"}}}`.
+        drawn: how many of them are drawn, the newest; all that were released speak about chance.
     """
     if dossier is None or not history:
         return []
@@ -352,13 +354,14 @@ def multiples(dossier: Mapping[str, Any] | None, service: str, history: list[dic
             if isinstance(value["value"], bool) or not isinstance(value["value"], int | float):
                 continue
             series, conditions = [], []
-            for h in history:
+            for h in history[-drawn:]:
                 then = h["facts"].get(name)
                 old = then["facts"].get(key) if then else None
                 if old is None or old["unit"] != value["unit"] or isinstance(old["value"], str | bool):
                     continue
                 series.append((f"{h['version']}: {number(old['value'])} {value['unit']}", float(old["value"]), h["kind"]))
                 conditions.append(_conditions(then))
+            alike = [x for h in history[:-1] if (x := _alike(h, name, key, said)) is not None]
             turns = [i for i in range(1, len(conditions)) if conditions[i] != conditions[i - 1]]
             d = compared.get((name, key))
             out.append(
@@ -376,9 +379,36 @@ def multiples(dossier: Mapping[str, Any] | None, service: str, history: list[dic
                     "moved": bool(d and d["before"] is not None and d["before"] != d["after"]),
                     "turns": len(turns),
                     "count": len(series),
+                    "standing": standing(float(value["value"]), alike),
                 }
             )
+    qs = adjusted([m["standing"].p for m in out])
+    out = [{**m, "chance": _chance(m["standing"], q, m["unit"])} for m, q in zip(out, qs, strict=True)]
     return sorted(out, key=lambda m: (m["direction"] != "worse", m["direction"] != "better", not m["moved"]))
+
+
+def _alike(h: Mapping[str, Any], name: str, key: str, said: Mapping[str, Any]) -> float | None:
+    """The figure of an earlier release, if it was released and measured under the conditions of this one."""
+    then = h["facts"].get(name)
+    old = then["facts"].get(key) if then else None
+    if h["kind"] != "dot" or old is None or isinstance(old["value"], str | bool) or old["unit"] != said["facts"][key]["unit"]:
+        return None
+    return float(old["value"]) if _conditions(then) == _conditions(said) else None
+
+
+def _chance(s: Standing, q: float, unit: str) -> str:
+    """What can be said of chance, and how many more figures it would take where it is too early to say."""
+    if s.effect is None:
+        return ""
+    more = f"inconclusive: needs {s.needed} more" if s.needed else ""
+    if s.low is None or s.high is None:
+        return f"by chance? {more}, {s.n} released alike before"
+    words = f"{_signed(s.effect)} {unit} from the median of {s.n} [{_signed(s.low)}, {_signed(s.high)}]; p = {s.p:.2g}, q = {q:.2g}"
+    return f"{words}; {more}" if more else words
+
+
+def _signed(x: float) -> str:
+    return f"{'+' if x > 0 else ''}{number(float(f'{x:.4g}'))}"
 
 
 def _conditions(said: Mapping[str, Any] | None) -> tuple[Any, ...]:

@@ -33,6 +33,7 @@ TABS = (
     ("history", "History"),
     ("raw", "Raw"),
 )
+CHANCE_ROUNDS = 60  # rounds whose figures speak about chance; from 39 released ones on it can be told at 5 %
 HISTORY_ROUNDS = 12  # rounds drawn in pictures of drift and in the grid of rules
 
 
@@ -236,20 +237,23 @@ def _evidence(place: Place, r: Round, docs: Documents, needs: list[dict[str, Any
 
 def _drift(place: Place, r: Round, docs: Documents, needs: list[dict[str, Any]], now: datetime) -> dict[str, Any]:
     history = []
-    for x in _last_rounds(place, r):
+    for x in _last_rounds(place, r, CHANCE_ROUNDS):
         found = place.catalog.rows("select body from facts where change = ? and service = ?", (raw(x.change), r.service))
         if found:
             out = x.status == "released" and x.label != "retrospective"
             kind = "here" if x.change == r.change else "dot" if out else "open"
             history.append({"version": x.version, "kind": kind, "facts": msgspec.json.decode(found[0][0])})
     here = bool(history) and history[-1]["kind"] == "here"
-    return {"history": history, "multiples": views.multiples(docs.closed, r.service, history) if here else []}
+    return {
+        "history": history[-HISTORY_ROUNDS:],
+        "multiples": views.multiples(docs.closed, r.service, history, HISTORY_ROUNDS) if here else [],
+    }
 
 
-def _last_rounds(place: Place, r: Round) -> list[Round]:
+def _last_rounds(place: Place, r: Round, most: int = HISTORY_ROUNDS) -> list[Round]:
     """The last rounds of the service that have a dossier, oldest first, ending with this one."""
     mine = sorted((x for x in place.catalog.rounds.values() if x.service == r.service and x.dossier and x.n <= r.n), key=lambda x: x.n)
-    return mine[-HISTORY_ROUNDS:]
+    return mine[-most:]
 
 
 def _risks(place: Place, r: Round, docs: Documents, needs: list[dict[str, Any]], now: datetime) -> dict[str, Any]:
@@ -268,17 +272,24 @@ def _rules(place: Place, r: Round, docs: Documents, needs: list[dict[str, Any]],
         where = release_address(x.service, x.version, change=x.change[7:23])
         columns.append({"version": x.version, "status": status_at(x, now), "address": where})
         made = place.read(x.decision).statement.predicate
-        cells.append({q["id"]: (q, where) for q in made["requirements"] if q["service"] == r.service})
-    ids = dict.fromkeys([x["id"] for x in rules] + [i for c in cells for i in c])
-    rows = [{"id": i, "cells": [_cell(c.get(i)) for c in cells]} for i in ids]
+        found = place.catalog.rows("select body from facts where change = ? and service = ?", (raw(x.change), r.service))
+        said = msgspec.json.decode(found[0][0]) if found else {}
+        cells.append({q["id"]: (q, where, said) for q in made["requirements"] if q["service"] == r.service})
+    asked = {x["id"]: x for x in rules}
+    ids = dict.fromkeys([*asked, *(i for c in cells for i in c)])
+    limits = {i: views.limit_words(x) for i, x in asked.items()}
+    rows = [{"id": i, "limit": limits.get(i, ""), "cells": [_cell(c.get(i), asked.get(i)) for c in cells]} for i in ids]
     return {"rules": rules, "heat": {"columns": columns, "rows": rows}}
 
 
-def _cell(found: tuple[dict[str, Any], str] | None) -> dict[str, Any] | None:
+def _cell(found: tuple[dict[str, Any], str, dict[str, Any]] | None, rule: dict[str, Any] | None) -> dict[str, Any] | None:
+    """State, looked-at, and the facts today's rule names as they were observed then."""
     if found is None:
         return None
-    q, where = found
-    return {"state": q["state"], "looked": views.looked(q["looked_at"], q["of"]), "address": where}
+    q, where, said = found
+    facts = said.get((rule["evidence"] or rule["id"]) if rule else "", {}).get("facts", {})
+    observed = [f for n in (rule["needs"] if rule else ()) if (f := views.fact(n["fact"], facts))]
+    return {"state": q["state"], "looked": views.looked(q["looked_at"], q["of"]), "observed": observed, "address": where}
 
 
 def _approvals(place: Place, r: Round, docs: Documents, needs: list[dict[str, Any]], now: datetime) -> dict[str, Any]:

@@ -153,7 +153,7 @@ def test_filter_search_and_open_a_release(visit: Callable[..., Any]) -> None:
     assert page.get_by_role("link", name="Remove filter").count() == 1
     assert page.evaluate("window.mark") == 1
     page.get_by_role("link", name="Clear").click()
-    page.wait_for_function("document.querySelectorAll('tbody tr').length > 2")
+    page.locator("tbody tr").nth(2).wait_for()
     page.keyboard.press("/")
     page.keyboard.type("3.8.1")
     page.keyboard.press("Enter")
@@ -190,7 +190,7 @@ def test_evidence_opens_over_the_page_and_has_an_address(visit: Callable[..., An
     page.get_by_role("link", name="latency").click()
     drawer.get_by_role("heading", name="latency", exact=True).wait_for()
     page.go_back()
-    page.wait_for_function("!document.getElementById('drawer').open")
+    page.locator("#drawer[open]").wait_for(state="detached")
     page.goto(where)
     assert page.get_by_role("heading", level=1).inner_text() == "replay-protection"
 
@@ -293,7 +293,7 @@ def test_the_keyboard_alone_is_enough(visit: Callable[..., Any]) -> None:
     assert page.evaluate("document.getElementById('drawer').contains(document.activeElement)")
     page.keyboard.press("Escape")
     page.wait_for_url("**/releases/trading/3.8.1")
-    page.wait_for_function("document.activeElement.hasAttribute('data-drawer')")
+    page.locator("[data-drawer]:focus").wait_for()
 
 
 def test_on_paper_only_what_was_said_is_left(visit: Callable[..., Any]) -> None:

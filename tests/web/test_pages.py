@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import threading
@@ -315,3 +316,34 @@ def test_the_grid_of_rules_shows_what_was_observed(client: TestClient) -> None:
     rows = re.sub(r"\s+", " ", grid)
     assert "payouts users_wrong == 0, 100 % looked at ✕ fails 9 of 9 users_wrong 5 users ✓ met 9 of 9 users_wrong 0 users" in rows
     assert re.search(r"latency-budget latency_p95 <= 300.0, .* latency_p95 43.37 ms .* latency_p95 37.24 ms", rows.replace("&lt;", "<"))
+
+
+def test_another_rule_is_proposed_by_form_and_code(client: TestClient) -> None:
+    """The form's answers become the keys that differ, as code; the page tries them on history, lints them and says who may make it so."""
+    asked = {"service": "trading", "id": "latency-budget", "condition": "facts.latency_p95 <= 40.0", "severity": "block", "retries": "2"}
+    text = client.get("/rules/propose", params=asked).text
+    code = 'id = "latency-budget"\nservice = "trading"\ncondition = "facts.latency_p95 <= 40.0"\nseverity = "block"\n'
+    assert f"[[rules.requirement]]\n{code}" in html.unescape(text)
+    assert re.search(r"latency-budget of trading: pass \(warns\) → <strong>fail</strong>", text)
+    assert "which ann or dee signs as rule owner" in text
+    other = '[[rules.requirement]]\nid = "latency-budget"\nservice = "trading"\nneeds = [{ fact = "nothing", type = "int", unit = "ms" }]\n'
+    other += 'condition = "facts.nothing <= 40"\n'
+    found = client.get("/rules/simulate", params={"code": other}).text.split("<h2>Lint</h2>")[1].split("</section>")[0]
+    assert "nothing" in found
+    for params, code in (
+        ({"code": "[project]\nname = 'mine'"}, "settings.syntax"),
+        ({"code": "x" * 4001}, "page.filter"),
+        ({"code": other.replace("facts.nothing", "facts.other")}, "rules.condition-needs"),
+        ({"code": "[[rules.requirement]]\nid = 'tests'\nsurely = 1"}, "rules."),
+    ):
+        answer = client.get("/rules/simulate", params=params)
+        assert (answer.status_code, code in answer.text) == (422, True), params
+    for bad in ({**asked, "retries": "-1"}, {**asked, "id": "none"}):
+        assert client.get("/rules/propose", params=bad).status_code == 422
+
+
+def test_rules_are_linted_on_their_page(client: TestClient) -> None:
+    """Of the service that is shown, not of others."""
+    lint = lambda service: client.get("/rules", params={"service": service}).text.split("<h2>Lint</h2>")[1].split("</section>")[0]  # noqa: E731
+    assert "@identity, whom the trust document does not know" in lint("identity")
+    assert "@identity" not in lint("trading")

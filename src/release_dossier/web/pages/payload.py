@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, BackgroundTasks, Form, Request
@@ -17,6 +18,7 @@ from release_dossier.web.place import Place
 router = APIRouter()
 PLACES_MAX = 40  # places of one part listed one by one; what is beyond is counted
 _TEXT_CHARS = 40_000  # characters of the payload shown in the page; the download has all
+MOVING = timedelta(minutes=1)  # how long after a delivery was entered its page looks again by itself for what came of it
 
 
 @router.get("/payload/{digest}")
@@ -47,7 +49,7 @@ def payload(request: Request, digest: str, audience: str = "github") -> Response
         download=address(f"{here}/file", audience=audience),
         d=entry.digest,
         destinations=destinations(world),
-        sent=[_sent(s) for s in outbox(world).states().values() if s.delivery.dossier == made.payload.dossier][::-1],
+        sent=[_sent(s, world.now) for s in outbox(world).states().values() if s.delivery.dossier == made.payload.dossier][::-1],
         releases=[{"name": f"{r.service}@{r.version}", "address": round_address(r, change=r.change[7:23])} for r in mine],
     )
 
@@ -81,7 +83,7 @@ def _deliver(place: Place, id: str) -> None:
     deliver(place.world(), id, place.clock)
 
 
-def _sent(s: State) -> dict[str, Any]:
+def _sent(s: State, now: datetime) -> dict[str, Any]:
     tries = {e.n: e for e in s.ended}
     return {
         "to": s.delivery.destination,
@@ -92,6 +94,7 @@ def _sent(s: State) -> dict[str, Any]:
         "next_at": s.next_at,
         "state": {"delivered": "pass", "refused": "fail", "failed": "stale"}.get(s.outcome, "missing"),
         "tries": [{"n": b.n, "at": b.at, "ended": tries.get(b.n)} for b in s.began],
+        "moving": s.outcome in ("queued", "interrupted") and (now - datetime.fromisoformat(s.delivery.queued_at)) < MOVING,
     }
 
 

@@ -113,9 +113,12 @@
     clearTimeout(due);
     due = setTimeout(() => {
       if (drawer.open || document.activeElement?.closest("form.keep")) { say("There is something new: load the page again to see it."); return; }
-      htmx.ajax("GET", location.href, { target: "#main", select: "#main", swap: "outerMorph" });
+      htmx.ajax("GET", location.href, { target: "#main", select: "#main", swap: "outerMorph" }).then(again);
     }, 150);
   };
+  // What is on its way is asked for once a second, until it has arrived or its page says that it will not by itself.
+  const again = () => { if (document.querySelector("[data-again]")) setTimeout(window.dossierRefresh, 1000); };
+  again();
   const events = document.body.dataset.events;
   if (events && "EventSource" in window) {
     const source = new EventSource(events);

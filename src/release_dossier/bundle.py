@@ -16,6 +16,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from binascii import a2b_base64
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from io import BytesIO
@@ -81,7 +82,8 @@ class Opened(msgspec.Struct, frozen=True):
 
 class Examined(msgspec.Struct, frozen=True):
     """A bundle taken apart. `statements` are by file name, `keys` the ids of the known keys that really signed each, `maker` of those
-    that signed the manifest. `places` are the log's entries the bundle proves, by digest of the statement."""
+    that signed the manifest. `places` are the log's entries the bundle proves, by digest of the statement; `attested` the payloads of
+    attestations by file name."""
 
     project: str
     files: Mapping[str, bytes]
@@ -90,6 +92,7 @@ class Examined(msgspec.Struct, frozen=True):
     places: Mapping[str, Entry]
     statements: Mapping[str, Statement]
     keys: Mapping[str, frozenset[str]]
+    attested: Mapping[str, bytes]
     checks: tuple[Check, ...]
 
     @property
@@ -239,10 +242,14 @@ def is_name(name: str) -> bool:
 
 def _header(name: str, size: int) -> bytes:
     """POSIX ustar header of a plain file: mode 0644, owner 0, time 0."""
-    head = name.encode().ljust(100, b"\0") + b"0000644\0" + b"0000000\0" * 2 + b"%011o\0" % size + b"00000000000\0"
-    tail = b"0" + bytes(100) + b"ustar\0" + b"00" + bytes(64) + b"0000000\0" * 2 + bytes(155 + 12)
-    total = sum(head) + sum(tail) + 8 * 0x20  # the checksum is taken over itself as eight spaces
-    return head + b"%06o\0 " % total + tail
+    called, length = name.encode(), b"%011o" % size
+    total = sum(called) + sum(length) + _SUM
+    return b"%b%b%b%b%06o\0 %b" % (called.ljust(100, b"\0"), _OWNED, length, _TIMED, total, _TAIL)
+
+
+_OWNED, _TIMED = b"0000644\0" + b"0000000\0" * 2, b"\0" + b"00000000000\0"
+_TAIL = b"0" + bytes(100) + b"ustar\0" + b"00" + bytes(64) + b"0000000\0" * 2 + bytes(155 + 12)
+_SUM = sum(_OWNED) + sum(_TIMED) + sum(_TAIL) + 8 * 0x20  # the checksum is taken over itself as eight spaces
 
 
 def _read_header(header: bytes, at: str) -> tuple[str, int]:
@@ -305,6 +312,8 @@ def written_out(statements: Sequence[tuple[Entry, bytes]], trust: Trust, maker: 
     for entry, raw in statements:
         name = _place(entry, files)
         files[name], names[entry.digest] = raw, name
+        if b'"typedSignatures"' not in raw:
+            continue
         envelope = parse_envelope(raw, name)
         for i, (kind, key, text) in enumerate(envelope.typed_signatures):
             person = trust.person_of_key(key)
@@ -452,7 +461,8 @@ def examine(opened: Opened, trust: Trust | None = None, each: _Each = one_after_
         note("log", fault, "")
     if not faults:
         note("log", None, f"every statement is in the log under {CHECKPOINT}")
-    return Examined(project, files, opened.digests, maker, places, statements, signed, tuple(checks))
+    attested = {n: x[0].payload for n, x in read.items() if n.startswith(ATTESTATIONS) and not isinstance(x, str)}
+    return Examined(project, files, opened.digests, maker, places, statements, signed, attested, tuple(checks))
 
 
 def listed(opened: Opened, trust: Trust) -> tuple[str, ...]:
@@ -579,7 +589,7 @@ def _log_faults(
         faults.append(f"{PROOFS}: for {proofs.size} entries, the checkpoint has {checkpoint.size}")
     for p in proofs.entries:
         try:
-            entry, path = parse_entry(p.line.encode(), f"{PROOFS} entry {p.n}"), [base64.b64decode(x, validate=True) for x in p.proof]
+            entry, path = parse_entry(p.line.encode(), f"{PROOFS} entry {p.n}"), [a2b_base64(x, strict_mode=True) for x in p.proof]
         except (DossierError, ValueError) as e:
             faults.append(f"{PROOFS} entry {p.n}: {e}")
             continue

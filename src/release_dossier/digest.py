@@ -39,9 +39,12 @@ def is_canonical(value: Any, raw: bytes) -> bool:
     Most documents hold no fractions, no large numbers, no escapes but the usual and no text beyond the basic plane; of those msgspec's
     sorted writing is RFC 8785's, a hundred times faster. Where `raw` shows any of them, or the two differ, the slow one has the word.
     """
-    if not _apart(raw) and msgspec.json.encode(value, order="sorted") == raw:
-        return True
-    return canonical(value) == raw
+    return _plainly(value, raw) or canonical(value) == raw
+
+
+def _plainly(value: Any, raw: bytes) -> bool:
+    """Whether `raw` is msgspec's sorted writing of `value` and holds nothing where that and RFC 8785's may part."""
+    return msgspec.json.encode(value, order="sorted") == raw and not _apart(raw)
 
 
 def canonical_words(value: Any) -> bytes:
@@ -55,11 +58,11 @@ def _apart(raw: bytes) -> bool:
     only looks so costs time and nothing else. Asked in the order of what is cheap."""
     if b"\\u" in raw or not (raw.isascii() or max(raw) < 0xF0):
         return True
-    return _MEMBER.search(raw) is not None or _ITEM.search(raw) is not None or raw[:1] in b"-0123456789"
+    return any(number.search(raw) for number in _NUMBERS) or raw[:1] in b"-0123456789"
 
 
-_MEMBER = re.compile(rb'":-?(?:[0-9]{16}|[0-9]+[.eE])')
-_ITEM = re.compile(rb"[\[,]-?(?:[0-9]{16}|[0-9]+[.eE])")
+# Each begins with bytes of its own, which a search finds far quicker than a choice of them.
+_NUMBERS = tuple(re.compile(before + rb"-?(?:[0-9]{16}|[0-9]+[.eE])") for before in (rb'":', rb"\[", rb","))
 
 
 def sha256(data: bytes) -> str:
@@ -83,6 +86,8 @@ def parse_json(raw: bytes, at: str, bytes_max: int = DOCUMENT_BYTES_MAX) -> Any:
     """
     if len(raw) > bytes_max:
         raise Refused("json.too-large", at=at, found=f"{len(raw)} bytes", expected=f"at most {bytes_max} bytes")
+    if (plain := _read_plainly(raw)) is not None:
+        return plain
     try:
         text = raw.removeprefix(b"\xef\xbb\xbf").decode("utf-8")
     except UnicodeDecodeError as e:
@@ -101,6 +106,31 @@ def parse_json(raw: bytes, at: str, bytes_max: int = DOCUMENT_BYTES_MAX) -> Any:
     if "\\u" in text and (lone := _lone_surrogate(value)) is not None:
         raise Refused("json.surrogate", at=at, found=repr(lone), expected="Unicode scalar values only")
     return value
+
+
+def parse_canonical(raw: bytes, at: str) -> tuple[Any, bool]:
+    """`parse_json`, and whether `raw` is what `canonical` writes.
+
+    Raises:
+        Refused: as `parse_json`.
+    """
+    if len(raw) <= DOCUMENT_BYTES_MAX and (plain := _read_plainly(raw)) is not None:
+        return plain, True
+    value = parse_json(raw, at)
+    return value, canonical(value) == raw
+
+
+def _read_plainly(raw: bytes) -> dict[str, Any] | None:
+    """An object whose sorted writing is `raw` to the byte, and so has each key once, no blank, no fraction and no lone surrogate; None
+    where the slow reading has to say what it is. Most documents are such: this reads them ten times as fast."""
+    if raw[:2] != b'{"':
+        return None
+    try:
+        value = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    nested = raw.count(b"[") + raw.count(b"{") > JSON_DEPTH_MAX and _too_deep(value)
+    return value if not nested and _plainly(value, raw) else None
 
 
 class _Fault(Exception):

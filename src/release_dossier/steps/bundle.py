@@ -38,7 +38,6 @@ from release_dossier.steps.erase import erased, why
 from release_dossier.steps.people import MAY_WITHDRAW
 from release_dossier.steps.world import World
 from release_dossier.trust.document import Trust, parse_chain
-from release_dossier.trust.dsse import parse_envelope
 from release_dossier.trust.log import Entry
 from release_dossier.trust.statement import Statement
 
@@ -260,7 +259,7 @@ def _derived(found: bundle.Examined) -> bundle.Check:
     dossier = msgspec.convert(_one(found, "dossier.json").predicate, Dossier)
     attested = _attestations([s for s in found.statements.values() if s.word in ATTESTED], dossier)
     for name in sorted(n for n in found.files if n.startswith(bundle.ATTESTATIONS)):
-        if parse_envelope(found.files[name], name).payload != attested.get(name):
+        if found.attested.get(name) != attested.get(name):
             faults.append(f"{name}: says something else than what it is about")
     detail = "; ".join(faults) or f"{len(due)} files are what the statements and the trust document give"
     return bundle.Check("derived", "fail" if faults else "pass", detail)

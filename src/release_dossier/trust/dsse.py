@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import base64
+from binascii import a2b_base64, b2a_base64
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
@@ -87,7 +88,20 @@ def parse_envelope(raw: bytes, at: str, payload_type: str = PAYLOAD_TYPE) -> Env
         Refused: `json.*`, `envelope.*`.
     """
     # A payload of the largest document grows by a third in base64; signatures and field names are small beside that.
-    return envelope_of(parse_json(raw, at, DOCUMENT_BYTES_MAX // 3 * 4 + 1024 * 1024), raw, at, payload_type)
+    bytes_max = DOCUMENT_BYTES_MAX // 3 * 4 + 1024 * 1024
+    if len(raw) <= bytes_max and (plain := _read_plainly(raw)) is not None:
+        return _opened(plain, raw, at, payload_type)
+    return envelope_of(parse_json(raw, at, bytes_max), raw, at, payload_type)
+
+
+def _read_plainly(raw: bytes) -> _Body | None:
+    """An envelope whose sorted writing is `raw` to the byte, and so has each key once and none it does not know; None where the slow
+    reading has to say what it is. It holds text alone, so no number can be read in two ways."""
+    try:
+        body = _decoder.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    return body if raw.isascii() and b"\\u" not in raw and msgspec.json.encode(body, order="sorted") == raw else None
 
 
 def reread_envelope(raw: bytes, at: str) -> Envelope:
@@ -113,6 +127,10 @@ def envelope_of(value: Any, raw: bytes, at: str, payload_type: str = PAYLOAD_TYP
         body = msgspec.convert(value, _Body)
     except msgspec.ValidationError as e:
         raise Refused("envelope.shape", at=at, found=str(e), expected="a DSSE envelope: payload, payloadType, signatures") from e
+    return _opened(body, raw, at, payload_type)
+
+
+def _opened(body: _Body, raw: bytes, at: str, payload_type: str) -> Envelope:
     if body.payloadType != payload_type:
         raise Refused("envelope.payload-type", at=f"{at} payloadType", found=body.payloadType, expected=payload_type)
     if not body.signatures or max(len(body.signatures), len(body.typedSignatures)) > SIGNATURES_MAX:
@@ -192,17 +210,23 @@ def decode_base64(text: str, at: str) -> bytes:
     Raises:
         Refused: `envelope.base64`.
     """
-    for alphabet in (None, b"-_"):
-        try:
-            data = base64.b64decode(text, altchars=alphabet, validate=True)
-        except ValueError:
-            continue
-        if base64.b64encode(data, alphabet).decode() == text:
+    url_safe = "-" in text or "_" in text
+    try:
+        data = a2b_base64(text.translate(_STANDARD) if url_safe else text, strict_mode=True)
+    except ValueError:
+        data = None
+    if data is not None and not (url_safe and ("+" in text or "/" in text)):
+        end = data[len(data) // 3 * 3 :]  # one or two bytes, whose text has bits to spare
+        spelled = b2a_base64(end, newline=False).decode()
+        if text[len(data) // 3 * 4 :] == (spelled.translate(_URL_SAFE) if url_safe else spelled):
             return data
     raise Refused("envelope.base64", at=at, found=repr(text[:40]), expected="base64 with padding, in one alphabet")
 
 
-class _Signature(msgspec.Struct):
+_STANDARD, _URL_SAFE = str.maketrans("-_", "+/"), str.maketrans("+/", "-_")
+
+
+class _Signature(msgspec.Struct, omit_defaults=True):
     sig: str
     keyid: str = ""
 
@@ -213,8 +237,11 @@ class _Typed(msgspec.Struct):
     sig: str
 
 
-class _Body(msgspec.Struct):
+class _Body(msgspec.Struct, omit_defaults=True):
     payload: str
     payloadType: str
     signatures: list[_Signature]
     typedSignatures: list[_Typed] = []
+
+
+_decoder = msgspec.json.Decoder(_Body)

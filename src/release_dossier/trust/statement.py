@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from release_dossier.digest import canonical, is_canonical, parse_json, sha256
+from release_dossier.digest import canonical, parse_canonical, parse_json, sha256
 from release_dossier.errors import Refused
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
@@ -83,9 +83,9 @@ def parse_statement(raw: bytes, at: str) -> Statement:
         Refused: `statement.*` or `json.*`. Bytes that are not canonical are refused too: two spellings of one content
             would have two digests.
     """
-    value = parse_json(raw, at)
+    value, canonically = parse_canonical(raw, at)
     statement = _statement(value, raw, at)
-    if not is_canonical(value, raw):
+    if not canonically:
         raise Refused("statement.not-canonical", at=at, found="other bytes than RFC 8785 writes", expected="canonical JSON")
     return statement
 

@@ -1,0 +1,106 @@
+"""The quick reading of plain documents gives what the strict one gives, or leaves it to that: on whole, damaged and oddly written ones."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from release_dossier import digest
+from release_dossier.digest import canonical, parse_canonical, parse_json
+from release_dossier.errors import Refused
+from release_dossier.trust import dsse
+from release_dossier.trust.dsse import decode_base64, parse_envelope
+
+WORDS = ["", "a", "é", "\u2028", "𝄞", "\\u", "\x7f", "\x01", '"', "/", "a" * 20, "1e5", ",1.5"]
+NUMBERS = [0, 1, -1, 2**53 - 1, 2**53, 2**53 + 1, 10**15, 10**16, 2**63, 2**64, -(2**63), 10**30, 0.0, 1.5, -0.0, 1e21, 1e-7, 1e300]
+KEYS = ["a", "b", "é", "Z", "", "ﬀ", "𝄞", 'c"d']
+DAMAGE = b'{}[],:"0123eE.-\\ua \xf0\xed\xa0\x80'
+
+
+def value(rng: random.Random, depth: int = 0) -> Any:
+    """Any JSON, with what parsers differ about."""
+    kind = rng.randrange(6 if depth < 4 else 3)
+    if kind < 3:
+        return rng.choice([rng.choice(WORDS), rng.choice(NUMBERS), rng.choice([True, False, None])])
+    if kind < 5:
+        return [value(rng, depth + 1) for _ in range(rng.randrange(4))]
+    return {rng.choice(KEYS): value(rng, depth + 1) for _ in range(rng.randrange(4))}
+
+
+def written(rng: random.Random, v: Any) -> bytes:
+    """As one of many would write it; half of the time with a byte changed, gone or doubled."""
+    plain = json.dumps(v, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
+    raw = bytearray(rng.choice([plain, plain, json.dumps(v).encode()]))
+    if rng.random() < 0.5:
+        at = rng.randrange(len(raw))
+        match rng.randrange(3):
+            case 0:
+                raw[at] = rng.choice(DAMAGE)
+            case 1:
+                del raw[at]
+            case _:
+                raw[at:at] = raw[max(0, at - rng.randrange(1, 30)) : at]
+    return bytes(raw)
+
+
+def said(read: Callable[[bytes, str], Any], raw: bytes) -> tuple[str, str]:
+    try:
+        return "read", repr(read(raw, "it"))
+    except Refused as e:
+        return "refused", e.code
+
+
+def test_documents(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same value or the same refusal, to the type of each number; and the same word on whether it is canonical."""
+    rng, quick = random.Random(20261126), 0
+    for _ in range(6_000):
+        raw = written(rng, {rng.choice(KEYS): value(rng) for _ in range(rng.randrange(1, 4))})
+        fast, canonically = said(parse_json, raw), said(parse_canonical, raw)
+        quick += digest._read_plainly(raw) is not None
+        with monkeypatch.context() as m:
+            m.setattr(digest, "_read_plainly", lambda raw: None)
+            assert fast == said(parse_json, raw), raw
+            assert canonically == said(lambda raw, at: (v := parse_json(raw, at), canonical(v) == raw), raw), raw
+    assert quick > 500
+
+
+def test_envelopes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fields it does not know, empty key ids, doubled keys and blanks: read or refused as before."""
+    rng, quick = random.Random(20261127), 0
+    for _ in range(6_000):
+        signatures = [{"keyid": rng.choice(["", "k"]), "sig": "YQ=="} for _ in range(rng.randrange(3))]
+        e = {"payload": rng.choice(["", "YQ==", "YWI=", "YWJj"]), "payloadType": dsse.PAYLOAD_TYPE, "signatures": signatures}
+        e |= {"typedSignatures": [{"keyid": "k", "sig": "s", "type": "sshsig"}][: rng.randrange(2)]} if rng.random() < 0.4 else {}
+        e |= {"more": 1} if rng.random() < 0.1 else {}
+        raw = written(rng, e)
+        fast = said(parse_envelope, raw)
+        quick += dsse._read_plainly(raw) is not None
+        with monkeypatch.context() as m:
+            m.setattr(dsse, "_read_plainly", lambda raw: None)
+            assert fast == said(parse_envelope, raw), raw
+    assert quick > 500
+
+
+def test_base64() -> None:
+    """One alphabet, padded, no unused bit set: what decodes is what encodes to the same text again."""
+    import base64
+
+    rng = random.Random(20261128)
+    for _ in range(20_000):
+        data = rng.randbytes(rng.randrange(9))
+        text = rng.choice([base64.b64encode, base64.urlsafe_b64encode])(data).decode()
+        if rng.random() < 0.5:
+            at = rng.randrange(len(text) + 1)
+            text = text[:at] + rng.choice("ABab01+/-_= \n\0é") + text[at + rng.randrange(2) :]
+        spelled = []
+        for alphabet in (None, b"-_"):
+            try:
+                decoded = base64.b64decode(text, altchars=alphabet, validate=True)
+            except ValueError:
+                continue
+            spelled += [repr(decoded)] if base64.b64encode(decoded, alphabet).decode() == text else []
+        assert said(decode_base64, text) == (("read", spelled[0]) if spelled else ("refused", "envelope.base64")), text  # type: ignore[arg-type]

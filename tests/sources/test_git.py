@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from release_dossier.errors import Refused
 from release_dossier.sources.git import Repository, find_repository
 from release_dossier.sources.ssh import git_signs_here
 from release_dossier.store.files import new_key
@@ -113,3 +114,23 @@ def test_an_author_in_another_encoding_is_read(place: Place) -> None:
     head = place.git("hash-object", "-t", "commit", "-w", "--stdin", stdin=body)
     repo = find_repository(place.root, place.env)
     assert [c.name for c in repo.commits(place.base, head, {})] == ["J\u00f6rg"]
+
+
+def test_a_ref_holds_what_is_kept_and_stands_where_it_stood_when_that_fails(tmp_path: Path) -> None:
+    """The blob first, then the ref; a refused ref is said, and a blob that cannot be written moves nothing."""
+    repo = Repository(tmp_path, dict(os.environ))
+    repo.run("init", "-q")
+    for content in (b"one", b"\0two\n"):
+        repo.keep("refs/dossier/log", content)
+        assert repo.run("cat-file", "blob", "refs/dossier/log") == content
+    with pytest.raises(Refused) as refused:
+        repo.keep("refs/dossier/..", b"three")
+    assert refused.value.code == "git.failed"
+    objects = tmp_path / ".git" / "objects"
+    objects.rename(tmp_path / "away")
+    objects.write_text("no folder")
+    with pytest.raises(Refused):
+        repo.keep("refs/dossier/log", b"four")
+    objects.unlink()
+    (tmp_path / "away").rename(objects)
+    assert repo.run("cat-file", "blob", "refs/dossier/log") == b"\0two\n"

@@ -8,6 +8,7 @@ import re
 import subprocess
 import threading
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO
 
@@ -66,10 +67,10 @@ class Repository(msgspec.Struct, frozen=True):
         """
         return self.result(*args, ok=ok, stdin=stdin).stdout
 
-    def result(self, *args: str, ok: Sequence[int] = (0,), stdin: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
-        """As `run`, with the exit status."""
+    def result(self, *args: str, ok: Sequence[int] = (0,), stdin: bytes | IO[bytes] | None = None) -> subprocess.CompletedProcess[bytes]:
+        """As `run`, with the exit status. `stdin` is what git reads, or where it reads it."""
         env = {**self.env, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"}
-        feed: dict[str, object] = {"stdin": subprocess.DEVNULL} if stdin is None else {"input": stdin}
+        feed: dict[str, object] = {"input": stdin} if isinstance(stdin, bytes) else {"stdin": stdin or subprocess.DEVNULL}
         try:
             r: subprocess.CompletedProcess[bytes] = subprocess.run(  # type: ignore[call-overload]
                 ["git", *_QUIET, *args], cwd=self.root, env=env, capture_output=True, timeout=GIT_SECONDS_MAX, **feed
@@ -82,6 +83,21 @@ class Repository(msgspec.Struct, frozen=True):
             words = (r.stderr or r.stdout).decode("utf-8", "replace").strip()
             raise Refused("git.failed", at=f"git {' '.join(args[:3])}", found=words or f"exit {r.returncode}", expected="git to succeed")
         return r
+
+    def keep(self, ref: str, content: bytes) -> None:
+        """`ref` holds a blob of `content`, and nothing else. Half of the time is git's start: what moves the ref starts while the blob is
+        written, and waits for its name.
+
+        Raises:
+            As `run`; then the ref stands where it stood.
+        """
+        name, write = os.pipe()
+        with open(name, "rb") as told, ThreadPoolExecutor(1) as aside:
+            moved = aside.submit(self.result, "update-ref", "--stdin", "-z", stdin=told)
+            with open(write, "wb") as tell:
+                blob = self.run("hash-object", "-w", "--stdin", stdin=content).strip()
+                tell.write(b"update %b\0%b\0\0" % (ref.encode(), blob))
+            moved.result()
 
     def text(self, *args: str) -> str:
         """Standard output as text without the last newline."""

@@ -253,13 +253,7 @@ def parse_witness(text: str, at: str) -> tuple[str, NoteKey]:
 
 def publish_checkpoint(world: World) -> None:
     """Keep the newest checkpoint in the repository, outside the store it watches over."""
-    keep_blob(world, LOG_REF, world.store.checkpoint())
-
-
-def keep_blob(world: World, ref: str, content: bytes) -> None:
-    """`ref` holds `content`, and nothing else does."""
-    name = world.repo.run("hash-object", "-w", "--stdin", stdin=content).decode().strip()
-    world.repo.run("update-ref", ref, name)
+    world.repo.keep(LOG_REF, world.store.checkpoint())
 
 
 def replay(world: World, digest: str) -> tuple[bool, tuple[str, ...]]:

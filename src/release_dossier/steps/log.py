@@ -20,7 +20,6 @@ from release_dossier.sources.witness import ask_witness
 from release_dossier.steps.decide import (
     WITNESSED_REF,
     check_witness,
-    keep_blob,
     kept_blobs,
     kept_checkpoint,
     publish_checkpoint,
@@ -99,7 +98,7 @@ def publish(world: World, to: Path | None, witnesses: Sequence[tuple[str, NoteKe
         except Unavailable as e:
             said.append(WitnessSays(key.name, "absent", str(e)))
     if cosigned_note != note:
-        keep_blob(world, WITNESSED_REF, cosigned_note)
+        world.repo.keep(WITNESSED_REF, cosigned_note)
     files = write_tiles(to, entries, cosigned_note) if to is not None else 0
     out = {"ref": LOG_REF, "size": size, "root": root_of(entries), "witnesses": [msgspec.to_builtins(w) for w in said]}
     return out | ({"folder": str(to), "files": files} if to is not None else {})

@@ -1,7 +1,8 @@
 """Packs: requirements by criticality, narrowed by the project, frozen into the change.
 
 1. A pack is TOML: `include` and `narrow` name the packs below it, `unwaivable` kinds nobody may sign away, then `[[requirement]]` and
-   `[[approval]]`. It is one of ours (`money`), of a profile (`socialpredict/trading`), or a file of the repository (`./rules/pay.toml`).
+   `[[approval]]`. It is one of ours (`money`), of one kind of evidence (`kind/sbom`), of a profile (`socialpredict/trading`), or a file
+   of the repository (`./rules/pay.toml`).
 2. A later layer with the same id changes only the keys it names. What is narrowed may only be made stricter; what is included, anything.
 3. Nobody loosens what may not be waived: neither `waivable`, nor a warning in place of a block.
 4. What a project changes stands in `[[rules.requirement]]` of dossier.toml, over every pack.
@@ -26,6 +27,7 @@ from release_dossier.rules.moment import moment
 from release_dossier.rules.requirement import EDITION, ApprovalRule, Frozen, Requirement
 
 PACKS = ("internal", "user-facing", "money")
+KIND = "kind"  # `kind/sbom`: what is asked of one kind of evidence, for packs that include it
 DEPTH_MAX = 8  # packs below packs; ours go three deep
 OWN = "dossier.toml"
 OWNER = "owner"  # the role of those who answer for a service
@@ -209,7 +211,13 @@ def names() -> tuple[str, ...]:
         for f in (p / "packs").iterdir()
         if f.name.endswith(".toml") and not f.name.endswith(".tests.toml")
     ]
-    return (*PACKS, *sorted(found))
+    return (*PACKS, *sorted(found), *(f"{KIND}/{k}" for k in kinds()))
+
+
+def kinds() -> tuple[str, ...]:
+    """Kinds of evidence with a pack of their own."""
+    files = (resources.files("release_dossier") / "rules" / "kinds").iterdir()
+    return tuple(sorted(f.name.removesuffix(".toml") for f in files if f.name.endswith(".toml") and not f.name.endswith(".tests.toml")))
 
 
 def _text(name: str, read: Read | None) -> str:
@@ -221,10 +229,11 @@ def _text(name: str, read: Read | None) -> str:
     if _OURS.match(name):
         profile, _, pack = name.rpartition("/")
         place = resources.files("release_dossier")
-        file = place / "profiles" / profile / "packs" / f"{pack}.toml" if profile else place / "rules" / "criticality" / f"{name}.toml"
+        where = {"": "rules/criticality", KIND: "rules/kinds"}.get(profile, f"profiles/{profile}/packs")
+        file = place / where / f"{pack}.toml"
         if file.is_file():
             return file.read_text(encoding="utf-8")
-    raise Refused("rules.pack", at="pack", found=name, expected=f"{', '.join(PACKS)}, PROFILE/NAME or ./FILE.toml")
+    raise Refused("rules.pack", at="pack", found=name, expected=f"{', '.join(PACKS)}, {KIND}/NAME, PROFILE/NAME or ./FILE.toml")
 
 
 def _parse(text: str, at: str) -> dict[str, Any]:
@@ -307,7 +316,7 @@ def page() -> str:
         "Made from the packs by `make docs`. A service gets the pack of its criticality, or the one it",
     ]
     lines += ["names with `pack`. `dossier rules show` prints a project's own set, each line with the layer it comes from.", ""]
-    for name in names():
+    for name in (n for n in names() if not n.startswith(f"{KIND}/")):
         frozen = thaw(freeze({}, [("service", name, ("@owner",))]))
         lines += [f"## {name}", "", "| requirement | asks for | how much | retries | waivable | why |", "|---|---|---|---|---|---|"]
         for r in frozen.requirements:
@@ -320,7 +329,26 @@ def page() -> str:
             for a in frozen.approvals
         )
         lines += ["", f"Approvals: {roles}.", ""]
-    return "\n".join([*lines, _REST])
+    lines += [
+        "## One kind of evidence",
+        "",
+        *_KINDS.splitlines(),
+        "",
+        "| pack | asks for | how much | unmet, it | why |",
+        "|---|---|---|---|---|",
+    ]
+    for kind in kinds():
+        for e in effective({}, [("service", f"{KIND}/{kind}", ("@owner",))]):
+            r = e.requirement
+            share = f"{r.minimum_percent} %" if r.minimum_percent else f"at least {r.minimum_count}"
+            asks = f"{r.title}" + (f": `{r.condition}`" if r.condition else "")
+            unmet = "denies" if r.severity == "block" else "warns"
+            lines.append(f"| {KIND}/{kind} | {asks} | {share} | {unmet} | {r.why} |")
+    return "\n".join([*lines, "", _REST])
+
+
+_KINDS = """What is asked by default of kinds that no pack above names. A pack of the project includes those it wants beside a criticality,
+as in `include = ["money", "kind/vulnerabilities", "kind/sbom"]` in `./rules/pay.toml`, which the service names as its `pack`."""
 
 
 _REST = """## A project's own

@@ -12,6 +12,8 @@ from typing import Any
 
 import msgspec
 
+from release_dossier.evidence.tried import TRIED
+
 DAY = timedelta(days=1)
 
 
@@ -41,6 +43,11 @@ def page(k: Kind) -> str:
         ]
     lines += ["| fact | unit | meaning |", "|---|---|---|", *(f"| `{n}` | {u} | {m} |" for n, u, m in k.facts), ""]
     lines += [f"Read from: {', '.join(f'`{f}`' for f in k.formats)}.", ""]
+    tried = [f"`{f}` {a if a == b else f'{a} to {b}'}" for f in k.formats if f in TRIED for a, b in [TRIED[f]]]
+    lines += [
+        f"Tool versions tried, where a file names its tool's: {', '.join(tried)}. Another one is read, and said to be so.",
+        "",
+    ] * bool(tried)
     return "\n".join(lines)
 
 

@@ -119,6 +119,7 @@ from release_dossier.evidence.readers.given import Given
 from release_dossier.evidence.readers.plain import plain
 from release_dossier.evidence.readers.plugged import plugged
 from release_dossier.evidence.reading import Reading, printable
+from release_dossier.evidence.tried import with_version
 from release_dossier.project import OwnKind
 
 HEAD_BYTES = 64 * 1024  # what a format is recognised from
@@ -247,6 +248,7 @@ def read(
         keys: name of a signer this project trusts → its public key, for formats that are signed.
         own: a kind of the project's own: then its schema and expressions read the file, and no reader here does.
 
+    A tool older or newer than any its reader was tried with is said to be so (see `tried`).
     No text of the reading shows a secret: what looks like one is withheld, and `limits` say so (see `secrets`).
 
     Raises:
@@ -259,7 +261,7 @@ def read(
         raise Refused("evidence.empty", at="file", found=f"{len(head)} bytes of nothing", expected="evidence")
     given = Given(exit_status, dict(asked or {}), dict(expectations or {}), base, dict(keys or {}))
     reading = read_own(stream, own, given) if own else _reader(format, head).read(stream, given)
-    reading = printable(_without_secrets(reading, stream))
+    reading = printable(_without_secrets(with_version(reading), stream))
     if reading.verdict == "pass" and exit_status:  # whatever the file says: what wrote it says that it did not finish well
         cause = f"what is in it passed, and the tool ended with {exit_status}"
         return msgspec.structs.replace(reading, verdict="inconclusive", cause=cause)

@@ -290,6 +290,10 @@ CODES = {
     "ledger.nothing-to-mutate": ("The generated ledger has no place for this defect.", "More bets, another seed, or other rules."),
     "ledger.unknown-mutant": ("No mutation has this name.", "dossier ledger generate --help lists them."),
     "ledger.no-source": ("The ledger is not there.", "Name a .sqlite file, a folder of Parquet files or postgresql://…"),
+    "ledger.no-spark": (
+        "Spark was asked for and is not here, or the ledger is none that its tasks can read apart.",
+        "Install the extra `spark` and Java 17, or leave --engine out.",
+    ),
     "ledger.not-a-ledger": ("The file is no SQLite database and no folder of Parquet.", "Export the ledger as one of them."),
     "ledger.null-username": ("A user has no name, so no account can be told apart.", "The message names the row."),
     "ledger.ruleset": (

@@ -37,7 +37,7 @@ def ledger() -> None:
 @click.option("--written-by", default="", metavar="VERSION|COMMIT", help="the build that wrote the ledger")
 @click.option("--require", default="", metavar="IDS", help="checks that must have looked, e.g. J1,R8")
 @click.option("--only", default="", metavar="IDS", help="only these checks, e.g. S4,R6")
-@click.option("--engine", type=click.Choice(["auto", "python", "duckdb", "numba"]), default="auto", show_default=True)
+@click.option("--engine", type=click.Choice(["auto", "python", "duckdb", "numba", "spark"]), default="auto", show_default=True)
 @click.option("--memory", default="4GiB", show_default=True, metavar="SIZE", help="what judging keeps to; the more, the faster")
 @click.option("--assume-schema", is_flag=True, help="judge a ledger of an unknown newer migration as the newest known one")
 @click.option("--statement-timeout", type=click.IntRange(1), metavar="SECONDS", help="of each statement in PostgreSQL; 600 unless said")

@@ -518,7 +518,7 @@ class ParquetBets:
                 c.Bet(b, all_names[u] if u >= 0 else None, m if m != NONE else None, a, side, t if t != NONE else None, gone)
                 for b, u, m, a, side, t, gone in rest
             ),
-            live=live, parts=self.parts, moments=spans(small, made), last_order=last if live else None,
+            live=live, parts=self.parts, moments=spans(small, made), last_order=last if live else None, lots=tuple(self.lots()), lot=self.lot,
         )  # fmt: skip
 
     def piece(self, source: Any, group: int) -> Piece:
@@ -539,22 +539,27 @@ class ParquetBets:
             whole(table["id"]), known[places], whole(table["market_id"], NONE), amount, moments(table["placed_at"]), side, odd, _gone(table)
         )
 
-    def parts(self) -> Iterator[Orders]:
-        """Orders of as many markets as may be held at once, one lot after the other; last those of markets nobody knows."""
-        from release_dossier.ledger.fast.order import by_market
-
+    def lots(self) -> Iterator[tuple[int, int]]:
+        """Numbers of as many markets as may be held at once, one lot after the other; last those of markets nobody knows."""
         n = len(self.ids)
         through = np.cumsum(self.counts)
         first = 0
         while first < n:
             held = int(through[first - 1]) if first else 0
-            last = max(first + 1, int(np.searchsorted(through, held + self.rows_at_once, "right")))
-            yield self._part(first, min(last, n), by_market)
-            first = min(last, n)
+            last = min(n, max(first + 1, int(np.searchsorted(through, held + self.rows_at_once, "right"))))
+            yield first, last
+            first = last
         if self.strange:
-            yield self._part(n, n + len(self.strange), by_market)
+            yield n, n + len(self.strange)
 
-    def _part(self, first: int, last: int, by_market: Callable[[Any, int, Any], Any]) -> Orders:
+    def parts(self) -> Iterator[Orders]:
+        """Orders of every lot in turn."""
+        return (self.lot(*lot) for lot in self.lots())
+
+    def lot(self, first: int, last: int) -> Orders:
+        """Orders of the markets with these numbers."""
+        from release_dossier.ledger.fast.order import by_market
+
         n = len(self.ids)
         low, high = (int(self.ids[first]), int(self.ids[last - 1])) if first < n else (-(2**63), 2**63 - 1)
         kept: list[tuple[Any, ...]] = []

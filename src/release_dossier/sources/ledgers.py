@@ -91,6 +91,8 @@ def in_columns(
     """A ledger read as columns and who judges it; None where rows are the better way, or the only one."""
     if engine == "python" or (engine == "auto" and not AVAILABLE):
         return None
+    if engine == "spark":
+        return on_spark(source, threads, memory_bytes, step)
     name, least = ("numba", LEDGER_COLUMNS_ORDERS_MIN) if engine == "auto" else (engine, 0)
     server = isinstance(source, str) and ledger_postgres.is_address(source)
     if not server and (not Path(source).exists() or (least and not orders_at_least(Path(source), least))):
@@ -112,6 +114,28 @@ def in_columns(
     from release_dossier.ledger.fast.judge import by_columns
 
     return big.small, facts, by_columns(big, name, threads, step)
+
+
+def on_spark(source: Path | str, threads: int, memory_bytes: int, step: Step | None) -> tuple[c.Ledger, None, Engine]:
+    """A folder of Parquet, its orders in as many lots as Spark's tasks need.
+
+    Raises:
+        Refused: `ledger.no-spark`: the ledger is none that tasks can read apart.
+    """
+    import pyarrow.parquet as pq
+
+    from release_dossier.sources import ledger_columns as columns
+    from release_dossier.sources.ledger_spark import LOTS_A_CORE, by_spark
+
+    expected = "a folder of Parquet with plain columns, its bets in order of ids"
+    bets = Path(source) / "bets.parquet"
+    if not bets.is_file():
+        raise Refused("ledger.no-spark", at=Path(source).name, found="no folder with bets.parquet", expected=expected)
+    lots = LOTS_A_CORE * threads
+    big = columns.from_folder(bets.parent, min(columns.rows_within(memory_bytes) // threads, pq.read_metadata(bets).num_rows // lots))
+    if big is None or big.lot is None:
+        raise Refused("ledger.no-spark", at=bets.parent.name, found="rows that only --engine python reads", expected=expected)
+    return big.small, None, by_spark(big, threads, step)
 
 
 def rules_for(ruleset: str | None, timeline: str | None) -> Eras | None:

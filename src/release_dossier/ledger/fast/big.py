@@ -75,6 +75,8 @@ class Big(msgspec.Struct, frozen=True, kw_only=True):
     parts: Callable[[], Iterator[Orders]]
     moments: tuple[int, ...]  # sorted; one of each span between migrations in which rows were made
     last_order: int | None
+    lots: tuple[tuple[int, int], ...] = ()  # first and last market of each part, where parts can be read apart
+    lot: Callable[[int, int], Orders] | None = None  # reads one of them
 
     def market_id(self, number: int) -> int:
         """The id of a market by its number."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from heapq import nsmallest
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -105,6 +105,31 @@ class Terms:
         return np.array([getattr(r, field) for r in self.rules], np.int64)[index]
 
 
+BY_MARKET = ("volume", "paid", "buyers", "pairs", "orders", "newest", "minted_sales", "ended")
+BY_USER = ("low", "high", "busy")
+SUMS = ("minted", "burned", "dust_low", "dust_high", "seen", "settled")
+
+
+class Share(NamedTuple):
+    """What a judge found of some markets, to be carried to another."""
+
+    first: int
+    last: int
+    by_market: dict[str, Any]
+    by_user: dict[str, Any]
+    sums: dict[str, int]
+    of: dict[str, int]
+    found: dict[str, tuple[int, list[Any]]]
+    book: Book
+    handed: dict[int, tuple[Row, ...]]
+    handed_numbers: list[int]
+    rows: dict[int, tuple[Row, ...]]
+    sample: c.Bet | None
+    sale: Sale | None
+    group_pairs: list[Any]
+    taken: dict[int, int]
+
+
 class Judge:
     """One judging: what is found part by part, and what comes of it at the end."""
 
@@ -186,6 +211,44 @@ class Judge:
         self._group_buyers(p)
         self._refunds(p)
         self._keep_rows(p, numbers, rows.start)
+
+    def share(self, first: int, last: int) -> Share:
+        """What judging some parts gave, of the markets with numbers `first` to `last`: for `add` of another judge of the same ledger."""
+        by_market = {x: getattr(self, x)[first:last] for x in BY_MARKET}
+        by_user = {x: getattr(self, x) for x in BY_USER}
+        sums = {x: getattr(self, x) for x in SUMS}
+        return Share(
+            first, last, by_market, by_user, sums, self.of, {k: (f.count, f.shown) for k, f in self.found.items()}, self.book, self.handed,
+            self.handed_numbers, self.rows, self.sample, self.sale, self.group_pairs, self.taken,
+        )  # fmt: skip
+
+    def add(self, x: Share) -> None:
+        """What another judge found of other markets. Shares are added in order of their markets, so that the first sample is the first."""
+        for name, column in x.by_market.items():
+            getattr(self, name)[x.first : x.last] = column
+        self.low += x.by_user["low"]
+        self.high += x.by_user["high"]
+        self.busy |= x.by_user["busy"]
+        for name, value in x.sums.items():
+            setattr(self, name, getattr(self, name) + value)
+        for name, count in x.of.items():
+            self.of[name] += count
+        for name, (count, shown) in x.found.items():
+            self.found[name].add(count, shown)
+        for user, lines in x.book.lines.items():
+            self.book.lines.setdefault(user, []).extend(lines)
+        self.book.sales += x.book.sales
+        self.book.settled += x.book.settled
+        self.book.stuck += x.book.stuck
+        self.book.tied |= x.book.tied
+        self.book.countless |= x.book.countless
+        self.handed |= x.handed
+        self.handed_numbers += x.handed_numbers
+        self.rows |= x.rows
+        self.sample, self.sale = self.sample or x.sample, self.sale or x.sale
+        self.group_pairs += x.group_pairs
+        for i, amount in x.taken.items():
+            self.taken[i] = self.taken.get(i, 0) + amount
 
     def replay_only(self, p: Orders) -> None:
         """The kernel's part of judging a part, for who measures it."""
@@ -787,6 +850,11 @@ def judged(big: Big, eras: Eras, asked: Mapping[int, int], threads: int = 1, ste
         done += len(part.id)
         if step:
             step(done, big.live)
+    return concluded(j)
+
+
+def concluded(j: Judge) -> Judged:
+    """What comes of all parts together."""
     j.costs()
     j.work()
     j.entered()

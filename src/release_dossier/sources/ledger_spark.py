@@ -1,0 +1,86 @@
+"""A ledger judged on Spark: each task reads the orders of some markets and judges them, and what it found is added here, in order of markets.
+
+The same readers, kernel and laws as on one machine, so the same bytes. Executors need this package and see the folder at the same path.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from importlib.util import find_spec
+from typing import Any
+
+import msgspec
+
+from release_dossier.errors import Refused
+from release_dossier.ledger.account import Step
+from release_dossier.ledger.fast.big import Big
+from release_dossier.ledger.fast.judge import Judge, Share, by_columns, concluded
+from release_dossier.ledger.judged import Engine, Judged
+from release_dossier.ledger.rulesets import Eras
+
+AVAILABLE = find_spec("pyspark") is not None  # the extra `spark`
+LOTS_A_CORE = 4  # tasks for each core, so that one with large markets does not keep the others waiting
+
+
+@contextmanager
+def session(threads: int) -> Iterator[Any]:
+    """A Spark session where `spark-defaults.conf` says, else on so many local cores; stopped afterwards.
+
+    Raises:
+        Refused: `ledger.no-spark`.
+    """
+    if not AVAILABLE:
+        raise Refused("ledger.no-spark", at="--engine spark", found="no pyspark", expected="the extra `spark`, and Java 17")
+    from pyspark import SparkConf
+    from pyspark.errors import PySparkException
+    from pyspark.sql import SparkSession
+
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    builder = (
+        SparkSession.builder.appName("dossier ledger")
+        .config("spark.ui.enabled", "false")
+        .config("spark.log.level", "ERROR")
+        .config("spark.ui.showConsoleProgress", "false")
+    )
+    try:
+        spark = (builder if SparkConf().contains("spark.master") else builder.master(f"local[{threads}]")).getOrCreate()
+    except (PySparkException, OSError) as e:
+        found = str(e).splitlines()[0]
+        raise Refused("ledger.no-spark", at="--engine spark", found=found, expected="Java 17 or newer, on PATH or in JAVA_HOME") from e
+    try:
+        yield spark
+    finally:
+        spark.stop()
+
+
+def by_spark(big: Big, threads: int, step: Step | None = None) -> Engine:
+    """An engine whose tasks each judge one lot of markets."""
+
+    def judge(eras: Eras, asked: Mapping[int, int]) -> Judged:
+        with session(threads) as spark:
+            return judged(spark, big, eras, asked, step)
+
+    return msgspec.structs.replace(by_columns(big, "spark", threads), judge=judge)
+
+
+def judged(spark: Any, big: Big, eras: Eras, asked: Mapping[int, int], step: Step | None = None) -> Judged:
+    """Judge every lot of a ledger on a session, and add up what was found."""
+    context = spark.sparkContext
+    given = context.broadcast((big, eras, dict(asked)))
+    whole = Judge(big, eras, asked, 1)
+    for done, share in enumerate(context.parallelize(big.lots, max(1, len(big.lots))).map(partial(_one, given)).collect(), 1):
+        whole.add(share)
+        if step:
+            step(big.live * done // len(big.lots), big.live)
+    return concluded(whole)
+
+
+def _one(given: Any, lot: tuple[int, int]) -> Share:
+    big, eras, asked = given.value
+    judge = Judge(big, eras, asked, 1)
+    judge.part(big.lot(*lot))
+    return judge.share(*lot)

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import pickle
 import random
+import shutil
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 
 from release_dossier.digest import canonical
 from release_dossier.errors import Refused
 from release_dossier.ledger.columns import Bet, Ledger, Market, User
-from release_dossier.ledger.fast.big import from_ledger
-from release_dossier.ledger.fast.judge import by_columns, whole
+from release_dossier.ledger.fast.big import Big, Orders, from_ledger
+from release_dossier.ledger.fast.judge import Judge, by_columns, concluded, whole
 from release_dossier.ledger.generate import EPOCH, Bets, Spec, as_ledger, generate, requests
-from release_dossier.ledger.judged import by_rows
+from release_dossier.ledger.judged import Judged, by_rows
 from release_dossier.ledger.mutants import MUTANTS, Made, mutate
 from release_dossier.ledger.rulesets import NAMED, Era, Eras, always
 from release_dossier.ledger.verify import statement_of_account
-from release_dossier.sources.ledger_columns import from_folder
+from release_dossier.sources import ledger_spark
+from release_dossier.sources.ledger_columns import from_folder, from_sqlite
 from release_dossier.sources.ledger_writer import bets_table, tables, writing
-from release_dossier.sources.ledgers import read_ledger, verify_ledger
+from release_dossier.sources.ledgers import read_ledger, rules_for, verify_ledger
 from tests.ledger.servers import Server
 
 SHARED = Path(__file__).resolve().parents[3] / "shared/socialpredict/ledgers"
@@ -110,6 +115,78 @@ def test_columns_say_what_rows_say(seed: int) -> None:
         same(broken(g, rng) if rng.random() < 0.6 else g, terms(rng, rules), requests(m.bets) if rng.random() < 0.4 else {})
 
 
+def added_up(big: Big, eras: Eras, asked: dict[int, int], rng: random.Random) -> Judged:
+    """A ledger cut between markets, each piece judged by a judge of its own, what they found carried as bytes and added."""
+    (p,) = big.parts()
+    count = len(big.markets.id) + len(big.strange)
+    edges = sorted({0, count, *(rng.randrange(count + 1) for _ in range(rng.randint(0, 4)))})
+    one = Judge(big, eras, asked, 1)
+    for first, last in pairwise(edges):
+        a, b = np.searchsorted(p.market, [first, last]).tolist()
+        columns = [getattr(p, x)[a:b] for x in ("id", "user", "market", "amount", "yes", "at")]
+        piece = Judge(big, eras, asked, 1)
+        piece.part(Orders(*columns, {i - a: w for i, w in p.odd.items() if a <= i < b}))
+        one.add(pickle.loads(pickle.dumps(piece.share(first, last))))  # noqa: S301 - bytes made a moment ago
+    return concluded(one)
+
+
+def as_found(j: Judged) -> Any:
+    return [msgspec.to_builtins(x) for x in j.checks], j.totals, j.markets, j.findings, j.sales
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_ledger_split_by_market_adds_up_to_the_whole(seed: int) -> None:
+    """Correct, mutated and broken ledgers, cut anywhere between two markets: what the pieces give together is what the reference says."""
+    rng = random.Random(seed + 100)
+    for _ in range(60):
+        rules = rng.choice(list(NAMED))
+        m = made(rng, rules)
+        if rng.random() < 0.4 and len(m.bets.id):
+            try:
+                mutate(rng.choice(list(MUTANTS)), m)
+            except Refused:
+                continue
+        g = as_ledger(m.world, m.bets)
+        g = broken(g, rng) if rng.random() < 0.6 else g
+        big, eras, asked = from_ledger(g), terms(rng, rules), requests(m.bets) if rng.random() < 0.4 else {}
+        assert big is not None
+        assert as_found(added_up(big, eras, asked, rng)) == as_found(by_rows(g).judge(eras, asked))
+
+
+def test_spark_says_what_the_reference_says(tmp_path: Path) -> None:
+    """The whole object, but for the name of the engine: a correct ledger, a mutated one and one with rows no server writes."""
+    if not ledger_spark.AVAILABLE or shutil.which("java") is None:
+        pytest.skip("needs pyspark and java")
+    for seed, mutant in ((1, None), (2, "lost-update"), (3, None)):
+        world, cohorts = generate(Spec(seed=seed, bets=300, markets=20, users=15, sales=30, rules=NAMED["v3.8.1"][0]))
+        m = Made(world, Bets.joined(list(cohorts)))
+        if mutant:
+            mutate(mutant, m)
+        folder = tmp_path / str(seed)
+        with writing(str(folder)) as put:
+            table = bets_table(m.world, m.bets)
+            put("bets", odd_rows(table, random.Random(seed)) if seed == 3 else table)
+            for name, rows in tables(m.world):
+                put(name, rows)
+        spark, python = (verify_ledger(folder, ruleset="v3.8.1", engine=e, threads=2).as_json() for e in ("spark", "python"))
+        assert (spark["engine"], python["engine"]) == ("spark", "python")
+        assert canonical(spark | {"engine": ""}) == canonical(python | {"engine": ""})
+
+
+def test_spark_asks_for_what_it_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No folder of Parquet, or no pyspark: refused, and what is needed is said."""
+    with pytest.raises(Refused, match=r"ledger\.no-spark.*bets\.parquet"):
+        verify_ledger(tmp_path / "x.sqlite", ruleset="v3.8.1", engine="spark")
+    m = made(random.Random(1), "v3.8.1")
+    with writing(str(tmp_path / "l")) as put:
+        put("bets", bets_table(m.world, m.bets))
+        for name, rows in tables(m.world):
+            put(name, rows)
+    monkeypatch.setattr(ledger_spark, "AVAILABLE", False)
+    with pytest.raises(Refused, match=r"ledger\.no-spark.*no pyspark"):
+        verify_ledger(tmp_path / "l", ruleset="v3.8.1", engine="spark")
+
+
 def captured() -> list[Path]:
     return sorted(p.parent for p in SHARED.rglob("ledger.sqlite")) if SHARED.exists() else []
 
@@ -131,6 +208,10 @@ def test_captured_ledgers(case: Path | None) -> None:
                 columns = verify_ledger(source, engine=engine, threads=2, **options).as_json()
                 assert columns["engine"] == engine
                 assert canonical(rows) == canonical(columns | {"engine": ""})
+    big, eras = from_sqlite(case / "ledger.sqlite"), rules_for(own.get("ruleset"), own.get("timeline"))
+    assert eras is not None
+    if big is not None:
+        assert as_found(added_up(big, eras, {}, random.Random(7))) == as_found(by_rows(read_ledger(case / "ledger.sqlite")).judge(eras, {}))
 
 
 def test_a_server_read_as_columns_is_the_ledger(postgres: Server, tmp_path: Path) -> None:

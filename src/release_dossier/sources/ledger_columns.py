@@ -518,7 +518,8 @@ class ParquetBets:
                 c.Bet(b, all_names[u] if u >= 0 else None, m if m != NONE else None, a, side, t if t != NONE else None, gone)
                 for b, u, m, a, side, t, gone in rest
             ),
-            live=live, parts=self.parts, moments=spans(small, made), last_order=last if live else None, lots=tuple(self.lots()), lot=self.lot,
+            live=live, parts=self.parts, moments=spans(small, made), last_order=last if live else None,
+            lots=tuple(self.lots()), lot=self.lot,
         )  # fmt: skip
 
     def piece(self, source: Any, group: int) -> Piece:

@@ -1,4 +1,4 @@
-"""A ledger judged on Spark: each task reads the orders of some markets and judges them, and what it found is added here, in order of markets.
+"""A ledger judged on Spark: each task reads the orders of some markets and judges them; what they found is added up here, in order.
 
 The same readers, kernel and laws as on one machine, so the same bytes. Executors need this package and see the folder at the same path.
 """

@@ -106,7 +106,7 @@ def _judged(s: Shown, asked: Asked, stood: Stood) -> Example | None:
     earlier = _right(s, stood, asked.at - LEDGER_FLIGHT_MICROSECONDS)
     if earlier is None or earlier[0] <= s.value <= earlier[1]:
         return None
-    if s.user is not None and s.market is None and stood.off(s.user):
+    if s.of_balance and s.user is not None and stood.off(s.user):
         return None  # R6 says what is wrong with this balance
     low, high = right
     off = s.value - high if s.value > high else s.value - low

@@ -13,7 +13,8 @@ import msgspec
 
 from release_dossier.ledger.rulesets import microseconds
 from release_dossier.ledger.settlement import Row
-from release_dossier.ledger.stood import Stood
+from release_dossier.ledger.stood import Held, Stood
+from release_dossier.ledger.work import fees_kept, work_profit
 
 Interval = tuple[float | int, float | int]
 Right = Callable[[Stood, int], Interval | None]  # low and high at a moment; None: nothing to hold it against
@@ -27,6 +28,7 @@ class Shown(msgspec.Struct, frozen=True):
     market: int | None
     value: int | float
     right: Right
+    of_balance: bool = False  # made of a balance: where R6 calls that wrong, this says nothing new
 
 
 LISTS = re.compile(r"/v0/markets|/v0/markets/(?:active|closed|resolved|status/\w+)|/v0/read/market-discovery/[\w-]+")
@@ -53,10 +55,26 @@ def _exact(value: int | float) -> Interval:
     return value, value
 
 
+def _some(value: int | None) -> Interval | None:
+    return None if value is None else _exact(value)
+
+
 def _positions(result: Any, _: str | None, market: str) -> Iterator[Shown]:
     shown = result.get("positions") if isinstance(result, Mapping) else result
     for x in _records(shown):
         yield from _position(x, int(market), str(_get(x, "username") or ""))
+
+
+def _portfolio(result: Any, _: str | None, user: str) -> Iterator[Shown]:
+    for x in _records(_get(result, "portfolioItems")):
+        market = _get(x, "marketId")
+        if isinstance(market, int):
+            yield from _position(x, market, user)
+
+    def shares(s: Stood, at: int) -> Interval:
+        return _exact(sum(p.yes + p.no for p in (s.position(m, user, at) for m in s.markets_of(user))))
+
+    yield _shown(result, "totalSharesOwned", "shares in all", user, None, shares)
 
 
 def _group_positions(result: Any, _: str | None, group: str) -> Iterator[Shown]:
@@ -78,7 +96,7 @@ def _position(x: Mapping[str, Any], market: int, user: str) -> Iterator[Shown]:
     yield _shown(x, "yesSharesOwned", "YES shares", user, market, lambda s, at: _exact(s.position(market, user, at).yes))
     yield _shown(x, "noSharesOwned", "NO shares", user, market, lambda s, at: _exact(s.position(market, user, at).no))
     yield _shown(x, "value", "worth", user, market, lambda s, at: _exact(s.position(market, user, at).value))
-    yield _shown(x, "totalSpent", "spent", user, market, lambda s, at: _exact(sum(r.amount for r in s.rows(market, at) if r.user == user)))
+    yield _shown(x, "totalSpent", "spent", user, market, lambda s, at: _exact(s.spent(market, user, at)))
 
 
 def _sellable(x: Mapping[str, Any], market: int, user: str) -> Iterator[Shown]:
@@ -94,10 +112,38 @@ def _sellable(x: Mapping[str, Any], market: int, user: str) -> Iterator[Shown]:
 
 
 def _balance(result: Any, _: str | None, user: str) -> Iterator[Shown]:
-    financial = _get(result, "financial")
-    yield _shown(
-        financial if isinstance(financial, Mapping) else result, "accountBalance", "a balance of", user, None, _right_balance(user)
+    yield _of_balance(result, "accountBalance", "a balance of", user, lambda low, high: (low, high))
+
+
+def _financial(result: Any, _: str | None, user: str) -> Iterator[Shown]:
+    """Analytics value what is held by the shown probability, also in markets that are resolved."""
+    inner = _get(result, "financial")
+    x = inner if isinstance(inner, Mapping) else result
+    yield from _balance(x, None, user)
+    yield _of_balance(x, "amountBorrowed", "borrowed", user, lambda low, high: (max(0, -high), max(0, -low)))
+    yield _of_balance(x, "equity", "equity", user, lambda low, high: (low - max(0, -low), high - max(0, -high)))
+    sums: tuple[tuple[str, str, Callable[[Held], int]], ...] = (
+        ("amountInPlay", "worth in all", lambda h: h.value),
+        ("amountInPlayActive", "worth in open markets", lambda h: 0 if h.resolved else h.value),
+        ("potentialValue", "worth in open markets", lambda h: 0 if h.resolved else h.value),
+        ("realizedValue", "worth in resolved markets", lambda h: h.value if h.resolved else 0),
+        ("totalSpent", "spent in all", lambda h: h.spent),
+        ("totalSpentInPlay", "spent in open markets", lambda h: 0 if h.resolved else h.spent),
+        ("tradingProfits", "profit of trading", lambda h: h.value - h.spent),
+        ("potentialProfits", "profit in open markets", lambda h: 0 if h.resolved else h.value - h.spent),
+        ("realizedProfits", "profit in resolved markets", lambda h: h.value - h.spent if h.resolved else 0),
     )
+    for field, what, part in sums:
+        yield _shown(x, field, what, user, None, _held(user, part))
+    yield _shown(x, "workProfits", "profit of work", user, None, lambda s, at: _some(work_profit(s, user, at)))
+
+
+def _held(user: str, part: Callable[[Held], int]) -> Right:
+    return lambda s, at: _exact(sum(part(h) for h in s.held(user, at)))
+
+
+def _of_balance(x: Any, field: str, what: str, user: str, made: Callable[[int, int], Interval]) -> Shown:
+    return msgspec.structs.replace(_shown(x, field, what, user, None, lambda s, at: made(*s.balance(user, at))), of_balance=True)
 
 
 def _credit(result: Any, _: str | None, user: str) -> Iterator[Shown]:
@@ -106,11 +152,7 @@ def _credit(result: Any, _: str | None, user: str) -> Iterator[Shown]:
         debt = s.eras.one(at).max_debt
         return low + debt, high + debt
 
-    yield _shown(result, "credit", "credit of", user, None, right)
-
-
-def _right_balance(user: str) -> Right:
-    return lambda s, at: s.balance(user, at)
+    yield msgspec.structs.replace(_shown(result, "credit", "credit of", user, None, right), of_balance=True)
 
 
 def _market(result: Any, _: str | None, market: str) -> Iterator[Shown]:
@@ -151,14 +193,23 @@ def _volumes(x: Any, market: int) -> Iterator[Shown]:
 
 def _bets(result: Any, _: str | None, market: str) -> Iterator[Shown]:
     for x in _records(result):
-        user, placed = _get(x, "username"), _get(x, "placedAt")
-        moment = microseconds(placed) if isinstance(placed, str) else None
-        if isinstance(user, str) and moment is not None:
-            yield _shown(
-                x, "amount", "an order of", user, int(market), _order(int(market), user, moment, lambda s, rows, i: rows[i].amount)
-            )
-            right = _order(int(market), user, moment, lambda s, rows, i: s.probabilities(int(market), rows[-1].placed_at)[i + 1])
-            yield _shown(x, "probability", "probability after an order", user, int(market), right)
+        yield from _bet(x, int(market))
+
+
+def _group_bets(result: Any, _: str | None, group: str) -> Iterator[Shown]:
+    for x in _records(_get(result, "bets")):
+        market = _get(x, "answerMarketId")
+        if isinstance(market, int):
+            yield from _bet(x, market)
+
+
+def _bet(x: Mapping[str, Any], market: int) -> Iterator[Shown]:
+    user, placed = _get(x, "username"), _get(x, "placedAt")
+    moment = microseconds(placed) if isinstance(placed, str) else None
+    if isinstance(user, str) and moment is not None:
+        yield _shown(x, "amount", "an order of", user, market, _order(market, user, moment, lambda s, rows, i: rows[i].amount))
+        right = _order(market, user, moment, lambda s, rows, i: s.probabilities(market, rows[-1].placed_at)[i + 1])
+        yield _shown(x, "probability", "probability after an order", user, market, right)
 
 
 def _order(market: int, user: str, moment: int, pick: Callable[[Stood, Sequence[Row], int], float | int]) -> Right:
@@ -173,20 +224,44 @@ def _order(market: int, user: str, moment: int, pick: Callable[[Stood, Sequence[
 
 
 def _leaders(result: Any, _: str | None, market: str) -> Iterator[Shown]:
-    number = int(market)
     for x in _records(_get(result, "leaderboard") if isinstance(result, Mapping) else result):
+        yield from _leader(x, int(market), str(_get(x, "username")))
+
+
+def _leader(x: Mapping[str, Any], market: int, user: str) -> Iterator[Shown]:
+    yield from _position({**x, "value": _get(x, "currentValue")}, market, user)
+
+    def profit(s: Stood, at: int) -> Interval:
+        return _exact(s.position(market, user, at).value - s.spent(market, user, at))
+
+    yield _shown(x, "profit", "profit", user, market, profit)
+
+
+def _group_leaders(result: Any, _: str | None, group: str) -> Iterator[Shown]:
+    for x in _records(_get(result, "leaderboard")):
         user = str(_get(x, "username"))
-        yield from _position({**x, "value": _get(x, "currentValue")}, number, user)
+        answers = [(y, m) for y in _records(_get(x, "answers")) if isinstance(m := _get(y, "answerMarketId"), int)]
+        for y, market in answers:
+            yield from _leader(y, market, user)
+        sums: tuple[tuple[str, str, Callable[[Stood, int, int, str], int]], ...] = (
+            ("currentValue", "worth in a group", lambda s, at, m, u: s.position(m, u, at).value),
+            ("totalSpent", "spent in a group", lambda s, at, m, u: s.spent(m, u, at)),
+            ("profit", "profit in a group", lambda s, at, m, u: s.position(m, u, at).value - s.spent(m, u, at)),
+        )
+        for field, what, part in sums:
+            yield _shown(x, field, what, user, None, _over([m for _, m in answers], user, part))
+
+
+def _over(markets: Sequence[int], user: str, part: Callable[[Stood, int, int, str], int]) -> Right:
+    return lambda s, at: _exact(sum(part(s, at, m, user) for m in markets))
 
 
 def _everybody(result: Any, _: str | None) -> Iterator[Shown]:
     for x in _records(_get(result, "entries") if isinstance(result, Mapping) else result):
         user = str(_get(x, "username"))
-
-        def spent(s: Stood, at: int, user: str = user) -> Interval:
-            return _exact(sum(r.amount for m in s.accounts.rows for r in s.rows(m, at) if r.user == user))
-
-        yield _shown(x, "totalSpent", "spent in all", user, None, spent)
+        yield _shown(x, "totalSpent", "spent in all", user, None, _held(user, lambda h: h.spent))
+        yield _shown(x, "totalCurrentValue", "worth in all", user, None, _held(user, lambda h: h.value))
+        yield _shown(x, "totalProfit", "profit in all", user, None, _held(user, lambda h: h.value - h.spent))
 
 
 def _metrics(result: Any, _: str | None) -> Iterator[Shown]:
@@ -212,6 +287,8 @@ def _metrics(result: Any, _: str | None) -> Iterator[Shown]:
     yield _shown(volume, "value", "volume of open markets", None, None, active)
     yield _shown(_get(used, "marketCreationFees"), "value", "creation fees in all", None, None, creation)
     yield _shown(_get(used, "bonusesPaid"), "value", "credits held in all", None, None, bonuses)
+    kept = _get(used, "participationFees")
+    yield _shown(kept, "value", "fees of taking part", None, None, lambda s, at: _some(fees_kept(s, at)))
 
 
 def _shown(x: Any, field: str, what: str, user: str | None, market: int | None, right: Right) -> Shown:
@@ -237,7 +314,10 @@ PAGES: tuple[tuple[re.Pattern[str], Page], ...] = tuple(
         (r"/v0/markets/positions/(\d+)/([a-z0-9]+)", _one_position),
         (r"/v0/userposition/(\d+)", _one_position),
         (r"/v0/market-groups/(\d+)/positions", _group_positions),
-        (r"/v0/users/([a-z0-9]+)/financial", _balance),
+        (r"/v0/market-groups/(\d+)/leaderboard", _group_leaders),
+        (r"/v0/market-groups/(\d+)/bets", _group_bets),
+        (r"/v0/portfolio/([a-z0-9]+)", _portfolio),
+        (r"/v0/users/([a-z0-9]+)/financial", _financial),
         (r"/v0/userinfo/([a-z0-9]+)", _balance),
         (r"/v0/usercredit/([a-z0-9]+)", _credit),
         (r"/v0/markets/(\d+)", _market),

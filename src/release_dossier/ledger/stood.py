@@ -6,10 +6,21 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import accumulate
 
+import msgspec
+
 from release_dossier.ledger.account import Accounts
 from release_dossier.ledger.columns import Ledger, Market
 from release_dossier.ledger.rulesets import Eras, Ruleset
 from release_dossier.ledger.settlement import NOTHING, Degenerate, Position, Quote, Row, positions, probabilities, quote, volume
+
+
+class Held(msgspec.Struct, frozen=True):
+    """What a user has of one market he ordered in: its worth by the shown probability, the sum of his signed amounts."""
+
+    market: int
+    value: int
+    spent: int
+    resolved: bool
 
 
 class Stood:
@@ -20,6 +31,11 @@ class Stood:
         self.markets = {m.id: m for m in ledger.markets}
         self.stored = {u.username: u.balance for u in ledger.users}
         self._times = {m: [r.placed_at for r in rows] for m, rows in accounts.rows.items()}
+        self._markets_of: dict[str, list[int]] = {}
+        for m, rows in accounts.rows.items():
+            for user in {r.user for r in rows}:
+                self._markets_of.setdefault(user, []).append(m)
+        self._held: dict[tuple[str, int], tuple[Held, ...]] = {}
         self._positions: dict[tuple[int, int, str, Ruleset], dict[str, Position]] = {}
         self._probabilities: dict[tuple[int, int, int], list[float]] = {}
         self._balances: dict[str, tuple[list[int], list[int], list[int]]] = {}
@@ -51,6 +67,28 @@ class Stood:
     def position(self, market: int, user: str, at: int) -> Position:
         """One user's."""
         return self.positions(market, at).get(user, NOTHING)
+
+    def spent(self, market: int, user: str, at: int) -> int:
+        """Sum of a user's signed amounts in a market."""
+        return sum(r.amount for r in self.rows(market, at) if r.user == user)
+
+    def markets_of(self, user: str) -> Sequence[int]:
+        """Every market a user ever ordered in."""
+        return self._markets_of.get(user, ())
+
+    def held(self, user: str, at: int) -> tuple[Held, ...]:
+        """What a user has of every market, as analytics reckon it: by the weight of the shown probability.
+
+        Raises:
+            Degenerate: one of the markets had no answer then.
+        """
+        if (user, at) not in self._held:
+            weight = self.eras.one(at).display_weight
+            self._held[user, at] = tuple(
+                Held(m, self.positions(m, at, weight).get(user, NOTHING).value, self.spent(m, user, at), bool(self.result(m, at)))
+                for m in self.markets_of(user)
+            )
+        return self._held[user, at]
 
     def quote(self, market: int, user: str, yes: bool, at: int) -> Quote:
         """What a user might have sold."""
@@ -92,9 +130,7 @@ class Stood:
 
 
 def _weighed(rules: Ruleset, weight: int) -> Ruleset:
-    import msgspec
-
     return msgspec.structs.replace(rules, settlement_weight=weight)
 
 
-__all__ = ["Degenerate", "Stood"]
+__all__ = ["Degenerate", "Held", "Stood"]

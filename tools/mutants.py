@@ -30,7 +30,12 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "rules/freshness.py": ("tests/gate",),
     "rules/cel.py": ("tests/rules/test_cel.py", "tests/rules/test_cel_engines.py", "tests/gate/test_states.py"),
     "rules/compare.py": ("tests/rules/test_compare.py",),
-    "trust/dsse.py": ("tests/trust/test_dsse.py", "tests/trust/test_webauthn.py", "tests/trust/test_document.py"),
+    "trust/dsse.py": (
+        "tests/trust/test_dsse.py",
+        "tests/trust/test_plain_reading.py",
+        "tests/trust/test_webauthn.py",
+        "tests/trust/test_document.py",
+    ),
     "trust/merkle.py": ("tests/trust/test_log.py",),
     "trust/webauthn.py": ("tests/trust/test_webauthn.py",),
 }

@@ -440,6 +440,10 @@ CODES = {
         "The remote did not answer, or did not take the tag.",
         "Try the git command in the message, then release again: nothing is done twice.",
     ),
+    "release.rules-moved": (
+        "A stricter rule landed on the protected branch after the dossier was assembled, and its rules require to be no weaker.",
+        "Merge the protected branch and run again: dossier run.",
+    ),
     "release.tag-exists": (
         "There is a tag of this name on something else, here or on the remote.",
         "Choose another version: dossier open --service NAME=VERSION.",

@@ -53,6 +53,7 @@ SAMPLES: tuple[Sample, ...] = (
     Sample("clover", "clover.xml", "coverage", 2, (b'coveredstatements="2"', b'coveredstatements="3"')),
     Sample("cobertura", "cobertura.xml", "coverage", 2, (b'number="1" hits="3"', b'number="1" hits="0"'), expectations=HALF),
     Sample("coverage-py", "coverage-py.json", "coverage", 4, (b'"num_statements": 6', b'"num_statements": 7')),
+    Sample("dotnet-xml", "dotnet-xml.xml", "tests", 2, (b'result="Pass"', b'result="Fail"')),
     Sample("gatling", "gatling.json", "latency", 600, (b'"ko": 2', b'"ko": 9'), expectations=LOAD),
     Sample("gatling-log", "gatling-log.log", "latency", 3, (b"\tOK\t", b"\tKO\t"), False, 0, LOAD),
     Sample("go-cover", "go-cover.out", "coverage", 38, (b" 1\n", b" x\n"), False, 0),

@@ -13,7 +13,7 @@ import pytest
 from release_dossier.store.crash import POINTS
 from tests import needs
 from tests.thread.test_gate import allowed
-from tests.town import Town
+from tests.town import TESTS, Town
 
 
 @pytest.fixture
@@ -104,6 +104,34 @@ def test_a_released_dossier_takes_no_more_signatures(town: Town) -> None:
         refusal = town.refused(*act)
         assert (refusal["code"], release[:19] in refusal["help"]) == ("people.closed", True)
     town.dossier("withdraw", release, "--reason", "late", *who)
+
+
+NO_WEAKER = """
+[[rules.requirement]]
+id = "protected-rules"
+title = "The protected branch asks nothing more by now"
+kind = "criteria"
+source = "finding"
+remedy = "merge the protected branch"
+why = "a stricter rule was made for a reason"
+"""
+
+
+def test_a_stricter_rule_after_the_dossier_stops_its_release(tmp_path: Path) -> None:
+    """Asked again when it is released, not only when it was assembled; where no rule requires it, it is shown and no more."""
+    for own, code in ((NO_WEAKER, "release.rules-moved"), ("", None)):
+        town = Town(tmp_path / (code or "free"), settings=TESTS + own)
+        allowed(town)
+        town.git("switch", "-q", "main")
+        town.write("dossier.toml", town.read("dossier.toml") + '\n[[rules.requirement]]\nid = "tests"\nminimum_count = 3\n')
+        town.commit("three tests at least")
+        town.git("switch", "-q", "fix/rounding")
+        if code is None:
+            town.dossier("release")
+            continue
+        refusal = town.refused("release")
+        assert (refusal["code"], refusal["found"]) == (code, "shop/tests minimum_count: 1 → 3 (stricter)")
+        assert town.git("tag") == ""
 
 
 RELEASE_POINTS = [

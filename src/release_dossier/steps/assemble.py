@@ -229,15 +229,21 @@ def _criteria(world: World, change: Change, service: str, entries: Sequence[Entr
     """
     if change.mode == "retrospective":  # its rules are later than it by its nature, and nothing of it is allowed
         return ()
-    mine = thaw(change.rules)
     first_opened = _first_opened(world, change, entries)
-    moved = [d for d in differences(thaw(first_opened.rules), mine) if d.service in ("", service) and d.direction in (LOOSER, OTHER)]
-    there = _protected_rules(world, change)
-    more = [d for d in differences(mine, there) if d.service in ("", service) and d.direction in (STRICTER, OTHER)] if there else []
+    looser = differences(thaw(first_opened.rules), thaw(change.rules))
+    moved = [d for d in looser if d.service in ("", service) and d.direction in (LOOSER, OTHER)]
     return (
         _rules_finding(REGISTERED, service, moved, "criteria that moved since the change was first opened", "inconclusive"),
-        _rules_finding(BEHIND, service, more, "rules of the protected branch that ask more by now", "fail"),
+        behind(world, change, service),
     )
+
+
+def behind(world: World, change: Change, service: str) -> Finding:
+    """What the protected branch asks of a service by now that the rules of the change do not."""
+    there = _protected_rules(world, change)
+    found = differences(thaw(change.rules), there) if there else ()
+    more = [d for d in found if d.service in ("", service) and d.direction in (STRICTER, OTHER)]
+    return _rules_finding(BEHIND, service, more, "rules of the protected branch that ask more by now", "fail")
 
 
 def _rules_finding(name: str, service: str, found: Sequence[Difference], what: str, verdict: Verdict) -> Finding:

@@ -16,9 +16,11 @@ import msgspec
 from release_dossier.dossier import Dossier
 from release_dossier.errors import Refused, Unavailable, shown
 from release_dossier.fingerprint import fingerprint
-from release_dossier.gate import Decision
+from release_dossier.gate import BEHIND, Decision
 from release_dossier.project import Service
 from release_dossier.release import Release, tag_message
+from release_dossier.rules.packs import thaw
+from release_dossier.steps.assemble import behind
 from release_dossier.steps.collect import frozen_settings
 from release_dossier.steps.decide import decide_dossier, publish_checkpoint, read_dossier
 from release_dossier.steps.world import World
@@ -63,6 +65,7 @@ def release(
         )
     target = world.repo.resolve(commit or dossier.change.head, "--commit")
     _unmoved(world, dossier, chosen, settings.service, target)
+    _asked_no_more(world, dossier, chosen)
     with world.store.lock():
         plans = [
             _plan(world, dossier, dossier_digest, decision_digest, decision, name, settings.service_named(name), target) for name in chosen
@@ -114,6 +117,20 @@ def _unmoved(world: World, dossier: Dossier, chosen: Sequence[str], services: Se
                 found=f"{s.name} differs: {moved}",
                 expected="the fingerprint the dossier judged",
             )
+
+
+def _asked_no_more(world: World, dossier: Dossier, chosen: Sequence[str]) -> None:
+    """Where the rules require to be no weaker than the protected branch's, that is asked again: a stricter one may have landed since the
+    dossier was assembled. What it knew of then was decided."""
+    for r in thaw(dossier.rules).requirements:
+        if r.service not in chosen or (r.source, r.evidence, r.severity) != ("finding", BEHIND, "block"):
+            continue
+        known = {x.text for f in dossier.findings if (f.name, f.service) == (BEHIND, r.service) for x in f.counterexamples}
+        new = [x.text for x in behind(world, dossier.change, r.service).counterexamples if x.text not in known]
+        if new:
+            expected = "what it asked when the dossier was assembled"
+            help = f"merge {world.protected_name()}, then: dossier run"
+            raise Refused("release.rules-moved", at=world.protected_ref(), found=new[0], expected=expected, help=help)
 
 
 def _plan(

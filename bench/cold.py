@@ -11,6 +11,7 @@ import itertools
 import json
 import os
 import platform
+import shutil
 import statistics
 import subprocess
 import sys
@@ -101,6 +102,26 @@ def hundred(root: Path) -> object:
     return town
 
 
+def opa_ms(env: dict[str, str]) -> float | None:
+    """The same: `opa eval` of twenty rules over a hundred pieces of evidence. None where no OPA is on the PATH or named by OPA."""
+    opa = os.environ.get("OPA") or shutil.which("opa")
+    if opa is None:
+        return None
+    from rules import evidence
+
+    with tempfile.TemporaryDirectory() as d:
+        document = Path(d) / "doc.json"
+        document.write_text(json.dumps({"evidence": evidence()}))
+        command = [opa, "eval", "-i", str(document), "-d", str(ROOT / "bench" / "opa" / "gate.rego"), "-f", "raw", "data.gate.allow"]
+        said = subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout.strip()
+        if said != "true":
+            sys.exit(f"opa says {said}, not true: it is not measured")
+        return process_ms(command, env)
+
+
+IMPORTS = "import release_dossier.cli.decide, release_dossier.cli.main, release_dossier.steps.decide, cel_expr_python"
+
+
 def main() -> None:
     env = {"PATH": os.environ["PATH"], "HOME": str(ROOT), "NO_COLOR": "1"}
     python = process_ms([sys.executable, "-c", "pass"], env)
@@ -112,6 +133,8 @@ def main() -> None:
         repo = str(town.repo)  # type: ignore[attr-defined]
         list_ms = process_ms([DOSSIER, "-C", repo, "list"], there)
         gate_ms = process_ms([DOSSIER, "-C", repo, "gate"], there, ok=(10,))
+        opa = opa_ms(env)
+        imports = process_ms([sys.executable, "-c", IMPORTS], env) - python
         from release_dossier.steps.decide import decide_dossier, newest_dossier
         from release_dossier.steps.world import open_world
 
@@ -141,6 +164,9 @@ def main() -> None:
             {"name": "dossier --help, cold", "value": help_ms, "unit": "ms", "limit": 150},
             {"name": f"dossier list, cold ({evidence} evidence in the log)", "value": list_ms, "unit": "ms", "limit": 150},
             {"name": f"dossier gate, cold, {verified} signatures", "value": gate_ms, "unit": "ms", "limit": 200},
+            {"name": "of it imports", "value": imports, "unit": "ms"},
+            *([{"name": "opa eval, cold, 20 rules over 100 evidence", "value": opa, "unit": "ms"}] if opa else []),
+            *([{"name": "gate, cold, of opa eval", "value": gate_ms / opa, "unit": "x", "limit": 6}] if opa else []),
             {"name": f"gate, warm p95, {verified} signatures", "value": warm, "unit": "ms", "limit": 20},
             {"name": f"gate, remembering p95, {again} signatures", "value": remembered, "unit": "ms"},
         ],

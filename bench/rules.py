@@ -44,6 +44,14 @@ def median_ms(run: Callable[[], object]) -> float:
     return statistics.median(took)
 
 
+def evidence() -> list[dict[str, object]]:
+    """The hundred pieces as other engines take them."""
+    return [
+        {"name": a.name, "verdict": a.verdict, "looked_at": a.looked_at, "facts": {k: f.value for k, f in a.facts.items()}}
+        for a in large().evidence
+    ]
+
+
 def peer(folder: Path) -> dict[str, float] | None:
     """cel-go's figures on this machine now; None where there is no Go, or its modules cannot be had."""
     if shutil.which("go") is None:
@@ -52,12 +60,8 @@ def peer(folder: Path) -> dict[str, float] | None:
     if built.returncode:
         print(built.stderr, file=sys.stderr)
         return None
-    evidence = [
-        {"name": a.name, "verdict": a.verdict, "looked_at": a.looked_at, "facts": {k: f.value for k, f in a.facts.items()}}
-        for a in large().evidence
-    ]
     rules = [f"evidence.all(e, e.name != 'r{i}' || (e.verdict == 'pass' && e.looked_at > 0 && e.facts.p95 <= 300.0))" for i in range(RULES)]
-    (folder / "doc.json").write_text(json.dumps({"evidence": evidence, "rules": rules}))
+    (folder / "doc.json").write_text(json.dumps({"evidence": evidence(), "rules": rules}))
     done = subprocess.run([str(folder / "cel-go"), str(folder / "doc.json")], capture_output=True, text=True, check=True)
     found: dict[str, float] = json.loads(done.stdout)
     return found

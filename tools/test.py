@@ -27,11 +27,14 @@ INSTALL = {
     "needs useradd": "the package passwd, or run as another user than root",
     "needs tar": "the package tar",
     "needs chromium": "the package chromium",
-    "needs pyspark": "uv pip install 'pyspark>=4' into .venv, and Java 17; 400 MB, so not among what make dev brings",
+    "needs pyspark": "uv sync --inexact --extra spark, and Java 17 or newer; 400 MB, so not among what make dev brings",
     "needs go": "Go 1.24 or newer, from go.dev or the system's packages",
 }
-ONCE = ("tests/web/test_browser.py",)  # asks the browser, not the interpreter: on the first of them only
-ALLOWED = ("needs cosign", "needs unprivileged user namespaces", "needs pyspark")
+ONCE = (
+    "tests/web/test_browser.py",
+    "tests/ledger/test_spark.py",
+)  # ask the browser and Spark, not the interpreter: on the first of them only
+ALLOWED = ("needs cosign", "needs unprivileged user namespaces")
 
 
 def interpreters() -> dict[str, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pickle
 import random
-import shutil
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,6 @@ from release_dossier.ledger.judged import Judged, by_rows
 from release_dossier.ledger.mutants import MUTANTS, Made, mutate
 from release_dossier.ledger.rulesets import NAMED, Era, Eras, always
 from release_dossier.ledger.verify import statement_of_account
-from release_dossier.sources import ledger_spark
 from release_dossier.sources.ledger_columns import from_folder, from_sqlite
 from release_dossier.sources.ledger_writer import bets_table, tables, writing
 from release_dossier.sources.ledgers import read_ledger, rules_for, verify_ledger
@@ -151,40 +149,6 @@ def test_a_ledger_split_by_market_adds_up_to_the_whole(seed: int) -> None:
         big, eras, asked = from_ledger(g), terms(rng, rules), requests(m.bets) if rng.random() < 0.4 else {}
         assert big is not None
         assert as_found(added_up(big, eras, asked, rng)) == as_found(by_rows(g).judge(eras, asked))
-
-
-def test_spark_says_what_the_reference_says(tmp_path: Path) -> None:
-    """The whole object, but for the name of the engine: a correct ledger, a mutated one and one with rows no server writes."""
-    if not ledger_spark.AVAILABLE or shutil.which("java") is None:
-        pytest.skip("needs pyspark and java")
-    for seed, mutant in ((1, None), (2, "lost-update"), (3, None)):
-        world, cohorts = generate(Spec(seed=seed, bets=300, markets=20, users=15, sales=30, rules=NAMED["v3.8.1"][0]))
-        m = Made(world, Bets.joined(list(cohorts)))
-        if mutant:
-            mutate(mutant, m)
-        folder = tmp_path / str(seed)
-        with writing(str(folder)) as put:
-            table = bets_table(m.world, m.bets)
-            put("bets", odd_rows(table, random.Random(seed)) if seed == 3 else table)
-            for name, rows in tables(m.world):
-                put(name, rows)
-        spark, python = (verify_ledger(folder, ruleset="v3.8.1", engine=e, threads=2).as_json() for e in ("spark", "python"))
-        assert (spark["engine"], python["engine"]) == ("spark", "python")
-        assert canonical(spark | {"engine": ""}) == canonical(python | {"engine": ""})
-
-
-def test_spark_asks_for_what_it_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No folder of Parquet, or no pyspark: refused, and what is needed is said."""
-    with pytest.raises(Refused, match=r"ledger\.no-spark.*bets\.parquet"):
-        verify_ledger(tmp_path / "x.sqlite", ruleset="v3.8.1", engine="spark")
-    m = made(random.Random(1), "v3.8.1")
-    with writing(str(tmp_path / "l")) as put:
-        put("bets", bets_table(m.world, m.bets))
-        for name, rows in tables(m.world):
-            put(name, rows)
-    monkeypatch.setattr(ledger_spark, "AVAILABLE", False)
-    with pytest.raises(Refused, match=r"ledger\.no-spark.*no pyspark"):
-        verify_ledger(tmp_path / "l", ruleset="v3.8.1", engine="spark")
 
 
 def captured() -> list[Path]:

@@ -172,6 +172,15 @@ def order(path: str, user: str, amount: int, reply: Any = None, **more: Any) -> 
     return {"path": path, "actor": user, "body": {"marketId": 1, "amount": amount, "outcome": "YES"}, "reply": reply, **more}
 
 
+def test_a_record_kept_twice_is_one_order() -> None:
+    """A log shipped again accuses nobody; the same order begun at another moment, or a record without moments, is one more."""
+    ledger = settled(town([("a", 10, "YES", 1)]), ERAS)
+    kept = order("/v0/bet", "a", 10, {"placedAt": "1970-01-01T00:00:01Z"}, started_at="1970-01-01T00:00:00.9Z")
+    for again, state in ((kept, "pass"), (kept | {"started_at": "1970-01-01T00:00:00.8Z"}, "fail"), (kept | {"started_at": None}, "fail")):
+        v = verify(ledger, ERAS, journal=journal(kept, again, again | {"status": 409}), answers=None, written_by="")
+        assert check(v, "J1").state == state
+
+
 def test_accepted_orders_are_held_against_their_rows() -> None:
     """Each has its row; one without, one whose row says another size, and one that cannot be read are each said."""
     ledger = settled(town([("a", 10, "YES", 1), ("b", 5, "YES", 2), ("a", -4, "YES", 3)]), ERAS)

@@ -40,10 +40,14 @@ class Journal(msgspec.Struct, frozen=True):
 
 
 def read_journal(records: Iterable[Any]) -> Journal:
-    """Orders the server accepted, from records `started_at, actor, method, path, body, status, reply`. A bad record hides no other."""
+    """Orders the server accepted, from records `started_at, actor, method, path, body, status, reply`. A bad record hides no other.
+
+    A record that was kept twice, as a log shipped again is, counts once: the same order, begun and done at the same moments.
+    """
     orders, requests, unreadable = [], 0, 0
     spans: list[tuple[int, int, str]] = []
     resolves: Counter[int] = Counter()
+    seen: set[tuple[Order, str]] = set()
     for number, r in enumerate(records):
         if not isinstance(r, Mapping):
             unreadable += 1
@@ -61,8 +65,11 @@ def read_journal(records: Iterable[Any]) -> Journal:
         order = _order(number, r, body, path == "/v0/sell")
         if order is None:
             unreadable += 1
-        else:
+            continue
+        once = msgspec.structs.replace(order, number=0), str(r.get("started_at"))
+        if order.at is None or not r.get("started_at") or once not in seen:
             orders.append(order)
+        seen.add(once)
     return Journal(tuple(orders), requests, unreadable, _versions(spans), tuple(sorted(resolves.items())))
 
 

@@ -72,14 +72,15 @@ def judged(spark: Any, big: Big, eras: Eras, asked: Mapping[int, int], step: Ste
     context = spark.sparkContext
     given = context.broadcast((big, eras, dict(asked)))
     whole = Judge(big, eras, asked, 1)
-    for done, share in enumerate(context.parallelize(big.lots, max(1, len(big.lots))).map(partial(_one, given)).collect(), 1):
+    for done, share in enumerate(context.parallelize(big.lots, max(1, len(big.lots))).map(partial(one_lot, given)).collect(), 1):
         whole.add(share)
         if step:
             step(big.live * done // len(big.lots), big.live)
     return concluded(whole)
 
 
-def _one(given: Any, lot: tuple[int, int]) -> Share:
+def one_lot(given: Any, lot: tuple[int, int]) -> Share:
+    """What one task does: read the orders of some markets, judge them. `given` is a broadcast of ledger, rules and what sales asked for."""
     big, eras, asked = given.value
     judge = Judge(big, eras, asked, 1)
     judge.part(big.lot(*lot))

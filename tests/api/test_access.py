@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import pkgutil
 import threading
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -16,6 +18,7 @@ from fastapi.testclient import TestClient
 from joserfc import jwk, jwt
 
 from release_dossier.store.access import AccessStore
+from release_dossier.web import pages
 from release_dossier.web.access import LOCAL, NEEDS, ROLES, need_of
 from release_dossier.web.app import make_app
 from release_dossier.web.guard import RATES, Pace, cookie_name
@@ -90,6 +93,36 @@ MAY = {
     "admin": ["open", "read", "write", "sign", "release"],
 }
 TABLE = [(scope, operation) for scope, operations in SCOPES.items() for operation in operations]
+
+
+PAGES = {
+    "read": [
+        "GET /",
+        "GET /releases/{service}/{version:path}",
+        "GET /c/{digest}",
+        "GET /d/{digest}",
+        "GET /evidence/{digest}",
+        "GET /evidence/{digest}/account/{user}",
+        "GET /artifacts/{digest}",
+        "GET /compare",
+        "GET /compare.md",
+        "GET /posture",
+        "GET /payload/{digest}",
+        "GET /payload/{digest}/file",
+        "GET /rules",
+        "GET /rules/propose",
+        "GET /rules/simulate",
+        "GET /explain/{digest}/{requirement}",
+        "GET /log",
+        "GET /log/{n}",
+        "GET /passkey",
+        "GET /sign/{digest}",
+    ],
+    "open": ["GET /theme"],
+    "sign": ["POST /passkey", "POST /sign/{digest}/sign"],
+    "release": ["POST /payload/{digest}/send"],
+}
+PAGE_TABLE = [(scope, operation) for scope, operations in PAGES.items() for operation in operations]
 
 
 class Provider:
@@ -201,8 +234,17 @@ def _fast(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def filled(template: str) -> str:
-    words = {"digest": "0" * 64, "change": "0" * 64, "id": "msg_" + "0" * 32, "name": "change.v1.json", "path": "0/000"}
-    for name in ("digest", "change", "id", "name", "path", "service", "version"):
+    words = {
+        "n": "0",
+        "user": "bob",
+        "requirement": "tests",
+        "digest": "0" * 64,
+        "change": "0" * 64,
+        "id": "msg_" + "0" * 32,
+        "name": "change.v1.json",
+        "path": "0/000",
+    }
+    for name in ("digest", "change", "id", "name", "path", "service", "version", "n", "user", "requirement"):
         template = template.replace("{" + name + "}", words.get(name, name))
     return template
 
@@ -231,6 +273,32 @@ def test_every_role_at_every_address(house: House, role: str) -> None:
             expected = 401 if role == "nobody" else 403
             if (status in (401, 403)) != (scope not in MAY[role]) or (scope not in MAY[role] and status != expected):
                 wrong.append((operation, status))
+    assert wrong == []
+
+
+def test_every_page_is_in_the_table() -> None:
+    """A page that nobody said who may see it is a red test, not an open door."""
+    modules = [importlib.import_module(f"{pages.__name__}.{m.name}") for m in pkgutil.iter_modules(pages.__path__)]
+    routes = [r for m in modules if hasattr(m, "router") for r in m.router.routes]
+    assert {f"{method} {r.path}" for r in routes for method in r.methods if method != "HEAD"} == {operation for _, operation in PAGE_TABLE}
+    for scope, operation in PAGE_TABLE:
+        method, path = operation.split(" ")
+        assert need_of(method, filled(path.replace(":path", ""))) == scope, operation
+
+
+@pytest.mark.parametrize("role", MAY)
+def test_every_role_at_every_page(house: House, role: str) -> None:
+    """Nobody is sent to log in, or turned away from what changes something; whoever has no scope for it gets 403; nobody else does."""
+    headers = {} if role == "nobody" else house.bearer(role)
+    wrong = []
+    with house.client() as c:
+        for scope, operation in PAGE_TABLE:
+            method, path = operation.split(" ")
+            answer = c.request(method, filled(path.replace(":path", "")), headers=headers)
+            turned_away = answer.status_code in (401, 403) or answer.headers.get("location", "").startswith("/login")
+            expected = 303 if role == "nobody" and method == "GET" else 401 if role == "nobody" else 403
+            if turned_away != (scope not in MAY[role]) or (turned_away and answer.status_code != expected):
+                wrong.append((operation, answer.status_code))
     assert wrong == []
 
 

@@ -69,11 +69,17 @@
     return box;
   }
   // Leaving it leads back to the page under it, which never went away: it is not asked for again, and keeps the keyboard where it was.
+  // Where a live update put another link in its place, that one has it.
   let leaving = false;
-  drawer.addEventListener("close", () => { if (history.state?.drawer) { leaving = true; history.back(); } drawer.replaceChildren(); opener?.focus(); });
+  function refocus() {
+    if (!opener) return;
+    if (!opener.isConnected) opener = [...document.querySelectorAll("a[data-drawer]")].find((a) => a.href === opener.href) ?? opener;
+    opener.focus();
+  }
+  drawer.addEventListener("close", () => { if (history.state?.drawer) { leaving = true; history.back(); } drawer.replaceChildren(); refocus(); });
   window.addEventListener("popstate", (event) => {
     if (drawer.open && !event.state?.drawer) { leaving = true; drawer.close(); }
-    setTimeout(() => { leaving = false; }, 100);
+    setTimeout(() => { leaving = false; if (!drawer.open && document.activeElement === document.body) refocus(); }, 100);
   });
   window.navigation?.addEventListener("navigate", (event) => { if (leaving || drawer.open) event.stopImmediatePropagation(); }, true);
   document.addEventListener("htmx:before:history:restore", (event) => { if (leaving) event.preventDefault(); });

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import msgspec
@@ -618,8 +619,14 @@ def _until(results: Sequence[Result], tallies: Sequence[RoleTally]) -> str:
 
 # For people
 
+# Role → the one person who can sign in it and the file of their key, `FILE` where it is not here; a role several hold is not in it.
+Signers = Mapping[str, tuple[str, str]]
+NOBODY: Signers = MappingProxyType({})
 
-def explain(decision: Decision, dossier: Dossier, paint: Callable[[str, str], str] = lambda words, state: words) -> str:
+
+def explain(
+    decision: Decision, dossier: Dossier, paint: Callable[[str, str], str] = lambda words, state: words, signers: Signers = NOBODY
+) -> str:
     """The decision in words: what is unmet first, with counterexamples, owner and the next command; what is met on one line."""
     met = [r for r in decision.requirements if r.state == "pass"]
     waived = [r for r in decision.requirements if r.state == "waived"]
@@ -642,7 +649,7 @@ def explain(decision: Decision, dossier: Dossier, paint: Callable[[str, str], st
         lines.append(f"{paint('✓', 'pass')} {len(met)} met: " + " · ".join(f"{name(r)}{_looked(r, dossier)}{_flaky(r)}" for r in met))
     lines += _approval_lines(decision)
     lines += [f"note: {n}" for n in decision.notes]
-    lines.append(_next(decision, bool(unmet)))
+    lines.append(_next(decision, bool(unmet), signers))
     return "\n".join(lines)
 
 
@@ -657,13 +664,14 @@ def _names(decision: Decision) -> Callable[[Result], str]:
     return lambda r: f"{r.service}/{r.id}" if several else r.id
 
 
-def _next(decision: Decision, unmet: bool) -> str:
+def _next(decision: Decision, unmet: bool, signers: Signers) -> str:
     if decision.outcome == "ALLOW":
         return f"valid until {decision.valid_until}. next: dossier release" if decision.valid_until else "next: dossier release"
     if unmet:
         return ".dossier/rework.md says what to do. Then: dossier run"
-    if any(t.missing for t in decision.approvals):
-        return f"signatures are missing. next: dossier approve {decision.dossier[:19]} --as PERSON --role ROLE --key FILE"
+    missing = next((t.role for t in decision.approvals if t.missing), None)
+    if missing is not None:
+        return f"signatures are missing. next: {approve_command(decision.dossier, missing, signers)}"
     return "what denies it stands in the notes above" if decision.notes else "nothing was asked for, and an empty gate allows nothing"
 
 
@@ -679,6 +687,12 @@ def _unmet_lines(r: Result, dossier: Dossier, head: str, remedies: int) -> list[
     said = bool(examples) and r.reason.startswith(examples[0])
     why = r.reason[len(examples[0]) :].partition("; ")[2] if said else r.reason
     return [*lines, *([f"    {why}"] if why else []), last]
+
+
+def approve_command(dossier: str, role: str, signers: Signers = NOBODY) -> str:
+    """The command that signs in a missing role."""
+    person, key = signers.get(role, ("PERSON", "FILE"))
+    return f"dossier approve {dossier[:19]} --as {person} --role {_option(role)} --key {key}"
 
 
 def _option(role: str) -> str:
@@ -730,7 +744,7 @@ def _clock(signed_at: str, now: str) -> str:
     return f"{signed_at[11:16]}" if signed_at[:10] == now[:10] and signed_at.endswith("Z") else signed_at
 
 
-def rework(decision: Decision, dossier: Dossier) -> str:
+def rework(decision: Decision, dossier: Dossier, signers: Signers = NOBODY) -> str:
     """Markdown for the issue: what has to be done, by whom, with which command, every counterexample kept or counted."""
     services = ", ".join(f"{s.service} {s.version}" for s in decision.services)
     lines = [f"## {decision.outcome}: {services}", "", f"Dossier `{decision.dossier}`, decided {decision.at}.", ""]
@@ -746,7 +760,6 @@ def rework(decision: Decision, dossier: Dossier) -> str:
         lines += [f"- [ ] `{r.remedy}` — {r.owner}", ""]
     for t in decision.approvals:
         if t.missing:
-            command = f"dossier approve {decision.dossier[:19]} --as PERSON --role {_option(t.role)} --key FILE"
-            lines.append(f"- [ ] {t.missing} more of role {t.role}: `{command}`")
+            lines.append(f"- [ ] {t.missing} more of role {t.role}: `{approve_command(decision.dossier, t.role, signers)}`")
     lines += [f"- note: {n}" for n in decision.notes]
     return "\n".join(lines) + "\n"

@@ -97,7 +97,7 @@ def test_the_last_line_says_what_to_do() -> None:
     """Missing signatures name the command; a rejection points to its note; nothing asked says so."""
     d = one(attempt())
     yes = approval(over=results_of(ruled(d)))
-    command = "next: dossier approve sha256:4f1c09ab4f1c --as PERSON --role ROLE --key FILE"
+    command = "next: dossier approve sha256:4f1c09ab4f1c --as PERSON --role release-manager --key FILE"
     assert last(d) == f"signatures are missing. {command}"
     assert last(d, yes, rejection()) == "what denies it stands in the notes above"
     assert last(dossier(rules=rules(approvals=())), yes) == "nothing was asked for, and an empty gate allows nothing"

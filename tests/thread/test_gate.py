@@ -46,6 +46,16 @@ def test_evidence_and_approval_allow(town: Town) -> None:
     assert "self-approved" in " ".join(after["notes"])
 
 
+def test_what_is_missing_is_a_command_to_copy(town: Town) -> None:
+    """With one person to sign and their key at hand, the command a denial names works as it stands, in the note too."""
+    town.assembled()
+    code, out, _ = town.run("gate")
+    command = next(line for line in out.splitlines() if "signatures are missing" in line).partition("next: dossier ")[2]
+    assert f"dossier {command}`" in town.read(".dossier/rework.md")
+    assert (code, town.run(*command.split())[0]) == (10, 0)
+    assert town.run("gate")[0] == 0
+
+
 def test_nothing_collected_is_denied(town: Town) -> None:
     """With no evidence at all every evidence requirement is missing, whoever signs."""
     town.open()

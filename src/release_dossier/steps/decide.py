@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import datetime
 from operator import attrgetter
 
@@ -65,9 +66,20 @@ def decide_dossier(world: World, digest: str, at: datetime | None = None) -> tup
     statement = decision_statement(world.trust.project, decision, dossier)
     with world.store.lock():
         world.record(statement, change=dossier.change_digest, key=digest)
-    (world.home / "rework.md").write_text(rework(decision, dossier), encoding="utf-8")
+    (world.home / "rework.md").write_text(rework(decision, dossier, signers(world, decision)), encoding="utf-8")
     publish_checkpoint(world)
     return statement.digest, decision, dossier
+
+
+def signers(world: World, decision: Decision) -> dict[str, tuple[str, str]]:
+    """Who alone can sign in each missing role, with the key `init` made for them when it is in this checkout."""
+    found = {}
+    for t in decision.approvals:
+        able = [p.id for p in world.trust.document.people if t.role in p.roles]
+        if t.missing and len(able) == 1:
+            key = world.home / "keys" / able[0]
+            found[t.role] = (able[0], os.path.relpath(key, world.repo.root) if key.is_file() else "FILE")
+    return found
 
 
 def decision_statement(project: str, decision: Decision, dossier: Dossier) -> Statement:

@@ -105,7 +105,7 @@ def init(start: Path, environ: Mapping[str, str], now: datetime, profile: str | 
             ),
             f"git add {SETTINGS_FILE} {TRUST_FILE} && git commit -m 'release dossier project'"
             + (f" && git push {remote} {protected}" if remote else ""),
-            f"then work on a branch made from {protected} and: dossier open --issue FILE",
+            f"then work on a branch made from {protected} and: dossier run --issue FILE --owner {person}",
         ),
         project=statement.digest,
         person=person,

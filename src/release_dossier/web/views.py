@@ -251,9 +251,10 @@ def sentence(r: Round, needs: list[dict[str, Any]], now: datetime) -> Said:
     status = status_at(r, now)
     ending = min((n for n in needs if n["hold"] and n["hold"].state != "ended"), key=lambda n: str(n["expires_at"]), default=None)
     ended = [n["id"] for n in needs if n["hold"] and n["hold"].state == "ended"]
-    clock = f" {ending['id']} {ending['hold'].words}." if ending and status in ("allowed", "unsigned", "blocked") else ""
+    clock = f" The evidence of {ending['id']} {ending['hold'].words}." if ending and status in ("allowed", "unsigned", "blocked") else ""
     if ended:
-        which = ", ".join(ended[:3]) + (f" and {len(ended) - 3} more" if len(ended) > 3 else "")
+        named = [*ended[:3], *([f"{len(ended) - 3} more"] if len(ended) > 3 else [])]
+        which = " and ".join([", ".join(named[:-1]), named[-1]] if len(named) > 1 else named)
         clock = f" Since it was decided, the time of {which} has run out.{clock}"
     said = _said(r, status, needs, now)
     return msgspec.structs.replace(said, words=said.words + clock)

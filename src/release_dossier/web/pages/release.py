@@ -16,9 +16,9 @@ from release_dossier.trust.log import Entry
 from release_dossier.web import pictures, views
 from release_dossier.web.board import status_at
 from release_dossier.web.catalog import Read, raw
-from release_dossier.web.paper import page, place_of, release_address
+from release_dossier.web.paper import address, page, place_of, release_address
 from release_dossier.web.place import Place
-from release_dossier.web.rounds import WORST_FIRST, Round
+from release_dossier.web.rounds import WORST_FIRST, Round, release_name
 
 router = APIRouter()
 TABS = (
@@ -85,6 +85,7 @@ def release(request: Request, service: str, version: str, tab: str = "summary", 
         said=views.sentence(r, needs, now),
         closed=views.closed(r),
         tab=tab,
+        compare=address("/compare", b=release_name(r, not kept)),
         tab_words=words,
         tabs=_tabs(place, r, docs, needs, len(mine)),
         position=mine.index(r) + 1,

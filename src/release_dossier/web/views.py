@@ -273,8 +273,7 @@ def _said(r: Round, status: str, needs: list[dict[str, Any]], now: datetime) -> 
         case "unsigned":
             left = r.needed - r.signed
             words = f"Every requirement is met; {left} of {r.needed} approvals {'is' if left == 1 else 'are'} missing."
-            command = f"dossier approve {r.dossier[:19]} --as PERSON --role ROLE --key FILE"
-            return Said(words, "Sign it on the tab Approvals, or:", command, "approvals")
+            return Said(words, "Read and sign it", tab="approvals")
         case "blocked":
             return _blocked(needs)
         case "undecided" if r.dossier:

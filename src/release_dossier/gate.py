@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from release_dossier.approval import (
+    ANOTHER,
     Electorate,
     ResultLine,
     RoleTally,
@@ -625,9 +626,12 @@ NOBODY: Signers = MappingProxyType({})
 
 
 def explain(
-    decision: Decision, dossier: Dossier, paint: Callable[[str, str], str] = lambda words, state: words, signers: Signers = NOBODY
+    decision: Decision, dossier: Dossier, paint: Callable[[str, str], str] = lambda words, state: words, signers: Signers | None = None
 ) -> str:
-    """The decision in words: what is unmet first, with counterexamples, owner and the next command; what is met on one line."""
+    """The decision in words: what is unmet first, with counterexamples, owner and the next command; what is met on one line.
+
+    Without `signers` these are the words of a bundle's summary, which is verified byte for byte: they stay as they are.
+    """
     met = [r for r in decision.requirements if r.state == "pass"]
     waived = [r for r in decision.requirements if r.state == "waived"]
     unmet = sorted((r for r in decision.requirements if r.state not in OPEN_STATES), key=lambda r: (STATES.index(r.state), r.service, r.id))
@@ -647,7 +651,7 @@ def explain(
         lines += [f"{head}  {r.reason}"] if r.state == "waived" else _unmet_lines(r, dossier, head, remedies)
     if met:
         lines.append(f"{paint('✓', 'pass')} {len(met)} met: " + " · ".join(f"{name(r)}{_looked(r, dossier)}{_flaky(r)}" for r in met))
-    lines += _approval_lines(decision)
+    lines += _approval_lines(decision, brief=signers is not None)
     lines += [f"note: {n}" for n in decision.notes]
     lines.append(_next(decision, bool(unmet), signers))
     return "\n".join(lines)
@@ -664,13 +668,15 @@ def _names(decision: Decision) -> Callable[[Result], str]:
     return lambda r: f"{r.service}/{r.id}" if several else r.id
 
 
-def _next(decision: Decision, unmet: bool, signers: Signers) -> str:
+def _next(decision: Decision, unmet: bool, signers: Signers | None) -> str:
     if decision.outcome == "ALLOW":
         return f"valid until {decision.valid_until}. next: dossier release" if decision.valid_until else "next: dossier release"
     if unmet:
         return ".dossier/rework.md says what to do. Then: dossier run"
     missing = next((t.role for t in decision.approvals if t.missing), None)
     if missing is not None:
+        if signers is None:
+            return f"signatures are missing. next: dossier approve {decision.dossier[:19]} --as PERSON --role ROLE --key FILE"
         return f"signatures are missing. next: {approve_command(decision.dossier, missing, signers)}"
     return "what denies it stands in the notes above" if decision.notes else "nothing was asked for, and an empty gate allows nothing"
 
@@ -728,15 +734,24 @@ def _looked(r: Result, dossier: Dossier) -> str:
     return f" {r.looked_at} of {r.of}" if r.of is not None else ""
 
 
-def _approval_lines(decision: Decision) -> list[str]:
+def _approval_lines(decision: Decision, *, brief: bool) -> list[str]:
     """Who signed and what is missing on one line; under it why a signature that is there does not count, where one is missing."""
     tallies = decision.approvals
     have, need = sum(min(t.needed, len(t.counted)) for t in tallies), sum(t.needed for t in tallies)
     parts = [f"{c.person} signed as {t.role} {_clock(c.signed_at, decision.at)}" for t in tallies for c in t.counted]
     missing = ", ".join(f"{t.role}{f' × {t.missing}' if t.missing > 1 else ''}" for t in tallies if t.missing)
     parts += [f"missing: {missing}"] if missing else []
-    refused = [f"    {x.person} as {t.role} does not count: {x.reason}" for t in tallies if t.missing for x in t.refused]
+    refused = [line for t in tallies if t.missing for line in _refused_lines(t, brief)]
     return [f"approvals {have} of {need}: " + (" · ".join(parts) or "no role is asked"), *refused]
+
+
+def _refused_lines(t: RoleTally, brief: bool) -> list[str]:
+    """A line for each signature that does not count; `brief`, of those for other dossiers (each release leaves some) a person's newest."""
+    newest = {x.person: x for x in t.refused if x.reason.startswith(ANOTHER)}
+    said = [x for x in t.refused if not brief or not x.reason.startswith(ANOTHER) or x is newest[x.person]]
+    left = len(t.refused) - len(said)
+    lines = [f"    {x.person} as {t.role} does not count: {x.reason}" for x in said]
+    return [*lines, *([f"    and {left} for dossiers before that"] if left else [])]
 
 
 def _clock(signed_at: str, now: str) -> str:

@@ -178,7 +178,7 @@ def test_from_a_link_to_an_approval_with_what_the_pages_show(tmp_path: Path) -> 
     assert town.gate()["outcome"] == "DENY"
     place = Place(town.repo, town.env, town.tick, time.monotonic)
     client = TestClient(make_app(place), base_url="http://127.0.0.1", follow_redirects=False)
-    sign = re.search(r'<a href="([^"]+)">Read and sign it</a>', client.get("/releases/shop/0.1.0").text)
+    sign = re.search(r'<a class="button main" href="([^"]+)">Read and sign it</a>', client.get("/releases/shop/0.1.0").text)
     assert sign
     tab = client.get(html.unescape(sign[1])).text
     assert f"dossier approve {digest[:19]} --as ann --role release-manager --key FILE" in tab

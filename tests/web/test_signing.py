@@ -188,3 +188,24 @@ def test_from_a_link_to_an_approval_with_what_the_pages_show(tmp_path: Path) -> 
     answer = client.post(f"/sign/{digest[7:]}/sign", data={**fields, "signature": signature})
     assert answer.status_code == 303, answer.text
     assert f"dossier release {digest[:19]}" in client.get(answer.headers["location"]).text
+
+
+@needs.ssh_keygen
+def test_a_signature_for_another_release_is_not_one_that_lapsed(tmp_path: Path) -> None:
+    """Who signed the release before may sign the next, and it says so; a signature for an earlier round of this one has lapsed."""
+    town = Town(tmp_path)
+    town.approve(town.assembled(), "release-manager")
+    town.gate()
+    town.dossier("release")
+    town.git("switch", "-qc", "fix/more")
+    place = Place(town.repo, town.env, town.tick, time.monotonic)
+    client = TestClient(make_app(place), base_url="http://127.0.0.1")
+    for n, words in enumerate(("may sign", "lapsed: signed for dossier")):
+        town.write("app/pay.py", f"def pay(x):\n    return int(x) + {n}\n")
+        town.commit("more")
+        digest = town.assembled()
+        assert [len(t["refused"]) for t in town.gate()["approvals"]] == [n + 1]
+        page = client.get("/releases/shop/0.1.1?tab=approvals").text
+        matrix = page.partition("Who signed")[2].partition("</table>")[0]
+        assert words in re.sub(r"\s+", " ", matrix), matrix
+        town.approve(digest, "release-manager")

@@ -623,6 +623,7 @@ def _until(results: Sequence[Result], tallies: Sequence[RoleTally]) -> str:
 # Role → the one person who can sign in it and the file of their key, `FILE` where it is not here; a role several hold is not in it.
 Signers = Mapping[str, tuple[str, str]]
 NOBODY: Signers = MappingProxyType({})
+NO_ONE = ("", "")  # in `Signers`, where nobody of the trust document may sign: they lack the role, or wrote the change
 
 
 def explain(
@@ -677,7 +678,9 @@ def _next(decision: Decision, unmet: bool, signers: Signers | None) -> str:
     if missing is not None:
         if signers is None:
             return f"signatures are missing. next: dossier approve {decision.dossier[:19]} --as PERSON --role ROLE --key FILE"
-        return f"signatures are missing. next: {approve_command(decision.dossier, missing, signers)}"
+        alone = signers.get(missing) == NO_ONE
+        why = f"nobody in the trust document may sign as {missing}: whoever wrote a change does not approve it" if alone else ""
+        return f"{why or 'signatures are missing'}. next: {approve_command(decision.dossier, missing, signers)}"
     return "what denies it stands in the notes above" if decision.notes else "nothing was asked for, and an empty gate allows nothing"
 
 
@@ -696,7 +699,9 @@ def _unmet_lines(r: Result, dossier: Dossier, head: str, remedies: int) -> list[
 
 
 def approve_command(dossier: str, role: str, signers: Signers = NOBODY) -> str:
-    """The command that signs in a missing role."""
+    """The command that signs in a missing role; where nobody may, the one that names somebody who can."""
+    if signers.get(role) == NO_ONE:
+        return f"dossier trust propose --person WHO --role {role} --public THEIRS.pub --key FILE"
     person, key = signers.get(role, ("PERSON", "FILE"))
     return f"dossier approve {dossier[:19]} --as {person} --role {_option(role)} --key {key}"
 

@@ -74,7 +74,7 @@ def gate(digest: str | None, at: str | None, as_json: bool) -> int:
     before, outcome = decided_before(world, dossier.change.branch, decision_digest)
     news = {"before": {"digest": before, "outcome": outcome}, "changed": outcome != decision.outcome}
     value = {"decision": decision_json(decision_digest, decision), **news}
-    edge.emit(value, as_json, lambda: decision_words(decision, dossier, decision_digest, signers(world, decision)))
+    edge.emit(value, as_json, lambda: decision_words(decision, dossier, decision_digest, signers(world, decision, dossier)))
     return 0 if decision.outcome == "ALLOW" else EXIT_DENIED
 
 
@@ -114,7 +114,11 @@ def run(issue: str | None, owner: str | None, services: tuple[str, ...], as_json
     scoped = read_issue(issue) if issue else None
     done = run_all(world, scoped, owner, versions_of(services), edge.now, progress(), edge.note if not as_json else lambda _: None)
     value = {"decision": decision_json(done.decision_digest, done.decision), "stages": list(done.stages)}
-    edge.emit(value, as_json, lambda: decision_words(done.decision, done.dossier, done.decision_digest, signers(world, done.decision)))
+    edge.emit(
+        value,
+        as_json,
+        lambda: decision_words(done.decision, done.dossier, done.decision_digest, signers(world, done.decision, done.dossier)),
+    )
     return 0 if done.decision.outcome == "ALLOW" else EXIT_DENIED
 
 

@@ -29,7 +29,7 @@ def release(digest: str | None, services: tuple[str, ...], commit: str | None, p
     decision_digest, decision, dossier, done = release_dossier(world, named, services=services, commit=commit, push=push)
     if not done:
         value = {"decision": decision_json(decision_digest, decision)}
-        edge.emit(value, as_json, lambda: decision_words(decision, dossier, decision_digest, signers(world, decision)))
+        edge.emit(value, as_json, lambda: decision_words(decision, dossier, decision_digest, signers(world, decision, dossier)))
         return EXIT_DENIED
     made = [
         {**msgspec.to_builtins(d.release), "digest": d.digest, "log_index": d.log_index, "fresh": d.fresh, "pushed": d.pushed} for d in done

@@ -77,6 +77,7 @@ CAUSES: dict[str, tuple[str, ...]] = {
     ),
     "pass": ("", "flaky", "skips"),
 }
+NEW_FINGERPRINT = "a new fingerprint"  # what a failure needs whose retries are spent
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -331,7 +332,7 @@ def _budget(rule: Requirement, fails: int, count: int) -> str:
     allowed = {0: "no failure is", 1: "1 failure is"}.get(rule.retries, f"{rule.retries} failures are")
     if fails <= rule.retries:
         return f"{tried} and {allowed} tolerated: collect it again"
-    way = "a new fingerprint or a waiver" if rule.waivable else "a new fingerprint; no waiver is accepted"
+    way = f"{NEW_FINGERPRINT} or a waiver" if rule.waivable else f"{NEW_FINGERPRINT}; no waiver is accepted"
     return f"{tried} and {allowed} tolerated: it needs {way}"
 
 
@@ -646,6 +647,8 @@ def explain(
     name = _names(decision)
     wide = max((len(name(r)) for r in (*unmet, *waived)), default=0)
     state_wide = max((len(r.state) for r in (*unmet, *waived)), default=0)
+    if signers is not None:
+        unmet = [msgspec.structs.replace(r, remedy=_step(r)) for r in unmet]
     remedies = max((len(r.remedy) for r in unmet), default=0)
     for r in (*unmet, *waived):
         head = paint(f"{SIGNS[r.state]} {name(r):{wide}}  {r.state:{state_wide}}", r.state) + ("  (warns)" if r.severity == "warn" else "")
@@ -696,6 +699,12 @@ def _unmet_lines(r: Result, dossier: Dossier, head: str, remedies: int) -> list[
     said = bool(examples) and r.reason.startswith(examples[0])
     why = r.reason[len(examples[0]) :].partition("; ")[2] if said else r.reason
     return [*lines, *([f"    {why}"] if why else []), last]
+
+
+def _step(r: Result) -> str:
+    """What to do about an unmet requirement: where a planned command failed for good, running it again is not it."""
+    again = r.remedy.startswith("dossier collect ") and "--from" not in r.remedy
+    return "mend it and commit, then: dossier run" if again and r.state == "fail" and NEW_FINGERPRINT in r.reason else r.remedy
 
 
 def approve_command(dossier: str, role: str, signers: Signers = NOBODY) -> str:
@@ -777,7 +786,7 @@ def rework(decision: Decision, dossier: Dossier, signers: Signers = NOBODY) -> s
             lines += [f"- {x}" for x in examples]
             lines += [f"- {len(examples)} of {total} shown"] if total > len(examples) else []
             lines.append("")
-        lines += [f"- [ ] `{r.remedy}` — {r.owner}", ""]
+        lines += [f"- [ ] {_step(r)} — {r.owner}" if _step(r) != r.remedy else f"- [ ] `{r.remedy}` — {r.owner}", ""]
     for t in decision.approvals:
         if t.missing:
             lines.append(f"- [ ] {t.missing} more of role {t.role}: `{approve_command(decision.dossier, t.role, signers)}`")

@@ -56,6 +56,18 @@ def test_what_is_missing_is_a_command_to_copy(town: Town) -> None:
     assert town.run("gate")[0] == 0
 
 
+def test_a_failure_for_good_is_mended_not_run_again(town: Town) -> None:
+    """Where no failure is tolerated the next thing is a commit, on the terminal and in the note; what is only missing is collected."""
+    town.open()
+    town.dossier("assemble")
+    assert "next: dossier collect tests " in town.run("gate")[1]
+    town.write("results.xml", FAILING)
+    town.commit("off by one")
+    town.assembled()
+    assert "next: mend it and commit, then: dossier run " in town.run("gate")[1]
+    assert "- [ ] mend it and commit, then: dossier run — @ann" in town.read(".dossier/rework.md")
+
+
 def test_a_team_of_one_is_told_so_and_how_to_be_two(tmp_path: Path) -> None:
     """Whoever wrote a change cannot sign it in a team: a denial does not ask them to, but says who is missing and how to name them; init
     says so before the first commit, doctor as long as it is so. Named, that person is who the next denial asks."""

@@ -209,3 +209,32 @@ def test_a_signature_for_another_release_is_not_one_that_lapsed(tmp_path: Path) 
         matrix = page.partition("Who signed")[2].partition("</table>")[0]
         assert words in re.sub(r"\s+", " ", matrix), matrix
         town.approve(digest, "release-manager")
+
+
+@needs.ssh_keygen
+def test_the_first_seat_is_one_whose_approval_counts(tmp_path: Path) -> None:
+    """Whoever wrote the change comes last and is told they may only reject; no command is shown for them, nor for who signed already."""
+    town = Town(tmp_path)
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / "bea")], check=True)
+    town.git("switch", "-q", "main")
+    more = ("--person", "bea", "--name", "Bea", "--role", "release-manager", "--public", str(tmp_path / "bea.pub"))
+    town.dossier("trust", "propose", *more, "--key", str(town.key))
+    town.write("dossier.toml", town.read("dossier.toml").replace('mode = "solo"', 'mode = "team"'))
+    town.commit("a team")
+    town.git("switch", "-q", "fix/rounding")
+    town.git("rebase", "-q", "main")
+    digest = town.assembled()
+    town.gate()
+    place = Place(town.repo, town.env, town.tick, time.monotonic)
+    client = TestClient(make_app(place), base_url="http://127.0.0.1")
+
+    def seats() -> tuple[list[str], list[str]]:
+        tab = client.get("/releases/shop/0.1.0?tab=approvals").text.partition('id="sign"')[2]
+        return re.findall(r"<option value=\"[^\"/]+/[^\"]+\">([^<]+)</option>", tab), re.findall(r"--as (\w+) --role", tab)
+
+    assert seats() == (["bea, release-manager", "ann, release-manager (wrote or owns it: may only reject)"], ["bea"] * len(seats()[1]))
+    assert seats()[1]
+    town.dossier("approve", digest, "--as", "bea", "--role", "release-manager", "--key", str(tmp_path / "bea"))
+    town.gate()
+    assert "bea, release-manager (signed already)" in seats()[0]
+    assert not seats()[1]

@@ -99,6 +99,9 @@ class Counted(msgspec.Struct, frozen=True):
     statement: str
 
 
+ANOTHER = "lapsed: signed for dossier"  # how the reason begins that most approvals of a long-lived project do not count for
+
+
 class RefusedApproval(msgspec.Struct, frozen=True):
     """An approval that does not count, and why."""
 
@@ -265,7 +268,7 @@ def quorum(tallies: Sequence[RoleTally]) -> str:
 def _lapsed(s: Signed, a: Approval, dossier: str, results: Sequence[ResultLine], voices: Voices, trust: Trust, now: datetime) -> str:
     """Why an approval does not stand, whoever the author is; empty when it does."""
     if a.dossier != dossier:
-        return f"lapsed: signed for dossier {a.dossier[:19]}…, this is another"
+        return f"{ANOTHER} {a.dossier[:19]}…, this is another"
     why = unsigned(s, a.person, a.signed_at, trust)
     if why:
         return why

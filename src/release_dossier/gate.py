@@ -19,11 +19,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import msgspec
 
 from release_dossier.approval import (
+    ANOTHER,
     Electorate,
     ResultLine,
     RoleTally,
@@ -75,6 +77,7 @@ CAUSES: dict[str, tuple[str, ...]] = {
     ),
     "pass": ("", "flaky", "skips"),
 }
+NEW_FINGERPRINT = "a new fingerprint"  # what a failure needs whose retries are spent
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -329,7 +332,7 @@ def _budget(rule: Requirement, fails: int, count: int) -> str:
     allowed = {0: "no failure is", 1: "1 failure is"}.get(rule.retries, f"{rule.retries} failures are")
     if fails <= rule.retries:
         return f"{tried} and {allowed} tolerated: collect it again"
-    way = "a new fingerprint or a waiver" if rule.waivable else "a new fingerprint; no waiver is accepted"
+    way = f"{NEW_FINGERPRINT} or a waiver" if rule.waivable else f"{NEW_FINGERPRINT}; no waiver is accepted"
     return f"{tried} and {allowed} tolerated: it needs {way}"
 
 
@@ -618,9 +621,19 @@ def _until(results: Sequence[Result], tallies: Sequence[RoleTally]) -> str:
 
 # For people
 
+# Role → the one person who can sign in it and the file of their key, `FILE` where it is not here; a role several hold is not in it.
+Signers = Mapping[str, tuple[str, str]]
+NOBODY: Signers = MappingProxyType({})
+NO_ONE = ("", "")  # in `Signers`, where nobody of the trust document may sign: they lack the role, or wrote the change
 
-def explain(decision: Decision, dossier: Dossier, paint: Callable[[str, str], str] = lambda words, state: words) -> str:
-    """The decision in words: what is unmet first, with counterexamples, owner and the next command; what is met on one line."""
+
+def explain(
+    decision: Decision, dossier: Dossier, paint: Callable[[str, str], str] = lambda words, state: words, signers: Signers | None = None
+) -> str:
+    """The decision in words: what is unmet first, with counterexamples, owner and the next command; what is met on one line.
+
+    Without `signers` these are the words of a bundle's summary, which is verified byte for byte: they stay as they are.
+    """
     met = [r for r in decision.requirements if r.state == "pass"]
     waived = [r for r in decision.requirements if r.state == "waived"]
     unmet = sorted((r for r in decision.requirements if r.state not in OPEN_STATES), key=lambda r: (STATES.index(r.state), r.service, r.id))
@@ -634,15 +647,17 @@ def explain(decision: Decision, dossier: Dossier, paint: Callable[[str, str], st
     name = _names(decision)
     wide = max((len(name(r)) for r in (*unmet, *waived)), default=0)
     state_wide = max((len(r.state) for r in (*unmet, *waived)), default=0)
+    if signers is not None:
+        unmet = [msgspec.structs.replace(r, remedy=_step(r)) for r in unmet]
     remedies = max((len(r.remedy) for r in unmet), default=0)
     for r in (*unmet, *waived):
         head = paint(f"{SIGNS[r.state]} {name(r):{wide}}  {r.state:{state_wide}}", r.state) + ("  (warns)" if r.severity == "warn" else "")
         lines += [f"{head}  {r.reason}"] if r.state == "waived" else _unmet_lines(r, dossier, head, remedies)
     if met:
         lines.append(f"{paint('✓', 'pass')} {len(met)} met: " + " · ".join(f"{name(r)}{_looked(r, dossier)}{_flaky(r)}" for r in met))
-    lines += _approval_lines(decision)
+    lines += _approval_lines(decision, brief=signers is not None)
     lines += [f"note: {n}" for n in decision.notes]
-    lines.append(_next(decision, bool(unmet)))
+    lines.append(_next(decision, bool(unmet), signers))
     return "\n".join(lines)
 
 
@@ -657,13 +672,18 @@ def _names(decision: Decision) -> Callable[[Result], str]:
     return lambda r: f"{r.service}/{r.id}" if several else r.id
 
 
-def _next(decision: Decision, unmet: bool) -> str:
+def _next(decision: Decision, unmet: bool, signers: Signers | None) -> str:
     if decision.outcome == "ALLOW":
         return f"valid until {decision.valid_until}. next: dossier release" if decision.valid_until else "next: dossier release"
     if unmet:
         return ".dossier/rework.md says what to do. Then: dossier run"
-    if any(t.missing for t in decision.approvals):
-        return f"signatures are missing. next: dossier approve {decision.dossier[:19]} --as PERSON --role ROLE --key FILE"
+    missing = next((t.role for t in decision.approvals if t.missing), None)
+    if missing is not None:
+        if signers is None:
+            return f"signatures are missing. next: dossier approve {decision.dossier[:19]} --as PERSON --role ROLE --key FILE"
+        alone = signers.get(missing) == NO_ONE
+        why = f"nobody in the trust document may sign as {missing}: whoever wrote a change does not approve it" if alone else ""
+        return f"{why or 'signatures are missing'}. next: {approve_command(decision.dossier, missing, signers)}"
     return "what denies it stands in the notes above" if decision.notes else "nothing was asked for, and an empty gate allows nothing"
 
 
@@ -679,6 +699,20 @@ def _unmet_lines(r: Result, dossier: Dossier, head: str, remedies: int) -> list[
     said = bool(examples) and r.reason.startswith(examples[0])
     why = r.reason[len(examples[0]) :].partition("; ")[2] if said else r.reason
     return [*lines, *([f"    {why}"] if why else []), last]
+
+
+def _step(r: Result) -> str:
+    """What to do about an unmet requirement: where a planned command failed for good, running it again is not it."""
+    again = r.remedy.startswith("dossier collect ") and "--from" not in r.remedy
+    return "mend it and commit, then: dossier run" if again and r.state == "fail" and NEW_FINGERPRINT in r.reason else r.remedy
+
+
+def approve_command(dossier: str, role: str, signers: Signers = NOBODY) -> str:
+    """The command that signs in a missing role; where nobody may, the one that names somebody who can."""
+    if signers.get(role) == NO_ONE:
+        return f"dossier trust propose --person WHO --role {role} --public THEIRS.pub --key FILE"
+    person, key = signers.get(role, ("PERSON", "FILE"))
+    return f"dossier approve {dossier[:19]} --as {person} --role {_option(role)} --key {key}"
 
 
 def _option(role: str) -> str:
@@ -714,15 +748,24 @@ def _looked(r: Result, dossier: Dossier) -> str:
     return f" {r.looked_at} of {r.of}" if r.of is not None else ""
 
 
-def _approval_lines(decision: Decision) -> list[str]:
+def _approval_lines(decision: Decision, *, brief: bool) -> list[str]:
     """Who signed and what is missing on one line; under it why a signature that is there does not count, where one is missing."""
     tallies = decision.approvals
     have, need = sum(min(t.needed, len(t.counted)) for t in tallies), sum(t.needed for t in tallies)
     parts = [f"{c.person} signed as {t.role} {_clock(c.signed_at, decision.at)}" for t in tallies for c in t.counted]
     missing = ", ".join(f"{t.role}{f' × {t.missing}' if t.missing > 1 else ''}" for t in tallies if t.missing)
     parts += [f"missing: {missing}"] if missing else []
-    refused = [f"    {x.person} as {t.role} does not count: {x.reason}" for t in tallies if t.missing for x in t.refused]
+    refused = [line for t in tallies if t.missing for line in _refused_lines(t, brief)]
     return [f"approvals {have} of {need}: " + (" · ".join(parts) or "no role is asked"), *refused]
+
+
+def _refused_lines(t: RoleTally, brief: bool) -> list[str]:
+    """A line for each signature that does not count; `brief`, of those for other dossiers (each release leaves some) a person's newest."""
+    newest = {x.person: x for x in t.refused if x.reason.startswith(ANOTHER)}
+    said = [x for x in t.refused if not brief or not x.reason.startswith(ANOTHER) or x is newest[x.person]]
+    left = len(t.refused) - len(said)
+    lines = [f"    {x.person} as {t.role} does not count: {x.reason}" for x in said]
+    return [*lines, *([f"    and {left} for dossiers before that"] if left else [])]
 
 
 def _clock(signed_at: str, now: str) -> str:
@@ -730,7 +773,7 @@ def _clock(signed_at: str, now: str) -> str:
     return f"{signed_at[11:16]}" if signed_at[:10] == now[:10] and signed_at.endswith("Z") else signed_at
 
 
-def rework(decision: Decision, dossier: Dossier) -> str:
+def rework(decision: Decision, dossier: Dossier, signers: Signers = NOBODY) -> str:
     """Markdown for the issue: what has to be done, by whom, with which command, every counterexample kept or counted."""
     services = ", ".join(f"{s.service} {s.version}" for s in decision.services)
     lines = [f"## {decision.outcome}: {services}", "", f"Dossier `{decision.dossier}`, decided {decision.at}.", ""]
@@ -743,10 +786,9 @@ def rework(decision: Decision, dossier: Dossier) -> str:
             lines += [f"- {x}" for x in examples]
             lines += [f"- {len(examples)} of {total} shown"] if total > len(examples) else []
             lines.append("")
-        lines += [f"- [ ] `{r.remedy}` — {r.owner}", ""]
+        lines += [f"- [ ] {_step(r)} — {r.owner}" if _step(r) != r.remedy else f"- [ ] `{r.remedy}` — {r.owner}", ""]
     for t in decision.approvals:
         if t.missing:
-            command = f"dossier approve {decision.dossier[:19]} --as PERSON --role {_option(t.role)} --key FILE"
-            lines.append(f"- [ ] {t.missing} more of role {t.role}: `{command}`")
+            lines.append(f"- [ ] {t.missing} more of role {t.role}: `{approve_command(decision.dossier, t.role, signers)}`")
     lines += [f"- note: {n}" for n in decision.notes]
     return "\n".join(lines) + "\n"

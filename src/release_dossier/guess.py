@@ -9,13 +9,15 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from posixpath import basename, dirname
+from typing import Any
 
 import msgspec
 
 _MARKERS = ("go.mod", "package.json", "pyproject.toml", "Cargo.toml", "pom.xml", "build.gradle", "setup.py")
 _NESTS = ("services", "apps", "packages", "cmd", "modules")
+_VERSIONED = (("package.json", json.loads), ("pyproject.toml", tomllib.loads), ("Cargo.toml", tomllib.loads))
 _VERSION = re.compile(r"(?P<before>.*?)(?P<version>\d+\.\d+\.\d+)\Z")
 _MONEY = ("ledger", "payment", "payout", "billing", "wallet", "bets", "settle", "pay")
 _CODEOWNERS = ("CODEOWNERS", ".github/CODEOWNERS", "docs/CODEOWNERS")
@@ -83,6 +85,25 @@ def guess(folder: str, tracked: Sequence[str], contents: Mapping[str, str], tags
     features = tuple((basename(d).replace("_", " ").replace("-", " "), f"{d}/**") for d in _feature_folders(tracked, roots))
     lines += [f"feature {n}: folder {p}" for n, p in features]
     return Guess(_slug(folder), tuple(services), tuple(plans), features, tuple(lines))
+
+
+def declared_version(paths: Sequence[str], read: Callable[[str], bytes | None]) -> str:
+    """The version (three numbers) that the build file in the service's first folder says; empty where none does, or two disagree."""
+    if not paths:
+        return ""
+    folder = dirname(paths[0].split("*")[0] + "x")
+    said = {v for name, parse in _VERSIONED for v in [_version_in(read(f"{folder}/{name}".lstrip("/")), parse)] if v}
+    return said.pop() if len(said) == 1 else ""
+
+
+def _version_in(raw: bytes | None, parse: Callable[[str], Any]) -> str:
+    try:
+        value = parse((raw or b"").decode())
+    except ValueError:  # a build file that cannot be read says nothing; its own tool will complain
+        return ""
+    table = value.get("project", value.get("package", value)) if isinstance(value, dict) else None
+    version = table.get("version") if isinstance(table, dict) else None
+    return version if isinstance(version, str) and re.fullmatch(r"(0|[1-9]\d{0,8})(\.(0|[1-9]\d{0,8})){2}", version, re.ASCII) else ""
 
 
 def _slug(text: str) -> str:

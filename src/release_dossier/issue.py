@@ -18,6 +18,7 @@ from release_dossier.limits import ISSUE_BYTES_MAX
 from release_dossier.paths import matches
 from release_dossier.project import Settings
 
+HEADINGS = "write `## Objective` with a sentence and `## In scope` with a list such as `- src/**`"
 _HEADING = re.compile(r"^(#{1,6})\s+(.*?)\s*#*\s*$")
 _ITEM = re.compile(r"^\s*(?:[-*+]|\d+[.)])\s+(?:\[[ xX]\]\s+)?(.*\S)\s*$")
 _TICKS = re.compile(r"`([^`]+)`")
@@ -92,7 +93,7 @@ def _from_markdown(text: str, issue: Issue, owner: str, at: str) -> ScopedIssue:
             at=at,
             found="no text under a heading Objective",
             expected="one sentence under `## Objective`",
-            help="see docs/issue.md",
+            help=HEADINGS,
         )
     inside = _items(parts.get("in_scope", ""))
     if not inside:
@@ -101,7 +102,7 @@ def _from_markdown(text: str, issue: Issue, owner: str, at: str) -> ScopedIssue:
             at=at,
             found="no list item under In scope",
             expected="at least one path, glob, service or feature",
-            help="see docs/issue.md",
+            help=HEADINGS,
         )
     declared = " ".join(parts.get("owner", "").split()).lstrip("-* ")
     return ScopedIssue(

@@ -355,6 +355,7 @@ CODES = {
         "Stop. Restore .dossier/ from the newest copy.",
     ),
     "log.twice": ("A statement is entered twice.", "Stop. Compare with another copy of .dossier/."),
+    "look.no-release": ("No release and no dossier goes by this name.", "dossier list shows them."),
     "look.not-a-dossier": (
         "The two sides of a comparison must be dossiers, or documents that name one.",
         "Name a dossier, a decision, a release or a tag.",

@@ -1,6 +1,8 @@
 """What init proposes from what a repository shows."""
 
-from release_dossier.guess import guess, project_name
+import pytest
+
+from release_dossier.guess import declared_version, guess, project_name
 from release_dossier.project import parse_settings
 from release_dossier.steps.init import _settings
 
@@ -66,3 +68,23 @@ def test_proposal_is_valid_settings() -> None:
     """Whatever is guessed, even from hostile names, is a file the strict parser takes."""
     g = guess('a"b\n[evil]', ['we"ird/go.mod', "b/go.mod", "b/x_test.py"], {}, [], 'an"n')
     parse_settings(_settings(g, g.name, 'ma"in', "", "sha256:0", "solo").encode())
+
+
+@pytest.mark.parametrize(
+    ("paths", "files", "version"),
+    [
+        (("**",), {"package.json": b'{"version": "1.2.0"}'}, "1.2.0"),
+        (("web/**", "lib/**"), {"web/pyproject.toml": b'[project]\nversion = "0.3.1"\n', "package.json": b'{"version": "9.0.0"}'}, "0.3.1"),
+        (("core/src/*.rs",), {"core/src/Cargo.toml": b'[package]\nversion = "2.0.10"\n'}, "2.0.10"),
+        (("**",), {"package.json": b'{"version": "1.2.0"}', "pyproject.toml": b'[project]\nversion = "1.3.0"\n'}, ""),
+        (("**",), {"package.json": b'{"version": "1.2.0-beta"}'}, ""),
+        (("**",), {"package.json": b'{"version": 2}'}, ""),
+        (("**",), {"package.json": b'["version"]'}, ""),
+        (("**",), {"package.json": b'{"version": "1.2.0"', "pyproject.toml": b"\xff"}, ""),
+        (("**",), {}, ""),
+        ((), {"package.json": b'{"version": "1.2.0"}'}, ""),
+    ],
+)
+def test_a_build_file_says_the_version(paths: tuple[str, ...], files: dict[str, bytes], version: str) -> None:
+    """In the service's own folder, as three numbers; two that disagree, and what cannot be read, say nothing."""
+    assert declared_version(paths, files.get) == version

@@ -115,6 +115,21 @@ def test_signatures_that_do_not_count_are_said_one_by_one() -> None:
     assert "approvals 0 of 3: missing: ops × 3" in explain(ruled(d), d)
 
 
+def test_on_a_terminal_the_command_is_filled_in_and_old_signatures_are_counted() -> None:
+    """Whoever alone can sign is named with their key; signatures for earlier dossiers, of which each release leaves some, are a line a
+    person. A bundle's summary, verified byte for byte, says all as before."""
+    d = one(attempt())
+    old = [approval(who, dossier=f"sha256:{n:064x}", n=n) for n, who in ((1, "bob"), (2, "bob"), (3, "rita"), (4, "bob"))]
+    lines = explain(ruled(d, *old), d, signers={"release-manager": ("bob", ".dossier/keys/bob")}).splitlines()
+    assert lines[-1].endswith("--as bob --role release-manager --key .dossier/keys/bob")
+    why = "as release-manager does not count: lapsed: signed for dossier sha256:000000000000…, this is another"
+    refused = [line for line in lines if line.startswith("    ")]
+    assert refused == [f"    rita {why}", f"    bob {why}", "    and 2 for dossiers before that"]
+    assert explain(ruled(d, *old), d, signers={}).endswith("--as PERSON --role release-manager --key FILE")
+    assert explain(ruled(d, *old), d).count("does not count") == 4
+    assert last(d, *old).endswith("--as PERSON --role ROLE --key FILE")
+
+
 def test_a_signature_of_another_day_says_its_day() -> None:
     """The time of day alone stands only for the day of the decision in UTC."""
     d = one(attempt())

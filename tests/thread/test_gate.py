@@ -46,6 +46,70 @@ def test_evidence_and_approval_allow(town: Town) -> None:
     assert "self-approved" in " ".join(after["notes"])
 
 
+def test_what_is_missing_is_a_command_to_copy(town: Town) -> None:
+    """With one person to sign and their key at hand, the command a denial names works as it stands, in the note too."""
+    town.assembled()
+    code, out, _ = town.run("gate")
+    command = next(line for line in out.splitlines() if "signatures are missing" in line).partition("next: dossier ")[2]
+    assert f"dossier {command}`" in town.read(".dossier/rework.md")
+    assert (code, town.run(*command.split())[0]) == (10, 0)
+    assert town.run("gate")[0] == 0
+
+
+def test_a_failure_for_good_is_mended_not_run_again(town: Town) -> None:
+    """Where no failure is tolerated the next thing is a commit, on the terminal and in the note; what is only missing is collected."""
+    town.open()
+    town.dossier("assemble")
+    assert "next: dossier collect tests " in town.run("gate")[1]
+    town.write("results.xml", FAILING)
+    town.commit("off by one")
+    town.assembled()
+    assert "next: mend it and commit, then: dossier run " in town.run("gate")[1]
+    assert "- [ ] mend it and commit, then: dossier run — @ann" in town.read(".dossier/rework.md")
+
+
+def test_a_team_of_one_is_told_so_and_how_to_be_two(tmp_path: Path) -> None:
+    """Whoever wrote a change cannot sign it in a team: a denial does not ask them to, but says who is missing and how to name them; init
+    says so before the first commit, doctor as long as it is so. Named, that person is who the next denial asks."""
+    town = Town(tmp_path)
+    for branch in ("main", "fix/rounding"):
+        town.git("switch", "-q", branch)
+        town.write("dossier.toml", town.read("dossier.toml").replace('mode = "solo"', 'mode = "team"'))
+        town.commit("team")
+    town.git("rebase", "-q", "main")
+    town.assembled()
+    propose = "dossier trust propose --person WHO --role release-manager --public THEIRS.pub --key FILE"
+    why = "nobody in the trust document may sign as release-manager: whoever wrote a change does not approve it"
+    assert f"{why}. next: {propose}" in town.run("gate")[1]
+    assert f"`{propose}`" in town.read(".dossier/rework.md")
+    people = next(c for c in town.dossier("doctor", ok=(0, 10))["checks"] if c["name"] == "people")
+    assert (people["state"], people["help"]) == ("warn", propose)
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / "bea")], check=True)
+    town.git("switch", "-q", "main")
+    more = ("--person", "bea", "--name", "Bea", "--role", "release-manager", "--public", str(tmp_path / "bea.pub"))
+    town.dossier("trust", "propose", *more, "--key", str(town.key))
+    town.commit("bea")
+    town.git("switch", "-q", "fix/rounding")
+    assert "--as bea --role release-manager --key FILE" in town.run("gate")[1]
+    people = next(c for c in town.dossier("doctor")["checks"] if c["name"] == "people")
+    assert (people["state"], people["detail"]) == ("pass", "2 people")
+
+
+def test_init_tells_a_team_that_it_needs_a_second_person(tmp_path: Path) -> None:
+    """Where several people commit, the command that names another is printed before the commit to make; where one does, it is not."""
+    town = Town(tmp_path)
+    for name in ("dossier.toml", "dossier.trust.json"):
+        town.git("rm", "-q", name)
+    town.git("commit", "-qm", "without")
+    alone = town.dossier("init")["next"]
+    for name in ("dossier.toml", "dossier.trust.json"):
+        (town.repo / name).unlink()
+    town.git("-c", "user.email=bea@example.invalid", "commit", "-q", "--allow-empty", "-m", "bea")
+    several = town.dossier("init")["next"]
+    (more,) = [x for x in several if x not in alone]
+    assert "dossier trust propose --person WHO --role release-manager --public THEIRS.pub --key .dossier/keys/ann" in more
+
+
 def test_nothing_collected_is_denied(town: Town) -> None:
     """With no evidence at all every evidence requirement is missing, whoever signs."""
     town.open()

@@ -42,9 +42,32 @@ def test_version_follows_the_tag_train(town: Town) -> None:
     assert town.open("--service", "shop=2.0.0")["services"][0]["version"] == "2.0.0"
 
 
+def test_a_build_file_newer_than_the_tags_names_the_version(town: Town) -> None:
+    """package.json at the head counts once it is past the newest tag; the tag train goes on where it lags behind."""
+    town.write("package.json", '{"version": "1.2.0"}')
+    town.commit("version")
+    assert town.open()["services"][0]["version"] == "1.2.0"
+    town.git("tag", "v1.2.0", "main")
+    assert town.open()["services"][0]["version"] == "1.2.1"
+
+
+def test_run_names_the_version_and_says_it_is_a_guess(town: Town) -> None:
+    """Before anything is signed, and not where the version was named."""
+    issue = str(town.root / "issue.md")
+    assert "shop → 0.1.0; the version is a guess, --service shop=VERSION names another" in town.run("run", "--issue", issue)[2]
+    named = town.run("run", "--issue", issue, "--service", "shop=2.0.0")[2]
+    assert "shop → 2.0.0" in named
+    assert "a guess" not in named
+
+
+def test_an_owner_called_by_name_is_told_the_id(town: Town) -> None:
+    """People know their names; the refusal gives what --owner takes."""
+    assert town.refused("open", "--issue", str(town.root / "issue.md"), "--owner", "Ann")["help"] == "--owner ann"
+
+
 def test_a_guessed_version_is_said_to_be_one(town: Town) -> None:
     """One that was named is not."""
-    guess = "guess      shop: the patch after its newest tag"
+    guess = "guess      shop: its build file's, else the patch after its newest tag"
     issue = str(town.root / "issue.md")
     assert guess in town.run("open", "--issue", issue)[1]
     assert guess not in town.run("open", "--issue", issue, "--service", "shop=2.0.0")[1]

@@ -336,3 +336,15 @@ def test_the_tag_says_what_it_is_for(town: Town) -> None:
     allowed(town)
     tag = town.dossier("release")["release"]["tag"]
     assert "\n\nPayments are whole credits.\n\nDossier: sha256:" in town.git("cat-file", "tag", tag)
+
+
+def test_what_is_not_released_is_compared_by_name_too(town: Town) -> None:
+    """service@version names the newest dossier of it until one is released; an earlier round goes by its digest behind the name."""
+    first = town.assembled()
+    town.write("app/pay.py", "def pay(x):\n    return int(x) + 0\n")
+    town.commit("again")
+    second = town.assembled()
+    named = town.dossier("compare", f"shop@0.1.0:{first[7:15]}", "shop@0.1.0")
+    assert (named["a"], named["b"]) == (first, second)
+    assert first != second
+    assert town.refused("compare", "shop@9.9.9", second)["code"] == "look.no-release"

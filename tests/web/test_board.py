@@ -97,6 +97,14 @@ def test_search_finds_tag_commit_digest_issue_and_person(words: str) -> None:
     assert board.select(Query(words + " nowhere")).total == 0
 
 
+def test_what_an_earlier_round_is_called_by_finds_its_release() -> None:
+    """An issue quotes the dossier that was denied; the release it became is found by it, once, and no other."""
+    early, late = made(1, version="3.6.0", dossier="sha256:faeaa94f", head="deadbeef"), made(5, version="3.6.0", dossier="sha256:c01b0db6")
+    board = Board([early, made(2), late], NOW)
+    assert board.select(Query("faeaa94f")).rows == board.select(Query("deadbeef")).rows == (late,)
+    assert early not in board.rows
+
+
 def test_pages_follow_each_other_and_what_ends_first_can_come_first() -> None:
     """Every release is on exactly one page, in either order; an order nobody knows is refused."""
     rounds = [made(i, fresh_until=stamp(i * 7 % 13) if i % 3 else "") for i in range(120)]

@@ -19,6 +19,7 @@ from release_dossier.web import place as places
 from release_dossier.web import views
 from release_dossier.web.app import make_app
 from release_dossier.web.catalog import Catalog
+from release_dossier.web.comparing import Side, compared, markdown
 from release_dossier.web.exhibits import exhibit
 from release_dossier.web.pages.release import TABS
 from release_dossier.web.place import Place
@@ -347,3 +348,38 @@ def test_rules_are_linted_on_their_page(client: TestClient) -> None:
     lint = lambda service: client.get("/rules", params={"service": service}).text.split("<h2>Lint</h2>")[1].split("</section>")[0]  # noqa: E731
     assert "@identity, whom the trust document does not know" in lint("identity")
     assert "@identity" not in lint("trading")
+
+
+def test_rounds_of_one_version_have_names_of_their_own(client: TestClient, place: Place) -> None:
+    """Compare offers every round with a dossier by a name that is its own and says what it came to, and finds it by that name; a
+    round's page compares that round."""
+    rounds = [r for r in place.catalog.rounds.values() if r.dossier]
+    text = client.get("/compare").text
+    offered = re.findall(r'<option value="([^"]+)"(?: selected)?>([^<]+)</option>', text.partition('id="b"')[0])
+    assert len(offered) == len(rounds) == len({name for name, _ in offered}) == len({words for _, words in offered})
+    several = [name for name, _ in offered if ":" in name]
+    assert several, "the demo has a release that went round"
+    early = next(r for r in rounds if several[0] == f"{r.service}@{r.version}:{r.dossier[7:15]}")
+    name = several[0].partition(":")[0]
+    both = client.get("/compare", params={"a": several[0], "b": name}).text
+    assert f"From {several[0]} to {name}" in both
+    assert early.dossier[:19] in client.get("/compare.md", params={"a": several[0], "b": name}).text
+    shown = client.get(f"/releases/{early.service}/{early.version}?change={early.change[7:23]}").text
+    assert f"/compare?b={early.service}%40{early.version}%3A{early.dossier[7:15]}" in shown
+
+
+def test_figures_of_two_services_say_whose_they_are(place: Place) -> None:
+    """A change of two services has two of many figures; no two lines of the comparison begin alike. With one, nothing is said."""
+
+    def facts(*services: str) -> list[str]:
+        sides = []
+        for r in [r for r in place.catalog.rounds.values() if r.dossier][-2:]:
+            d = place.read(r.dossier).statement.predicate
+            doubled = [{**e, "service": s} for e in d["evidence"] for s in services]
+            sides.append(Side(r.branch, r.dossier, {**d, "evidence": doubled}, None))
+        lines = markdown(*sides, compared(*sides)).partition("### Facts")[2].partition("###")[0].splitlines()
+        return [line.partition(": ")[0] for line in lines if line.startswith("- ")]
+
+    one, two = facts("trading"), facts("trading", "web")
+    assert len(two) == len(set(two)) == 2 * len(one) > 0
+    assert not any(" of " in x for x in one)

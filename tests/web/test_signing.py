@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+import shlex
 import subprocess
 import time
 from collections.abc import Callable
@@ -14,9 +15,12 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from release_dossier.trust.document import Key, Person
 from release_dossier.web.app import make_app
+from release_dossier.web.pages.signing import _key_file
 from release_dossier.web.place import Place
 from tests import needs
+from tests.town import Town
 
 
 def shown(page: str) -> dict[str, str]:
@@ -143,3 +147,94 @@ def test_a_waiver_is_asked_for_where_the_requirement_stands(desk: Desk) -> None:
     fields = desk.read(**words)
     assert desk.record(fields, desk.run(fields["command"], "dee")).status_code == 303
     assert (desk.row.waived, "latency" in [u.id for u in desk.row.unmet]) == (1, False)
+
+
+@pytest.mark.parametrize(
+    ("public", "file"),
+    [
+        ("ssh-ed25519 AAAA", "~/.ssh/id_ed25519"),
+        ("ssh-rsa AAAA", "~/.ssh/id_rsa"),
+        ("ecdsa-sha2-nistp384 AAAA", "~/.ssh/id_ecdsa"),
+        ("sk-ssh-ed25519@openssh.com AAAA", "~/.ssh/id_ed25519_sk"),
+    ],
+)
+def test_the_shown_command_takes_the_key_a_person_has(desk: Desk, public: str, file: str) -> None:
+    """Of the kind the trust document lists, where OpenSSH puts it; on this machine the one `init` made, and only there."""
+    person = Person("bo's", "Bo", (), (Key("k", public),))
+    made = desk.place.world().home / "keys" / "bo's"
+    assert _key_file(desk.place.world(), person, True) == file
+    made.parent.mkdir(exist_ok=True)
+    made.write_text("private")
+    assert shlex.split(_key_file(desk.place.world(), person, True)) == [str(made)]
+    assert _key_file(desk.place.world(), person, False) == file
+
+
+@needs.ssh_keygen
+def test_from_a_link_to_an_approval_with_what_the_pages_show(tmp_path: Path) -> None:
+    """A release that awaits approval leads to the tab, the tab to the words, the words to a command that works as it stands; once
+    signed it says what to ship. No word in it is left to be filled in but the key of a person who signs elsewhere."""
+    town = Town(tmp_path)
+    digest = town.assembled()
+    assert town.gate()["outcome"] == "DENY"
+    place = Place(town.repo, town.env, town.tick, time.monotonic)
+    client = TestClient(make_app(place), base_url="http://127.0.0.1", follow_redirects=False)
+    sign = re.search(r'<a class="button main" href="([^"]+)">Read and sign it</a>', client.get("/releases/shop/0.1.0").text)
+    assert sign
+    tab = client.get(html.unescape(sign[1])).text
+    assert f"dossier approve {digest[:19]} --as ann --role release-manager --key FILE" in tab
+    assert "Read and sign it" not in tab
+    fields = shown(client.get(f"/sign/{digest[7:]}", params={"seat": "ann/release-manager"}).text)
+    signature = subprocess.run(["sh", "-c", fields.pop("command")], check=True, capture_output=True, text=True).stdout
+    answer = client.post(f"/sign/{digest[7:]}/sign", data={**fields, "signature": signature})
+    assert answer.status_code == 303, answer.text
+    assert f"dossier release {digest[:19]}" in client.get(answer.headers["location"]).text
+
+
+@needs.ssh_keygen
+def test_a_signature_for_another_release_is_not_one_that_lapsed(tmp_path: Path) -> None:
+    """Who signed the release before may sign the next, and it says so; a signature for an earlier round of this one has lapsed."""
+    town = Town(tmp_path)
+    town.approve(town.assembled(), "release-manager")
+    town.gate()
+    town.dossier("release")
+    town.git("switch", "-qc", "fix/more")
+    place = Place(town.repo, town.env, town.tick, time.monotonic)
+    client = TestClient(make_app(place), base_url="http://127.0.0.1")
+    for n, words in enumerate(("may sign", "lapsed: signed for dossier")):
+        town.write("app/pay.py", f"def pay(x):\n    return int(x) + {n}\n")
+        town.commit("more")
+        digest = town.assembled()
+        assert [len(t["refused"]) for t in town.gate()["approvals"]] == [n + 1]
+        page = client.get("/releases/shop/0.1.1?tab=approvals").text
+        matrix = page.partition("Who signed")[2].partition("</table>")[0]
+        assert words in re.sub(r"\s+", " ", matrix), matrix
+        town.approve(digest, "release-manager")
+
+
+@needs.ssh_keygen
+def test_the_first_seat_is_one_whose_approval_counts(tmp_path: Path) -> None:
+    """Whoever wrote the change comes last and is told they may only reject; no command is shown for them, nor for who signed already."""
+    town = Town(tmp_path)
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / "bea")], check=True)
+    town.git("switch", "-q", "main")
+    more = ("--person", "bea", "--name", "Bea", "--role", "release-manager", "--public", str(tmp_path / "bea.pub"))
+    town.dossier("trust", "propose", *more, "--key", str(town.key))
+    town.write("dossier.toml", town.read("dossier.toml").replace('mode = "solo"', 'mode = "team"'))
+    town.commit("a team")
+    town.git("switch", "-q", "fix/rounding")
+    town.git("rebase", "-q", "main")
+    digest = town.assembled()
+    town.gate()
+    place = Place(town.repo, town.env, town.tick, time.monotonic)
+    client = TestClient(make_app(place), base_url="http://127.0.0.1")
+
+    def seats() -> tuple[list[str], list[str]]:
+        tab = client.get("/releases/shop/0.1.0?tab=approvals").text.partition('id="sign"')[2]
+        return re.findall(r"<option value=\"[^\"/]+/[^\"]+\">([^<]+)</option>", tab), re.findall(r"--as (\w+) --role", tab)
+
+    assert seats() == (["bea, release-manager", "ann, release-manager (wrote or owns it: may only reject)"], ["bea"] * len(seats()[1]))
+    assert seats()[1]
+    town.dossier("approve", digest, "--as", "bea", "--role", "release-manager", "--key", str(tmp_path / "bea"))
+    town.gate()
+    assert "bea, release-manager (signed already)" in seats()[0]
+    assert not seats()[1]

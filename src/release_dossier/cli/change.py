@@ -101,7 +101,7 @@ def _words(digest: str, c: Change, guessed: tuple[str, ...]) -> str:
         f"  owner      {c.owner}; authors: {authors}",
         f"  services   {services}",
         *(
-            f"  guess      {name}: the patch after its newest tag, 0.1.0 without one; --service {name}=VERSION names another"
+            f"  guess      {name}: its build file's, else the patch after its newest tag, 0.1.0 without one; or --service {name}=VERSION"
             for name in guessed
         ),
         f"  scope      {len(c.scope.inside)} of {len(c.files)} files inside, {len(c.scope.outside)} outside, "

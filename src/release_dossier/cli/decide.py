@@ -11,7 +11,7 @@ from release_dossier.errors import EXIT_CORRUPT, EXIT_DENIED, counted
 
 if TYPE_CHECKING:
     from release_dossier.dossier import Dossier
-    from release_dossier.gate import Decision
+    from release_dossier.gate import Decision, Signers
 
 
 @click.command()
@@ -66,7 +66,7 @@ def _assembled(digest: str, d: Dossier) -> str:
 @edge.json_option
 def gate(digest: str | None, at: str | None, as_json: bool) -> int:
     """Decide about a dossier (the newest of this branch when none is named). Exit 0 on ALLOW, 10 on DENY."""
-    from release_dossier.steps.decide import decide_dossier, decided_before, newest_dossier
+    from release_dossier.steps.decide import decide_dossier, decided_before, newest_dossier, signers
 
     world = edge.open_world()
     named = world.store.find(digest) if digest else newest_dossier(world)
@@ -74,7 +74,7 @@ def gate(digest: str | None, at: str | None, as_json: bool) -> int:
     before, outcome = decided_before(world, dossier.change.branch, decision_digest)
     news = {"before": {"digest": before, "outcome": outcome}, "changed": outcome != decision.outcome}
     value = {"decision": decision_json(decision_digest, decision), **news}
-    edge.emit(value, as_json, lambda: decision_words(decision, dossier, decision_digest))
+    edge.emit(value, as_json, lambda: decision_words(decision, dossier, decision_digest, signers(world, decision, dossier)))
     return 0 if decision.outcome == "ALLOW" else EXIT_DENIED
 
 
@@ -85,12 +85,16 @@ def decision_json(digest: str, decision: Decision) -> dict[str, Any]:
     return {**msgspec.to_builtins(decision), "digest": digest}
 
 
-def decision_words(decision: Decision, dossier: Dossier, digest: str) -> str:
+def decision_words(decision: Decision, dossier: Dossier, digest: str, signers: Signers) -> str:
     """The decision for people, coloured on a terminal."""
     from release_dossier.gate import explain
 
     paints = {word: paint for word, (_, paint) in edge.SIGNS.items()} | {"ALLOW": "green", "DENY": "red"}
-    text = explain(decision, dossier, lambda words, state: edge.colour(words, paints.get(state, "white"), bold=state in ("ALLOW", "DENY")))
+
+    def paint(words: str, state: str) -> str:
+        return edge.colour(words, paints.get(state, "white"), bold=state in ("ALLOW", "DENY"))
+
+    text = explain(decision, dossier, paint, signers)
     return text + (f"\ndecision {digest}" if digest else "\nhypothetical: nothing was stored")
 
 
@@ -103,13 +107,18 @@ def run(issue: str | None, owner: str | None, services: tuple[str, ...], as_json
     """Open to gate in one go for the current branch; evidence that is fresh and about this fingerprint is kept."""
     from release_dossier.cli.change import read_issue, versions_of
     from release_dossier.cli.collect import progress
+    from release_dossier.steps.decide import signers
     from release_dossier.steps.run import run as run_all
 
     world = edge.open_world()
     scoped = read_issue(issue) if issue else None
     done = run_all(world, scoped, owner, versions_of(services), edge.now, progress(), edge.note if not as_json else lambda _: None)
     value = {"decision": decision_json(done.decision_digest, done.decision), "stages": list(done.stages)}
-    edge.emit(value, as_json, lambda: decision_words(done.decision, done.dossier, done.decision_digest))
+    edge.emit(
+        value,
+        as_json,
+        lambda: decision_words(done.decision, done.dossier, done.decision_digest, signers(world, done.decision, done.dossier)),
+    )
     return 0 if done.decision.outcome == "ALLOW" else EXIT_DENIED
 
 

@@ -21,16 +21,15 @@ def release(digest: str | None, services: tuple[str, ...], commit: str | None, p
     import msgspec
 
     from release_dossier.cli.decide import decision_json, decision_words
-    from release_dossier.steps.decide import newest_dossier
+    from release_dossier.steps.decide import newest_dossier, signers
     from release_dossier.steps.release import release as release_dossier
 
     world = edge.open_world()
     named = world.store.find(digest) if digest else newest_dossier(world)
     decision_digest, decision, dossier, done = release_dossier(world, named, services=services, commit=commit, push=push)
     if not done:
-        edge.emit(
-            {"decision": decision_json(decision_digest, decision)}, as_json, lambda: decision_words(decision, dossier, decision_digest)
-        )
+        value = {"decision": decision_json(decision_digest, decision)}
+        edge.emit(value, as_json, lambda: decision_words(decision, dossier, decision_digest, signers(world, decision, dossier)))
         return EXIT_DENIED
     made = [
         {**msgspec.to_builtins(d.release), "digest": d.digest, "log_index": d.log_index, "fresh": d.fresh, "pushed": d.pushed} for d in done

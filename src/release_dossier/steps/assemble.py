@@ -321,7 +321,7 @@ def _found_risks(attempts: Sequence[Attempt]) -> tuple[Risk, ...]:
     for (service, name), a in sorted(last.items()):
         if a.verdict == "fail":
             words = a.counterexamples[0].text if a.counterexamples else f"{name} failed"
-            out.append(Risk(id=f"found-{name}-{service}", text=words, severity="high", source="found"))
+            out.append(Risk(id=f"{service}/{name}", text=words, severity="high", source="found"))
     return tuple(out)
 
 

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import datetime
 from operator import attrgetter
 
@@ -17,8 +18,9 @@ from release_dossier.digest import canonical
 from release_dossier.dossier import Attempt, Dossier
 from release_dossier.errors import Corrupt, Refused
 from release_dossier.evidence.statement import Evidence
-from release_dossier.gate import Decision, decide, rework
+from release_dossier.gate import NO_ONE, Decision, asked_of_people, authors_of, decide, rework
 from release_dossier.project import SETTINGS_FILE
+from release_dossier.rules.packs import thaw
 from release_dossier.steps.aside import Aside
 from release_dossier.steps.world import LOG_REF, World
 from release_dossier.trust.log import Entry, extends, parse_checkpoint, root_of
@@ -65,9 +67,27 @@ def decide_dossier(world: World, digest: str, at: datetime | None = None) -> tup
     statement = decision_statement(world.trust.project, decision, dossier)
     with world.store.lock():
         world.record(statement, change=dossier.change_digest, key=digest)
-    (world.home / "rework.md").write_text(rework(decision, dossier), encoding="utf-8")
+    (world.home / "rework.md").write_text(rework(decision, dossier, signers(world, decision, dossier)), encoding="utf-8")
     publish_checkpoint(world)
     return statement.digest, decision, dossier
+
+
+def signers(world: World, decision: Decision, dossier: Dossier) -> dict[str, tuple[str, str]]:
+    """Who alone can sign in each missing role, with the key `init` made for them when it is in this checkout; nobody as `NO_ONE`."""
+    found = {}
+    rules = {a.role: a for a in asked_of_people(thaw(dossier.rules), dossier)}
+    barred = frozenset() if dossier.change.mode == "solo" else authors_of(dossier)
+    for t in decision.approvals:
+        rule = rules.get(t.role)  # the owners of a service are found by its owners, not by a role: they are not looked for here
+        if not t.missing or rule is None:
+            continue
+        able = [p.id for p in world.trust.document.people if t.role in p.roles and not (rule.not_author and p.id in barred)]
+        if not able:
+            found[t.role] = NO_ONE
+        if len(able) == 1:
+            key = world.home / "keys" / able[0]
+            found[t.role] = (able[0], os.path.relpath(key, world.repo.root) if key.is_file() else "FILE")
+    return found
 
 
 def decision_statement(project: str, decision: Decision, dossier: Dossier) -> Statement:

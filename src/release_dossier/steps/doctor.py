@@ -110,13 +110,20 @@ def _keys(world: World, say: object) -> None:
         say("producer key", "pass", f"{signer.key_id} is producer {producer.id}")
     roles = {r for p in world.trust.document.people for r in p.roles}
     missing = {"trust-root", "release-manager", "ops"} - roles
-    say(
-        "people",
-        "warn" if missing else "pass",
-        f"{len(world.trust.document.people)} {'person' if len(world.trust.document.people) == 1 else 'people'}"
-        + (f"; nobody is {', '.join(sorted(missing))}" if missing else ""),
-        "dossier trust propose" if missing else "",
-    )
+    known = len(world.trust.document.people)
+    people = "1 person" if known == 1 else f"{known} people"
+    alone = known == 1 and _mode(world) == "team"
+    words = [f"nobody is {', '.join(sorted(missing))}"] if missing else []
+    words += ["in a team nobody approves a change of their own, so nothing one person wrote can be released"] if alone else []
+    help = "dossier trust propose --person WHO --role release-manager --public THEIRS.pub --key FILE" if words else ""
+    say("people", "warn" if words else "pass", "; ".join((people, *words)), help)
+
+
+def _mode(world: World) -> str:
+    """Solo or team, as the protected branch says; empty where it says nothing."""
+    ref = world.protected_ref()
+    found = world.settings_at(ref) if world.repo.exists(ref) else None
+    return found[0].project.mode if found else ""
 
 
 def _log(world: World, say: object) -> None:

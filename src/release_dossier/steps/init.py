@@ -33,6 +33,12 @@ from release_dossier.trust.statement import PAYLOAD_TYPE
 
 ALL_ROLES = ("trust-root", "release-manager", "ops", "risk-owner", "rule-owner")
 
+# A team of which the trust document knows one person can release nothing that person wrote: said while it is easily mended.
+SECOND = (
+    "in a team another signs what you write: dossier trust propose --person WHO --role release-manager --public THEIRS.pub --key {key}"
+    ' (or set mode = "solo")'
+)
+
 
 class Initialised(msgspec.Struct, frozen=True):
     """What init wrote, guessed and asks for next."""
@@ -103,9 +109,10 @@ def init(start: Path, environ: Mapping[str, str], now: datetime, profile: str | 
                 if profile or any(p.kind == "tests" for p in found.plans)
                 else ("no tests were found: plan them, [[evidence]] in dossier.toml",)
             ),
+            *((SECOND.format(key=os.path.relpath(key_file, root)),) if mode == "team" else ()),
             f"git add {SETTINGS_FILE} {TRUST_FILE} && git commit -m 'release dossier project'"
             + (f" && git push {remote} {protected}" if remote else ""),
-            f"then work on a branch made from {protected} and: dossier open --issue FILE",
+            f"then work on a branch made from {protected} and: dossier run --issue FILE --owner {person}",
         ),
         project=statement.digest,
         person=person,

@@ -83,6 +83,16 @@ def _released(world: World, name: str) -> str | None:
     return None
 
 
+def _assembled(world: World, name: str) -> str | None:
+    """The newest dossier about `service@version`, None where there is none."""
+    for e in reversed(world.store.entries()) if "@" in name else ():
+        if e.type == "dossier":
+            services = world.statement(e.digest, "dossier").predicate["change"]["services"]
+            if name in (f"{s['name']}@{s['version']}" for s in services):
+                return e.digest
+    return None
+
+
 def last_decision(world: World, dossier: str) -> dict[str, Any] | None:
     """What was last decided about a dossier, None where nothing was."""
     entry = next((e for e in reversed(world.store.entries()) if e.type == "decision" and e.key == dossier), None)
@@ -90,8 +100,15 @@ def last_decision(world: World, dossier: str) -> dict[str, Any] | None:
 
 
 def dossier_of(world: World, name: str) -> tuple[str, Dossier]:
-    """The dossier a digest, a release (`service@version`) or a tag names."""
-    digest = _released(world, name) or world.store.find(name)
+    """The dossier a digest, a tag or `service@version` names: the one that was released, else the newest of that version. An earlier
+    round of it goes by `service@version:DIGEST`, as the pages call it.
+    """
+    mark = name.partition(":")[2] if "@" in name else ""
+    digest = world.store.find(mark) if mark else _released(world, name) or _assembled(world, name)
+    if digest is None and "@" in name:
+        found = "no release and no dossier of this name"
+        raise Refused("look.no-release", at=name, found=found, expected="service@version of one in the list", help="dossier list")
+    digest = digest or world.store.find(name)
     entry = next(e for e in world.store.entries() if e.digest == digest)
     if entry.type in ("decision", "release"):
         digest = str(world.statement(digest, entry.type).predicate["dossier"])

@@ -16,7 +16,8 @@ import msgspec
 from release_dossier.change import Author, Change, ChangedService, Issue
 from release_dossier.digest import digest_of
 from release_dossier.errors import Refused
-from release_dossier.fingerprint import TreeFile, fingerprint, shipped
+from release_dossier.fingerprint import fingerprint, shipped
+from release_dossier.guess import declared_version
 from release_dossier.issue import ScopedIssue, bind_scope
 from release_dossier.project import SETTINGS_FILE, Service, Settings, parse_settings
 from release_dossier.rules.packs import Asked, freeze, load
@@ -237,7 +238,8 @@ def _owner(world: World, owner: str) -> str:
             help=f"--owner {known[0]}, or a line under ## Owner in the issue",
         )
     if world.trust.person(owner.lstrip("@")) is None:
-        meant = next((k for k in known if k.lower() == owner.lstrip("@").lower()), "")
+        asked = owner.lstrip("@").lower()
+        meant = next((p.id for p in world.trust.document.people if asked in (p.id.lower(), p.name.lower())), "")
         raise Refused(
             "change.owner-unknown",
             at="owner",
@@ -280,7 +282,9 @@ def _services(
             expected="a file of a service, or --service NAME=VERSION",
         )
     return tuple(
-        ChangedService(s.name, versions.get(s.name) or next_version(world, s), _fingerprint(s, settings, tree), s.criticality, s.owners)
+        ChangedService(
+            s.name, versions.get(s.name) or next_version(world, s, head), fingerprint(s, settings.service, tree), s.criticality, s.owners
+        )
         for s in touched
     )
 
@@ -289,18 +293,17 @@ def _touches(service: Service, settings: Settings, path: str) -> bool:
     return shipped(service, settings.service, path)
 
 
-def _fingerprint(service: Service, settings: Settings, tree: tuple[TreeFile, ...]) -> str:
-    return fingerprint(service, settings.service, tree)
-
-
-def next_version(world: World, service: Service) -> str:
-    """The patch after the newest tag of the service's train, `0.1.0` where there is none."""
+def next_version(world: World, service: Service, head: str) -> str:
+    """What the service's build file says at `head` if that is after its newest tag; else the patch after that tag, `0.1.0` without one."""
     before, after = service.tag.split("{version}")
     numbers = []
     for tag in world.repo.text("tag", "--list", f"{before}*{after}").splitlines():
         parts = tag[len(before) : len(tag) - len(after) if after else None].split(".")
         if len(parts) == 3 and all(p.isdecimal() for p in parts):
             numbers.append(tuple(int(p) for p in parts))
+    said = declared_version(service.paths, lambda f: world.repo.file_at(head, f))
+    if said and tuple(map(int, said.split("."))) > max(numbers, default=(0, 0, 0)):
+        return said
     if not numbers:
         return "0.1.0"
     major, minor, patch = max(numbers)

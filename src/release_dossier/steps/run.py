@@ -46,7 +46,10 @@ def run(
 
     if issue is not None:
         digest, change, warnings = open_change(world, issue, base=None, head=None, owner=owner, versions=versions)
-        stage("open", "; ".join([f"change {digest[:19]}… with {counted(len(change.files), 'file')}", *warnings]))
+        becomes = ", ".join(f"{s.name} → {s.version}" for s in change.services)
+        guessed = " ".join(f"--service {s.name}=VERSION" for s in change.services if s.name not in versions)
+        guess = [f"the version is a guess, {guessed} names another"] if guessed else []
+        stage("open", "; ".join([f"change {digest[:19]}… with {counted(len(change.files), 'file')}: {becomes}", *guess, *warnings]))
     else:
         digest, change = world.open_change()
         if change.head == world.repo.resolve("HEAD"):

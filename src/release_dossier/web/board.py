@@ -8,7 +8,7 @@ leave under all the other facets.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 
@@ -83,10 +83,15 @@ def _rank(r: Round) -> tuple[bool, int]:
 class Board:
     """The releases as they are at `now`; good until `until`, when the next of them changes its status or age."""
 
-    def __init__(self, rounds: Iterable[Round], now: datetime) -> None:
+    def __init__(self, rounds: Sequence[Round], now: datetime) -> None:
         self.rows = releases(rounds)[::-1]
         self.all = (1 << len(self.rows)) - 1
-        self._texts = [_text(r) for r in self.rows]
+        listed = {(r.change, r.service) for r in self.rows}
+        earlier: dict[tuple[str, str], list[str]] = {}
+        for r in rounds:
+            if (r.change, r.service) not in listed:
+                earlier.setdefault((r.service, r.version), []).append(_marks(r))
+        self._texts = ["\n".join((_text(r), *earlier.get((r.service, r.version), ()))) for r in self.rows]
         self.masks: dict[str, dict[str, int]] = {f: {} for f in FACETS}
         turns: list[str] = []
         bits: dict[tuple[str, str], list[int]] = {}
@@ -174,7 +179,12 @@ def _values(r: Round, now: datetime) -> Iterator[tuple[str, str]]:
 def _text(r: Round) -> str:
     """What search looks in, a line each."""
     names = (f"{r.service}@{r.version}", r.tag, r.branch, r.issue, r.issue_title, r.owner, *r.owners, *r.signers, r.objective)
-    return "\n".join((*names, r.head, r.commit, r.change, r.dossier, r.decision, r.release)).casefold()
+    return "\n".join((*names, _marks(r))).casefold()
+
+
+def _marks(r: Round) -> str:
+    """Its commits and digests: by those of an earlier round, as an issue quotes them, the release is found as well."""
+    return "\n".join((r.head, r.commit, r.change, r.dossier, r.decision, r.release))
 
 
 def _mask(bits: Iterable[int], size: int) -> int:

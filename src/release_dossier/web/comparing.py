@@ -38,6 +38,7 @@ def compared(a: Side, b: Side) -> dict[str, Any]:
         "objective": (x.change.objective, y.change.objective),
         "evidence": _pairs(ex, ey, "absent"),
         "facts": [f for f in facts if f["before"] != f["after"]],
+        "services": sorted({f["service"] for f in facts}),
         "facts_same": sum(f["before"] == f["after"] for f in facts),
         "requirements": _pairs(rx, ry, "not asked"),
         "approvals": _sets(_signers(a.decision), _signers(b.decision)),
@@ -91,7 +92,11 @@ def markdown(a: Side, b: Side, c: Mapping[str, Any], paying: Paying | None = Non
         lines += [f"- {_plain(p['name'])} of {_plain(p['service'])}: {p['a']} → **{p['b']}**" for p in c[key]["differ"]] or [f"- {none}"]
         lines.append("")
     lines.append(f"### Facts ({c['facts_same']} the same)")
-    lines += [f"- {_plain(f['evidence'])} {_plain(f['fact'])}: {fact_words(f)}" for f in c["facts"]] or ["- the same"]
+    several = len(c["services"]) > 1
+    for f in c["facts"]:
+        whose = f" of {_plain(f['service'])}" if several else ""
+        lines.append(f"- {_plain(f['evidence'])}{whose} {_plain(f['fact'])}: {fact_words(f)}")
+    lines += [] if c["facts"] else ["- the same"]
     lines.append("")
     for title, key in (("Files", "scope"), ("Approvals", "approvals"), ("Owners", "owners"), ("Risks", "risks")):
         part = c[key]

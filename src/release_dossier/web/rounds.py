@@ -73,6 +73,11 @@ class Round(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     after: tuple[str, ...] = ()  # what people said since the decision: decide again
 
 
+def release_name(r: Round, listed: bool) -> str:
+    """What a round is called where rounds stand side by side: the one its release is `listed` by has the release's name alone."""
+    return f"{r.service}@{r.version}" if listed else f"{r.service}@{r.version}:{r.dossier[7:15]}"
+
+
 def opened(digest: str, n: int, at: str, change: Mapping[str, Any]) -> list[Round]:
     """The rounds a change begins, one for each service it touches."""
     issue = change["issue"]

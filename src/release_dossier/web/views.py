@@ -251,9 +251,10 @@ def sentence(r: Round, needs: list[dict[str, Any]], now: datetime) -> Said:
     status = status_at(r, now)
     ending = min((n for n in needs if n["hold"] and n["hold"].state != "ended"), key=lambda n: str(n["expires_at"]), default=None)
     ended = [n["id"] for n in needs if n["hold"] and n["hold"].state == "ended"]
-    clock = f" {ending['id']} {ending['hold'].words}." if ending and status in ("allowed", "unsigned", "blocked") else ""
+    clock = f" The evidence of {ending['id']} {ending['hold'].words}." if ending and status in ("allowed", "unsigned", "blocked") else ""
     if ended:
-        which = ", ".join(ended[:3]) + (f" and {len(ended) - 3} more" if len(ended) > 3 else "")
+        named = [*ended[:3], *([f"{len(ended) - 3} more"] if len(ended) > 3 else [])]
+        which = " and ".join([", ".join(named[:-1]), named[-1]] if len(named) > 1 else named)
         clock = f" Since it was decided, the time of {which} has run out.{clock}"
     said = _said(r, status, needs, now)
     return msgspec.structs.replace(said, words=said.words + clock)
@@ -272,8 +273,7 @@ def _said(r: Round, status: str, needs: list[dict[str, Any]], now: datetime) -> 
         case "unsigned":
             left = r.needed - r.signed
             words = f"Every requirement is met; {left} of {r.needed} approvals {'is' if left == 1 else 'are'} missing."
-            command = f"dossier approve {r.dossier[:19]} --as PERSON --role ROLE --key FILE"
-            return Said(words, "Sign it on the tab Approvals, or:", command, "approvals")
+            return Said(words, "Read and sign it", tab="approvals")
         case "blocked":
             return _blocked(needs)
         case "undecided" if r.dossier:
@@ -430,7 +430,8 @@ def _change(d: Mapping[str, Any] | None) -> str:
 
 
 def matrix(dossier: Mapping[str, Any], decision: Mapping[str, Any] | None, trust: Trust) -> dict[str, Any]:
-    """Role × person: who signed, whose word lapsed and why, who could still sign. The owners of each service are a role of their own."""
+    """Role × person: who signed, whose word lapsed and why, who could still sign; then the seats, those whose approval would count first.
+    The owners of each service are a role of their own."""
     tallies = {t["role"]: t for t in (decision["approvals"] if decision else ())}
     change, people = dossier["change"], trust.document.people
     solo = change["mode"] == "solo"
@@ -445,8 +446,13 @@ def matrix(dossier: Mapping[str, Any], decision: Mapping[str, Any] | None, trust
         t = tallies.get(label, {"counted": (), "refused": (), "needed": rule["count"], "missing": rule["count"]})
         cells = [_seat(p.id, p.id in able, rule, t, not solo and p.id in authors) for p in people]
         rows.append({"role": label, "needed": t["needed"], "have": min(len(t["counted"]), t["needed"]), "cells": cells})
-        seats += [{"person": p.id, "role": rule["role"], "label": label} for p in people if p.id in able]
-    return {"people": [p.id for p in people], "rows": rows, "seats": seats}
+        signed = {c["person"] for c in t["counted"]}
+        for p in people:
+            if p.id in able:
+                barred = rule["not_author"] and not solo and p.id in authors
+                why = "wrote or owns it: may only reject" if barred else "signed already" if p.id in signed else ""
+                seats.append({"person": p.id, "role": rule["role"], "label": label, "why_not": why})
+    return {"people": [p.id for p in people], "rows": rows, "seats": sorted(seats, key=lambda s: bool(s["why_not"]))}
 
 
 def _seats(dossier: Mapping[str, Any], trust: Trust, solo: bool) -> Iterable[tuple[str, Mapping[str, Any], frozenset[str]]]:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import PlainTextResponse, Response
 
 from release_dossier.errors import Refused
+from release_dossier.web.board import status_at
 from release_dossier.web.comparing import Side, compared, fact_words, markdown, paying_words
 from release_dossier.web.pages.release import documents
 from release_dossier.web.paper import address, page, place_of
 from release_dossier.web.paying import Paying, paid_differently
 from release_dossier.web.place import Place
-from release_dossier.web.rounds import Round
+from release_dossier.web.rounds import Round, release_name
 
 router = APIRouter()
+Names = dict[str, Round]
 CHOICES_MAX = 400  # releases offered in a picker, the newest first; a name typed into the address reaches the others
 
 
@@ -24,10 +28,10 @@ def compare(request: Request, a: str = "", b: str = "") -> Response:
     """From `a` (default: the release before that passed) to `b` (default: the newest)."""
     place = place_of(request)
     now = place.clock()
-    rows = [r for r in place.board(now).rows if r.dossier]
-    right = _named(rows, b) if b else next(iter(rows), None)
-    left = _named(rows, a) if a else _passed_before(rows, right)
-    one, two = _side(place, left), _side(place, right)
+    rows, names = _choices(place, now)
+    right = _named(names, b) if b else next(iter(rows), None)
+    left = _named(names, a) if a else _passed_before(rows, right)
+    one, two = _side(place, left, names), _side(place, right, names)
     found = compared(one, two) if one and two else None
     paying = _paying(place, left, right, one, two) if left and right and one and two else None
     return page(
@@ -35,15 +39,15 @@ def compare(request: Request, a: str = "", b: str = "") -> Response:
         "compare.html",
         now,
         section="/compare",
-        title=f"{_name(left)} beside {_name(right)}" if left and right else "Compare",
-        choices=[_name(r) for r in rows[:CHOICES_MAX]],
-        a=_name(left),
-        b=_name(right),
+        title=f"{one.name} beside {two.name}" if one and two else "Compare",
+        choices=[(name, _in_words(r, name, now)) for name, r in islice(names.items(), CHOICES_MAX)],
+        a=one.name if one else "",
+        b=two.name if two else "",
         c=found,
         words=fact_words,
         paying_words=paying_words,
         text=markdown(one, two, found, paying) if found and one and two else "",
-        plain=address("/compare.md", a=_name(left), b=_name(right)),
+        plain=address("/compare.md", a=one.name if one else "", b=two.name if two else ""),
         payouts=_payouts(one, two) if one and two else [],
         paying=paying,
     )
@@ -53,21 +57,38 @@ def compare(request: Request, a: str = "", b: str = "") -> Response:
 def as_markdown(request: Request, a: str, b: str) -> Response:
     """The same as Markdown."""
     place = place_of(request)
-    rows = [r for r in place.board(place.clock()).rows if r.dossier]
-    first, second = _named(rows, a), _named(rows, b)
-    left, right = _side(place, first), _side(place, second)
+    _, names = _choices(place, place.clock())
+    first, second = _named(names, a), _named(names, b)
+    left, right = _side(place, first, names), _side(place, second, names)
     assert left is not None
     assert right is not None
     paying = _paying(place, first, second, left, right)
     return PlainTextResponse(markdown(left, right, compared(left, right), paying), media_type="text/markdown; charset=utf-8")
 
 
-def _named(rows: list[Round], name: str) -> Round:
+def _choices(place: Place, now: datetime) -> tuple[list[Round], Names]:
+    """The releases with a dossier, and every round with one, newest first, by the name it goes by here.
+
+    A release's round is called service@version; another round of the same version has the beginning of its dossier's digest after it.
+    """
+    rows = [r for r in place.board(now).rows if r.dossier]
+    listed = {(r.change, r.service) for r in rows}
+    others = [r for r in place.catalog.rounds.values() if r.dossier and (r.change, r.service) not in listed]
+    rounds = sorted([*rows, *others], key=lambda r: r.n, reverse=True) if others else rows
+    return rows, {release_name(r, (r.change, r.service) in listed): r for r in rounds}
+
+
+def _in_words(r: Round, name: str, now: datetime) -> str:
+    """A round in the picker: its name, what it came to, and when."""
+    return f"{name} · {status_at(r, now)} {r.updated_at[:10]}"
+
+
+def _named(names: Names, name: str) -> Round:
     """The release a name, a tag or the beginning of a digest says."""
     digits = name.removeprefix("sha256:")
-    found = next((r for r in rows if name in (f"{r.service}@{r.version}", r.tag)), None)
+    found = names.get(name) or next((r for r in names.values() if r.tag and r.tag == name), None)
     if found is None and len(digits) >= 8:
-        found = next((r for r in rows if any(d[7:].startswith(digits) for d in (r.dossier, r.decision, r.change) if d)), None)
+        found = next((r for r in names.values() if any(d[7:].startswith(digits) for d in (r.dossier, r.decision, r.change) if d)), None)
     if found is None:
         raise Refused("page.unknown", at=name, found="no such release with a dossier", expected="one of the list", help="dossier list")
     return found
@@ -81,16 +102,12 @@ def _passed_before(rows: list[Round], right: Round | None) -> Round | None:
     return next((r for r in older if r.status in ("released", "allowed")), next(iter(older), None))
 
 
-def _side(place: Place, r: Round | None) -> Side | None:
+def _side(place: Place, r: Round | None, names: Names) -> Side | None:
     if r is None:
         return None
     docs = documents(place, r)
     assert docs.closed is not None
-    return Side(_name(r), r.dossier, docs.closed, docs.decided)
-
-
-def _name(r: Round | None) -> str:
-    return f"{r.service}@{r.version}" if r else ""
+    return Side(next(name for name, x in names.items() if x is r), r.dossier, docs.closed, docs.decided)
 
 
 def _payouts(*sides: Side) -> list[dict[str, Any]]:
@@ -114,7 +131,7 @@ def _paying(place: Place, left: Round, right: Round, one: Side, two: Side) -> Pa
     a, b = (_payouts_evidence(place, s.dossier, r.service) for s, r in ((one, left), (two, right)))
     if b is None or left.service != right.service:
         return None
-    return paid_differently(place, a, b, (left.version, right.version), _name(right))
+    return paid_differently(place, a, b, (left.version, right.version), two.name)
 
 
 def _payouts_evidence(place: Place, dossier: dict[str, Any], service: str) -> dict[str, Any] | None:

@@ -15,10 +15,10 @@ from release_dossier.errors import DossierError, Refused
 from release_dossier.trust.log import Entry
 from release_dossier.web import pictures, views
 from release_dossier.web.board import status_at
-from release_dossier.web.catalog import Read, raw
-from release_dossier.web.paper import page, place_of, release_address
+from release_dossier.web.catalog import Read, raw, word
+from release_dossier.web.paper import address, page, place_of, release_address
 from release_dossier.web.place import Place
-from release_dossier.web.rounds import WORST_FIRST, Round
+from release_dossier.web.rounds import WORST_FIRST, Round, release_name
 
 router = APIRouter()
 TABS = (
@@ -85,6 +85,7 @@ def release(request: Request, service: str, version: str, tab: str = "summary", 
         said=views.sentence(r, needs, now),
         closed=views.closed(r),
         tab=tab,
+        compare=address("/compare", b=release_name(r, not kept)),
         tab_words=words,
         tabs=_tabs(place, r, docs, needs, len(mine)),
         position=mine.index(r) + 1,
@@ -292,10 +293,23 @@ def _cell(found: tuple[dict[str, Any], str, dict[str, Any]] | None, rule: dict[s
     return {"state": q["state"], "looked": views.looked(q["looked_at"], q["of"]), "observed": observed, "address": where}
 
 
+def _without_other_releases(place: Place, r: Round, decision: dict[str, Any]) -> dict[str, Any]:
+    """The decision without signatures for other releases: nobody's word about this one lapsed by them. Earlier rounds' stay."""
+    own = {x.change for x in place.catalog.rounds.values() if (x.service, x.version) == (r.service, r.version)}
+
+    def mine(digest: str) -> bool:
+        found = place.catalog.rows("select change from about where digest = ?", (raw(digest),))
+        return not found or word(found[0][0]) in own
+
+    tallies = [{**t, "refused": [x for x in t["refused"] if mine(x["statement"])]} for t in decision["approvals"]]
+    return {**decision, "approvals": tallies}
+
+
 def _approvals(place: Place, r: Round, docs: Documents, needs: list[dict[str, Any]], now: datetime) -> dict[str, Any]:
     if docs.closed is None:
         return {"matrix": None, "seats": [], "said_by": []}
-    matrix = views.matrix(docs.closed, docs.decided, place.ground().world.trust)
+    decided = _without_other_releases(place, r, docs.decided) if docs.decided else None
+    matrix = views.matrix(docs.closed, decided, place.ground().world.trust)
     return {"matrix": matrix, "seats": matrix["seats"], "said_by": _said(place, r)}
 
 

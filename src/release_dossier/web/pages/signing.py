@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import json
+import shlex
 from datetime import datetime, timedelta
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -24,6 +25,7 @@ from release_dossier.limits import CLOCK_SKEW_SECONDS_MAX
 from release_dossier.steps.decide import decide_dossier
 from release_dossier.steps.people import Draft, draft_approval, draft_rejection, draft_waiver, draft_withdrawal, record_signed
 from release_dossier.steps.world import World, instant
+from release_dossier.trust.document import Person
 from release_dossier.trust.dsse import Envelope, valid_keys
 from release_dossier.trust.keys import Key
 from release_dossier.trust.sshsig import NAMESPACE
@@ -35,7 +37,9 @@ from release_dossier.web.place import Place
 router = APIRouter()
 DRAFT_SECONDS_MAX = 900  # seconds between reading and signing
 UNTIL_DAYS = 7  # days an approval holds when nothing else is said, as on the command line
-_SIGN = f"ssh-keygen -Y sign -n {NAMESPACE} -f ~/.ssh/id_ed25519"
+_SIGN = f"ssh-keygen -Y sign -n {NAMESPACE} -f"
+# Where OpenSSH puts a key, by the first word of its public line.
+_USUAL = {"ssh-rsa": "id_rsa", "sk-ssh-ed25519@openssh.com": "id_ed25519_sk", "sk-ecdsa-sha2-nistp256@openssh.com": "id_ecdsa_sk"}
 WORDS = ("approval", "rejection", "withdrawal", "waiver")
 Text = Annotated[str, Form()]
 
@@ -77,6 +81,7 @@ def show(
     assert who is not None
     site = urlsplit(str(request.base_url)).hostname or ""
     passkeys = [k for k in who.keys if k.credential and _site(k) == site]
+    key_file = _key_file(world, who, request.state.who.via == "loopback")
     return page(
         request,
         "sign.html",
@@ -87,7 +92,7 @@ def show(
         at=world.stamp(),
         shown=msgspec.to_builtins(draft.record),
         text=json.dumps(json.loads(draft.statement.raw), indent=2, ensure_ascii=False),
-        command=f"printf %s {base64.b64encode(draft.message).decode()} | base64 -d | {_SIGN}",
+        command=f"printf %s {base64.b64encode(draft.message).decode()} | base64 -d | {_SIGN} {key_file}",
         challenge=_url64(challenge(draft.message)),
         credentials=" ".join(k.credential for k in passkeys),
         site=site,
@@ -202,6 +207,16 @@ def made(request: Request, person: Text, credential: Text) -> Response:
         named="",
         made={"line": f"{key.public} passkey:{key.credential}", "id": key.id, "file": f"{person}-passkey.pub"},
     )
+
+
+def _key_file(world: World, who: Person, here: bool) -> str:
+    """The file a person's key probably lies in, as a shell takes it: for a reader on this machine (`here`) the one `init` made, else
+    where OpenSSH puts a key of the kind the trust document lists."""
+    made = world.home / "keys" / who.id
+    if here and made.is_file():
+        return shlex.quote(str(made))
+    kinds = [k.public.split()[0] for k in who.keys if not k.credential]
+    return "~/.ssh/" + next((_USUAL.get(k, "id_ecdsa" if k.startswith("ecdsa-") else "id_ed25519") for k in kinds), "id_ed25519")
 
 
 def _draft(world: World, w: Wish) -> Draft:

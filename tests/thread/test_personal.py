@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import html
 import json
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi.testclient import TestClient
 
 from release_dossier import bundle
-from release_dossier.evidence.personal import commit
+from release_dossier.evidence.personal import commit, mark
 from release_dossier.evidence.reading import Counterexample, Fact, Reading
+from release_dossier.web.app import make_app
+from release_dossier.web.place import Place
 from tests.thread.test_erase import erase
 from tests.town import TESTS, Town
 
@@ -98,6 +103,23 @@ def test_erasing_a_value_keeps_the_old_decision_and_not_the_new(town: Town) -> N
     newer = town.dossier("assemble")["dossier"]
     attempt = next(a for a in town.dossier("show", newer["digest"])["predicate"]["evidence"] if a["name"] == "support")
     assert attempt["withheld"].startswith("erased by ann")
+
+
+def test_the_page_opens_what_lies_beside_and_says_what_was_erased(town: Town) -> None:
+    """The page of the evidence shows the name, opened; once erased, the commitment, and who erased it and why. Its raw statement never
+    shows it."""
+    e = brought(town, ("frank miller", False))
+    with TestClient(make_app(Place(town.repo, town.env, town.tick, time.monotonic)), base_url="http://127.0.0.1") as client:
+        address = f"/evidence/{e['digest'][7:]}"
+        assert "frank miller got no answer" in html.unescape(client.get(address).text)
+        raw = client.get(f"/d/{e['digest'][7:]}?raw").text
+        assert "frank miller" not in raw
+        gone = erase(town, e["facts"]["first"]["value"])
+        erase(town, gone["also_in"][0]["artifact"])
+        page = html.unescape(client.get(address).text)
+        assert "frank miller" not in page
+        assert f"{mark(gone['artifact'])} got no answer" in page
+        assert f"erased by ann: {gone['reason']}" in page
 
 
 @pytest.mark.parametrize(

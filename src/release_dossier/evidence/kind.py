@@ -45,7 +45,10 @@ def page(k: Kind) -> str:
     lines += ["| fact | unit | meaning |", "|---|---|---|", *(f"| `{n}` | {u} | {m} |" for n, u, m in k.facts), ""]
     if k.personal:
         words = ", ".join(f"`{n}`" for n in k.personal)
-        lines += [f"Personal, and a salted commitment in the statement: {words} of a counterexample. See [personal values](../personal.md).", ""]
+        lines += [
+            f"[Personal](../personal.md), so a commitment in the statement: {words} of a counterexample.",
+            "",
+        ]
     lines += [f"Read from: {', '.join(f'`{f}`' for f in k.formats)}.", ""]
     tried = [f"`{f}` {a if a == b else f'{a} to {b}'}" for f in k.formats if f in TRIED for a, b in [TRIED[f]]]
     lines += [

@@ -10,7 +10,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import msgspec
 
@@ -38,11 +39,11 @@ def commit(reading: Reading, details: tuple[str, ...], salt: Callable[[], str]) 
     used: dict[str, None] = {}
 
     def close(text: str) -> str:
-        def mark(m: re.Match[str]) -> str:
+        def closed(m: re.Match[str]) -> str:
             used[m[0]] = None
-            return f"[personal {sha256(openings[m[0]])[:23]}]"
+            return mark(sha256(openings[m[0]]))
 
-        return found.sub(mark, text)
+        return found.sub(closed, text)
 
     def close_fact(fact: Fact) -> Fact:
         if not isinstance(fact.value, str):  # a figure is computed; that it equals somebody's number says nothing
@@ -52,7 +53,7 @@ def commit(reading: Reading, details: tuple[str, ...], salt: Callable[[], str]) 
             return Fact(sha256(openings[fact.value]), UNIT)
         return msgspec.structs.replace(fact, value=close(fact.value))
 
-    closed = msgspec.structs.replace(
+    whole = msgspec.structs.replace(
         reading,
         cause=close(reading.cause),
         counterexamples=tuple(
@@ -62,7 +63,23 @@ def commit(reading: Reading, details: tuple[str, ...], salt: Callable[[], str]) 
         limits=tuple(close(x) for x in reading.limits),
         personal=(),
     )
-    return closed, tuple(openings[v] for v in used)
+    return whole, tuple(openings[v] for v in used)
+
+
+def mark(commitment: str) -> str:
+    """What stands in words for a value."""
+    return f"[personal {commitment[:23]}]"
+
+
+def opened(said: Any, values: Mapping[str, str]) -> Any:
+    """Plain data as a page shows it: marks and commitments replaced by the value, where `values` (commitment → value) has it."""
+    if isinstance(said, str):
+        for commitment, value in values.items():
+            said = said.replace(mark(commitment), value)
+        return values.get(said, said)
+    if isinstance(said, dict):
+        return {k: opened(v, values) for k, v in said.items()}
+    return [opened(v, values) for v in said] if isinstance(said, (list, tuple)) else said
 
 
 def _texts(reading: Reading) -> list[str]:

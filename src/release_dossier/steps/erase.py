@@ -55,7 +55,8 @@ def elsewhere(world: World, prefix: str) -> tuple[tuple[str, str], ...]:
     """
     digest, _ = _named(world, prefix)
     gone = erased(world)
-    every = {a.digest: a for e in world.store.entries() if e.type == "evidence" for a in world.said(e.digest, "evidence", Evidence).artifacts}
+    said = (world.said(e.digest, "evidence", Evidence) for e in world.store.entries() if e.type == "evidence")
+    every = {a.digest: a for e in said for a in e.artifacts}
     if every[digest].media_type != MEDIA_TYPE or digest in gone:
         return ()
     value = str(msgspec.json.decode(world.store.artifact(digest))["value"]).encode()

@@ -19,11 +19,11 @@ def propose(town: Town, *args: str) -> Any:
 def test_roles_and_kinds_of_a_producer_and_addresses_of_a_person(tmp_path: Path) -> None:
     """A producer gets roles and kinds and keeps them when a second key is added; a person's addresses can be listed, and bind co-authors."""
     town = Town(tmp_path)
-    one, two = (Path(town.dossier("key", "new", name)["key"]["file"] + ".pub") for name in ("lab", "lab2"))
+    one, two = (f"{town.dossier('key', 'new', name)['key']['file']}.pub" for name in ("lab", "lab2"))
     said = ("--producer-role", "load-lab", "--kind", "latency", "--kind", "benchmarks")
-    lab = next(p for p in propose(town, "--producer", "lab", "--public", str(one), *said)["producers"] if p["id"] == "lab")
+    lab = next(p for p in propose(town, "--producer", "lab", "--public", one, *said)["producers"] if p["id"] == "lab")
     assert (lab["roles"], lab["kinds"]) == (["load-lab"], ["latency", "benchmarks"])
-    lab = next(p for p in propose(town, "--producer", "lab", "--public", str(two))["producers"] if p["id"] == "lab")
+    lab = next(p for p in propose(town, "--producer", "lab", "--public", two)["producers"] if p["id"] == "lab")
     assert (lab["roles"], lab["kinds"], len(lab["keys"])) == (["load-lab"], ["latency", "benchmarks"], 2)
     ann = next(p for p in propose(town, "--person", "ann", "--email", "ann@work.example")["people"] if p["id"] == "ann")
     assert ann["emails"] == ["ann@work.example"]

@@ -65,7 +65,10 @@ def trust_show(as_json: bool) -> None:
             f"  a change needs {d.threshold} of the people with role trust-root",
         ]
         lines += [f"  person    {p.id} ({p.name}): {', '.join(p.roles)} · {', '.join(k.id for k in p.keys)}" for p in d.people]
-        lines += [f"  producer  {p.id}: {', '.join(p.kinds) or 'any kind'}{_roles(p.roles)} · {', '.join(k.id for k in p.keys)}" for p in d.producers]
+        lines += [
+            f"  producer  {p.id}: {', '.join(p.kinds) or 'any kind'}{_roles(p.roles)} · {', '.join(k.id for k in p.keys)}"
+            for p in d.producers
+        ]
         lines += [f"  revoked   {r.key} from {r.at}: {r.reason}" for r in d.revocations]
         return "\n".join(lines)
 
@@ -76,10 +79,10 @@ def trust_show(as_json: bool) -> None:
 @click.option("--person", metavar="ID", help="add or change this person")
 @click.option("--name", default="", metavar="WORDS")
 @click.option("--role", "roles", multiple=True, metavar="ROLE")
-@click.option("--email", "emails", multiple=True, metavar="ADDRESS", help="addresses git shows for this person; they replace the listed ones")
+@click.option("--email", "emails", multiple=True, metavar="ADDRESS", help="addresses git shows for this person, all of them")
 @click.option("--producer", metavar="ID", help="add or change this producer")
-@click.option("--producer-role", "producer_roles", multiple=True, metavar="ROLE", help="roles a rule may ask of it; they replace the listed ones")
-@click.option("--kind", "kinds", multiple=True, metavar="KIND", help="kinds it may produce; they replace the listed ones, none: any")
+@click.option("--producer-role", "producer_roles", multiple=True, metavar="ROLE", help="roles a rule may ask of it, all of them")
+@click.option("--kind", "kinds", multiple=True, metavar="KIND", help="kinds it may produce, all of them; none: any")
 @click.option("--public", type=click.Path(path_type=Path), metavar="FILE.pub", help="their public key")
 @click.option("--revoke", metavar="KEY-ID", help="a key that counts for nothing from now on")
 @click.option("--threshold", type=int, metavar="N", help="how many trust-root people must sign a change")

@@ -17,7 +17,7 @@ def propose(town: Town, *args: str) -> Any:
 
 
 def test_roles_and_kinds_of_a_producer_and_addresses_of_a_person(tmp_path: Path) -> None:
-    """A producer gets roles and kinds and keeps them when a second key is added; a person's addresses can be listed, and bind co-authors."""
+    """A producer gets roles and kinds and keeps them when a second key is added; addresses of a person can be listed."""
     town = Town(tmp_path)
     one, two = (f"{town.dossier('key', 'new', name)['key']['file']}.pub" for name in ("lab", "lab2"))
     said = ("--producer-role", "load-lab", "--kind", "latency", "--kind", "benchmarks")

@@ -22,7 +22,8 @@ from release_dossier.digest import canonical, parse_json
 from release_dossier.errors import DossierError
 from release_dossier.trust.document import Key, Person, Producer, Revocation, append_version, first_version, next_version, parse_chain
 from release_dossier.trust.dsse import pae, parse_envelope, seal, valid_keys
-from release_dossier.trust.keys import Signer, parse_private, parse_public
+from release_dossier.trust.keys import P256 as P256_KEY
+from release_dossier.trust.keys import SK_ED25519, SK_P256, Signer, ecdsa_with, parse_private, parse_public, passkey
 from release_dossier.trust.log import (
     Entry,
     Tree,
@@ -40,6 +41,7 @@ from release_dossier.trust.proof import parse_proof, proves, write_proof
 from release_dossier.trust.sshsig import armor_signature
 from release_dossier.trust.statement import PAYLOAD_TYPE, Statement, Subject, parse_statement, state
 from release_dossier.trust.tiles import Tile, bundle_of, hashes_in, tiles_between
+from release_dossier.trust.webauthn import assertion_text, challenge
 
 ROOT = Path(__file__).resolve().parent.parent
 PLACE = ROOT / "docs" / "vectors"
@@ -137,8 +139,54 @@ def ssh(s: Signer, st: Statement, namespace: str = "release-dossier") -> tuple[s
     return "sshsig", s.key_id, armor_signature(s, pae(PAYLOAD_TYPE, st.raw), namespace)
 
 
+SITE = "dossier.example"
+PASSKEYS = {"ES256": ec.derive_private_key(7, ec.SECP256R1()), "EdDSA": ed25519.Ed25519PrivateKey.from_private_bytes(bytes([8]) * 32)}
+
+
+def passkey_of(kind: str) -> Key:
+    """The key a trust document would list."""
+    public: Any = PASSKEYS[kind].public_key()
+    if kind == "EdDSA":
+        return passkey(SK_ED25519, public.public_bytes_raw(), SITE)
+    form = serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint
+    return passkey(SK_P256, public.public_bytes(*form), SITE)
+
+
+def asserted(kind: str, st: Statement, flags: int = 0x05, rest: bytes = b"", **more: Any) -> tuple[str, str, str]:
+    """What a browser returns for a statement, with these flags, extensions and words of client data."""
+    asked = base64.urlsafe_b64encode(challenge(pae(PAYLOAD_TYPE, st.raw))).decode().rstrip("=")
+    client = canonical({"type": "webauthn.get", "challenge": asked, "origin": f"https://{SITE}", "crossOrigin": False} | more)
+    data = hashlib.sha256(SITE.encode()).digest() + bytes([flags]) + (7).to_bytes(4, "big") + rest
+    signed, key = data + hashlib.sha256(client).digest(), PASSKEYS[kind]
+    made = key.sign(signed) if isinstance(key, ed25519.Ed25519PrivateKey) else key.sign(signed, ecdsa_with(P256_KEY, deterministic=True))
+    return "webauthn", passkey_of(kind).id, assertion_text(data, client, made)
+
+
+def passkey_cases(one: Statement) -> dict[str, tuple[tuple[str, str, str], ...]]:
+    """Assertions by name: those that count, and one for each thing that must not."""
+    good = asserted("ES256", one)
+    return {
+        "passkeys, ES256 and EdDSA": (good, asserted("EdDSA", one)),
+        "a passkey on a page below its site": (asserted("ES256", one, origin=f"https://people.{SITE}:8443"),),
+        "a passkey with extensions": (asserted("ES256", one, flags=0x85, rest=b"\xa0"),),
+        "a passkey over another statement": (asserted("ES256", statement(2)),),
+        "a passkey of nobody present": (asserted("ES256", one, flags=0x04),),
+        "a passkey of nobody verified": (asserted("ES256", one, flags=0x01),),
+        "a passkey at registration": (asserted("ES256", one, type="webauthn.create"),),
+        "a passkey on another site": (asserted("ES256", one, origin="https://dossier.example.attacker.test"),),
+        "a passkey on a site that ends alike": (asserted("ES256", one, origin=f"https://not{SITE}"),),
+        "a passkey on a page that is not secure": (asserted("ES256", one, origin=f"http://{SITE}"),),
+        "a passkey inside of another's page": (asserted("ES256", one, crossOrigin=True),),
+        "a passkey with bytes behind that no flag announces": (asserted("ES256", one, rest=b"\xa0"),),
+        "a passkey under another's name": (("webauthn", passkey_of("EdDSA").id, good[2]),),
+        "a passkey's assertion by a key that is none": (("webauthn", ANN.key_id, good[2]),),
+        "a passkey's assertion in another spelling": ((*good[:2], " " + good[2]),),
+    }
+
+
 def envelopes() -> list[dict[str, Any]]:
     known = {s.key_id: s.public for s in (ANN, BOB, RUNNER, P256, P384)}
+    with_passkeys = known | {k.id: k.public for k in map(passkey_of, PASSKEYS)}
     one = statement()
     message = pae(PAYLOAD_TYPE, one.raw)
 
@@ -182,15 +230,16 @@ def envelopes() -> list[dict[str, Any]]:
         "unused bits in base64": canonical({**text, "signatures": [{"keyid": "", "sig": "QR=="}]}),
         "no signature": canonical({**text, "signatures": []}),
         "a key twice": plain.replace(b'{"payload"', b'{"payload":"QQ==","payload"'),
-    }
+    } | {name: around(mine, typed=typed) for name, typed in passkey_cases(one).items()}
     return [
         {
             "name": name,
-            "keys": list(known.values()),
+            "keys": list(keys.values()),
             "envelope": b64(raw),
-            **said(lambda raw=raw: {"signers": sorted(valid_keys(parse_envelope(raw, "vector"), known, "vector"))}),
+            **said(lambda raw=raw, keys=keys: {"signers": sorted(valid_keys(parse_envelope(raw, "vector"), keys, "vector"))}),
         }
         for name, raw in cases.items()
+        for keys in [with_passkeys if "passkey" in name else known]
     ]
 
 

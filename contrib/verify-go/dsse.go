@@ -34,10 +34,13 @@ var words = []string{
 	"deployment", "posture", "bundle", "erasure",
 }
 
+var siteName = regexp.MustCompile(`\A[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*\z`)
+
 type publicKey struct {
 	kind string
 	blob []byte
 	key  crypto.PublicKey
+	site string // of a passkey: where it was made
 }
 
 func (k publicKey) id() string {
@@ -96,20 +99,21 @@ func parseBlob(blob []byte) (publicKey, error) {
 	r := &reader{b: blob}
 	kind := string(r.text())
 	var key crypto.PublicKey
+	site := ""
 	switch kind {
-	case "ssh-ed25519":
+	case "ssh-ed25519", "sk-ssh-ed25519@openssh.com":
 		point := r.text()
 		if len(point) != ed25519.PublicKeySize {
 			return publicKey{}, errors.New("no Ed25519 key")
 		}
 		key = ed25519.PublicKey(point)
-	case "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384":
+	case "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "sk-ecdsa-sha2-nistp256@openssh.com":
 		curve, on := elliptic.P256(), ecdh.P256()
 		if strings.HasSuffix(kind, "384") {
 			curve, on = elliptic.P384(), ecdh.P384()
 		}
 		name, point := string(r.text()), r.text()
-		if kind != "ecdsa-sha2-"+name {
+		if strings.TrimSuffix(strings.TrimPrefix(kind, "sk-"), "@openssh.com") != "ecdsa-sha2-"+name {
 			return publicKey{}, errors.New("another curve")
 		}
 		if _, err := on.NewPublicKey(point); err != nil { // uncompressed, and on the curve
@@ -126,14 +130,22 @@ func parseBlob(blob []byte) (publicKey, error) {
 	default:
 		return publicKey{}, fmt.Errorf("key type %q", kind)
 	}
+	if strings.HasPrefix(kind, "sk-") {
+		if site = string(r.text()); len(site) > 253 || !siteName.MatchString(site) {
+			return publicKey{}, errors.New("no passkey of a site")
+		}
+	}
 	if !r.end() {
 		return publicKey{}, errors.New("no public key")
 	}
-	return publicKey{kind, blob, key}, nil
+	return publicKey{kind, blob, key, site}, nil
 }
 
 // verifies is about DSSE signatures: Ed25519; ECDSA in DER or as a pair, with the curve's hash; RSA-PSS.
 func (k publicKey) verifies(signature, message []byte) bool {
+	if k.site != "" { // a passkey signs assertions and nothing else
+		return false
+	}
 	switch key := k.key.(type) {
 	case ed25519.PublicKey:
 		return len(signature) == ed25519.SignatureSize && ed25519.Verify(key, message, signature)
@@ -167,6 +179,9 @@ func (k publicKey) hash(message []byte) []byte {
 
 // verifiesSSH is about the signature blob inside an SSH signature.
 func (k publicKey) verifiesSSH(blob, signed []byte) bool {
+	if k.site != "" {
+		return false
+	}
 	r := &reader{b: blob}
 	algorithm, signature := string(r.text()), r.text()
 	if !r.end() {
@@ -302,7 +317,9 @@ func (e envelope) signers(known keyring) map[string]bool {
 		}
 	}
 	for _, s := range e.people {
-		if k, ok := known[s.keyid]; ok && s.kind == "sshsig" && sshSigned(string(s.raw), message, k) {
+		k, ok := known[s.keyid]
+		ssh := ok && s.kind == "sshsig" && sshSigned(string(s.raw), message, k)
+		if ssh || ok && s.kind == "webauthn" && signedByPasskey(s.raw, message, k) {
 			out[s.keyid] = true
 		}
 	}

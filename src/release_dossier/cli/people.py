@@ -96,11 +96,20 @@ def waive(digest: str, requirement: str, service: str, person: str, key: Path, r
 @click.argument("artifact")
 @_options(_as, _key, _reason, edge.json_option)
 def erase(artifact: str, person: str, key: Path, reason: str, as_json: bool) -> None:
-    """Remove an artifact for good. Decisions that stood on it show it as withheld; new ones count what it carried as missing."""
+    """Remove an artifact, or a personal value by its commitment, for good. Decisions that stood on it show it as withheld; new ones count
+    what it carried as missing."""
+    import msgspec
+
+    from release_dossier.steps.erase import elsewhere
     from release_dossier.steps.erase import erase as remove
 
-    made, e = remove(edge.open_world(), artifact, person, key, reason)
-    _emit("erasure", made, e, as_json, f"{e.person} erased {e.artifact[:19]}…: {e.reason}\nnext: dossier collect, dossier assemble")
+    world = edge.open_world()
+    others = elsewhere(world, artifact)
+    made, e = remove(world, artifact, person, key, reason)
+    lines = [f"{e.person} erased {e.artifact[:19]}…: {e.reason}"]
+    lines += [f"the value stands in {name} too: dossier erase {digest[:19]}" for digest, name in others]
+    value = {"erasure": {**msgspec.to_builtins(e), "digest": made, "also_in": [{"artifact": d, "name": n} for d, n in others]}}
+    edge.emit(value, as_json, lambda: "\n".join([*lines, "next: dossier collect, dossier assemble"]))
 
 
 def _emit(word: str, digest: str, record: Any, as_json: bool, words: str) -> None:

@@ -40,6 +40,10 @@ def key_list(as_json: bool) -> None:
     edge.emit({"keys": found}, as_json, lambda: "\n".join(rows))
 
 
+def _roles(roles: tuple[str, ...]) -> str:
+    return f" as {', '.join(roles)}" if roles else ""
+
+
 @click.group()
 def trust() -> None:
     """The trust document: people, roles, keys, revocations."""
@@ -61,7 +65,10 @@ def trust_show(as_json: bool) -> None:
             f"  a change needs {d.threshold} of the people with role trust-root",
         ]
         lines += [f"  person    {p.id} ({p.name}): {', '.join(p.roles)} · {', '.join(k.id for k in p.keys)}" for p in d.people]
-        lines += [f"  producer  {p.id}: {', '.join(p.kinds) or 'any kind'} · {', '.join(k.id for k in p.keys)}" for p in d.producers]
+        lines += [
+            f"  producer  {p.id}: {', '.join(p.kinds) or 'any kind'}{_roles(p.roles)} · {', '.join(k.id for k in p.keys)}"
+            for p in d.producers
+        ]
         lines += [f"  revoked   {r.key} from {r.at}: {r.reason}" for r in d.revocations]
         return "\n".join(lines)
 
@@ -72,7 +79,10 @@ def trust_show(as_json: bool) -> None:
 @click.option("--person", metavar="ID", help="add or change this person")
 @click.option("--name", default="", metavar="WORDS")
 @click.option("--role", "roles", multiple=True, metavar="ROLE")
+@click.option("--email", "emails", multiple=True, metavar="ADDRESS", help="addresses git shows for this person, all of them")
 @click.option("--producer", metavar="ID", help="add or change this producer")
+@click.option("--producer-role", "producer_roles", multiple=True, metavar="ROLE", help="roles a rule may ask of it, all of them")
+@click.option("--kind", "kinds", multiple=True, metavar="KIND", help="kinds it may produce, all of them; none: any")
 @click.option("--public", type=click.Path(path_type=Path), metavar="FILE.pub", help="their public key")
 @click.option("--revoke", metavar="KEY-ID", help="a key that counts for nothing from now on")
 @click.option("--threshold", type=int, metavar="N", help="how many trust-root people must sign a change")
@@ -91,7 +101,10 @@ def trust_propose(
     person: str | None,
     name: str,
     roles: tuple[str, ...],
+    emails: tuple[str, ...],
     producer: str | None,
+    producer_roles: tuple[str, ...],
+    kinds: tuple[str, ...],
     public: Path | None,
     revoke: str | None,
     threshold: int | None,
@@ -103,7 +116,17 @@ def trust_propose(
     from release_dossier.steps.trust import Proposal, propose
 
     wish = Proposal(
-        person=person, name=name, roles=roles, producer=producer, public=public, revoke=revoke, threshold=threshold, reason=reason
+        person=person,
+        name=name,
+        roles=roles,
+        emails=emails,
+        producer=producer,
+        producer_roles=producer_roles,
+        kinds=kinds,
+        public=public,
+        revoke=revoke,
+        threshold=threshold,
+        reason=reason,
     )
     made = propose(edge.open_world(), wish, key_files)
     words = f"wrote version {made['version']} to {made['file']}\nnext: git add {made['file']} && git commit, on the protected branch"

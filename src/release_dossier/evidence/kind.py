@@ -30,6 +30,7 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     does_not_prove: str
     facts: tuple[tuple[str, str, str], ...]  # name, unit, meaning
     formats: tuple[str, ...]
+    personal: tuple[str, ...] = ()  # details of its counterexamples that name people
 
 
 def page(k: Kind) -> str:
@@ -42,6 +43,12 @@ def page(k: Kind) -> str:
             "",
         ]
     lines += ["| fact | unit | meaning |", "|---|---|---|", *(f"| `{n}` | {u} | {m} |" for n, u, m in k.facts), ""]
+    if k.personal:
+        words = ", ".join(f"`{n}`" for n in k.personal)
+        lines += [
+            f"[Personal](../personal.md), so a commitment in the statement: {words} of a counterexample.",
+            "",
+        ]
     lines += [f"Read from: {', '.join(f'`{f}`' for f in k.formats)}.", ""]
     tried = [f"`{f}` {a if a == b else f'{a} to {b}'}" for f in k.formats if f in TRIED for a, b in [TRIED[f]]]
     lines += [
@@ -63,6 +70,7 @@ def schema(k: Kind) -> dict[str, Any]:
         "type": "object",
         "properties": named,
         **({"patternProperties": patterns} if patterns else {}),
+        **({"x-personal": list(k.personal)} if k.personal else {}),
         "additionalProperties": _fact("", ""),
     }
 

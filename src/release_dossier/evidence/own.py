@@ -6,10 +6,12 @@
    its errors as text, which is truthy.
 4. A fact that cannot be computed, or has no finite value, is absent, and the reading says so.
 5. A schema refers to nothing outside of itself, and an expression looks at `doc` only.
+6. What the schema marks with `"x-personal": true` is a personal value: no statement shows it (see `personal`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 from math import isfinite
 from typing import IO, Any
@@ -20,6 +22,7 @@ from release_dossier.errors import Refused, shown
 from release_dossier.evidence.kind import Kind
 from release_dossier.evidence.readers.given import Given, whole_json, wrong_shape
 from release_dossier.evidence.reading import Fact, Reading, example, first
+from release_dossier.limits import TEXT_CHARS_MAX
 from release_dossier.project import OwnKind, seconds
 
 NAME = "custom"
@@ -74,7 +77,8 @@ def read(stream: IO[bytes], own: OwnKind, given: Given) -> Reading:
     """
     check(own)
     doc = whole_json(stream)
-    for fault in _validator(msgspec.json.encode(own.schema, order="sorted"), own.name).iter_errors(doc):
+    validator = _validator(msgspec.json.encode(own.schema, order="sorted"), own.name)
+    for fault in validator.iter_errors(doc):
         at = ".".join(str(p) for p in fault.instance_path) or "file"
         wrong_shape(at, shown(fault.message), f"what the schema of kind {own.name} says")
     doubts: list[str] = []
@@ -110,7 +114,35 @@ def read(stream: IO[bytes], own: OwnKind, given: Given) -> Reading:
         facts=facts,
         limits=tuple(doubts) if verdict == "fail" else (),
         tool=own.name,
+        personal=_personal(validator, doc),
     )
+
+
+def _personal(validator: Any, doc: Any) -> tuple[str, ...]:
+    """The values at the places the schema marks `x-personal`, as the texts of a reading show them; each once."""
+    found: dict[str, None] = {}
+    for note in validator.evaluate(doc).annotations():
+        if isinstance(note["annotations"], dict) and note["annotations"].get("x-personal") is True:
+            found |= dict.fromkeys(_leaves(_at(doc, note["instanceLocation"])))
+    return tuple(found)
+
+
+def _at(doc: Any, pointer: str) -> Any:
+    for step in pointer.split("/")[1:]:
+        key = step.replace("~1", "/").replace("~0", "~")
+        doc = doc[int(key)] if isinstance(doc, list) else doc[key]
+    return doc
+
+
+def _leaves(value: Any) -> Iterator[str]:
+    """The texts and numbers in a value."""
+    if isinstance(value, (dict, list)):
+        for inside in value.values() if isinstance(value, dict) else value:
+            yield from _leaves(inside)
+    elif isinstance(value, str):
+        yield shown(value, TEXT_CHARS_MAX)
+    elif isinstance(value, (int, float)) and not isinstance(value, bool):
+        yield str(value)
 
 
 def _expressions(own: OwnKind) -> list[tuple[str, str]]:

@@ -73,10 +73,12 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     tool: str = ""
     tool_version: str = ""
     observed_at: str | None = None
+    personal: tuple[str, ...] = ()  # values the kind's schema marks personal; no statement shows them (see `personal`)
 
     def as_json(self) -> dict[str, Any]:
         """Plain data for canonical JSON."""
         out: dict[str, Any] = msgspec.to_builtins(self)
+        del out["personal"]
         return out
 
 

@@ -103,7 +103,7 @@ def reading(format_: str, change: Change, given: Given, **more: Any) -> Reading:
     open_ = [c for c in checks if c.conclusion not in FAILED | PASSED | NOT_LOOKED]
     skipped = [c for c in checks if c.conclusion in NOT_LOOKED]
     passed = {c.name for c in checks if c.conclusion in PASSED} - {c.name for c in (*failed, *open_)}
-    bad = [example(f"{r.by} asked for changes", r.by) for r in against]
+    bad = [example(f"{r.by} asked for changes", r.by, by=r.by) for r in against]
     bad += [example(f"check {c.name}: {c.conclusion}", c.name) for c in failed]
     words = [] if commit or not approvals else ["which commit is released did not come with it"]
     if change.reviews is not None and len(good) < need:

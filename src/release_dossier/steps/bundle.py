@@ -27,8 +27,9 @@ from release_dossier import bundle
 from release_dossier.approval import Signed
 from release_dossier.attest import test_result, verification_summary
 from release_dossier.dossier import Dossier
-from release_dossier.errors import Corrupt, DossierError, Refused, Unavailable
+from release_dossier.errors import Corrupt, DossierError, Refused, Unavailable, counted
 from release_dossier.evidence.erasure import Erasure
+from release_dossier.evidence.personal import MEDIA_TYPE
 from release_dossier.evidence.statement import Evidence
 from release_dossier.gate import Decision, decide, explain
 from release_dossier.release import Release
@@ -235,9 +236,19 @@ def _contents(found: bundle.Examined, trust: Trust) -> list[bundle.Check]:
         away = [x.digest for x in evidence.artifacts if f"artifacts/{x.digest[7:]}" not in found.digests]
         faults += [f"artifacts/{d[7:]}: missing" for d in away if d not in gone]
         withheld |= {d: gone[d] for d in away if d in gone}
-    detail = "; ".join(faults) or f"{len(dossier.evidence)} attempts, each as the dossier says, with their artifacts"
     held = [bundle.Check(f"artifacts/{d[7:]}", "pass", f"withheld: {why(e)}") for d, e in sorted(withheld.items())]
+    held += _personal(found, withheld)
+    detail = "; ".join(faults) or f"{len(dossier.evidence)} attempts, each as the dossier says, with their artifacts"
     return [bundle.Check("contents", "fail" if faults else "pass", detail), *held]
+
+
+def _personal(found: bundle.Examined, withheld: dict[str, Erasure]) -> list[bundle.Check]:
+    """How many personal values the statements commit to, and how many of their openings were erased; nothing where there are none."""
+    said = [msgspec.convert(s.predicate, Evidence) for s in found.statements.values() if s.word == "evidence"]
+    values = {a.digest for e in said for a in e.artifacts if a.media_type == MEDIA_TYPE}
+    gone = len(values & withheld.keys())
+    words = f"{counted(len(values), 'personal value')} committed to: {len(values) - gone} opened beside, {gone} withheld"
+    return [bundle.Check("personal", "pass", words)] if values else []
 
 
 def _derived(found: bundle.Examined) -> bundle.Check:

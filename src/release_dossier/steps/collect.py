@@ -3,7 +3,8 @@
 1. `started` enters the log before anything runs. A run that dies leaves it standing, and it counts.
 2. The lock is held while an attempt gets its number and while its result is recorded, not while it runs.
 3. The result is recorded whatever it says. One refused item never stops the others.
-4. What looks at data proves something about this change only where the data was written by it; else it is inconclusive and says so.
+4. What the kind marks personal is committed to before anything is signed.
+5. What looks at data proves something about this change only where the data was written by it; else it is inconclusive and says so.
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from secrets import token_hex
 from typing import IO, Any
 
 import msgspec
 
 from release_dossier.change import Change, ChangedService
 from release_dossier.errors import Corrupt, DossierError, Refused
-from release_dossier.evidence import kinds, secrets
+from release_dossier.evidence import kinds, personal, secrets
 from release_dossier.evidence.readers import read
 from release_dossier.evidence.readers.plain import plain
 from release_dossier.evidence.reading import Reading
@@ -33,6 +35,7 @@ from release_dossier.store.crash import reach
 from release_dossier.trust.statement import Subject, state
 
 _CODEOWNERS = (".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS")  # where GitHub looks, in its order
+SALT_BYTES = 32  # bytes of the salt of a personal value
 MONEY_KINDS = ("ledger-invariants", "payouts")
 
 
@@ -168,7 +171,8 @@ def _attempt(
     reach("collect.started")
     # One run speaks for every service it is planned for: the same bytes are not looked at twice in one call.
     if plan.name not in readings:
-        readings[plan.name] = _import(world, change, plan, brought) if brought is not None else _run(world, change, plan, clock, watch)
+        ran = _import(world, change, plan, brought) if brought is not None else _run(world, change, plan, clock, watch)
+        readings[plan.name] = _committed(world, kinds.kind(plan.kind, frozen_settings(world, change).kind), ran)
     outcome = readings[plan.name]
     reach("collect.ran")
     evidence = _evidence(world, change_digest, change, plan, service, started_digest, started, outcome, clock())
@@ -180,6 +184,15 @@ def _attempt(
     with world.store.lock():
         digest = world.record(statement, change=change_digest, key=_key(plan.name, service.name))
     return digest, evidence
+
+
+def _committed(world: World, kind: kinds.Kind, outcome: Outcome) -> Outcome:
+    """The outcome with its personal values committed to, their openings kept as artifacts beside it: before anything is signed."""
+    reading, openings = personal.commit(outcome.reading, kind.personal, lambda: token_hex(SALT_BYTES))
+    kept = tuple(
+        Artifact(f"personal/{i}.json", world.store.put_artifact(raw), len(raw), personal.MEDIA_TYPE) for i, raw in enumerate(openings, 1)
+    )
+    return msgspec.structs.replace(outcome, reading=reading, artifacts=(*outcome.artifacts, *kept))
 
 
 def _key(name: str, service: str) -> str:

@@ -1,18 +1,23 @@
-"""Erase an artifact: sign why, enter that in the log, then remove the bytes.
+"""Erase an artifact or a personal value: sign why, enter that in the log, then remove the bytes.
 
 1. The person holds a role that may speak for evidence, and the artifact is one some evidence of this project names.
 2. The erasure is signed and in the log before a byte is removed: a crash between the two leaves an artifact the next call removes.
-3. The statement that named the artifact stays; its digest says what was there. Who kept a copy can still show it.
+3. A personal value is named by its commitment, which is the digest of its opening (see `evidence.personal`). Which other artifacts hold it
+   is said before it is gone, as far as reading them unpacked shows.
+4. The statement that named the artifact stays; its digest says what was there. Who kept a copy can still show it.
 """
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 
 import msgspec
 
 from release_dossier.errors import Refused
 from release_dossier.evidence.erasure import Erasure
+from release_dossier.evidence.personal import MEDIA_TYPE
+from release_dossier.evidence.readers.plain import plain
 from release_dossier.evidence.statement import Evidence
 from release_dossier.steps import people
 from release_dossier.steps.world import World
@@ -40,6 +45,30 @@ def erase(world: World, prefix: str, person: str, key: Path, reason: str) -> tup
     digest, _ = people.sign(world, people.draft_of(world, "erasure", artifact, entry.change, record, artifact), key)
     world.store.erase_artifact(artifact)
     return digest, record
+
+
+def elsewhere(world: World, prefix: str) -> tuple[tuple[str, str], ...]:
+    """Digest and name of the other artifacts that hold a personal value; none for what is no opening, or is erased already.
+
+    Raises:
+        Refused: `erase.unknown`.
+    """
+    digest, _ = _named(world, prefix)
+    gone = erased(world)
+    said = (world.said(e.digest, "evidence", Evidence) for e in world.store.entries() if e.type == "evidence")
+    every = {a.digest: a for e in said for a in e.artifacts}
+    if every[digest].media_type != MEDIA_TYPE or digest in gone:
+        return ()
+    value = str(msgspec.json.decode(world.store.artifact(digest))["value"]).encode()
+    return tuple((a.digest, a.name) for a in every.values() if a.digest not in {digest, *gone} and _holds(world, a.digest, value))
+
+
+def _holds(world: World, artifact: str, value: bytes) -> bool:
+    raw = world.store.artifact(artifact)
+    try:
+        return value in raw or value in plain(BytesIO(raw)).read()
+    except Refused:  # packed in a way that is not read here
+        return False
 
 
 def erased(world: World) -> dict[str, tuple[str, Erasure]]:

@@ -33,6 +33,9 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
     revoke: str | None
     threshold: int | None
     reason: str
+    emails: tuple[str, ...] = ()
+    producer_roles: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
 
 
 def make_key(world: World, name: str) -> dict[str, str]:
@@ -115,7 +118,8 @@ def _changed(old: TrustDocument, wish: Proposal, world: World) -> TrustDocument:
                 "trust.no-key", at="--public", found="no key for a new person", expected="their public key", help="dossier key new NAME"
             )
         roles = wish.roles or (before.roles if before else ())
-        person = Person(wish.person, wish.name or (before.name if before else wish.person), roles, held, before.emails if before else ())
+        emails = wish.emails or (before.emails if before else ())
+        person = Person(wish.person, wish.name or (before.name if before else wish.person), roles, held, emails)
         people = [p for p in people if p.id != wish.person] + [person]
     if wish.producer:
         earlier = next((p for p in producers if p.id == wish.producer), None)
@@ -124,7 +128,9 @@ def _changed(old: TrustDocument, wish: Proposal, world: World) -> TrustDocument:
             raise Refused(
                 "trust.no-key", at="--public", found="no key for a new producer", expected="its public key", help="dossier key new NAME"
             )
-        producers = [p for p in producers if p.id != wish.producer] + [Producer(wish.producer, held, earlier.kinds if earlier else ())]
+        may = wish.kinds or (earlier.kinds if earlier else ())
+        held_roles = wish.producer_roles or (earlier.roles if earlier else ())
+        producers = [p for p in producers if p.id != wish.producer] + [Producer(wish.producer, held, may, held_roles)]
     if wish.revoke:
         revocations.append(Revocation(wish.revoke, world.stamp(), wish.reason or "no reason given"))
     return msgspec.structs.replace(

@@ -27,4 +27,5 @@ KIND = Kind(
         ("deliveries", "deliveries", "of a webhook"),
     ),
     formats=("github-review", "github-webhook"),
+    personal=("by",),
 )

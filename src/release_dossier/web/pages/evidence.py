@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, Response
 
+from release_dossier.digest import parse_json
 from release_dossier.errors import DossierError, Refused
+from release_dossier.evidence import personal
+from release_dossier.evidence.erasure import Erasure
 from release_dossier.evidence.kinds import KINDS
+from release_dossier.steps.erase import why
+from release_dossier.steps.people import MAY_WITHDRAW
 from release_dossier.trust.log import leaf_of, verify_inclusion
 from release_dossier.web import pictures, views
 from release_dossier.web.catalog import Read, raw
@@ -35,6 +43,8 @@ def evidence(request: Request, digest: str) -> Response:
         raise Refused("page.unknown", at=digest, found=f"a {entry.type}", expected="evidence")
     read = place.catalog.read(entry)
     e = read.statement.predicate
+    values = _openings(place, e["artifacts"])
+    e = {**e, **personal.opened({k: e[k] for k in ("cause", "counterexamples", "facts", "limits")}, values)}
     now = place.clock()
     kind = next((k for k in KINDS if k.name == e["kind"]), None)
     meanings = {name: words for name, _, words in kind.facts} if kind else {}
@@ -52,6 +62,7 @@ def evidence(request: Request, digest: str) -> Response:
         exhibits=[_shown(place, a, e["format"]) for a in e["artifacts"]],
         checks=checks(place, read),
         releases=_releases(place, e),
+        personal=len(values),
         users=_users(e) if e["kind"] in _LEDGER_KINDS else [],
     )
 
@@ -123,9 +134,31 @@ def _shown(place: Place, a: dict[str, Any], format: str) -> dict[str, Any]:
         if a["bytes"] > VIEW_BYTES_MAX:
             raise Refused("artifact.too-large", at=a["name"], found=f"{a['bytes']} bytes", expected=f"at most {VIEW_BYTES_MAX} to be shown")
         seen, fault = exhibit(content(place, a["digest"]), a["name"], format), None
-    except DossierError as why:
-        seen, fault = Exhibit(form="bytes", title="Not shown"), why
+    except DossierError as found:
+        seen, fault = Exhibit(form="bytes", title="Not shown"), _withheld(place, a["digest"]) or found
     return {**a, "seen": seen, "fault": fault, "drawn": pictures.bars(seen.bars) if seen.bars else None}
+
+
+def _openings(place: Place, artifacts: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Commitment → personal value, of those whose opening is here and whole."""
+    out = {}
+    for a in artifacts:
+        if a["media_type"] == personal.MEDIA_TYPE:
+            with suppress(DossierError):
+                out[a["digest"]] = str(parse_json(content(place, a["digest"]), a["name"])["value"])
+    return out
+
+
+def _withheld(place: Place, digest: str) -> Refused | None:
+    """By whom and why an artifact was erased; None where nobody who may signed that."""
+    trust = place.ground().world.trust
+    for entry in place.catalog.entries("type = 'erasure' and key = ?", (digest,)):
+        read = place.catalog.read(entry)
+        said = msgspec.convert(read.statement.predicate, Erasure)
+        who = trust.person(said.person)
+        if who is not None and set(who.roles) & set(MAY_WITHDRAW) and any(k.id in read.keys for k in who.keys):
+            return Refused("store.withheld", at=digest, found=why(said), expected="an artifact that was kept")
+    return None
 
 
 def _file(place: Place, digest: str) -> Path:

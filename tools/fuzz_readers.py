@@ -63,9 +63,9 @@ def main() -> int:
     wrong: list[str] = []
     with multiprocessing.Pool(WORKERS) as pool:
         for name, tried, found in pool.imap_unordered(faults, jobs):
-            print(f"{name:22} {tried:>8,} mutations  {len(found)} faults", flush=True)
+            print(f"{name:22} {tried:>8,} mutations  {len(found)} faults", *found, sep="\n  ", flush=True)  # now: a run may be stopped
             wrong += found
-    print("\n".join(wrong) or f"{len(jobs)} readers, nothing wrong")
+    print(f"{len(wrong)} faults" if wrong else f"{len(jobs)} readers, nothing wrong")
     return 1 if wrong else 0
 
 

@@ -98,6 +98,7 @@ SAMPLES: tuple[Sample, ...] = (
     Sample("pip-audit", "pip-audit.json", "vulnerabilities", 2, None, asked={"vex": [JINJA]}),
     Sample("trivy", "trivy.json", "vulnerabilities", 2, (b'"LOW"', b'"HIGH"'), expectations=HIGH),
     Sample("actionlint", "actionlint.json", "static-analysis", 1, None, verdict="fail"),
+    Sample("bandit", "bandit.json", "static-analysis", 1, (b'"issue_severity": "LOW"', b'"issue_severity": "HIGH"'), expectations=ERRORS),
     Sample("checkstyle", "checkstyle.xml", "static-analysis", 1, (b'"warning"', b'"error"'), expectations=ERRORS),
     Sample("eslint", "eslint.json", "static-analysis", 1, (b'"severity": 1', b'"severity": 2'), expectations=ERRORS),
     Sample("golangci-lint", "golangci-lint.json", "static-analysis", 1, (b'"warning"', b'"error"'), expectations=ERRORS),

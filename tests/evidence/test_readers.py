@@ -292,3 +292,12 @@ def test_published_junit_files() -> None:
         if re.search(rb"<(failure|error)[\s>/]", raw) and r.of:
             assert r.verdict != "pass", file.name
     assert seen > 20
+
+
+def test_an_integer_beyond_every_float_is_refused_by_type() -> None:
+    """JSON bounds no integer: one that no float holds is a refusal, not a fall."""
+    raw = b'{"results": [{"command": "x", "times": [0.1], "exit_codes": [0], "mean": 1' + b"0" * 310 + b"}]}"
+    raw = raw.replace(b"[0.1]", b"[1" + b"0" * 310 + b"]")
+    with pytest.raises(Refused) as e:
+        read(io.BytesIO(raw), format="hyperfine")
+    assert e.value.code == "evidence.shape"

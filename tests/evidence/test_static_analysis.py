@@ -183,3 +183,66 @@ def test_a_level_nobody_knows() -> None:
     with pytest.raises(Refused) as e:
         says("<checkstyle><file name='a'><error severity='dire' message='m'/></file></checkstyle>")
     assert e.value.code == "evidence.shape"
+
+
+def bandit(*shown: str, counted: dict[str, int] | None = None, errors: tuple[str, ...] = (), files: tuple[str, ...] = ("a.py",)) -> Any:
+    """`shown`: severities of results; `counted`: those in its totals, where they are not the same."""
+    sums = {s: shown.count(s) for s in ("UNDEFINED", "LOW", "MEDIUM", "HIGH")} | (counted or {})
+    totals = {f"SEVERITY.{s}": n for s, n in sums.items()} | {"nosec": 0, "skipped_tests": 0}
+    link = "https://bandit.readthedocs.io/en/1.9.4/plugins/b602.html"
+    one = {"test_id": "B602", "issue_text": "shell", "filename": "a.py", "line_number": 3, "more_info": link}
+    return {
+        "errors": [{"filename": f, "reason": "syntax error"} for f in errors],
+        "generated_at": "2026-11-26T21:34:38Z",
+        "metrics": {"_totals": totals} | {f: {"loc": 2} for f in files},
+        "results": [one | {"issue_severity": s} for s in shown],
+    }
+
+
+@pytest.mark.parametrize(
+    ("raw", "more", "verdict", "cause"),
+    [
+        (bandit(), {}, "pass", ""),
+        (bandit("LOW"), {}, "pass", ""),
+        (bandit("LOW"), {"expectations": {"fail_on": "note"}}, "fail", ""),
+        (bandit("MEDIUM"), {}, "fail", ""),
+        (bandit("MEDIUM"), {"expectations": {"fail_on": "error"}}, "pass", ""),
+        (bandit("HIGH"), {"expectations": {"fail_on": "error"}}, "fail", ""),
+        (bandit("UNDEFINED"), {"expectations": {"fail_on": "error"}}, "fail", ""),
+        (bandit(counted={"LOW": 2}), {}, "pass", ""),
+        (bandit(counted={"LOW": 2}), {"expectations": {"fail_on": "note"}}, "inconclusive", "2 results of level"),
+        (bandit(counted={"MEDIUM": 1}), {}, "inconclusive", "1 results of level error or warning are counted and not shown"),
+        (bandit("HIGH", counted={"HIGH": 2}), {}, "fail", ""),
+        (bandit("LOW", counted={"LOW": 0}), {}, "inconclusive", "counts 0 of level note and shows 1"),
+        (bandit(errors=("a.py",), files=("a.py", "b.py")), {}, "inconclusive", "a.py: syntax error"),
+        (bandit(errors=("./nosuch",), files=("b.py",)), {}, "inconclusive", "./nosuch"),
+        (bandit(errors=("./nosuch",), files=()), {}, "missing", "looked at no file"),
+        (bandit(errors=("a.py",)), {}, "missing", "looked at no file"),
+        (bandit(files=()), {}, "missing", "looked at no file"),
+        (bandit() | {"metrics": {"_totals": {"SEVERITY.HIGH": 0}, "a.py": {}}}, {}, "inconclusive", "does not count severity"),
+    ],
+)
+def test_bandit(raw: Any, more: dict[str, Any], verdict: str, cause: str) -> None:
+    """What it counts and does not show, could not parse or did not find is no pass, although it may end with 0."""
+    r = says(raw, **more)
+    assert (r.format, r.verdict) == ("bandit", verdict)
+    assert cause in r.cause
+    assert bool(r.cause) == bool(cause)
+
+
+def test_what_bandit_says_and_where() -> None:
+    """The place, the version out of its links, how many files it read, and what `# nosec` keeps out of the file."""
+    raw = bandit("HIGH", "LOW", files=("a.py", "b.py"), errors=("b.py",))
+    raw["metrics"]["_totals"]["nosec"] = 4
+    r = says(raw)
+    assert [(c.text, c.where) for c in r.counterexamples] == [("B602: shell", "a.py:3")]
+    assert (r.tool, r.tool_version, r.coverage[0].looked_at, r.coverage[0].of) == ("bandit", "1.9.4", 1, 2)
+    assert any("4 whole, 0 for some test" in x for x in r.limits)
+
+
+@pytest.mark.parametrize("key", ["results", "metrics", "errors"])
+def test_bandit_of_another_shape_is_refused(key: str) -> None:
+    """A report without one of its three parts is no report."""
+    with pytest.raises(Refused) as e:
+        says(bandit() | {key: None}, format="bandit")
+    assert e.value.code == "evidence.shape"

@@ -14,6 +14,7 @@ from release_dossier.evidence.reading import Reading
 
 # format → oldest and newest version among the files it was tried with; tests/evidence/test_tried.py holds them to the samples.
 TRIED: dict[str, tuple[str, str]] = {
+    "bandit": ("1.9.4", "1.9.4"),
     "benchmark-dotnet": ("0.12.1", "0.15.2"),
     "clover": ("3.2.0", "3.2.0"),
     "coverage-py": ("7.6.1", "7.6.1"),

@@ -25,6 +25,7 @@ KIND = Kind(
     ),
     formats=(
         "actionlint",
+        "bandit",
         "checkstyle",
         "eslint",
         "go-vet-json",

@@ -21,6 +21,7 @@ from release_dossier.evidence.readers import (
     alertmanager_alerts,
     alertmanager_config,
     attestation,
+    bandit,
     benchmark_dotnet,
     benchstat,
     capacity_report,
@@ -130,6 +131,7 @@ READERS: tuple[ModuleType, ...] = (  # by the alphabet, so that two people add t
     alertmanager_alerts,
     alertmanager_config,
     attestation,
+    bandit,
     benchmark_dotnet,
     benchstat,
     capacity_report,
@@ -260,7 +262,10 @@ def read(
     if not head.strip():
         raise Refused("evidence.empty", at="file", found=f"{len(head)} bytes of nothing", expected="evidence")
     given = Given(exit_status, dict(asked or {}), dict(expectations or {}), base, dict(keys or {}))
-    reading = read_own(stream, own, given) if own else _reader(format, head).read(stream, given)
+    try:
+        reading = read_own(stream, own, given) if own else _reader(format, head).read(stream, given)
+    except OverflowError as e:  # JSON has integers of any length, and a figure is measured as a float
+        raise Refused("evidence.shape", at="file", found="an integer beyond what a float holds", expected="figures below 1e308") from e
     reading = printable(_without_secrets(with_version(reading), stream))
     if reading.verdict == "pass" and exit_status:  # whatever the file says: what wrote it says that it did not finish well
         cause = f"what is in it passed, and the tool ended with {exit_status}"

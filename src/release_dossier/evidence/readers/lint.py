@@ -3,7 +3,8 @@
 1. A finding fails when its level is `warning` or `error`; `fail_on` among the expectations (`error`, `warning`, `note`) says otherwise.
 2. Where the base release's own report comes along, what stands in it too is old: counted, and not failing. Alike are two findings of one
    rule with one message in one file, wherever they stand in it; what a file has more of than it had is new.
-3. A file the tool could not read was not looked at, and leaves the rest open.
+3. A file the tool could not read was not looked at, and leaves the rest open; where it could read none, nothing was looked at.
+4. A finding that is counted and not shown (`hidden`) leaves it open when its level fails.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ class Report:
         self.files: int | None = None
         self.unread: list[str] = []
         self.broken: list[str] = []
+        self.hidden: dict[str, int] = {}  # level → findings it counts and does not show
         self.limits: list[str] = []
         self.cut = ""
         self.blind = ""  # why it looked at nothing
@@ -90,10 +92,14 @@ def reading(format: str, parse: Callable[[IO[bytes]], Report], stream: IO[bytes]
         }
     cause = report.cut or (f"{len(report.broken)} records could not be read, the first: {report.broken[0]}" if report.broken else "")
     cause = cause or (f"{len(report.unread)} files could not be read, the first: {report.unread[0]}" if report.unread else "")
-    blind = report.blind or ("it looked at no file" if report.files == 0 else "")
+    unseen = sum(n for level, n in report.hidden.items() if level in failing)
+    cause = cause or (f"{unseen} results of level {' or '.join(failing)} are counted and not shown" if unseen else "")
+    none_read = report.files is not None and report.files <= len(report.unread)
+    blind = report.blind or ("it looked at no file" if none_read else "")
     verdict: Any = "fail" if bad else "missing" if blind else "inconclusive" if cause else "pass"
     looked = None if report.files is None else max(0, report.files - len(report.unread))
     limits = [*report.limits, *(f"not looked at: {u}" for u in report.unread[:10])]
+    limits += [f"{n} results of level {level} are counted and not shown" for level, n in report.hidden.items()]
     limits += [f"{len(old)} open results were there in the base already"] if old else []
     return Reading(
         kind="static-analysis",

@@ -264,7 +264,10 @@ def truth(column: pa.ChunkedArray) -> Any:
 def _gone(table: pa.Table) -> Any:
     if "deleted_at" not in table.column_names:
         return np.zeros(len(table), bool)
-    when = moments(table["deleted_at"])
+    column = table["deleted_at"]
+    if pa.types.is_timestamp(column.type) and column.type.unit != "ns" and column.null_count == len(column):
+        return np.zeros(len(column), bool)
+    when = moments(column)
     return (when != NONE) & (when != 0)
 
 

@@ -44,8 +44,10 @@ from release_dossier.ledger.fast.market import (
     number_users,
     price_many,
     rules_row,
+    sellers,
     some_markets,
     some_sales,
+    tally,
 )
 from release_dossier.ledger.fast.market import (
     replay as replay_columns,
@@ -322,17 +324,24 @@ class Judge:
 
     def _row_checks(self, p: Orders, tied: Any, start: Any, markets: Markets) -> None:
         odd = np.array(sorted(p.odd), np.int64)
-        ends = self.resolved_at[p.market]
-        known = p.market < self.known_markets
-        self.of["S4"] += int((ends != NONE).sum())
-        self.of["S4b"] += int(known.sum())
-        opened, closed = self.created_at[p.market], self.closes_at[p.market]
+        ends, opened, closed = self.resolved_at, self.created_at, self.closes_at
+        ended, known, zero, s2, s4, s4b, s6 = tally(
+            p.market, p.user, p.amount, p.at, ends, opened, closed, self.shut, self.known_markets, self.known_users
+        )
+        self.of["S4"] += int(ended)
+        self.of["S4b"] += int(known)
+        none = np.zeros(0, np.int64)
+        at, m = p.at, p.market
         broken = {
-            "S1": np.union1d(np.flatnonzero(p.amount == 0), odd).astype(np.int64),
-            "S2": np.flatnonzero(~known | (p.user >= self.known_users)),
-            "S4": np.flatnonzero((ends != NONE) & (p.at >= ends)),
-            "S4b": np.flatnonzero(known & (((opened != NONE) & (p.at < opened)) | ((closed != NONE) & (p.at > closed)))),
-            "S6": np.flatnonzero(self.shut[p.market]),
+            "S1": np.union1d(np.flatnonzero(p.amount == 0) if zero else none, odd).astype(np.int64),
+            "S2": np.flatnonzero((m >= self.known_markets) | (p.user >= self.known_users)) if s2 else none,
+            "S4": np.flatnonzero((ends[m] != NONE) & (at >= ends[m])) if s4 else none,
+            "S4b": np.flatnonzero(
+                (m < self.known_markets) & (((opened[m] != NONE) & (at < opened[m])) | ((closed[m] != NONE) & (at > closed[m])))
+            )
+            if s4b
+            else none,
+            "S6": np.flatnonzero(self.shut[m]) if s6 else none,
             "S3": self._first_sales(p, start, np.flatnonzero((markets.first_sale > 0) | (markets.state == k.HANDED))),
         }
         for name, rows in broken.items():
@@ -410,8 +419,8 @@ class Judge:
         """Users who took more out of a market than their position was ever worth: all their sales in it."""
         row = sales.row[mine]
         pair = where[row].astype(np.int64) * (len(self.low) + 1) + p.user[row]
-        taking = np.unique(pair[legal])
-        self.of["R7"] += len(taking)
+        last = np.full(len(self.low), -1, np.int64)
+        self.of["R7"] += int(sellers(where[row], p.user[row], legal, last))
         beyond = sales.beyond[mine]
         self.found["R7"].count += int((beyond > 0).sum())
         names, at = self.big.users.names, self.big.market_id

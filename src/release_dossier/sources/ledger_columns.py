@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -393,10 +394,10 @@ def _bets(
 
     order = by_market(numbers, len(market_ids) + len(strange), at)
     where = {int(old): new for new, old in enumerate(order.tolist())} if odd else {}
-    orders = Orders(
-        ids[order], user[order].astype(np.int32), numbers[order], amount[order], (side == 1).astype(np.int8)[order], at[order],
-        {where[i]: word for i, word in odd.items()},
-    )  # fmt: skip
+    columns = ids, user.astype(np.int32), numbers, amount, (side == 1).astype(np.int8), at
+    with ThreadPoolExecutor(2) as pool:
+        sorted_columns = list(pool.map(lambda column: column.take(order), columns))
+    orders = Orders(*sorted_columns, {where[i]: word for i, word in odd.items()})
     return orders, rest, strange, len(ids)
 
 

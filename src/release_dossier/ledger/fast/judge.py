@@ -41,6 +41,7 @@ from release_dossier.ledger.fast.market import (
     Markets,
     Rows,
     Sales,
+    group_buyers,
     number_users,
     price_many,
     rules_row,
@@ -210,7 +211,7 @@ class Judge:
         self._row_checks(p, tied, rows.start, markets)
         self._sale_checks(p, rows, where, done, sales)
         self._settled_checks(numbers[done])
-        self._group_buyers(p)
+        self._group_buyers(p, numbers, rows.start)
         self._refunds(p)
         self._keep_rows(p, numbers, rows.start)
 
@@ -444,11 +445,16 @@ class Judge:
         word = self.big.markets.words[self.big.markets.result[number]]
         return Settled(self.big.market_id(number), word, int(self.volume[number]), int(self.paid[number]), ())
 
-    def _group_buyers(self, p: Orders) -> None:
-        take = (self.in_resolved_group & self.resolved)[p.market] & (p.amount > 0)
-        if take.any():
-            group = self.child[p.market[take]]
-            self.group_pairs.append(np.unique(group * (len(self.low) + 1) + p.user[take]))
+    def _group_buyers(self, p: Orders, numbers: Any, start: Any) -> None:
+        mine = np.flatnonzero((self.in_resolved_group & self.resolved)[numbers])
+        if not len(mine):
+            return
+        group = self.child[numbers]
+        order = mine[np.argsort(group[mine], kind="stable")]
+        out = np.empty(int(np.diff(start)[mine].sum()), np.int64)
+        count = group_buyers(order, start, group, p.user, p.amount, np.full(len(self.low), NONE, np.int64), out)
+        if count:
+            self.group_pairs.append(out[:count].copy())
 
     def _keep_rows(self, p: Orders, numbers: Any, start: Any) -> None:
         """Whole histories of markets whose pool is below nothing, and one other."""
@@ -510,7 +516,9 @@ class Judge:
         for i in np.flatnonzero(self.in_resolved_group[:n] & self.resolved[:n]).tolist():
             members.setdefault(int(self.child[i]), []).append(big.market(i))
         groups = {g.id: g for g in big.small.groups or () if not g.deleted}
-        pairs = np.unique(np.concatenate(self.group_pairs)) if self.group_pairs else np.zeros(0, np.int64)
+        pairs = np.concatenate(self.group_pairs or [np.zeros(0, np.int64)])
+        if len(self.group_pairs) > 1:  # a part alone names no pair twice
+            pairs = np.unique(pairs)
         found, counts = np.unique(pairs // (len(self.low) + 1), return_counts=True)
         buyers = dict(zip(found.tolist(), counts.tolist(), strict=True))
         for g, mine in sorted(members.items()):

@@ -133,6 +133,23 @@ def sellers(market: Any, user: Any, legal: Any, last: Any) -> int:
 
 
 @compiled
+def group_buyers(order: Any, start: Any, group: Any, user: Any, amount: Any, last: Any, out: Any) -> int:
+    """Fill `out` with each pair of group and user who bought in one of its markets, as group * (users + 1) + user; how many there are.
+
+    `order` has markets group by group; `last` has an entry a user, all below any group before.
+    """
+    count = 0
+    for m in order:
+        for i in range(start[m], start[m + 1]):
+            u = user[i]
+            if amount[i] > 0 and last[u] != group[m]:
+                last[u] = group[m]
+                out[count] = group[m] * (len(last) + 1) + u
+                count += 1
+    return count
+
+
+@compiled
 def number_users(first: int, last: int, rows: Rows, markets: Markets, slot: Any) -> None:
     """Number the users of each market by their first orders. `slot` has an entry a user, all -1 before and after."""
     for m in range(first, last):

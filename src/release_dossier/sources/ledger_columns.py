@@ -396,8 +396,8 @@ def _bets(
     where = {int(old): new for new, old in enumerate(order.tolist())} if odd else {}
     columns = ids, user.astype(np.int32), numbers, amount, (side == 1).astype(np.int8), at
     with ThreadPoolExecutor(2) as pool:
-        sorted_columns = list(pool.map(lambda column: column.take(order), columns))
-    orders = Orders(*sorted_columns, {where[i]: word for i, word in odd.items()})
+        ids, user, numbers, amount, yes, at = pool.map(lambda column: column.take(order), columns)
+    orders = Orders(ids, user, numbers, amount, yes, at, {where[i]: word for i, word in odd.items()})
     return orders, rest, strange, len(ids)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -264,7 +265,10 @@ def truth(column: pa.ChunkedArray) -> Any:
 def _gone(table: pa.Table) -> Any:
     if "deleted_at" not in table.column_names:
         return np.zeros(len(table), bool)
-    when = moments(table["deleted_at"])
+    column = table["deleted_at"]
+    if pa.types.is_timestamp(column.type) and column.type.unit != "ns" and column.null_count == len(column):
+        return np.zeros(len(column), bool)
+    when = moments(column)
     return (when != NONE) & (when != 0)
 
 
@@ -390,10 +394,10 @@ def _bets(
 
     order = by_market(numbers, len(market_ids) + len(strange), at)
     where = {int(old): new for new, old in enumerate(order.tolist())} if odd else {}
-    orders = Orders(
-        ids[order], user[order].astype(np.int32), numbers[order], amount[order], (side == 1).astype(np.int8)[order], at[order],
-        {where[i]: word for i, word in odd.items()},
-    )  # fmt: skip
+    columns = ids, user.astype(np.int32), numbers, amount, (side == 1).astype(np.int8), at
+    with ThreadPoolExecutor(2) as pool:
+        ids, user, numbers, amount, yes, at = pool.map(lambda column: column.take(order), columns)
+    orders = Orders(ids, user, numbers, amount, yes, at, {where[i]: word for i, word in odd.items()})
     return orders, rest, strange, len(ids)
 
 

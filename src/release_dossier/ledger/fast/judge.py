@@ -41,11 +41,14 @@ from release_dossier.ledger.fast.market import (
     Markets,
     Rows,
     Sales,
+    group_buyers,
     number_users,
     price_many,
     rules_row,
+    sellers,
     some_markets,
     some_sales,
+    tally,
 )
 from release_dossier.ledger.fast.market import (
     replay as replay_columns,
@@ -208,7 +211,7 @@ class Judge:
         self._row_checks(p, tied, rows.start, markets)
         self._sale_checks(p, rows, where, done, sales)
         self._settled_checks(numbers[done])
-        self._group_buyers(p)
+        self._group_buyers(p, numbers, rows.start)
         self._refunds(p)
         self._keep_rows(p, numbers, rows.start)
 
@@ -322,17 +325,24 @@ class Judge:
 
     def _row_checks(self, p: Orders, tied: Any, start: Any, markets: Markets) -> None:
         odd = np.array(sorted(p.odd), np.int64)
-        ends = self.resolved_at[p.market]
-        known = p.market < self.known_markets
-        self.of["S4"] += int((ends != NONE).sum())
-        self.of["S4b"] += int(known.sum())
-        opened, closed = self.created_at[p.market], self.closes_at[p.market]
+        ends, opened, closed = self.resolved_at, self.created_at, self.closes_at
+        ended, known, zero, s2, s4, s4b, s6 = tally(
+            p.market, p.user, p.amount, p.at, ends, opened, closed, self.shut, self.known_markets, self.known_users
+        )
+        self.of["S4"] += int(ended)
+        self.of["S4b"] += int(known)
+        none = np.zeros(0, np.int64)
+        at, m = p.at, p.market
         broken = {
-            "S1": np.union1d(np.flatnonzero(p.amount == 0), odd).astype(np.int64),
-            "S2": np.flatnonzero(~known | (p.user >= self.known_users)),
-            "S4": np.flatnonzero((ends != NONE) & (p.at >= ends)),
-            "S4b": np.flatnonzero(known & (((opened != NONE) & (p.at < opened)) | ((closed != NONE) & (p.at > closed)))),
-            "S6": np.flatnonzero(self.shut[p.market]),
+            "S1": np.union1d(np.flatnonzero(p.amount == 0) if zero else none, odd).astype(np.int64),
+            "S2": np.flatnonzero((m >= self.known_markets) | (p.user >= self.known_users)) if s2 else none,
+            "S4": np.flatnonzero((ends[m] != NONE) & (at >= ends[m])) if s4 else none,
+            "S4b": np.flatnonzero(
+                (m < self.known_markets) & (((opened[m] != NONE) & (at < opened[m])) | ((closed[m] != NONE) & (at > closed[m])))
+            )
+            if s4b
+            else none,
+            "S6": np.flatnonzero(self.shut[m]) if s6 else none,
             "S3": self._first_sales(p, start, np.flatnonzero((markets.first_sale > 0) | (markets.state == k.HANDED))),
         }
         for name, rows in broken.items():
@@ -410,8 +420,8 @@ class Judge:
         """Users who took more out of a market than their position was ever worth: all their sales in it."""
         row = sales.row[mine]
         pair = where[row].astype(np.int64) * (len(self.low) + 1) + p.user[row]
-        taking = np.unique(pair[legal])
-        self.of["R7"] += len(taking)
+        last = np.full(len(self.low), -1, np.int64)
+        self.of["R7"] += int(sellers(where[row], p.user[row], legal, last))
         beyond = sales.beyond[mine]
         self.found["R7"].count += int((beyond > 0).sum())
         names, at = self.big.users.names, self.big.market_id
@@ -435,11 +445,16 @@ class Judge:
         word = self.big.markets.words[self.big.markets.result[number]]
         return Settled(self.big.market_id(number), word, int(self.volume[number]), int(self.paid[number]), ())
 
-    def _group_buyers(self, p: Orders) -> None:
-        take = (self.in_resolved_group & self.resolved)[p.market] & (p.amount > 0)
-        if take.any():
-            group = self.child[p.market[take]]
-            self.group_pairs.append(np.unique(group * (len(self.low) + 1) + p.user[take]))
+    def _group_buyers(self, p: Orders, numbers: Any, start: Any) -> None:
+        mine = np.flatnonzero((self.in_resolved_group & self.resolved)[numbers])
+        if not len(mine):
+            return
+        group = self.child[numbers]
+        order = mine[np.argsort(group[mine], kind="stable")]
+        out = np.empty(int(np.diff(start)[mine].sum()), np.int64)
+        count = group_buyers(order, start, group, p.user, p.amount, np.full(len(self.low), NONE, np.int64), out)
+        if count:
+            self.group_pairs.append(out[:count].copy())
 
     def _keep_rows(self, p: Orders, numbers: Any, start: Any) -> None:
         """Whole histories of markets whose pool is below nothing, and one other."""
@@ -501,7 +516,9 @@ class Judge:
         for i in np.flatnonzero(self.in_resolved_group[:n] & self.resolved[:n]).tolist():
             members.setdefault(int(self.child[i]), []).append(big.market(i))
         groups = {g.id: g for g in big.small.groups or () if not g.deleted}
-        pairs = np.unique(np.concatenate(self.group_pairs)) if self.group_pairs else np.zeros(0, np.int64)
+        pairs = np.concatenate(self.group_pairs or [np.zeros(0, np.int64)])
+        if len(self.group_pairs) > 1:  # a part alone names no pair twice
+            pairs = np.unique(pairs)
         found, counts = np.unique(pairs // (len(self.low) + 1), return_counts=True)
         buyers = dict(zip(found.tolist(), counts.tolist(), strict=True))
         for g, mine in sorted(members.items()):

@@ -93,6 +93,63 @@ def rules_row(rules: Ruleset) -> Any:
 
 
 @compiled
+def tally(
+    market: Any, user: Any, amount: Any, at: Any, ends: Any, opened: Any, closed: Any, shut: Any, markets: int, users: int
+) -> tuple[int, int, int, int, int, int, int]:
+    """One pass over orders. How many are in markets that ended, in known markets; then how many break S1 (by amount), S2, S4, S4b, S6.
+
+    Moments, and `shut`, are by market; the smallest number is no moment.
+    """
+    none = -9223372036854775808
+    ended, known, zero, s2, s4, s4b, s6 = 0, 0, 0, 0, 0, 0, 0
+    for i in range(len(market)):
+        m = market[i]
+        if ends[m] != none:
+            ended += 1
+            if at[i] >= ends[m]:
+                s4 += 1
+        if m < markets:
+            known += 1
+            if (opened[m] != none and at[i] < opened[m]) or (closed[m] != none and at[i] > closed[m]):
+                s4b += 1
+        if m >= markets or user[i] >= users:
+            s2 += 1
+        if amount[i] == 0:
+            zero += 1
+        if shut[m]:
+            s6 += 1
+    return ended, known, zero, s2, s4, s4b, s6
+
+
+@compiled
+def sellers(market: Any, user: Any, legal: Any, last: Any) -> int:
+    """Pairs of market and user with a lawful sale; sales lie market by market. `last` has an entry a user, all -1 before."""
+    count = 0
+    for i in range(len(market)):
+        if legal[i] and last[user[i]] != market[i]:
+            last[user[i]] = market[i]
+            count += 1
+    return count
+
+
+@compiled
+def group_buyers(order: Any, start: Any, group: Any, user: Any, amount: Any, last: Any, out: Any) -> int:
+    """Fill `out` with each pair of group and user who bought in one of its markets, as group * (users + 1) + user; how many there are.
+
+    `order` has markets group by group; `last` has an entry a user, all below any group before.
+    """
+    count = 0
+    for m in order:
+        for i in range(start[m], start[m + 1]):
+            u = user[i]
+            if amount[i] > 0 and last[u] != group[m]:
+                last[u] = group[m]
+                out[count] = group[m] * (len(last) + 1) + u
+                count += 1
+    return count
+
+
+@compiled
 def number_users(first: int, last: int, rows: Rows, markets: Markets, slot: Any) -> None:
     """Number the users of each market by their first orders. `slot` has an entry a user, all -1 before and after."""
     for m in range(first, last):

@@ -17,6 +17,7 @@ import msgspec
 
 from release_dossier.digest import canonical, sha256
 from release_dossier.evidence.reading import Counterexample, Fact, Reading
+from release_dossier.evidence.secrets import texts
 
 MEDIA_TYPE = "application/vnd.release-dossier.opening+json"
 UNIT = "commitment"  # of a fact whose value is personal: a rule that asks for its unit gets an error, not another value
@@ -30,7 +31,7 @@ def commit(reading: Reading, details: tuple[str, ...], salt: Callable[[], str]) 
         salt: gives 64 hexadecimal digits nobody knows, others at each call.
     """
     marked = {*reading.personal, *(v for c in reading.counterexamples for k, v in c.detail.items() if k in details)}
-    said = "\n".join(_texts(reading))
+    said = "\n".join(texts(reading))
     shown = sorted((v for v in marked if v and v in said), key=lambda v: (-len(v), v))
     if not shown:
         return msgspec.structs.replace(reading, personal=()), ()
@@ -80,8 +81,3 @@ def opened(said: Any, values: Mapping[str, str]) -> Any:
     if isinstance(said, dict):
         return {k: opened(v, values) for k, v in said.items()}
     return [opened(v, values) for v in said] if isinstance(said, (list, tuple)) else said
-
-
-def _texts(reading: Reading) -> list[str]:
-    parts = [x for c in reading.counterexamples for x in (c.text, c.where, *c.detail.values())]
-    return [reading.cause, *parts, *(f.value for f in reading.facts.values() if isinstance(f.value, str)), *reading.limits]

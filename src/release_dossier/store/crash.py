@@ -18,11 +18,10 @@ POINTS = (
     "store.artifact",  # it has its name
     "store.journal-torn",  # half of the journal's line is written
     "store.journal",  # the statement is durable; none of its files is there
-    "store.document-written",  # a document is written, but has no name yet
-    "store.document",  # it has its name; the log has no entry for it
+    "store.document-torn",  # half of a document is written
+    "store.document",  # the whole of it; the log has no entry for it
     "store.entry-torn",  # half of the entry's line is written
     "store.entry",  # the entry is in the log; the checkpoint is one behind
-    "store.checkpoint-written",  # the new checkpoint is written beside the old
     "store.checkpoint",  # everything is done
     "release.tag-object",
     "release.tagged",

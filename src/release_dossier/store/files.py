@@ -4,7 +4,7 @@
     artifacts/ab/<hex>        content, by its digest
     log/journal.ndjson        what was put last, durable before the files above and below are (`journal.py`)
     log/entries.ndjson        one line per statement, appended
-    log/checkpoint            signed size and root, replaced
+    log/checkpoint            signed size and root, written over
     log/lock                  held by the one writer; its process id inside
     keys/                     private keys, 0600, folder 0700
     tmp/                      files that have no name yet
@@ -53,6 +53,8 @@ _FOLDERS = ("documents", "artifacts", "log", "keys", "tmp")
 _CHUNK_BYTES = 1024 * 1024
 _TOGETHER = 300  # files from which on the file system is synced as a whole: it waits for what others wrote, too
 _POLL_SECONDS = 0.02
+_CHECKPOINT_BYTES_MAX = 16 * 1024  # ours are some 220
+_AGAIN_SECONDS = (0.001, 0.02)  # between readings of a checkpoint that does not hold: it may be being written
 _TICK_NS = 100_000_000  # nanoseconds; file systems count in ticks of up to 10 ms
 _unnamed = itertools.count()
 _Stamp = tuple[int, int, int, int]
@@ -196,7 +198,7 @@ class FileStore:
         raw = self._checkpoint_over(index, [e for e, _ in fresh])
         lines = [(entry.line().decode(), envelope.decode()) for entry, envelope in fresh]
         try:
-            if not self._journal.size():
+            if not self._journal_size:
                 self._journal.begin()
             before, size = self._journal.append(Record(raw.decode(), *lines[-1], tuple(lines[:-1])))
         except OSError as e:
@@ -216,7 +218,7 @@ class FileStore:
     def _enter(self, fresh: Sequence[tuple[Entry, bytes]]) -> None:
         """The files of what stands in the journal, but the checkpoint."""
         for entry, envelope in fresh:
-            self._write(self._place("documents", entry.digest, ".json"), envelope, "store.document", durable=False)
+            self._write_document(self._where("documents", entry.digest, ".json"), envelope)
             reach("store.document")
         self._append([e for e, _ in fresh])
         reach("store.entry")
@@ -228,7 +230,14 @@ class FileStore:
         return make_checkpoint(self.project, after.size, after.root(), self._sign_with())
 
     def _place_checkpoint(self, raw: bytes) -> None:
-        self._write(self._checkpoint_file, raw, "store.checkpoint", durable=False)
+        """Written over where the old one is as long: ext4 starts writing out a file that takes another's name, for longer than all the rest
+        of a statement takes. Whoever reads in that moment reads again."""
+        try:
+            placed = _write_over(self._checkpoint_file, raw)
+        except OSError:
+            placed = False
+        if not placed:
+            self._write(self._checkpoint_file, raw, durable=False)
         self._known = raw, parse_checkpoint(raw)
         reach("store.checkpoint")
 
@@ -353,11 +362,12 @@ class FileStore:
             self._stamp = self._stat()
         checkpoint = self._read_checkpoint()[1]
         index.hold(checkpoint, str(self._log))
-        if self._journal_size != self._journal.size() and (left := self._unfinished(index)):
+        size = self._journal.size()
+        if self._journal_size != size and (left := self._unfinished(index)):
             entries = parse_entries(b"".join(r.entry.encode() + b"\n" for r in left), index.last())
             self._enter([(e, r.envelope.encode()) for e, r in zip(entries, left, strict=True)])
             done += [f"entered log entry {e.n} ({e.type} {e.digest[:19]}…), which a killed run had written down" for e in entries]
-        self._journal_size = self._journal.size()
+        self._journal_size = size
         if checkpoint.size < index.frontier.size:
             self._sign(index)
             last = index.last()
@@ -423,10 +433,10 @@ class FileStore:
             if sha256(record.envelope.encode()) != entry.envelope:
                 raise Corrupt("log.journal", at=self._journal.file, found="another envelope", expected=f"that of entry {entry.n}")
             if not self._stands(record):
-                self._write(self._place("documents", entry.digest, ".json"), record.envelope.encode(), "store.document")
+                self._write(self._place("documents", entry.digest, ".json"), record.envelope.encode())
         whole = b"".join(line + b"\n" for line in (*kept[:first], *(r.entry.encode() for r in records)))
-        self._write(self._log, whole, "store.checkpoint")
-        self._write(self._checkpoint_file, records[-1].checkpoint.encode(), "store.checkpoint")
+        self._write(self._log, whole)
+        self._write(self._checkpoint_file, records[-1].checkpoint.encode())
 
     def _settle(self) -> None:
         """Everything the journal holds is durable as files; it begins anew."""
@@ -479,13 +489,30 @@ class FileStore:
         Raises:
             Corrupt: `log.no-checkpoint`, `log.checkpoint`, `log.other-project`, `log.checkpoint-signer`.
         """
+        raw = self._checkpoint_bytes()
+        for wait in _AGAIN_SECONDS:
+            try:
+                return self._believed(raw)
+            except Corrupt:
+                time.sleep(wait)
+                raw = self._checkpoint_bytes()
+        return self._believed(raw)
+
+    def _checkpoint_bytes(self) -> bytes:
         at = str(self._checkpoint_file)
         try:
-            raw = self._checkpoint_file.read_bytes()
+            fd = os.open(at, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                return os.read(fd, _CHECKPOINT_BYTES_MAX)
+            finally:
+                os.close(fd)
         except FileNotFoundError as e:
             raise Corrupt("log.no-checkpoint", at=at, found="no such file", expected="the checkpoint over the log") from e
         except OSError as e:
             raise _unavailable(e, self._checkpoint_file) from e
+
+    def _believed(self, raw: bytes) -> tuple[bytes, Checkpoint]:
+        at = str(self._checkpoint_file)
         if self._known is not None and self._known[0] == raw:
             return self._known
         checkpoint = parse_checkpoint(raw, at)
@@ -550,12 +577,11 @@ class FileStore:
     def _fresh(self) -> Path:
         return self.home / "tmp" / f"{os.getpid()}-{threading.get_ident()}-{next(_unnamed)}"
 
-    def _write(self, file: Path, data: bytes, point: str, *, durable: bool = True) -> None:
+    def _write(self, file: Path, data: bytes, *, durable: bool = True) -> None:
         """`file` with `data` as its content, the whole of it or none."""
         fresh = self._fresh()
         try:
             _spill(iter((data,)), fresh, durable)
-            reach(f"{point}-written")
             self._name(fresh, file, durable)
             if durable:
                 _sync(file.parent)
@@ -563,6 +589,18 @@ class FileStore:
             with suppress(OSError):
                 fresh.unlink(missing_ok=True)
             raise _unavailable(e, file) from e
+
+    def _write_document(self, file: str, data: bytes) -> None:
+        """Under its name at once: nobody looks before its entry is in the log, and until then the journal has it."""
+        try:
+            if armed("store.document-torn"):
+                _spill_over(data[: len(data) // 2], file)
+                reach("store.document-torn")
+            _spill_over(data, file)
+        except OSError as e:
+            with suppress(OSError):
+                os.unlink(file)
+            raise _unavailable(e, Path(file)) from e
 
     def _name(self, fresh: Path, file: Path, durable: bool = True) -> None:
         try:
@@ -627,6 +665,20 @@ def new_key(file: Path, kind: str = ED25519) -> None:
         raise _unavailable(e, file) from e
 
 
+def _spill_over(data: bytes, file: str) -> None:
+    """`data` in `file`, whatever is left of one there; its folder is made when it is missing."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+    try:
+        fd = os.open(file, flags, 0o666)
+    except FileNotFoundError:
+        os.makedirs(os.path.dirname(file), exist_ok=True)
+        fd = os.open(file, flags, 0o666)
+    try:
+        write_all(fd, data)
+    finally:
+        os.close(fd)
+
+
 def _spill(chunks: Iterator[bytes], file: Path, durable: bool = True) -> str:
     """Write `chunks` to a new file. Returns their digest."""
     h = hashlib.sha256()
@@ -673,6 +725,18 @@ def _chunks(source: Path) -> Iterator[bytes]:
                     expected=f"at most {ARTIFACT_BYTES_MAX} bytes",
                 )
             yield chunk
+
+
+def _write_over(file: Path, data: bytes) -> bool:
+    """The content of `file` in one call that no kill divides. False where there is none of that length."""
+    try:
+        fd = os.open(file, os.O_WRONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        return os.fstat(fd).st_size == len(data) and os.write(fd, data) == len(data)
+    finally:
+        os.close(fd)
 
 
 def _sync(place: Path | str) -> None:

@@ -75,8 +75,10 @@ def pae(payload_type: str, payload: bytes) -> bytes:
 def seal(statement: Statement, signers: Sequence[Signer], typed: Sequence[tuple[str, str, str]] = ()) -> bytes:
     """A canonical envelope of `statement`, signed by each of `signers`, with people's `typed` signatures (type, key id, text)."""
     message = pae(PAYLOAD_TYPE, statement.raw)
-    signed = tuple((s.key_id, s.sign(message)) for s in signers)
-    return canonical(Envelope(statement.raw, PAYLOAD_TYPE, signed, tuple(typed), b"").as_json())
+    signed = [_Signature(_base64(s.sign(message)), s.key_id) for s in signers]
+    body = _Body(_base64(statement.raw), PAYLOAD_TYPE, signed, [_Typed(*t) for t in typed])
+    raw = msgspec.json.encode(body, order="sorted")
+    return raw if _plain(raw) else canonical(msgspec.json.decode(raw))
 
 
 def parse_envelope(raw: bytes, at: str, payload_type: str = PAYLOAD_TYPE) -> Envelope:
@@ -101,7 +103,16 @@ def _read_plainly(raw: bytes) -> _Body | None:
         body = _decoder.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
-    return body if raw.isascii() and b"\\u" not in raw and msgspec.json.encode(body, order="sorted") == raw else None
+    return body if _plain(raw) and msgspec.json.encode(body, order="sorted") == raw else None
+
+
+def _plain(raw: bytes) -> bool:
+    """Whether msgspec's sorted writing of text alone is the canonical one: no two encoders escape or sort these characters in two ways."""
+    return raw.isascii() and b"\\u" not in raw
+
+
+def _base64(data: bytes) -> str:
+    return b2a_base64(data, newline=False).decode()
 
 
 def reread_envelope(raw: bytes, at: str) -> Envelope:

@@ -178,7 +178,7 @@ def test_a_write_that_fails_can_be_done_again(nth: int, applied: bool, home: Pat
 
 @pytest.mark.parametrize("applied", [False, True])
 def test_a_checkpoint_that_cannot_be_written_over_is_replaced(applied: bool, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The last write fails and leaves the old checkpoint, half of the new or the whole: the statement is there, under a whole checkpoint."""
+    """The last write fails and leaves half of the new checkpoint or all: the statement is there, under a whole checkpoint."""
     store = FileStore(home, PROJECT)
     put(store, 0)
     with monkeypatch.context() as m:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -31,6 +31,7 @@ KIND = "kind"  # `kind/sbom`: what is asked of one kind of evidence, for packs t
 DEPTH_MAX = 8  # packs below packs; ours go three deep
 OWN = "dossier.toml"
 OWNER = "owner"  # the role of those who answer for a service
+_HERE = Path(__file__).resolve().parent.parent
 _KEYS = frozenset(Requirement.__struct_fields__)
 _PACK_KEYS = frozenset(("include", "narrow", "unwaivable", "requirement", "approval"))
 _OURS = re.compile(r"[a-z0-9-]+(?:/[a-z0-9-]+)?(?:\.tests)?\Z")
@@ -203,7 +204,7 @@ def table_of(name: str, read: Read | None = None) -> str:
 
 def names() -> tuple[str, ...]:
     """Every pack of ours and of the profiles."""
-    profiles = resources.files("release_dossier") / "profiles"
+    profiles = _HERE / "profiles"
     found = [
         f"{p.name}/{f.name.removesuffix('.toml')}"
         for p in profiles.iterdir()
@@ -216,7 +217,7 @@ def names() -> tuple[str, ...]:
 
 def kinds() -> tuple[str, ...]:
     """Kinds of evidence with a pack of their own."""
-    files = (resources.files("release_dossier") / "rules" / "kinds").iterdir()
+    files = (_HERE / "rules" / "kinds").iterdir()
     return tuple(sorted(f.name.removesuffix(".toml") for f in files if f.name.endswith(".toml") and not f.name.endswith(".tests.toml")))
 
 
@@ -228,7 +229,7 @@ def _text(name: str, read: Read | None) -> str:
         return raw.decode("utf-8", "replace")
     if _OURS.match(name):
         profile, _, pack = name.rpartition("/")
-        place = resources.files("release_dossier")
+        place = _HERE
         where = {"": "rules/criticality", KIND: "rules/kinds"}.get(profile, f"profiles/{profile}/packs")
         file = place / where / f"{pack}.toml"
         if file.is_file():

@@ -8,12 +8,12 @@ import re
 import subprocess
 import threading
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO
 
 import msgspec
 
+from release_dossier.aside import Aside
 from release_dossier.errors import Refused, Unavailable
 from release_dossier.fingerprint import TreeFile
 from release_dossier.limits import GIT_SECONDS_MAX
@@ -92,8 +92,7 @@ class Repository(msgspec.Struct, frozen=True):
             As `run`; then the ref stands where it stood.
         """
         name, write = os.pipe()
-        with open(name, "rb") as told, ThreadPoolExecutor(1) as aside:
-            moved = aside.submit(self.result, "update-ref", "--stdin", "-z", stdin=told)
+        with open(name, "rb") as told, Aside(lambda: self.result("update-ref", "--stdin", "-z", stdin=told)) as moved:
             with open(write, "wb") as tell:
                 blob = self.run("hash-object", "-w", "--stdin", stdin=content).strip()
                 tell.write(b"update %b\0%b\0\0" % (ref.encode(), blob))

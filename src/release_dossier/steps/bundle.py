@@ -25,6 +25,7 @@ import msgspec
 
 from release_dossier import bundle
 from release_dossier.approval import Signed
+from release_dossier.aside import spread
 from release_dossier.attest import test_result, verification_summary
 from release_dossier.dossier import Dossier
 from release_dossier.errors import Corrupt, DossierError, Refused, Unavailable, counted
@@ -33,7 +34,6 @@ from release_dossier.evidence.personal import MEDIA_TYPE
 from release_dossier.evidence.statement import Evidence
 from release_dossier.gate import Decision, decide, explain
 from release_dossier.release import Release
-from release_dossier.steps.aside import spread
 from release_dossier.steps.decide import PEOPLE, decision_statement, same_words
 from release_dossier.steps.erase import erased, why
 from release_dossier.steps.people import MAY_WITHDRAW

@@ -14,6 +14,7 @@ from operator import attrgetter
 import msgspec
 
 from release_dossier.approval import Signed
+from release_dossier.aside import Aside
 from release_dossier.digest import canonical
 from release_dossier.dossier import Attempt, Dossier
 from release_dossier.errors import Corrupt, Refused
@@ -21,7 +22,6 @@ from release_dossier.evidence.statement import Evidence
 from release_dossier.gate import NO_ONE, Decision, asked_of_people, authors_of, decide, rework
 from release_dossier.project import SETTINGS_FILE
 from release_dossier.rules.packs import thaw
-from release_dossier.steps.aside import Aside
 from release_dossier.steps.world import LOG_REF, World
 from release_dossier.trust.log import Entry, extends, parse_checkpoint, root_of
 from release_dossier.trust.note import NoteKey, parse_vkey

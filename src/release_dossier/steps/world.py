@@ -16,13 +16,13 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from release_dossier.aside import spread
 from release_dossier.change import Change
 from release_dossier.digest import canonical, parse_json, sha256
 from release_dossier.errors import Corrupt, Refused
 from release_dossier.ports import Store
 from release_dossier.project import SETTINGS_FILE, TRUST_FILE, Settings, parse_settings
 from release_dossier.sources.git import Repository, find_repository
-from release_dossier.steps.aside import spread
 from release_dossier.store.files import FileStore
 from release_dossier.trust.document import Trust, parse_chain
 from release_dossier.trust.dsse import Envelope, reread_envelope, seal, valid_keys

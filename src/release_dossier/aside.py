@@ -20,6 +20,13 @@ class Aside(Generic[T]):
         self._thread = Thread(target=self._run, daemon=True)
         self._thread.start()
 
+    def __enter__(self) -> Aside[T]:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Done, whatever became of it."""
+        self._thread.join()
+
     def _run(self) -> None:
         try:
             self._value = self._work()

@@ -30,10 +30,14 @@ INSTALL = {
     "needs pyspark": "uv sync --inexact --extra spark, and Java 17 or newer; 400 MB, so not among what make dev brings",
     "needs go": "Go 1.24 or newer, from go.dev or the system's packages",
 }
+# Ask the browser, Spark, the pages made from code, another CEL engine and mutants of the source, not the interpreter: on the first only.
 ONCE = (
     "tests/web/test_browser.py",
     "tests/ledger/test_spark.py",
-)  # ask the browser and Spark, not the interpreter: on the first of them only
+    "tests/project/test_documents.py",
+    "tests/rules/test_cel_engines.py",
+    "tests/rules/test_mutants.py",
+)
 ALLOWED = ("needs cosign", "needs unprivileged user namespaces")
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import math
+import re
 import sys
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -22,8 +23,19 @@ UNCLAIMED: tuple[tuple[str, Callable[[Mapping[str, Any]], bool]], ...] = (
     ("without type check: a condition is always checked, when rules freeze", lambda c: bool(c["disable_check"])),
     ("functions the engine does not have: cel.block, macros of two variables, addresses", lambda c: c["file"] in _ABSENT),
     ("functions declared by the case itself", lambda c: any("function" in d for d in c["full"].get("type_env", []))),
+    ("bytes without an escape, published as other bytes than stand between the quotes", lambda c: _contradicts(c)),
 )
 _ABSENT = ("block_ext", "macros2", "network_ext")
+
+
+_BYTES = re.compile(r"""b(\'{3}|"{3}|\'|")((?:(?!\1)[^\\])*)\1""")  # one literal, no backslash in it
+
+
+def _contradicts(case: Mapping[str, Any]) -> bool:
+    """Whether a case says of such a literal something else than the language does: its bytes are the UTF-8 of what it quotes (langdef.md,
+    "String and Bytes Values")."""
+    literal, due = _BYTES.fullmatch(case["expr"]), case["full"].get("value", {}).get("bytes_value")
+    return literal is not None and due is not None and base64.b64decode(due) != literal[2].encode()
 
 
 def cases(folder: Path) -> list[dict[str, Any]]:

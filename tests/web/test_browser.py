@@ -123,13 +123,24 @@ def test_every_page_can_be_read_by_everybody(visit: Callable[..., Any], home: Se
     assert not faults, "\n".join(faults)
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-def test_no_tab_is_cut_off(visit: Callable[..., Any], width: int) -> None:
+def test_no_tab_is_cut_off(visit: Callable[..., Any]) -> None:
     """Every tab of a release, and every section of the header, stands whole on the screen, on as many lines as it takes."""
-    page = visit("/releases/trading/3.8.1", viewport={"width": width, "height": 844})
+    page = visit("/releases/trading/3.8.1", viewport={"width": 1280, "height": 844})
     ends = page.eval_on_selector_all(".tabs a, #sections a", "all => all.map(a => a.getBoundingClientRect().right)")
     assert len(ends) == len(TABS) + 5
-    assert max(ends) <= width
+    assert max(ends) <= 1280
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_tabs_on_a_telephone_are_one_row(visit: Callable[..., Any], scripts: bool) -> None:
+    """The row scrolls inside itself; the tab one is on, and the one the keyboard is on, can be seen."""
+    page = visit("/releases/trading/3.8.1?tab=raw", viewport={"width": 390, "height": 844}, java_script_enabled=scripts)
+    assert page.locator(".tabs").bounding_box()["height"] < 60
+    for stop in (page.locator(".tabs [aria-current]"), page.locator(".tabs a").first):
+        stop.focus()
+        box = stop.bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 390
 
 
 def test_the_header_follows_the_page(visit: Callable[..., Any]) -> None:

@@ -127,7 +127,6 @@ def fill(repo: Path, env: dict[str, str], seed: dict[str, Any]) -> tuple[int, li
 
     from release_dossier.cli import edge
     from release_dossier.digest import sha256
-    from release_dossier.steps.decide import keep_blob
     from release_dossier.steps.world import LOG_REF, open_world, producer_key_path
     from release_dossier.store.tail import Tail
     from release_dossier.trust.dsse import parse_envelope, seal
@@ -170,7 +169,7 @@ def fill(repo: Path, env: dict[str, str], seed: dict[str, Any]) -> tuple[int, li
         db.execute("update position set size = ?, offset = ?, frontier = ?, last = ?", position)
     head = make_checkpoint(world.trust.project, frontier.size, frontier.root(), signer)
     (home / "log" / "checkpoint").write_bytes(head)
-    keep_blob(world, LOG_REF, head)
+    world.repo.keep(LOG_REF, head)
     (home / "log" / "journal.ndjson").unlink(missing_ok=True)
     return frontier.size, whole
 

@@ -701,10 +701,16 @@ def _unmet_lines(r: Result, dossier: Dossier, head: str, remedies: int) -> list[
     return [*lines, *([f"    {why}"] if why else []), last]
 
 
+def step(state: str, reason: str, remedy: str) -> tuple[str, str]:
+    """What to do about an unmet requirement: what comes first in words, and the command. Where a planned command failed for good, running
+    it again is not it."""
+    again = remedy.startswith("dossier collect ") and "--from" not in remedy
+    return ("mend it and commit", "dossier run") if again and state == "fail" and NEW_FINGERPRINT in reason else ("", remedy)
+
+
 def _step(r: Result) -> str:
-    """What to do about an unmet requirement: where a planned command failed for good, running it again is not it."""
-    again = r.remedy.startswith("dossier collect ") and "--from" not in r.remedy
-    return "mend it and commit, then: dossier run" if again and r.state == "fail" and NEW_FINGERPRINT in r.reason else r.remedy
+    words, command = step(r.state, r.reason, r.remedy)
+    return f"{words}, then: {command}" if words else command
 
 
 def approve_command(dossier: str, role: str, signers: Signers = NOBODY) -> str:

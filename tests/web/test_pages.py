@@ -15,6 +15,7 @@ import msgspec
 import pytest
 from fastapi.testclient import TestClient
 
+from release_dossier.gate import step
 from release_dossier.web import place as places
 from release_dossier.web import views
 from release_dossier.web.app import make_app
@@ -120,6 +121,33 @@ def test_a_release_says_what_stands_between_it_and_shipping(client: TestClient) 
     old = client.get(earlier[1].replace("&amp;", "&").replace("tab=history&", "")).text
     assert "erin has 197 credits too many" in old
     assert "no waiver is accepted" in old
+
+
+def test_a_found_risk_has_the_owner_of_its_requirement(client: TestClient, place: Place) -> None:
+    """The dossier itself says who answers for what evidence found, so page, payload and command agree."""
+    found = 0
+    for r in place.catalog.rounds.values():
+        closed = place.read(r.dossier).statement.predicate if r.dossier else {"risks": ()}
+        for risk in (x for x in closed["risks"] if x.get("source") == "found"):
+            asked = [q["owner"] for q in closed["rules"]["requirements"] if f"{q['service']}/{q['evidence']}" == risk["id"]]
+            assert risk["owner"] in (asked or [", ".join(o["owners"]) for o in closed["owners"]])
+            page = client.get(f"/releases/{r.service}/{r.version}?tab=risks&change={r.change[7:23]}").text
+            assert f'<span class="nowrap">{html.escape(risk["owner"])}</span>' in page
+            found += 1
+    assert found
+
+
+def test_a_failure_that_lasts_is_not_collected_again() -> None:
+    """Where no retry is left, the sentence says what the command says: mend it and commit. Otherwise it is the rule's own remedy."""
+    spent = "its only attempt failed and no failure is tolerated: it needs a new fingerprint or a waiver"
+    left = "its only attempt failed and 1 failure is tolerated: collect it again"
+    for reason, words, command in ((spent, "Tests: mend it and commit, then:", "dossier run"), (left, "Tests:", "dossier collect tests")):
+        first, do = step("fail", reason, "dossier collect tests")
+        need = {"title": "Tests", "state": "fail", "group": "unmet", "step": {"first": first, "command": do}}
+        said = views._blocked([need])
+        assert (said.next, said.command) == (words, command)
+    assert step("fail", spent, "dossier collect tests --from FILE") == ("", "dossier collect tests --from FILE")
+    assert step("missing", spent, "dossier collect tests") == ("", "dossier collect tests")
 
 
 def test_time_shows_and_decides_nothing(place: Place, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,7 +23,7 @@ from release_dossier.gate import BEHIND, REGISTERED
 from release_dossier.rules.compare import LOOSER, OTHER, STRICTER, Difference, differences
 from release_dossier.rules.freshness import terms
 from release_dossier.rules.packs import freeze, thaw
-from release_dossier.rules.requirement import Frozen
+from release_dossier.rules.requirement import Frozen, Requirement
 from release_dossier.steps.collect import frozen_settings
 from release_dossier.steps.erase import erased, why
 from release_dossier.steps.world import World
@@ -49,7 +49,7 @@ def assemble(world: World, change_digest: str, change: Change) -> tuple[str, Dos
             findings=tuple(f for s in change.services for f in (*_findings(change, s.name), *_criteria(world, change, s.name, entries))),
             absent=_absent(world, change, attempts, rules.requirements),
             drift=_drift(world, change, attempts, entries),
-            risks=(*change.risks, *_found_risks(attempts)),
+            risks=(*change.risks, *_found_risks(change, attempts, rules.requirements)),
             owners=tuple(Owner(s.name, s.owners) for s in change.services),
             rules=change.rules,
             log=LogPoint(size, root_of(entries[:size])),
@@ -314,14 +314,17 @@ def _absent(world: World, change: Change, attempts: Sequence[Attempt], requireme
     )
 
 
-def _found_risks(attempts: Sequence[Attempt]) -> tuple[Risk, ...]:
-    """Every failing or inconclusive newest attempt is a risk somebody should own."""
+def _found_risks(change: Change, attempts: Sequence[Attempt], requirements: Sequence[Requirement]) -> tuple[Risk, ...]:
+    """Every newest attempt that fails is a risk. Its owner is that of the requirement it is evidence of; the service's where none asks."""
     last = {(a.service, a.name): a for a in attempts if a.digest is not None}
+    owners = {(r.service, r.evidence): r.owner for r in reversed(requirements)}
+    by_service = {s.name: ", ".join(s.owners) for s in change.services}
     out = []
     for (service, name), a in sorted(last.items()):
         if a.verdict == "fail":
             words = a.counterexamples[0].text if a.counterexamples else f"{name} failed"
-            out.append(Risk(id=f"{service}/{name}", text=words, severity="high", source="found"))
+            owner = owners.get((service, name)) or by_service.get(service, "")
+            out.append(Risk(id=f"{service}/{name}", text=words, severity="high", owner=owner, source="found"))
     return tuple(out)
 
 

@@ -11,6 +11,7 @@ import msgspec
 from release_dossier.approval import members
 from release_dossier.chance import Standing, adjusted, standing
 from release_dossier.drift import CONDITIONS
+from release_dossier.gate import step
 from release_dossier.rules.packs import OWNER
 from release_dossier.trust.document import Trust
 from release_dossier.web import pictures
@@ -210,6 +211,7 @@ def requirements(dossier: Mapping[str, Any], decision: Mapping[str, Any], servic
         finding = next((f for f in dossier["findings"] if f["name"] == name and f["service"] == service), None)
         facts = (shown or finding or {}).get("facts", {})
         named = [n["fact"] for n in rule["needs"]] if rule and rule["needs"] else HEADLINES.get(rule["kind"] if rule else "", ())
+        first, command = step(r["state"], r["reason"], r["remedy"])
         hold = freshness(shown["observed_at"] if shown else decision["at"], r["expires_at"], now) if r["expires_at"] else None
         out.append(
             {
@@ -217,6 +219,7 @@ def requirements(dossier: Mapping[str, Any], decision: Mapping[str, Any], servic
                 "rule": rule,
                 "kind": rule["kind"] if rule else r["id"],
                 "name": name,
+                "step": {"first": first, "command": command},
                 "group": {"stale": "stale", "waived": "waived", "pass": "met"}.get(r["state"], "unmet"),
                 "looked": looked(r["looked_at"], r["of"]),
                 "facts": [f for n in named if (f := fact(n, facts))],
@@ -293,7 +296,12 @@ def _blocked(needs: list[dict[str, Any]]) -> Said:
     parts = [f"{n} {_many(s, n)}" for s, n in counted(x["state"] for x in unmet)]
     if not unmet:
         return Said("Blocked by what people said, or by a note of the gate; see Approvals.", tab="approvals")
-    return Said(f"Blocked: of {len(needs)} requirements {', '.join(parts)}.", f"{unmet[0]['title']}:", unmet[0]["remedy"])
+    title, do = unmet[0]["title"], unmet[0]["step"]
+    return Said(
+        f"Blocked: of {len(needs)} requirements {', '.join(parts)}.",
+        f"{title}: {do['first']}, then:" if do["first"] else f"{title}:",
+        do["command"],
+    )
 
 
 def _many(state: str, count: int) -> str:

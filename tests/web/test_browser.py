@@ -143,15 +143,6 @@ def test_tabs_on_a_telephone_are_one_row(visit: Callable[..., Any], scripts: boo
         assert box["x"] + box["width"] <= 390
 
 
-def test_long_names_are_compared_on_a_telephone(visit: Callable[..., Any]) -> None:
-    """However long the names to choose from are, the page is no wider than the screen."""
-    page = visit("/compare", viewport={"width": 390, "height": 844})
-    page.eval_on_selector_all(".pick option", "all => all.forEach(o => { o.textContent = 'settlement-and-payouts@'.repeat(5); })")
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    ends = page.eval_on_selector_all(".pick select", "all => all.map(x => x.getBoundingClientRect().right)")
-    assert max(ends) <= 390
-
-
 def test_the_header_follows_the_page(visit: Callable[..., Any]) -> None:
     """Only the middle of a page is exchanged, and yet the header says which section it is, and leads to the rules of the release shown."""
     page = visit("/")

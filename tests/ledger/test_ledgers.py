@@ -286,7 +286,7 @@ def test_words_for_people(tmp_path: Path) -> None:
     code, out, _ = town.run("ledger", "verify", str(case / "ledger.sqlite"), "--ruleset", str(case / "rules.json"), "--explain", "erin")
     assert out.splitlines()[0] == "statement of account of erin under the rules of rules.json"
     assert out.splitlines()[-2].split() == ["stored", "balance", "-207", "-207", "users.account_balance"]
-    assert out.splitlines()[-1] == "196 credits too many: balance -207, the statement comes to -405 to -403"
+    assert out.splitlines()[-1] == "196 credits too many: balance -207, the statement comes to -406 to -403"
     settled = town.dossier("ledger", "settle", str(case / "ledger.sqlite"), "--market", "1")["markets"]
     assert (len(settled), settled[0]["id"]) == (1, 1)
     assert town.dossier("ledger", "rulesets")["rulesets"]["v3.8.1"]["commit"][:8] == "3d978faa"
@@ -334,3 +334,18 @@ def test_shown_numbers_are_held_against_their_moment() -> None:
         v = judge(case, answers=str(case / "answers.ndjson.xz"))
         found = next(c for c in v.checks if c.id == "R8")
         assert (found.state, found.looked_at > 10) == (state, True), name
+
+
+TRUTHS = sorted(p.parent.relative_to(SHARED).as_posix() for p in SHARED.rglob("truth.json") if (p.parent / "rules.json").exists())
+
+
+@pytest.mark.captured
+@pytest.mark.parametrize("case", TRUTHS or ["none"])
+@pytest.mark.parametrize("engine", ["python", "numba"])
+def test_without_receipts_only_what_the_interval_excludes_is_claimed(case: str, engine: str) -> None:
+    """R6 of a ledger alone names every user outside the interval of dust, by how much, and nobody else."""
+    if not TRUTHS:
+        pytest.skip("the captured ledgers are not beside the project")
+    users = json.loads((SHARED / case / "truth.json").read_text())["users"]
+    v = verify_ledger(SHARED / case / "ledger.sqlite", ruleset=str(SHARED / case / "rules.json"), engine=engine)
+    assert off(v) == {u: x["outside"] for u, x in users.items() if x["outside"]}

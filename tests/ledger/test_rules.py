@@ -349,3 +349,38 @@ def test_whose_ledger_it_is() -> None:
     v = judged(settled(town([("a", 10, "YES", 1)]), named("v3.8.1")))
     assert v.ledger["written_by"] is None
     assert "environment" in v.ledger["written_by_how"]
+
+
+# Dust without receipts
+
+SOLD_SHORT = [("a", 50, "NO", 1), ("b", 25, "NO", 2), ("a", -1, "NO", 3)]
+
+
+def test_dust_only_a_request_could_explain_is_undecided() -> None:
+    """One share of many, at one credit each: a credit less is no accusation and no pass, alone or in the sum; two less is a fault."""
+    eras = named("v3.8.1")
+    base = town(SOLD_SHORT)
+    a = replay(base, eras, {})
+    (sale,) = a.sales
+    assert (sale.against, sale.price, sale.shares < sale.sellable, sale.low, sale.high) == ("", 1, True, 0, 1)
+    right = {u: a.expected(u)[1] for u in ("a", "b", "mod")}
+
+    def less(credits: int) -> Verified:
+        return judged(msgspec.structs.replace(base, users=town(SOLD_SHORT, balances=right | {"a": right["a"] - credits}).users), eras)
+
+    assert [(check(less(n), "R6").state, check(less(n), "T").state) for n in (0, 1, 2)] == [
+        ("pass", "pass"), ("inconclusive", "inconclusive"), ("fail", "fail"),
+    ]  # fmt: skip
+    (mine,) = check(less(1), "R6").undecided
+    assert (mine.user, mine.expected_low, mine.expected_high) == ("a", str(right["a"] - 1), str(right["a"]))
+    assert "if each sale sold all it was asked for" in mine.why
+    assert check(less(2), "R6").examples[0].difference == "-1"
+
+
+def test_no_request_leaves_the_interval_of_a_ledger_alone() -> None:
+    """Whatever a receipt says was asked for, the account it gives lies inside the one without receipts."""
+    base, eras = town(SOLD_SHORT), named("v3.8.1")
+    low, high = replay(base, eras, {}).expected("a")
+    for asked in range(1, 8):
+        exact = replay(base, eras, {3: asked}).expected("a")
+        assert low <= exact[0] == exact[1] <= high

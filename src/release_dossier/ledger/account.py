@@ -1,7 +1,9 @@
 """Every user's statement of account: each debit and credit the rules give, in order, with the formula behind it, to the balance.
 
 * A buy costs its amount and, on a user's first order in a market, the participation fee.
-* A sale is priced on the history before it. What dust was taken off is known where the request is (receipts), else an interval.
+* A sale is priced on the history before it. What dust was taken off is known where the request is (receipts), else an interval: up to
+  the cap, for a request may have asked for anything. What of it a server that sold all it was asked for could not have taken is
+  `irregular`: neither claimed nor granted.
 * A sale the rules forbid counts nothing, so that its whole credit shows as a difference.
 * A market resolved YES or NO pays each positive value; resolved otherwise, each order's signed amount goes back, fees stay.
 * Where several rules may have been in force, or orders share a microsecond and their order matters, every outcome stands.
@@ -24,7 +26,8 @@ from release_dossier.limits import LEDGER_ORDERS_MAX
 class Line(msgspec.Struct, frozen=True):
     """One debit or credit of a user: between `low` and `high` credits, equal where nothing is unknown.
 
-    `outcomes` are the credits each ruleset or order of rows that may have held gives, where they differ.
+    `outcomes` are the credits each ruleset or order of rows that may have held gives, where they differ. `irregular` is how much above
+    `low` the least is that a sale carried out as asked for gives.
     """
 
     at: int | None
@@ -34,6 +37,7 @@ class Line(msgspec.Struct, frozen=True):
     high: int
     formula: str
     outcomes: tuple[int, ...] = ()
+    irregular: int = 0
 
 
 class Sale(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +54,7 @@ class Sale(msgspec.Struct, frozen=True, kw_only=True):
     high: int
     against: str
     outcomes: tuple[int, ...] = ()  # gross credits under each ruleset or order of rows that may have held, where they differ
+    irregular: int = 0  # of the dust up to `low`, what a server that sold all it was asked for could not have taken
 
     @property
     def dust(self) -> tuple[int, int]:
@@ -98,6 +103,10 @@ class Accounts(msgspec.Struct, frozen=True):
         """What a user's balance must lie between."""
         mine = self.lines.get(user, ())
         return sum(x.low for x in mine), sum(x.high for x in mine)
+
+    def irregular(self, user: str) -> int:
+        """How far above the low end of that the least is that sales carried out as asked for give."""
+        return sum(x.irregular for x in self.lines.get(user, ()))
 
 
 def market_rows(ledger: Ledger) -> dict[int, tuple[Row, ...]]:
@@ -223,14 +232,15 @@ def _orders(book: Book, market: int, history: Sequence[Row], eras: Eras, asked: 
             if sale.outcomes:
                 book.tied.add(row.user)
             formula = f"forbidden: {sale.against}" if sale.against else _sale_words(sale, side, row.id in asked)
-            line = Line(row.placed_at, market, "sale", sale.low, sale.high, formula, sale.outcomes)
+            line = Line(row.placed_at, market, "sale", sale.low, sale.high, formula, sale.outcomes, sale.irregular)
             book.lines.setdefault(row.user, []).append(line)
 
 
 def _sale_words(sale: Sale, side: str, known: bool) -> str:
     dust = sale.shares * sale.price - sale.low
     taken = f" − {dust} dust" if dust and known else f" − up to {dust} dust" if dust else ""
-    return f"{sale.shares} {side} shares × {sale.price}{taken}"
+    regular = f" ({dust - sale.irregular} if it sold all it was asked for)" if sale.irregular else ""
+    return f"{sale.shares} {side} shares × {sale.price}{taken}{regular}"
 
 
 def _sale(market: int, befores: Sequence[Sequence[Row]], row: Row, eras: Eras, asked: int | None) -> Sale:
@@ -249,9 +259,11 @@ def _sale(market: int, befores: Sequence[Sequence[Row]], row: Row, eras: Eras, a
     allowed = [o for o in outcomes if not o.against] or outcomes
     gross = tuple(dict.fromkeys(0 if o.against else o.shares * o.price for o in outcomes))
     nets = {(o.low, o.high) for o in outcomes}
+    low = min(o.low for o in allowed)
     return msgspec.structs.replace(
-        allowed[0], low=min(o.low for o in allowed), high=max(o.high for o in allowed), outcomes=gross if len(nets) > 1 else ()
-    )
+        allowed[0], low=low, high=max(o.high for o in allowed), outcomes=gross if len(nets) > 1 else (),
+        irregular=min(o.low + o.irregular for o in allowed) - low,
+    )  # fmt: skip
 
 
 def _distinct(histories: Sequence[Sequence[Row]]) -> Sequence[Sequence[Row]]:
@@ -261,21 +273,21 @@ def _distinct(histories: Sequence[Sequence[Row]]) -> Sequence[Sequence[Row]]:
 def _sale_under(market: int, row: Row, rules: Ruleset, asked: int | None, q: Quote, against: str) -> Sale:
     shares = -row.amount
     gross = shares * q.price
+    irregular = 0
     if against:
         low = high = 0
     elif rules.sale_credit == "gross":
         low = high = gross
     else:
         cap = max(0, rules.max_dust)
-        if asked is not None:
-            least = most = min(cap, max(0, asked - gross))
-        else:
-            # Short of everything he may sell, the request was for less than one share more.
-            least, most = 0, min(cap, q.price - 1) if shares < q.sellable else cap
+        least, most = (0, cap) if asked is None else (min(cap, max(0, asked - gross)),) * 2
         low, high = max(0, gross - most), max(0, gross - least)
+        if asked is None and shares < q.sellable:
+            # Sold short of everything he may sell, what was asked for was less than one share more.
+            irregular = max(0, gross - min(cap, q.price - 1)) - low
     return Sale(
         bet=row.id, user=row.user, market=market, at=row.placed_at, shares=shares, sellable=q.sellable,
-        price=q.price, low=low, high=high, against=against,
+        price=q.price, low=low, high=high, against=against, irregular=irregular,
     )  # fmt: skip
 
 

@@ -272,6 +272,7 @@ def explained(v: Verified, user: str) -> Explained:
         raise Refused("ledger.unknown-user", at="--explain", found=user, expected="a username of the ledger")
     out = []
     low = high = 0
+    least = sum(x.low + x.irregular for x in accounts.lines.get(user, ()))
     for line in accounts.lines.get(user, ()):
         low, high = low + line.low, high + line.high
         out.append(
@@ -294,7 +295,11 @@ def explained(v: Verified, user: str) -> Explained:
             "balance": str(who.balance),
         }
     )
-    blind = user in accounts.unjudged | accounts.tied or any(r.user == user for m in accounts.countless for r in accounts.rows[m])
+    blind = (
+        low <= who.balance < least
+        or user in accounts.unjudged | accounts.tied
+        or any(r.user == user for m in accounts.countless for r in accounts.rows[m])
+    )
     return Explained(out, _outcome(who.balance, low, high, blind))
 
 

@@ -109,7 +109,7 @@ class Terms:
 
 
 BY_MARKET = ("volume", "paid", "buyers", "pairs", "orders", "newest", "minted_sales", "ended")
-BY_USER = ("low", "high", "busy")
+BY_USER = ("low", "high", "irregular", "busy")
 SUMS = ("minted", "burned", "dust_low", "dust_high", "seen", "settled")
 
 
@@ -143,7 +143,7 @@ class Judge:
         self.count = self.known_markets + len(big.strange)
         n = self.count
         self.volume, self.paid, self.buyers, self.pairs, self.orders, self.newest = (np.zeros(n, np.int64) for _ in range(6))
-        self.low, self.high = (np.zeros(len(big.users.names), np.int64) for _ in range(2))
+        self.low, self.high, self.irregular = (np.zeros(len(big.users.names), np.int64) for _ in range(3))
         self.busy = np.zeros(len(big.users.names), bool)
         self.book = Book()
         self.handed: dict[int, tuple[Row, ...]] = {}
@@ -231,6 +231,7 @@ class Judge:
             getattr(self, name)[x.first : x.last] = column
         self.low += x.by_user["low"]
         self.high += x.by_user["high"]
+        self.irregular += x.by_user["irregular"]
         self.busy |= x.by_user["busy"]
         for name, value in x.sums.items():
             setattr(self, name, getattr(self, name) + value)
@@ -289,7 +290,7 @@ class Judge:
             list(pool.map(number, pairwise(sorted({0, count // 2, count}))))
             for m in heavy.tolist():
                 price_many(m, rows, markets, sales, self.terms.rows, pool, self.threads)
-            flows = [Flows(np.zeros(users, np.int64), np.zeros(users, np.int64)) for _ in range(self.threads)]
+            flows = [Flows(*np.zeros((3, users), np.int64)) for _ in range(self.threads)]
             free = list(flows)
             priced = np.zeros(count, np.int8)
             priced[heavy] = 1
@@ -303,6 +304,7 @@ class Judge:
         for f in flows:
             self.low += f.low
             self.high += f.high
+            self.irregular += f.irregular
 
     def _history(self, p: Orders, begin: int, end: int) -> tuple[Row, ...]:
         names = self.big.users.names
@@ -375,7 +377,7 @@ class Judge:
         return Sale(
             bet=int(p.id[i]), user=self.big.users.names[p.user[i]], market=self.big.market_id(int(p.market[i])), at=int(p.at[i]),
             shares=-int(p.amount[i]), sellable=int(sales.sellable[s]), price=int(sales.price[s]), low=int(sales.low[s]),
-            high=int(sales.high[s]), against=against,
+            high=int(sales.high[s]), against=against, irregular=int(sales.irregular[s]),
         )  # fmt: skip
 
     def _sale_checks(self, p: Orders, rows: Rows, where: Any, done: Any, sales: Sales) -> None:
@@ -534,6 +536,7 @@ class Judge:
                 self.busy[i] = True
                 self.low[i] += sum(x.low for x in lines)
                 self.high[i] += sum(x.high for x in lines)
+                self.irregular[i] += sum(x.irregular for x in lines)
             lines.sort(key=lambda x: (x.at is not None, x.at or 0))
         self.seen += len(self.book.sales)
         place = {self.big.market_id(i): i for i in self.handed_numbers}
@@ -781,7 +784,9 @@ class Judge:
         off = np.where(u.balance > high, u.balance - high, np.where(u.balance < low, u.balance - low, 0))
         self.off = off
         beyond = {x for s in self.book.stuck for x in s.users} | {r.user for m in self.book.countless for r in self.handed[m]}
+        irregular = self.irregular[:n]
         doubtful = [i for x in sorted(self.book.tied | beyond) if (i := self.number.get(x, n)) < n]
+        doubtful += np.flatnonzero(judged & (off == 0) & (u.balance < low + irregular)).tolist()
         outside = np.zeros(n, bool)
         outside[[i for x in beyond if (i := self.number.get(x, n)) < n]] = True
         violations = judged & (off != 0) & ~outside
@@ -791,15 +796,16 @@ class Judge:
         for i in some:
             mine = self.book.lines.get(u.names[i], [])
             base = (int(low[i]) - sum(x.low for x in mine), int(high[i]) - sum(x.high for x in mine))
-            lines[u.names[i]] = [Line(None, None, "everything else", *base, ""), *mine]
+            rest = int(irregular[i]) - sum(x.irregular for x in mine)
+            lines[u.names[i]] = [Line(None, None, "everything else", *base, "", (), rest), *mine]
         rows = {m: self.handed[m] for m in self.book.countless}
         r6 = law.r6(self._ledger(users=some), self._accounts(lines=lines, rows=rows), int((judged & (low != high)).sum()))
         unsure = r6.of - r6.looked_at
         r6 = msgspec.structs.replace(counted(r6, int(judged.sum()), int(violations.sum())), looked_at=int(judged.sum()) - unsure)
         if r6.violations == 0 and unsure:
             r6 = msgspec.structs.replace(r6, state="inconclusive")
-        low_sum, high_sum, total = (int(x[judged].sum()) for x in (low, high, u.balance))
-        t = law.all_balances(low_sum, high_sum, total, stuck=bool(self.book.stuck))
+        low_sum, high_sum, odd, total = (int(x[judged].sum()) for x in (low, high, irregular, u.balance))
+        t = law.all_balances(low_sum, high_sum, odd, total, stuck=bool(self.book.stuck))
         return [r6, t, self._s12(), self._s17()]
 
     def _s12(self) -> law.Check:

@@ -56,16 +56,18 @@ class Sales(NamedTuple):
     price: Any
     low: Any
     high: Any
+    irregular: Any
     against: Any
     beyond: Any
     state: Any
 
 
 class Flows(NamedTuple):
-    """What the rules add to each user's balance, at least and at most."""
+    """What the rules add to each user's balance, at least and at most; and how far above the least sales carried out as asked for are."""
 
     low: Any
     high: Any
+    irregular: Any
 
 
 def some_markets(result: Any, rule: Any, state: Any) -> Markets:
@@ -76,9 +78,9 @@ def some_markets(result: Any, rule: Any, state: Any) -> Markets:
 
 def some_sales(row: Any, start: Any) -> Sales:
     """Sales not priced yet: their rows, and where the markets' orders begin."""
-    sellable, price, low, high, beyond = np.zeros((5, len(row)), np.int64)
+    sellable, price, low, high, irregular, beyond = np.zeros((6, len(row)), np.int64)
     against, state = np.zeros((2, len(row)), np.int8)
-    return Sales(np.searchsorted(row, start), row, sellable, price, low, high, against, beyond, state)
+    return Sales(np.searchsorted(row, start), row, sellable, price, low, high, irregular, against, beyond, state)
 
 
 def rules_row(rules: Ruleset) -> Any:
@@ -240,10 +242,12 @@ def decide(s: int, here: Any, state: int, sellable: int, price: int, lots: Any, 
 
 @compiled
 def credited(s: int, shares: int, rule: Any, asked: int, sales: Sales) -> None:
-    """What a sale credits, at least and at most: dust is known from the request, else short of everything below a share's price."""
+    """What a sale credits, at least and at most: dust is known from the request, else up to the cap; and, short of everything, below a
+    share's price if it sold all it was asked for."""
     gross = shares * sales.price[s]
     least = 0
     most = 0
+    regular = 0
     if sales.against[s] != ALLOWED:
         gross = 0
     elif rule[k.NET] == 1:
@@ -253,11 +257,14 @@ def credited(s: int, shares: int, rule: Any, asked: int, sales: Sales) -> None:
             over = over if over > 0 else 0
             least = over if over < cap else cap
             most = least
+            regular = least
         else:
             below = sales.price[s] - 1
-            most = below if shares < sales.sellable[s] and below < cap else cap
+            most = cap
+            regular = below if shares < sales.sellable[s] and below < cap else cap
     sales.low[s] = gross - most if gross > most else 0
     sales.high[s] = gross - least if gross > least else 0
+    sales.irregular[s] = (gross - regular if gross > regular else 0) - sales.low[s]
 
 
 @compiled
@@ -270,7 +277,7 @@ def replay(first: int, last: int, rows: Rows, markets: Markets, sales: Sales, ru
         users = max(users, markets.users[m])
     p = np.empty(most + 2, np.float64)
     x = np.empty(most + 1, np.int64)
-    held = np.empty((8, users + 1), np.int64)
+    held = np.empty((9, users + 1), np.int64)
     for m in range(first, last):
         begin = rows.start[m]
         end = rows.start[m + 1]
@@ -288,11 +295,13 @@ def replay(first: int, last: int, rows: Rows, markets: Markets, sales: Sales, ru
         if markets.state[m] == k.DONE:
             for i in range(begin, end):
                 u = rows.mine[i]
-                if held[6, u] != 0 or held[7, u] != 0:
+                if held[6, u] != 0 or held[7, u] != 0 or held[8, u] != 0:
                     flows.low[rows.user[i]] += held[6, u]
                     flows.high[rows.user[i]] += held[7, u]
+                    flows.irregular[rows.user[i]] += held[8, u]
                     held[6, u] = 0
                     held[7, u] = 0
+                    held[8, u] = 0
 
 
 def price_many(m: int, rows: Rows, markets: Markets, sales: Sales, rules: Any, pool: Any, threads: int) -> None:
@@ -330,7 +339,7 @@ def weights(begin: int, end: int, rows: Rows, rules: Any) -> tuple[int, int]:
 
 @compiled
 def settle(m: int, rows: Rows, markets: Markets, sales: Sales, rules: Any, p: Any, x: Any, held: Any) -> None:
-    """Add up market m into held[6] and held[7], per user of the market; with state HANDED they mean nothing."""
+    """Add up market m into held[6] to held[8], per user of the market; with state HANDED they mean nothing."""
     begin = rows.start[m]
     end = rows.start[m + 1]
     n = end - begin
@@ -338,7 +347,8 @@ def settle(m: int, rows: Rows, markets: Markets, sales: Sales, rules: Any, p: An
     amount = rows.amount[begin:end]
     yes = rows.yes[begin:end]
     user = rows.mine[begin:end]
-    held[:, :users] = 0  # 0, 1 shares · 2 order · 3 value · 4 taken by sales · 5 most their position was worth · 6, 7 low and high
+    # 0, 1 shares · 2 order · 3 value · 4 taken by sales · 5 most their position was worth · 6, 7 low and high · 8 irregular
+    held[:, :users] = 0
     v = 0
     y = 0
     seen = 0
@@ -368,6 +378,7 @@ def settle(m: int, rows: Rows, markets: Markets, sales: Sales, rules: Any, p: An
                 return
             low += sales.low[s]
             high += sales.high[s]
+            held[8, u] += sales.irregular[s]
             if sales.against[s] == ALLOWED:
                 held[4, u] += sales.high[s]
                 held[5, u] = max(held[5, u], sales.sellable[s] * sales.price[s])

@@ -476,7 +476,7 @@ def _irregular(user: str, balance: int, low: int, high: int, regular: int) -> Ex
     """Both outcomes: what sales carried out as asked for come to, and what any request may have made of them."""
     words = (
         f"{user} has {balance}; their statement of account comes to {regular}{f' to {high}' if high > regular else ''} if each sale sold "
-        f"all it was asked for, then {counted(regular - balance, 'credit')} are missing, and to {low} to {high} if not"
+        f"all it was asked for ({counted(regular - balance, 'credit')} too few), and to {low} to {high} if not"
     )
     return Example(user=user, expected_low=str(low), expected_high=str(high), found=str(balance), why=words)
 
@@ -549,7 +549,7 @@ def all_balances(low: int, high: int, irregular: int, total: int, *, stuck: bool
         else []
     )
     if not off and total < low + irregular:
-        why = f"all balances together are {total}: {low} to {high} allows that; each sale sold whole, {low + irregular} to {high}"
+        why = f"all balances together are {total}: {low} to {high}, and at least {low + irregular} if each sale sold all it was asked for"
         return Check(id="T", title=title, state="inconclusive", looked_at=0, of=1, why=why)
     return conclude("T", title, 1, found)
 

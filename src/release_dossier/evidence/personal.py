@@ -16,8 +16,7 @@ from typing import Any
 import msgspec
 
 from release_dossier.digest import canonical, sha256
-from release_dossier.evidence.reading import Counterexample, Fact, Reading
-from release_dossier.evidence.secrets import texts
+from release_dossier.evidence.reading import Fact, Reading, retold, texts
 
 MEDIA_TYPE = "application/vnd.release-dossier.opening+json"
 UNIT = "commitment"  # of a fact whose value is personal: a rule that asks for its unit gets an error, not another value
@@ -46,24 +45,13 @@ def commit(reading: Reading, details: tuple[str, ...], salt: Callable[[], str]) 
 
         return found.sub(closed, text)
 
-    def close_fact(fact: Fact) -> Fact:
-        if not isinstance(fact.value, str):  # a figure is computed; that it equals somebody's number says nothing
-            return fact
-        if fact.value in openings:
-            used[fact.value] = None
-            return Fact(sha256(openings[fact.value]), UNIT)
-        return msgspec.structs.replace(fact, value=close(fact.value))
+    def close_fact(fact: Fact, value: str) -> Fact:  # a figure is computed; that it equals somebody's number says nothing
+        if value in openings:
+            used[value] = None
+            return Fact(sha256(openings[value]), UNIT)
+        return msgspec.structs.replace(fact, value=close(value))
 
-    whole = msgspec.structs.replace(
-        reading,
-        cause=close(reading.cause),
-        counterexamples=tuple(
-            Counterexample(close(c.text), close(c.where), {k: close(v) for k, v in c.detail.items()}) for c in reading.counterexamples
-        ),
-        facts={name: close_fact(fact) for name, fact in reading.facts.items()},
-        limits=tuple(close(x) for x in reading.limits),
-        personal=(),
-    )
+    whole = msgspec.structs.replace(retold(reading, close, close_fact), personal=())
     return whole, tuple(openings[v] for v in used)
 
 

@@ -11,6 +11,7 @@ Rules every reader keeps:
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 import msgspec
@@ -92,6 +93,28 @@ def example(text: str, where: str = "", **detail: str) -> Counterexample:
 def first(examples: list[Counterexample]) -> tuple[Counterexample, ...]:
     """The counterexamples a statement keeps."""
     return tuple(examples[:COUNTEREXAMPLES_MAX])
+
+
+def texts(reading: Reading) -> Iterator[str]:
+    """Every text of a reading that comes from the file."""
+    yield reading.cause
+    for c in reading.counterexamples:
+        yield from (c.text, c.where, *c.detail.values())
+    yield from (f.value for f in reading.facts.values() if isinstance(f.value, str))
+    yield from reading.limits
+
+
+def retold(reading: Reading, told: Callable[[str], str], fact: Callable[[Fact, str], Fact]) -> Reading:
+    """`reading` with `told` of each of its `texts`; a fact whose value is one becomes `fact` of it and of that text."""
+    return msgspec.structs.replace(
+        reading,
+        cause=told(reading.cause),
+        counterexamples=tuple(
+            Counterexample(told(c.text), told(c.where), {k: told(v) for k, v in c.detail.items()}) for c in reading.counterexamples
+        ),
+        facts={name: fact(f, f.value) if isinstance(f.value, str) else f for name, f in reading.facts.items()},
+        limits=tuple(told(x) for x in reading.limits),
+    )
 
 
 def printable(reading: Reading) -> Reading:

@@ -19,7 +19,7 @@ from typing import IO
 
 import msgspec
 
-from release_dossier.evidence.reading import Counterexample, Fact, Reading
+from release_dossier.evidence.reading import Reading, retold
 
 WINDOW_CHARS = 4_096  # characters of one secret: a private key of 4,096 bits takes 3,300
 _BEFORE_CHARS = 80  # characters before an anchor that can belong to it: the local part of an address has at most 64
@@ -157,15 +157,6 @@ def reported(reading: Reading, stream: IO[bytes], bytes_max: int) -> Reading:
     return msgspec.structs.replace(reading, limits=(*reading.limits, said)) if said else reading
 
 
-def texts(reading: Reading) -> Iterator[str]:
-    """Every text of a reading that comes from the file."""
-    yield reading.cause
-    for c in reading.counterexamples:
-        yield from (c.text, c.where, *c.detail.values())
-    yield from (f.value for f in reading.facts.values() if isinstance(f.value, str))
-    yield from reading.limits
-
-
 def of_reading(reading: Reading, key: bytes) -> tuple[Reading, dict[str, int]]:
     """A reading without secrets in its texts, and how many of each sort were withheld."""
     counts: dict[str, int] = {}
@@ -176,18 +167,7 @@ def of_reading(reading: Reading, key: bytes) -> tuple[Reading, dict[str, int]]:
             counts[mark.sort] = counts.get(mark.sort, 0) + 1
         return out
 
-    def clean_fact(fact: Fact) -> Fact:
-        return msgspec.structs.replace(fact, value=clean(fact.value)) if isinstance(fact.value, str) else fact
-
-    made = msgspec.structs.replace(
-        reading,
-        cause=clean(reading.cause),
-        counterexamples=tuple(
-            Counterexample(clean(c.text), clean(c.where), {k: clean(v) for k, v in c.detail.items()}) for c in reading.counterexamples
-        ),
-        facts={name: clean_fact(fact) for name, fact in reading.facts.items()},
-        limits=tuple(clean(x) for x in reading.limits),
-    )
+    made = retold(reading, clean, lambda fact, value: msgspec.structs.replace(fact, value=clean(value)))
     return (made, counts) if counts else (reading, counts)
 
 

@@ -119,7 +119,7 @@ from release_dossier.evidence.readers import (
 from release_dossier.evidence.readers.given import Given
 from release_dossier.evidence.readers.plain import plain
 from release_dossier.evidence.readers.plugged import plugged
-from release_dossier.evidence.reading import Reading, printable
+from release_dossier.evidence.reading import Reading, printable, texts
 from release_dossier.evidence.tried import with_version
 from release_dossier.project import OwnKind
 
@@ -274,7 +274,7 @@ def read(
 
 
 def _without_secrets(reading: Reading, stream: IO[bytes]) -> Reading:
-    if not secrets.find("\n".join(secrets.texts(reading))):
+    if not secrets.find("\n".join(texts(reading))):
         return reading
     clean, counts = secrets.of_reading(reading, secrets.key_of(stream))
     words = ", ".join(f"{n} of sort {sort}" for sort, n in sorted(counts.items()))

@@ -6,19 +6,21 @@ import hashlib
 import os
 import re
 import subprocess
+import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 
 import msgspec
 
-from release_dossier.aside import Aside
 from release_dossier.errors import Refused, Unavailable
 from release_dossier.fingerprint import TreeFile
 from release_dossier.limits import GIT_SECONDS_MAX
+from release_dossier.sources.standing import Standing
 from release_dossier.trust.sshsig import verify_armored
 
+T = TypeVar("T")
 _QUIET = (
     "-c",
     "core.hooksPath=/dev/null",
@@ -31,6 +33,11 @@ _QUIET = (
     "-c",
     "log.showSignature=false",
 )
+
+
+_READ = ("cat-file", "--batch")
+_WRITE = ("hash-object", "-w", "--no-filters", "--stdin-paths")
+_MOVE = ("update-ref", "--stdin")
 
 
 _CO_AUTHOR = re.compile(r"^co-authored-by:[ \t]*([^<\n]*)<([^>\n]*)>[ \t]*$", re.IGNORECASE | re.MULTILINE)
@@ -57,6 +64,8 @@ class Repository(msgspec.Struct, frozen=True):
 
     root: Path
     env: Mapping[str, str]
+    _stand_by: dict[tuple[str, ...], Standing] = msgspec.field(default_factory=dict)
+    _starting: threading.Lock = msgspec.field(default_factory=threading.Lock)
 
     def run(self, *args: str, ok: Sequence[int] = (0,), stdin: bytes | None = None) -> bytes:
         """Standard output of `git args`.
@@ -67,16 +76,15 @@ class Repository(msgspec.Struct, frozen=True):
         """
         return self.result(*args, ok=ok, stdin=stdin).stdout
 
-    def result(self, *args: str, ok: Sequence[int] = (0,), stdin: bytes | IO[bytes] | None = None) -> subprocess.CompletedProcess[bytes]:
-        """As `run`, with the exit status. `stdin` is what git reads, or where it reads it."""
-        env = {**self.env, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"}
-        feed: dict[str, object] = {"input": stdin} if isinstance(stdin, bytes) else {"stdin": stdin or subprocess.DEVNULL}
+    def result(self, *args: str, ok: Sequence[int] = (0,), stdin: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
+        """As `run`, with the exit status."""
+        feed: dict[str, object] = {"input": stdin} if stdin is not None else {"stdin": subprocess.DEVNULL}
         try:
             r: subprocess.CompletedProcess[bytes] = subprocess.run(  # type: ignore[call-overload]
-                ["git", *_QUIET, *args], cwd=self.root, env=env, capture_output=True, timeout=GIT_SECONDS_MAX, **feed
+                ["git", *_QUIET, *args], cwd=self.root, env=self._environment(), capture_output=True, timeout=GIT_SECONDS_MAX, **feed
             )
         except FileNotFoundError as e:
-            raise Unavailable("git.missing", at="PATH", found="no git", expected="git 2.34 or newer", help="install git") from e
+            raise _missing() from e
         except subprocess.TimeoutExpired as e:
             raise Unavailable("git.timeout", at=f"git {args[0]}", found=f"no answer in {GIT_SECONDS_MAX} s", expected="an answer") from e
         if r.returncode not in ok:
@@ -84,19 +92,44 @@ class Repository(msgspec.Struct, frozen=True):
             raise Refused("git.failed", at=f"git {' '.join(args[:3])}", found=words or f"exit {r.returncode}", expected="git to succeed")
         return r
 
+    def ask(self, command: Sequence[str], question: bytes, whole: Callable[[bytes], T | None]) -> T:
+        """What `git command`, which stands by for as long as this repository is open, answers to `question`; see `Standing.ask`.
+
+        Raises:
+            As `run`.
+        """
+        return self._standing(command).ask(question, whole)
+
     def keep(self, ref: str, content: bytes) -> None:
-        """`ref` holds a blob of `content`, and nothing else. Half of the time is git's start: what moves the ref starts while the blob is
-        written, and waits for its name.
+        """`ref` holds a blob of `content`, and nothing else.
 
         Raises:
             As `run`; then the ref stands where it stood.
         """
-        name, write = os.pipe()
-        with open(name, "rb") as told, Aside(lambda: self.result("update-ref", "--stdin", "-z", stdin=told)) as moved:
-            with open(write, "wb") as tell:
-                blob = self.run("hash-object", "-w", "--stdin", stdin=content).strip()
-                tell.write(b"update %b\0%b\0\0" % (ref.encode(), blob))
-            moved.result()
+        mover = self._standing(_MOVE)  # starts while the blob is written
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(content)
+            file.flush()
+            blob = self.ask(_WRITE, file.name.encode() + b"\n", _line)
+        mover.ask(b"start\nupdate %b %b\ncommit\n" % (ref.encode(), blob), lambda said: said.endswith(b"commit: ok\n") or None)
+
+    def blobs(self, names: Sequence[str]) -> tuple[bytes, ...]:
+        """What each ref or object name stands for as a blob, empty where it stands for none."""
+        return self.ask(_READ, "".join(n + "\n" for n in names).encode(), lambda said: _blobs(said, len(names)))
+
+    def _standing(self, command: Sequence[str]) -> Standing:
+        with self._starting:
+            found = self._stand_by.get(tuple(command))
+            if found is None or not found.alive():
+                try:
+                    found = Standing(f"git {command[0]}", ["git", *_QUIET, *command], self.root, self._environment(), GIT_SECONDS_MAX)
+                except FileNotFoundError as e:
+                    raise _missing() from e
+                self._stand_by[tuple(command)] = found
+            return found
+
+    def _environment(self) -> dict[str, str]:
+        return {**self.env, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"}
 
     def text(self, *args: str) -> str:
         """Standard output as text without the last newline."""
@@ -252,6 +285,34 @@ class Repository(msgspec.Struct, frozen=True):
             out.append(read_commit(name, raw[at : at + size], keys))
             at += size + 1
         return tuple(out)
+
+
+def _missing() -> Unavailable:
+    return Unavailable("git.missing", at="PATH", found="no git", expected="git 2.34 or newer", help="install git")
+
+
+def _line(said: bytes) -> bytes | None:
+    return said.rstrip(b"\n") if said.endswith(b"\n") else None
+
+
+def _blobs(said: bytes, count: int) -> tuple[bytes, ...] | None:
+    """`count` answers of `cat-file --batch`; None where they are not all there."""
+    found, at = [], 0
+    for _ in range(count):
+        end = said.find(b"\n", at)
+        if end < 0:
+            return None
+        words = said[at:end].split(b" ")  # a name and what it is: `missing`, or sort and size
+        at = end + 1
+        if len(words) == 3:
+            size = int(words[2])
+            if len(said) <= at + size:
+                return None
+            found.append(said[at : at + size] if words[1] == b"blob" else b"")
+            at += size + 1
+        else:
+            found.append(b"")
+    return tuple(found)
 
 
 def read_commit(name: str, raw: bytes, keys: Mapping[str, str]) -> Commit:

@@ -210,20 +210,7 @@ def signed_statements(world: World, dossier: str, entries: tuple[Entry, ...]) ->
 
 def kept_checkpoint(world: World) -> Kept:
     """The checkpoints kept in the repository: the newest, and the newest that witnesses cosigned."""
-    return Kept(*kept_blobs(world))
-
-
-def kept_blobs(world: World) -> tuple[bytes, bytes]:
-    """Content of `LOG_REF` and `WITNESSED_REF`, empty where there is none."""
-    out = world.repo.run("cat-file", "--batch", stdin=f"{LOG_REF}\n{WITNESSED_REF}\n".encode())
-    found, pos = [], 0
-    for _ in range(2):
-        end = out.index(b"\n", pos)
-        words = out[pos:end].split(b" ")
-        size = int(words[2]) if len(words) == 3 and words[1] == b"blob" else -1
-        found.append(out[end + 1 : end + 1 + size] if size >= 0 else b"")
-        pos = end + 1 + (size + 1 if size >= 0 else 0)
-    return found[0], found[1]
+    return Kept(*world.repo.blobs((LOG_REF, WITNESSED_REF)))
 
 
 def check_witness(world: World, kept: Kept) -> str:

@@ -20,7 +20,6 @@ from release_dossier.sources.witness import ask_witness
 from release_dossier.steps.decide import (
     WITNESSED_REF,
     check_witness,
-    kept_blobs,
     kept_checkpoint,
     publish_checkpoint,
     witnesses_of,
@@ -88,7 +87,7 @@ def publish(world: World, to: Path | None, witnesses: Sequence[tuple[str, NoteKe
     publish_checkpoint(world)
     asked, cosigned_note, said = (*witnesses_of(world), *witnesses), note, []
     tree = Tree(leaves_of(entries))
-    kept = kept_blobs(world)[1]
+    kept = kept_checkpoint(world).witnessed
     for url, key in asked:
         try:
             before = parse_checkpoint(kept).size if kept and key.name in cosigners(kept, (key,)) else 0

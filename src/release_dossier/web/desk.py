@@ -16,7 +16,7 @@ import msgspec
 
 from release_dossier.errors import DossierError
 from release_dossier.ports import Outbox
-from release_dossier.steps.decide import kept_blobs, publish_checkpoint
+from release_dossier.steps.decide import kept_checkpoint, publish_checkpoint
 from release_dossier.steps.intake import jobs_left, take
 from release_dossier.steps.send import deliver, due, outbox
 from release_dossier.steps.world import World
@@ -69,7 +69,7 @@ class Desk:
 
     def _catch_up(self) -> None:
         """Publish what a killed server had not. Opening the store reads the whole log, so only where the kept head is another one."""
-        if kept_blobs(self.world())[0] != (self.place.tail.head() or b""):
+        if kept_checkpoint(self.world()).log != (self.place.tail.head() or b""):
             self._publish()
 
     def _publish(self) -> None:

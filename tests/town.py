@@ -6,10 +6,15 @@ machine's git or SSH configuration reaches it.
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
+import shutil
+import stat
 import subprocess
+import tempfile
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -53,9 +58,9 @@ JUNIT = '<testsuite name="s" tests="2"><testcase classname="t" name="a"/><testca
 class Town:
     """A project called shop, owned by ann, whose tests are a committed JUnit file that a planned command prints."""
 
-    def __init__(self, root: Path, *, adopted: bool = True, settings: str = TESTS) -> None:
+    def __init__(self, root: Path, *, adopted: bool = True, settings: str = TESTS, founded_anew: bool = False) -> None:
+        """Towns with the same settings are copies of one, with the same keys and trust, unless `founded_anew`."""
         self.root, self.repo = root, root / "shop"
-        self.now = START
         self.env = {
             "PATH": os.environ["PATH"],
             "HOME": str(root),
@@ -64,6 +69,26 @@ class Town:
             "GIT_AUTHOR_DATE": START.isoformat(),
             "GIT_COMMITTER_DATE": START.isoformat(),
         }
+        self.now = START
+        self._founded_as = None if founded_anew else (adopted, settings)
+        if self._founded_as is None:
+            self._found(adopted, settings)
+        else:
+            self._become(_founded(*self._founded_as))
+
+    def _become(self, pattern: Town) -> None:
+        """A copy of `pattern`, at its time."""
+        shutil.rmtree(self.repo, ignore_errors=True)
+        shutil.copytree(pattern.root, self.root, symlinks=True, dirs_exist_ok=True)
+        self.now = pattern.now
+
+    def _is_like(self, pattern: Town) -> bool:
+        """Whether nothing was done here since it became a copy of `pattern`."""
+        same = {**pattern.env, "HOME": str(self.root)} == self.env and pattern.now == self.now
+        issues = ((t.root / "issue.md").read_text() for t in (self, pattern))
+        return same and _files(self.repo) == _files(pattern.repo) and len(set(issues)) == 1
+
+    def _found(self, adopted: bool, settings: str) -> None:
         (self.repo / "app").mkdir(parents=True)
         self.git("init", "-q", "-b", "main")
         self.git("config", "user.name", "Ann")
@@ -80,7 +105,7 @@ class Town:
             self.commit("dossier project")
         self.write("app/pay.py", "def pay(x):\n    return int(x)\n")
         self.commit("round")
-        (root / "issue.md").write_text(ISSUE)
+        (self.root / "issue.md").write_text(ISSUE)
 
     @property
     def key(self) -> Path:
@@ -138,7 +163,14 @@ class Town:
         return self.dossier("open", "--issue", str(self.root / "issue.md"), *args)["change"]
 
     def assembled(self) -> str:
-        """Open, collect, assemble; the dossier's digest."""
+        """Open, collect, assemble; the dossier's digest. A town as it was founded becomes a copy of one that was taken this far."""
+        if self._founded_as is not None and self._is_like(_founded(*self._founded_as)):
+            pattern, digest = _assembled(*self._founded_as)
+            self._become(pattern)
+            return digest
+        return self._assembled_here()
+
+    def _assembled_here(self) -> str:
         self.open()
         self.dossier("collect")
         return str(self.dossier("assemble")["dossier"]["digest"])
@@ -153,3 +185,28 @@ class Town:
 
     def gate(self, *args: str) -> Any:
         return self.dossier("gate", *args, ok=(0, 10))["decision"]
+
+
+@lru_cache(maxsize=64)
+def _founded(adopted: bool, settings: str) -> Town:
+    return Town(Path(tempfile.mkdtemp(dir=_patterns())) / "town", adopted=adopted, settings=settings, founded_anew=True)
+
+
+@lru_cache(maxsize=64)
+def _assembled(adopted: bool, settings: str) -> tuple[Town, str]:
+    town = Town(Path(tempfile.mkdtemp(dir=_patterns())) / "town", adopted=adopted, settings=settings)
+    return town, town._assembled_here()
+
+
+@lru_cache(maxsize=1)
+def _patterns() -> str:
+    """Where the towns lie that others are copies of, until this process ends."""
+    folder = tempfile.mkdtemp(prefix="towns-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def _files(root: Path) -> dict[str, tuple[int, int]]:
+    """Size and time of each file; a copy has those of what it was copied from."""
+    stats = {str(p.relative_to(root)): p.lstat() for p in root.rglob("*")}
+    return {name: (s.st_size, s.st_mtime_ns) for name, s in stats.items() if not stat.S_ISDIR(s.st_mode)}

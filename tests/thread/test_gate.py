@@ -271,7 +271,7 @@ def test_attack_statements_of_a_fork(town: Town, tmp_path: Path) -> None:
     """Evidence and approvals signed in another project with the same files count for nothing here."""
     import shutil
 
-    other = Town(tmp_path / "fork")
+    other = Town(tmp_path / "fork", founded_anew=True)
     digest = allowed(other)
     assert digest.startswith("sha256:")
     town.open()

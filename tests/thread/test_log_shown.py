@@ -77,7 +77,7 @@ def test_another_log_is_followed_and_a_fork_is_named(town: Town, tmp_path: Path)
         file.write_bytes(whole[:-1] + bytes((whole[-1] ^ 1,)))
         assert town.refused(*follow, code=40)["code"] in ("tile.hashes", "tile.leaf")
         file.write_bytes(whole)
-    other = Town(tmp_path / "other")
+    other = Town(tmp_path / "other", founded_anew=True)
     other.dossier("log", "publish", "--to", str(site))
     assert town.refused(*follow, code=40)["code"] == "log.checkpoint-signer"
     assert town.refused("log", "audit", "--log", str(site), code=2)["code"] == "log.no-key"

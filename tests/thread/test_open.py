@@ -175,7 +175,7 @@ def test_attack_weaker_rules_in_the_branch(town: Town) -> None:
 
 def test_attack_owner_added_in_the_branch(town: Town, tmp_path: Path) -> None:
     """A trust document changed in the branch, here to one that mallory signed, makes nobody a person."""
-    mallory = Town(tmp_path / "mallory")
+    mallory = Town(tmp_path / "mallory", founded_anew=True)
     town.write("dossier.trust.json", mallory.read("dossier.trust.json").replace("ann", "mal"))
     town.write("dossier.toml", mallory.read("dossier.toml"))
     town.commit("mallory")

@@ -232,7 +232,7 @@ def test_bundle_verifies_elsewhere(town: Town, tmp_path: Path) -> None:
     trust.write_bytes((town.repo / "dossier.trust.json").read_bytes())
     found = town.dossier("verify", str(a), "--trust", str(trust))
     assert (found["verified"], found["standing"]) == (True, "allowed")
-    other = Town(tmp_path / "other")
+    other = Town(tmp_path / "other", founded_anew=True)
     assert other.dossier("verify", str(a), ok=(40,))["verified"] is False
     only = town.dossier("verify", str(a), "--integrity-only")
     assert (only["verified"], only["trust"]) == (True, "none")

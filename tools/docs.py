@@ -169,8 +169,7 @@ def settings() -> str:
         "Made from code by `make docs`. Unknown keys are refused. In force only as committed on the protected branch.",
         "",
     ]
-    for name in ("ProjectTable", "Service", "Feature", "Plan", "OwnKind", "OwnFact", "Objective", "Destination", "Access", "Member"):
-        struct = getattr(project, name)
+    for struct in (v for v in vars(project).values() if inspect.isclass(v) and (inspect.getdoc(v) or "").startswith("`[")):
         lines += [f"## {inspect.getdoc(struct)}", "", "| key | type | default | means |", "|---|---|---|---|"]
         for line in inspect.getsource(struct).splitlines():
             found = re.match(r"    (\w+): ([^=#]+?)(?:= ([^#]+?))?\s*(?:# (.*))?$", line)

@@ -72,9 +72,7 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     age_max: str = ""  # e.g. 24h or 7d; empty: the kind's default
     env: tuple[str, ...] = ()  # names of environment variables the command may see, besides PATH, LANG and TZ
     written_by: str = ""  # the build that wrote the data it looks at: a version or commit; empty: unknown
-    options: dict[
-        str, str
-    ] = {}  # for the ledger: ruleset, timeline, receipts, answers, economics, minted_max, burned_max; drills: expectations
+    options: dict[str, str] = {}  # ledger: ruleset, timeline, receipts, answers, economics, minted_max, burned_max; drills: expectations
 
 
 class OwnFact(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -153,6 +151,15 @@ class Access(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     member: tuple[Member, ...] = ()
 
 
+class KeylessTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[[keyless]]`: a signer of others' attestations who has no key of its own, as a Sigstore certificate names it"""
+
+    name: str  # as evidence shows it: signed by NAME (IDENTITY)
+    identity: str  # as the certificate has it; a * at its end stands for any rest: https://github.com/o/r/.github/workflows/release.yml@*
+    issuer: str  # who vouched for that identity: https://token.actions.githubusercontent.com
+    root: str  # path of a trusted root (trusted_root.json) in the repository, read as it stands where the change's criteria were frozen
+
+
 class LogTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`[log]`: who else keeps an eye on the transparency log"""
 
@@ -172,6 +179,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     destination: tuple[Destination, ...] = ()
     access: Access | None = None
     log: LogTable = LogTable()
+    keyless: tuple[KeylessTable, ...] = ()
     rules: dict[str, Any] = {}  # [rules] and [[rules.requirement]]: see docs/rules.md
 
     def service_named(self, name: str) -> Service | None:
@@ -226,6 +234,7 @@ def _check(s: Settings, at: str) -> None:
         ("evidence", [x.name for x in s.evidence]),
         ("kind", [x.name for x in s.kind]),
         ("destination", [x.name for x in s.destination]),
+        ("keyless", [x.name for x in s.keyless]),
     ):
         twice = next((n for i, n in enumerate(names) if n in names[:i]), None)
         if twice is not None:

@@ -79,6 +79,10 @@ CODES = {
         "The file holds another kind of evidence than the plan asks for under this name.",
         "See what it says: dossier evidence read FILE.",
     ),
+    "collect.no-root": (
+        "A signer of [[keyless]] names a trusted root that is not committed where the change's criteria were frozen.",
+        "Commit the file, as Sigstore publishes it (trusted_root.json), on the protected branch, and open the change again.",
+    ),
     "collect.unknown-name": (
         "The plan has no evidence of this name.",
         "Use one of those listed, or plan it under [[evidence]] in dossier.toml.",

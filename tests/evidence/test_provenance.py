@@ -14,6 +14,7 @@ from release_dossier.errors import Refused
 from release_dossier.evidence.attestation import canonical_link
 from release_dossier.evidence.readers import read
 from release_dossier.evidence.reading import Reading
+from release_dossier.trust.keyless import Believed
 
 SAMPLES = Path(__file__).with_name("samples")
 CONFORMANCE = Path(__file__).resolve().parents[3] / "shared/conformance/03-attestations"
@@ -40,7 +41,7 @@ def test_a_real_build() -> None:
     ("name", "more", "verdict", "words"),
     [
         ("attestation-other-key.json", {}, "inconclusive", "signed by nobody this project knows"),
-        ("attestation.json", {"keys": {}}, "inconclusive", "no key of a signer was given"),
+        ("attestation.json", {"keys": {}}, "inconclusive", "no key or identity of a signer was given"),
         ("attestation.json", {"keys": {"x": "no key"}}, "inconclusive", "key x cannot be read"),
         ("attestation.json", {"commit": "f" * 40}, "fail", f"built from {COMMIT}, not from {'f' * 40}"),
         ("attestation.json", {"commit": ""}, "inconclusive", "which commit is released did not come with it"),
@@ -185,3 +186,66 @@ def test_published_envelopes() -> None:
         tried += 1
         assert r.facts["signed_by"].value == "k", case
     assert tried >= 5
+
+
+BUNDLES = CONFORMANCE / "sigstore__sigstore-conformance/test/assets/bundle-verify"
+BEACON = "https://github.com/sigstore-conformance/extremely-dangerous-public-oidc-beacon/"
+ACTIONS = "https://token.actions.githubusercontent.com"
+BUILT_FROM = "ebff8dfbd609b7b22237c7719ce07f2dc7934f5f"
+
+
+def public_good() -> bytes:
+    """The trusted root of Sigstore's public instance, as its library brings it."""
+    import sigstore
+
+    return next((Path(sigstore.__file__).parent / "_store").glob("*tuf-repo-cdn.sigstore.dev/trusted_root.json")).read_bytes()
+
+
+def keyless(
+    bundle: str, root: bytes | None = None, identity: str = BEACON + "*", issuer: str = ACTIONS, commit: str = BUILT_FROM
+) -> Reading:
+    if not CONFORMANCE.exists():
+        pytest.skip("needs ../shared: published attestations")
+    raw = (BUNDLES / bundle / "bundle.sigstore.json").read_bytes()
+    who = Believed("ci", identity, issuer, public_good() if root is None else root)
+    return read(io.BytesIO(raw), keyless=(who,), asked={"commit": commit})
+
+
+@pytest.mark.conformance
+def test_an_identity_is_believed_as_its_certificate_its_log_and_the_given_root_say() -> None:
+    """GitHub's provenance of a workflow, signed without a key of its own and bound to the commit."""
+    r = keyless("happy-path-intoto-in-dsse-v3")
+    workflow = f"{BEACON}.github/workflows/extremely-dangerous-oidc-beacon.yml@refs/heads/main"
+    assert (r.verdict, r.looked_at, r.of, r.limits) == ("pass", 1, 1, ())
+    assert (r.facts["signed_by"].value, r.facts["statements_bound"].value) == (f"ci ({workflow})", 1)
+    assert keyless("happy-path-intoto-in-dsse-v3", identity=workflow).verdict == "pass"
+    assert keyless("happy-path-intoto-in-dsse-v3", commit="f" * 40).verdict == "fail"
+
+
+@pytest.mark.conformance
+@pytest.mark.parametrize(
+    ("bundle", "more", "verdict", "words"),
+    [
+        ("dsse-invalid-sig_fail", {}, "fail", "DSSE: invalid signature"),
+        ("dsse-mismatch-envelope_fail", {}, "fail", "log entry payload hash does not match bundle"),
+        ("dsse-mismatch-sig_fail", {}, "fail", "log entry signatures do not match bundle"),
+        ("happy-path-intoto-in-dsse-v3", {"issuer": "https://accounts.example"}, "fail", "OIDCIssuer does not match"),
+        ("happy-path-intoto-in-dsse-v3", {"identity": BEACON}, "inconclusive", "signed by nobody this project knows"),
+        ("happy-path-intoto-in-dsse-v3", {"identity": BEACON + "other*"}, "inconclusive", "signed by nobody this project knows"),
+    ],
+)
+def test_a_certificate_alone_is_no_signer(bundle: str, more: dict[str, Any], verdict: str, words: str) -> None:
+    """What names somebody believed and does not hold, fails; what names somebody else is signed by nobody."""
+    r = keyless(bundle, **more)
+    assert (r.verdict, r.facts["statements_verified"].value) == (verdict, 0)
+    assert words in (r.cause or r.counterexamples[0].text)
+
+
+@pytest.mark.conformance
+def test_a_root_that_is_none_is_refused_and_another_instances_root_believes_nobody() -> None:
+    """The root decides, and it comes from whoever verifies."""
+    with pytest.raises(Refused) as refused:
+        keyless("happy-path-intoto-in-dsse-v3", root=b"{}")
+    assert refused.value.code == "sigstore.root"
+    r = keyless("happy-path-intoto-in-dsse-v3", root=(BUNDLES / "rekor2-happy-path/trusted_root.json").read_bytes())
+    assert (r.verdict, r.facts["statements_verified"].value) == ("fail", 0)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.evidence.test_provenance import ACTIONS, BEACON, BUILT_FROM, BUNDLES, CONFORMANCE, public_good
 from tests.town import JUNIT, TESTS, Town
 
 FAILING = '<testsuite name="s" tests="1"><testcase classname="t" name="a"><failure message="2 is not 3"/></testcase></testsuite>\n'
@@ -145,3 +147,39 @@ def test_assemble_twice_is_one_dossier(town: Town) -> None:
     again = town.dossier("assemble")["dossier"]
     assert first["digest"] == again["digest"]
     assert [a["name"] for a in first["absent"]] == ["brought"]
+
+
+@pytest.mark.conformance
+def test_attestations_are_believed_of_identities_the_protected_branch_names(tmp_path: Path) -> None:
+    """With the trusted root of the commit the criteria are from; what the branch under judgement adds or changes counts for nothing."""
+    if not CONFORMANCE.exists():
+        pytest.skip("needs ../shared: published attestations")
+    planned = '\n[[evidence]]\nname = "built"\nkind = "provenance"\n'
+    who = f'\n[[keyless]]\nname = "ci"\nidentity = "{BEACON}*"\nissuer = "{ACTIONS}"\nroot = "trusted_root.json"\n'
+    bundle = str(BUNDLES / "happy-path-intoto-in-dsse-v3/bundle.sigstore.json")
+
+    def verified(town: Town, *, ok: int = 0) -> Any:
+        out = town.dossier("collect", "built", "--from", bundle, ok=(ok,))
+        return out["evidence"][0] if ok == 0 else out["refused"][0]
+
+    town = Town(tmp_path / "named", settings=TESTS + planned + who)
+    town.open()
+    assert verified(town, ok=20)["code"] == "collect.no-root"
+    town.git("switch", "-q", "main")
+    (town.repo / "trusted_root.json").write_bytes(public_good())
+    town.commit("whom to believe")
+    town.git("switch", "-q", "fix/rounding")
+    town.git("rebase", "-q", "main")
+    town.write("trusted_root.json", "{}")
+    town.commit("another root")
+    town.open()
+    found = verified(town)
+    assert (found["verdict"], found["facts"]["statements_verified"]["value"]) == ("fail", 1)
+    assert f"built from {BUILT_FROM}" in found["counterexamples"][0]["text"]
+
+    other = Town(tmp_path / "unnamed", settings=TESTS + planned)
+    other.write("dossier.toml", other.read("dossier.toml") + who)
+    (other.repo / "trusted_root.json").write_bytes(public_good())
+    other.commit("believe mine")
+    other.open()
+    assert verified(other)["facts"]["statements_verified"]["value"] == 0

@@ -131,6 +131,9 @@ def _asked(asked: Path | None) -> dict[str, Any]:
 @click.option(
     "--key", "keys", type=click.Path(path_type=Path), multiple=True, metavar="FILE", help="public key of a signer to trust (PEM or OpenSSH)"
 )
+@click.option("--root", type=click.Path(path_type=Path), metavar="FILE", help="trusted root of Sigstore bundles (trusted_root.json)")
+@click.option("--identity", default="", metavar="WHO", help="with --root: whom to trust, as certificates name them; * at its end: any rest")
+@click.option("--issuer", default="", metavar="URL", help="with --root: who vouches for that identity")
 @edge.json_option
 def read(file: Path, asked: Path | None, base: Path | None, keys: tuple[Path, ...], kind_: str | None, as_json: bool, **named: Any) -> int:
     """Read a file and store nothing. Exit 0 when it says pass, else 10."""
@@ -153,7 +156,15 @@ def read(file: Path, asked: Path | None, base: Path | None, keys: tuple[Path, ..
     own = next((k for k in _own_kinds() if k.name == kind_), None) if kind_ else None
     if kind_ and own is None:
         raise click.BadParameter(f"dossier.toml here has no [[kind]] {kind_}", param_hint="--kind")
-    beside: dict[str, Any] = {"asked": wish, "expectations": expectations, "base": before, "keys": trusted, "own": own}
+    keyless = _keyless(named["root"], named["identity"], named["issuer"])
+    beside: dict[str, Any] = {
+        "asked": wish,
+        "expectations": expectations,
+        "base": before,
+        "keys": trusted,
+        "keyless": keyless,
+        "own": own,
+    }
     with open_evidence(file) as stream:
         reading = read_evidence(stream, format=named["format_"], exit_status=named["exit_status"], **beside)
         reading = secrets.reported(reading, plain(stream), SECRETS_BYTES_MAX)
@@ -161,6 +172,18 @@ def read(file: Path, asked: Path | None, base: Path | None, keys: tuple[Path, ..
         reading.as_json() | {"limits": list(reading.limits), "facts": reading.as_json().get("facts", {})}, as_json, lambda: _words(reading)
     )
     return 0 if reading.verdict == "pass" else EXIT_DENIED
+
+
+def _keyless(root: Path | None, identity: str, issuer: str) -> tuple[Any, ...]:
+    from release_dossier.sources.files import open_evidence
+    from release_dossier.trust.keyless import BUNDLE_BYTES_MAX, Believed
+
+    if len({root is None, not identity, not issuer}) > 1:
+        raise click.BadParameter("it takes all three: --root, --identity and --issuer", param_hint="--root")
+    if root is None:
+        return ()
+    with open_evidence(root) as f:
+        return (Believed("given", identity, issuer, f.read(BUNDLE_BYTES_MAX)),)
 
 
 def _object(value: Any, at: str) -> dict[str, Any]:

@@ -1,9 +1,11 @@
 """What signed statements about a build say, whoever made them, and whether somebody the project trusts stands behind them.
 
-1. A statement counts only under the signature of a key that was given. Another signer is unknown, and unknown is never valid.
+1. A statement counts only under the signature of a key, or the certificate of an identity, that was given. Another signer is unknown, and
+   unknown is never valid.
 2. A valid signature does not make a good statement: a step that ended badly, a test result that failed, fails.
 3. What was built must be what is released: the commit a statement names is the one asked for, its builder and source those declared.
-4. A certificate names an identity; it is shown and not believed here: verifying it needs a trusted root and a log (`trust.keyless`).
+4. A certificate names an identity. Where that is given, the bundle is judged with the trusted root given with it (`trust.keyless`), and one
+   that does not hold fails; where not, the identity is shown and not believed.
 """
 
 from __future__ import annotations
@@ -11,15 +13,17 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from release_dossier.errors import Refused
-from release_dossier.evidence.readers.given import Given
 from release_dossier.evidence.reading import Counterexample, Fact, Reading, example, first
 from release_dossier.limits import JSON_DEPTH_MAX
 from release_dossier.trust.keys import PublicKey, parse_pem, parse_public
+
+if TYPE_CHECKING:
+    from release_dossier.evidence.readers.given import Given  # its package reads with this module
 
 COMMIT_CHARS_MIN = 7  # of a commit that is asked for by its beginning
 _COMMIT = re.compile(r"[0-9a-f]{40}\Z|[0-9a-f]{64}\Z")
@@ -219,8 +223,8 @@ def reading(
     unknown = [s for s in signed if not s.by]
     _, unreadable = keys_of(given.keys)
     words += unreadable
-    if not given.keys:
-        words.append("no key of a signer was given: nobody was verified")
+    if not given.keys and not given.keyless:
+        words.append("no key or identity of a signer was given: nobody was verified")
     elif unknown:
         who = next((f" ({s.identity})" for s in unknown if s.identity), "")
         words.append(f"{len(unknown)} of {len(signed)} statements are signed by nobody this project knows{who}")

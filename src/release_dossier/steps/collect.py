@@ -32,6 +32,7 @@ from release_dossier.sources.runner import last_words, run_plan
 from release_dossier.steps import beside
 from release_dossier.steps.world import World, instant, producer_key_path, rfc3339
 from release_dossier.store.crash import reach
+from release_dossier.trust.keyless import Believed
 from release_dossier.trust.statement import Subject, state
 
 _CODEOWNERS = (".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS")  # where GitHub looks, in its order
@@ -322,7 +323,24 @@ def _beside(world: World, change: Change, plan: Plan, at: str) -> dict[str, Any]
     asked = {"command": " ".join(plan.run), "commit": change.head, "tree": change.tree} | beside.asked(world, change, plan, settings, at)
     last = beside.last_release(world, change, plan)
     own = settings.own_kind(plan.kind)
-    return {"asked": asked, "expectations": expectations, "base": before, "keys": keys, "own": own, "last": last}
+    keyless = _keyless(world, change, settings) if plan.kind == "provenance" else ()
+    return {"asked": asked, "expectations": expectations, "base": before, "keys": keys, "keyless": keyless, "own": own, "last": last}
+
+
+def _keyless(world: World, change: Change, settings: Settings) -> tuple[Believed, ...]:
+    """Signers without a key whom the project believes, with the trusted roots of the commit the settings are from.
+
+    Raises:
+        Refused: `collect.no-root`.
+    """
+    commit, found = change.criteria or change.head, []
+    for k in settings.keyless:
+        root = world.repo.file_at(commit, k.root)
+        if root is None:
+            at = f"{SETTINGS_FILE} keyless {k.name} root"
+            raise Refused("collect.no-root", at=at, found=f"no {k.root} at {commit[:12]}", expected="a trusted root that is committed")
+        found.append(Believed(k.name, k.identity, k.issuer, root))
+    return tuple(found)
 
 
 def _objectives(world: World, change: Change, plan: Plan, expectations: dict[str, str]) -> None:

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import msgspec
 
 from release_dossier.digest import canonical, parse_json
-from release_dossier.errors import Corrupt, DossierError, Refused, Unavailable
+from release_dossier.errors import Corrupt, Refused, Unavailable
 from release_dossier.trust.dsse import envelope_of, signature_by
 from release_dossier.trust.keys import ED25519, PublicKey, parse_pem, parse_spki
 from release_dossier.trust.merkle import leaf_hash, verify_inclusion
@@ -31,6 +33,20 @@ MEDIA_TYPES = (
 )
 
 
+class Believed(msgspec.Struct, frozen=True):
+    """Whose bundles to believe: `identity` as certificates name it, of which a `*` at the end stands for any rest, vouched for by `issuer`,
+    judged with the trusted root in the bytes `root`."""
+
+    name: str
+    identity: str
+    issuer: str
+    root: bytes
+
+    def names(self, identity: str) -> bool:
+        """Whether this is who a certificate names."""
+        return identity.startswith(self.identity[:-1]) if self.identity.endswith("*") else identity == self.identity
+
+
 def verify_keyless(bundle: bytes, root: bytes, artifact: bytes, *, identity: str, issuer: str, at: str = "Sigstore bundle") -> None:
     """`artifact` was signed, as `bundle` says, by `identity` of `issuer`; judged with the trusted root `root` and nothing from outside.
 
@@ -38,32 +54,49 @@ def verify_keyless(bundle: bytes, root: bytes, artifact: bytes, *, identity: str
         Refused: `json.*`, `sigstore.bundle`, `sigstore.root`: it is no such file. Unavailable: `sigstore.not-installed`.
         Corrupt: `sigstore.verification`: it is one, and does not hold.
     """
+    if "dsseEnvelope" in _bundle(bundle, at):
+        _is_subject(verify_statement(bundle, root, identity=identity, issuer=issuer, at=at), artifact, at)
+    else:
+        _judged(bundle, root, identity, issuer, at, lambda verifier, parsed, who: verifier.verify_artifact(artifact, parsed, who))
+
+
+def verify_statement(bundle: bytes, root: bytes, *, identity: str, issuer: str, at: str = "Sigstore bundle") -> bytes:
+    """The statement in `bundle`, as `identity` of `issuer` signed it. What it is about is not looked at.
+
+    Raises:
+        As `verify_keyless`.
+    """
     _bundle(bundle, at)
+    payload: bytes = _judged(bundle, root, identity, issuer, at, lambda verifier, parsed, who: verifier.verify_dsse(parsed, who)[1])
+    return payload
+
+
+def _judged(bundle: bytes, root: bytes, identity: str, issuer: str, at: str, verify: Callable[[Any, Any, Any], Any]) -> Any:
+    verifier = _verifier(root)
+    from sigstore.models import Bundle
+    from sigstore.verify import policy
+
+    try:
+        return verify(verifier, Bundle.from_json(bundle), policy.Identity(identity=identity, issuer=issuer))
+    except Exception as e:  # whatever the library throws at a hostile file, the bundle does not hold
+        raise Corrupt("sigstore.verification", at=at, found=_first_line(e), expected=f"a bundle signed by {identity}") from e
+
+
+@lru_cache(maxsize=4)
+def _verifier(root: bytes) -> Any:
     try:
         from sigstore.errors import Error
-        from sigstore.models import Bundle, TrustedRoot
-        from sigstore.verify import Verifier, policy
+        from sigstore.models import TrustedRoot
+        from sigstore.verify import Verifier
         from sigstore_models.trustroot import v1 as trustroot_v1
     except ImportError as e:
         raise Unavailable(
             "sigstore.not-installed", at="extra keyless", found=str(e), expected="sigstore", help="pip install 'release-dossier[keyless]'"
         ) from e
     try:
-        verifier = Verifier(trusted_root=TrustedRoot(trustroot_v1.TrustedRoot.from_json(root)))
+        return Verifier(trusted_root=TrustedRoot(trustroot_v1.TrustedRoot.from_json(root)))
     except (Error, ValueError, AttributeError) as e:
         raise Refused("sigstore.root", at="trusted root", found=_first_line(e), expected="a Sigstore trusted root") from e
-    who = policy.Identity(identity=identity, issuer=issuer)
-    try:
-        parsed = Bundle.from_json(bundle)
-        if "dsseEnvelope" in parse_json(bundle, at, BUNDLE_BYTES_MAX):
-            _, payload = verifier.verify_dsse(parsed, who)
-            _is_subject(payload, artifact, at)
-        else:
-            verifier.verify_artifact(artifact, parsed, who)
-    except DossierError:
-        raise
-    except Exception as e:  # whatever the library throws at a hostile file, the bundle does not hold
-        raise Corrupt("sigstore.verification", at=at, found=_first_line(e), expected=f"a bundle signed by {identity}") from e
 
 
 def verify_keyed(bundle: bytes, root: bytes, artifact: bytes, key: PublicKey, at: str = "Sigstore bundle") -> None:

@@ -13,7 +13,7 @@ KIND = Kind(
     does_not_prove="that the builder was honest, or that what it built is good",
     facts=(
         ("statements", "statements", "in the file"),
-        ("statements_verified", "statements", "of them signed by a key that was given"),
+        ("statements_verified", "statements", "of them signed by a key or an identity that was given"),
         ("statements_bound", "statements", "of them naming the commit that was asked for"),
         ("signatures", "signatures", "on them"),
         ("subjects", "subjects", "they are about"),
@@ -22,7 +22,7 @@ KIND = Kind(
         ("builder", "words", "who built, in its own words"),
         ("source", "words", "from where"),
         ("commit", "words", "from which commit"),
-        ("signed_by", "words", "names of the keys that signed"),
+        ("signed_by", "words", "names of the keys and identities that signed"),
     ),
     formats=("attestation", "in-toto-link", "in-toto-statement"),
 )

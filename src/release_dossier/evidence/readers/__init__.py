@@ -5,7 +5,7 @@ A format is recognised from content, never from a name; where two recognise the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import IO, Any
 
@@ -122,6 +122,7 @@ from release_dossier.evidence.readers.plugged import plugged
 from release_dossier.evidence.reading import Reading, printable, texts
 from release_dossier.evidence.tried import with_version
 from release_dossier.project import OwnKind
+from release_dossier.trust.keyless import Believed
 
 HEAD_BYTES = 64 * 1024  # what a format is recognised from
 READERS: tuple[ModuleType, ...] = (  # by the alphabet, so that two people add to it without meeting
@@ -238,6 +239,7 @@ def read(
     expectations: Mapping[str, str] | None = None,
     base: bytes | None = None,
     keys: Mapping[str, str] | None = None,
+    keyless: Sequence[Believed] = (),
     own: OwnKind | None = None,
 ) -> Reading:
     """What a file says. The stream must be seekable; it is read to its end, unpacked where it is packed, see `plain`.
@@ -248,6 +250,7 @@ def read(
         expectations: what the project declares should be there, e.g. `alerts`.
         base: the same file as the base release had it, for formats that are compared.
         keys: name of a signer this project trusts → its public key, for formats that are signed.
+        keyless: signers it trusts who have no key of their own, for the same formats.
         own: a kind of the project's own: then its schema and expressions read the file, and no reader here does.
 
     A tool older or newer than any its reader was tried with is said to be so (see `tried`).
@@ -261,7 +264,7 @@ def read(
     stream.seek(0)
     if not head.strip():
         raise Refused("evidence.empty", at="file", found=f"{len(head)} bytes of nothing", expected="evidence")
-    given = Given(exit_status, dict(asked or {}), dict(expectations or {}), base, dict(keys or {}))
+    given = Given(exit_status, dict(asked or {}), dict(expectations or {}), base, dict(keys or {}), tuple(keyless))
     try:
         reading = read_own(stream, own, given) if own else _reader(format, head).read(stream, given)
     except OverflowError as e:  # JSON has integers of any length, and a figure is measured as a float

@@ -1,16 +1,19 @@
 """Signed statements: DSSE envelopes, Sigstore bundles, GitHub's attestations, witness collections; one, a list, or one a line.
 
-The keys to believe come with the file (`--key FILE`, or the project's trust document); see `evidence.attestation` for what counts.
+Whom to believe comes with the file: keys (`--key FILE`, or the project's trust document), and identities that a certificate names, each
+with the trusted root that says so (`--root FILE`, or `[[keyless]]` of the project). See `evidence.attestation` for what counts.
 """
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import IO, Any
 
+from msgspec import json
+
 from release_dossier.digest import parse_json
-from release_dossier.errors import Refused
+from release_dossier.errors import Corrupt, Refused
 from release_dossier.evidence import attestation
 from release_dossier.evidence.attestation import Claim, Signed
 from release_dossier.evidence.readers.given import Given, lines, record, word, wrong_shape
@@ -18,6 +21,7 @@ from release_dossier.evidence.readers.sniff import outline
 from release_dossier.evidence.reading import Counterexample, Reading, example
 from release_dossier.limits import DOCUMENT_BYTES_MAX
 from release_dossier.trust.dsse import envelope_of, signature_by
+from release_dossier.trust.keyless import Believed, verify_statement
 from release_dossier.trust.keys import PublicKey
 
 NAME = "attestation"
@@ -39,7 +43,7 @@ def read(stream: IO[bytes], given: Given) -> Reading:
     """Every statement and who signed it.
 
     Raises:
-        Refused: `evidence.shape`, `json.*`.
+        Refused: `evidence.shape`, `json.*`, `sigstore.root`. Unavailable: `sigstore.not-installed`.
     """
     keys, _ = attestation.keys_of(given.keys)
     signed: list[Signed] = []
@@ -50,8 +54,10 @@ def read(stream: IO[bytes], given: Given) -> Reading:
             unread += 1
             continue
         try:
-            signed.append(_one(value, at, keys))
-        except Refused as e:
+            signed.append(_one(value, at, keys, given.keyless))
+        except (Refused, Corrupt) as e:
+            if e.code == "sigstore.root":  # it came beside the file, which says nothing wrong
+                raise
             wrong.append(example(f"{at}: {e.found}, expected {e.expected}", e.at))
     return attestation.reading(NAME, signed, given, wrong=wrong, unread=unread)
 
@@ -75,11 +81,12 @@ def _records(stream: IO[bytes]) -> Iterator[tuple[str, dict[str, Any] | None]]:
         yield f"statement {i + 1}", each if isinstance(each, dict) else None
 
 
-def _one(value: dict[str, Any], at: str, keys: list[tuple[str, PublicKey]]) -> Signed:
+def _one(value: dict[str, Any], at: str, keys: list[tuple[str, PublicKey]], keyless: Sequence[Believed]) -> Signed:
     """A claim with its signers.
 
     Raises:
         Refused: `envelope.*`, `evidence.shape`, `json.*`: it is no envelope, or holds no statement.
+        Corrupt: `sigstore.verification`: a bundle says that somebody believed made it, and it does not hold.
     """
     certificate = attestation.certificate_of(value)
     who = attestation.identity(certificate) if certificate else ""
@@ -104,4 +111,9 @@ def _one(value: dict[str, Any], at: str, keys: list[tuple[str, PublicKey]]) -> S
     public = [k for _, k in keys]
     found = [signature_by(envelope, i, public) for i in range(len(envelope.signatures))]
     by = tuple(dict.fromkeys(name for name, k in keys if any(f is not None and f.id == k.id for f in found)))
+    named = [b for b in keyless if who and b.names(who)]
+    for b in named:
+        if verify_statement(json.encode(value), b.root, identity=who, issuer=b.issuer, at=at) != envelope.payload:
+            raise Corrupt("sigstore.verification", at=at, found="another statement", expected="the one that was verified")
+    by += tuple(f"{b.name} ({who})" for b in named)
     return Signed(claim=attestation.claim(statement, at), signatures=len(envelope.signatures), by=by, identity=who)

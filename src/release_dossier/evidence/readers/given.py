@@ -14,19 +14,22 @@ from release_dossier.digest import parse_json
 from release_dossier.errors import Refused
 from release_dossier.evidence.reading import Fact
 from release_dossier.limits import DOCUMENT_BYTES_MAX, EVIDENCE_LINE_BYTES_MAX, LIMITS_MAX, XML_DEPTH_MAX
+from release_dossier.trust.keyless import Believed
 
 _LONG_FRACTION = re.compile(r"(\.\d{6})\d+")  # more digits of a second than Python reads
 _EXACT_MAX = 2**53 - 1  # the largest number that canonical JSON (RFC 8785) still tells from its neighbours
 
 
 class Given(msgspec.Struct, frozen=True):
-    """See the module. `base` is the same file as the base release had it, `keys` the public keys of signers the project trusts, by name."""
+    """See the module. `base` is the same file as the base release had it, `keys` the public keys of signers the project trusts, by name,
+    `keyless` those it trusts who have none and are named by a certificate."""
 
     exit_status: int | None
     asked: dict[str, Any]
     expectations: dict[str, str]
     base: bytes | None = None
     keys: dict[str, str] = {}
+    keyless: tuple[Believed, ...] = ()
 
     def declared(self, name: str) -> tuple[str, ...]:
         """A comma-separated expectation."""

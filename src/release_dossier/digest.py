@@ -86,8 +86,11 @@ def parse_json(raw: bytes, at: str, bytes_max: int = DOCUMENT_BYTES_MAX) -> Any:
     """
     if len(raw) > bytes_max:
         raise Refused("json.too-large", at=at, found=f"{len(raw)} bytes", expected=f"at most {bytes_max} bytes")
-    if (plain := _read_plainly(raw)) is not None:
-        return plain
+    return value if (value := _read_once_each(raw)) is not None else _read_strictly(raw, at)
+
+
+def _read_strictly(raw: bytes, at: str) -> Any:
+    """What `raw` says, or what is wrong with it and where."""
     try:
         text = raw.removeprefix(b"\xef\xbb\xbf").decode("utf-8")
     except UnicodeDecodeError as e:
@@ -106,6 +109,46 @@ def parse_json(raw: bytes, at: str, bytes_max: int = DOCUMENT_BYTES_MAX) -> Any:
     if "\\u" in text and (lone := _lone_surrogate(value)) is not None:
         raise Refused("json.surrogate", at=at, found=repr(lone), expected="Unicode scalar values only")
     return value
+
+
+def _read_once_each(raw: bytes) -> Any | None:
+    """An object or a list that holds no key twice, read five times as fast; None where the strict reading has to say what it is.
+
+    A key's text ends in `":`. There are as many of those as there are keys to be found in what was read, or more where a text holds one:
+    as many, and no key was there twice.
+    """
+    if _BEFORE_COLON.search(raw) or (len(raw) > 400 and _LONG.search(raw)):
+        return None
+    try:
+        value = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        return None
+    nested = raw.count(b"[") + raw.count(b"{") > JSON_DEPTH_MAX and _too_deep(value)
+    return value if not nested and _keys(value) == raw.count(b'":') else None
+
+
+_BEFORE_COLON = re.compile(rb'"[ \t\r\n]+:')
+_LONG = re.compile(rb"[0-9]{401}")
+
+
+def _keys(value: Any) -> int:
+    """How many keys the objects in `value` have, all together; -1 where it is neither object nor list."""
+    if type(value) is dict:
+        level, found = list(value.values()), len(value)
+    elif type(value) is list:
+        level, found = value, 0
+    else:
+        return -1
+    while level:
+        below: list[Any] = []
+        for v in level:
+            if type(v) is dict:
+                found += len(v)
+                below += v.values()
+            elif type(v) is list:
+                below += v
+        level = below
+    return found
 
 
 def parse_canonical(raw: bytes, at: str) -> tuple[Any, bool]:

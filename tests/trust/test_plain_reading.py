@@ -34,7 +34,8 @@ def value(rng: random.Random, depth: int = 0) -> Any:
 def written(rng: random.Random, v: Any) -> bytes:
     """As one of many would write it; half of the time with a byte changed, gone or doubled."""
     plain = json.dumps(v, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
-    raw = bytearray(rng.choice([plain, plain, json.dumps(v).encode()]))
+    spaced = json.dumps(v, ensure_ascii=rng.random() < 0.5, separators=rng.choice([(", ", ": "), (",", " :"), ("\n,", "\t: ")])).encode()
+    raw = bytearray(rng.choice([plain, plain, spaced]))
     if rng.random() < 0.5:
         at = rng.randrange(len(raw))
         match rng.randrange(3):
@@ -56,16 +57,41 @@ def said(read: Callable[[bytes, str], Any], raw: bytes) -> tuple[str, str]:
 
 def test_documents(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same value or the same refusal, to the type of each number; and the same word on whether it is canonical."""
-    rng, quick = random.Random(20261126), 0
-    for _ in range(6_000):
+    rng, quick, once = random.Random(20261126), 0, 0
+    for _ in range(12_000):
         raw = written(rng, {rng.choice(KEYS): value(rng) for _ in range(rng.randrange(1, 4))})
         fast, canonically = said(parse_json, raw), said(parse_canonical, raw)
         quick += digest._read_plainly(raw) is not None
+        once += digest._read_once_each(raw) is not None
         with monkeypatch.context() as m:
             m.setattr(digest, "_read_plainly", lambda raw: None)
+            m.setattr(digest, "_read_once_each", lambda raw: None)
             assert fast == said(parse_json, raw), raw
             assert canonically == said(lambda raw, at: (v := parse_json(raw, at), canonical(v) == raw), raw), raw
-    assert quick > 500
+    assert quick > 1000
+    assert once > 2000
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'{"a":1,"a":2}', b'{"a":1,"b":{"c":1,"c":1}}', b'[{"a":1},{"b":1,"b":1}]', b'{"a" :1,"a":2}', b'{"a"\n:1,"a":2}',
+        b'{"a/b":1,"a\\/b":2}', b'{"a":1,"\\u0061":2}', b'{"\\":":1,"\\":":2}', b'{"":1,"":1}', b'[[[{"":{"x":0,"x":0}}]]]',
+    ],
+)  # fmt: skip
+def test_a_key_that_is_there_twice(raw: bytes) -> None:
+    """However it is spelled, wherever it lies and whatever stands around it."""
+    with pytest.raises(Refused) as refused:
+        parse_json(raw, "it")
+    assert refused.value.code == "json.duplicate-key"
+
+
+@pytest.mark.parametrize("raw", [b'{"a":' + b"9" * 401 + b"}", b"[" + b"1" * 5000 + b"]"])
+def test_a_number_nobody_writes(raw: bytes) -> None:
+    """Longer than any figure: refused before it costs time."""
+    with pytest.raises(Refused) as refused:
+        parse_json(raw, "it")
+    assert refused.value.code == "json.number"
 
 
 def test_envelopes(monkeypatch: pytest.MonkeyPatch) -> None:

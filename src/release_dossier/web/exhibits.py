@@ -1,7 +1,7 @@
 """Artifacts to look at in place. Pure: bytes in, a table, bars, code or text out; nothing in them is run, fetched or believed.
 
-Whatever cannot be read as what it says is shown as text, and whatever is no text is named and left for download. All text is bounded and
-stripped of control characters; the page escapes it.
+Whatever cannot be read as what it says is shown as text, and whatever is no text is named and left for download. What looks like a secret
+is withheld first, so that no cut leaves half of one; then all text is bounded and stripped of control characters; the page escapes it.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import msgspec
 from release_dossier.digest import parse_json
 from release_dossier.errors import DossierError, shown
 from release_dossier.evidence.readers.given import local, xml_events
+from release_dossier.evidence.secrets import WINDOW_CHARS, key_of, withhold
 
 VIEW_BYTES_MAX = 16 * 1024 * 1024  # bytes of an artifact that is read to be shown; more is only downloaded
 TEXT_BYTES_MAX = 64 * 1024  # bytes of text shown of one that is no table
@@ -36,6 +37,19 @@ class Exhibit(msgspec.Struct, frozen=True, kw_only=True):
     bars: tuple[tuple[str, float, str], ...] = ()
     text: str = ""
     cut: bool = False
+    withheld: int = 0
+
+
+class _Clean:
+    """Withholds what looks like a secret, and counts. `key` is the artifact's own, so that its marks are those of the reading."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key, self.withheld = key, 0
+
+    def __call__(self, text: str) -> str:
+        clean, gone = withhold(text, self._key)
+        self.withheld += len(gone)
+        return clean
 
 
 def exhibit(raw: bytes, name: str, format: str) -> Exhibit:
@@ -44,15 +58,20 @@ def exhibit(raw: bytes, name: str, format: str) -> Exhibit:
         return Exhibit(form="bytes", title=f"{len(raw)} bytes: too much to show here")
     if raw.startswith(b"SQLite format 3\0"):
         return Exhibit(form="ledger", title="A database")
+    key = key_of(io.BytesIO(raw))
     if raw.startswith(b"\xfd7zXZ\0"):
         raw, name = _unpacked(raw), name.removesuffix(".xz")
+    clean = _Clean(key)
     for known, make in _FORMS.items():
         if format == known:
             try:
-                return make(raw)
+                made = make(raw, clean)
+                return msgspec.structs.replace(made, withheld=clean.withheld)
             except (DossierError, ValueError, TypeError, KeyError, AttributeError):
                 break
-    return _text(raw, name)
+    clean.withheld = 0
+    made = _text(raw, name, clean)
+    return msgspec.structs.replace(made, withheld=clean.withheld)
 
 
 def _unpacked(raw: bytes) -> bytes:
@@ -63,15 +82,15 @@ def _unpacked(raw: bytes) -> bytes:
         return raw
 
 
-def _table(title: str, columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Exhibit:
+def _table(title: str, columns: tuple[str, ...], rows: Iterable[tuple[str, ...]], clean: _Clean) -> Exhibit:
     order = {"error": 0, "fail": 1, "inconclusive": 2, "stale": 3, "missing": 4, "pass": 5}
     every = sorted(rows, key=lambda r: order.get(r[0], 9))
-    kept = tuple(tuple(shown(c, _CELL_CHARS) for c in r) for r in every[:ROWS_MAX])
+    kept = tuple(tuple(shown(clean(c), _CELL_CHARS) for c in r) for r in every[:ROWS_MAX])
     return Exhibit(form="table", title=title, columns=columns, rows=kept, total=len(every))
 
 
-def _junit(raw: bytes) -> Exhibit:
-    return _table("Test results", ("", "Test", "Seconds", "What it said"), _junit_rows(raw))
+def _junit(raw: bytes, clean: _Clean) -> Exhibit:
+    return _table("Test results", ("", "Test", "Seconds", "What it said"), _junit_rows(raw), clean)
 
 
 def _junit_rows(raw: bytes) -> Iterator[tuple[str, ...]]:
@@ -88,7 +107,7 @@ def _junit_rows(raw: bytes) -> Iterator[tuple[str, ...]]:
         yield state, name, element.get("time") or "", said
 
 
-def _go_test(raw: bytes) -> Exhibit:
+def _go_test(raw: bytes, clean: _Clean) -> Exhibit:
     ended: dict[tuple[str, str], dict[str, Any]] = {}
     said: dict[tuple[str, str], str] = {}
     for line in raw.splitlines():
@@ -110,10 +129,10 @@ def _go_test(raw: bytes) -> Exhibit:
     for key, event in ended.items():
         state = states.get(str(event.get("Action")), "inconclusive")
         rows.append((state, key[1], f"{event.get('Elapsed', '')}", key[0] if state == "pass" else f"{key[0]} {said.get(key, '')}"))
-    return _table("Test results", ("", "Test", "Seconds", "Package, and what it said"), rows)
+    return _table("Test results", ("", "Test", "Seconds", "Package, and what it said"), rows, clean)
 
 
-def _k6(raw: bytes) -> Exhibit:
+def _k6(raw: bytes, clean: _Clean) -> Exhibit:
     metrics = _json(raw)["metrics"]
     took = metrics["http_req_duration"]
     took = took.get("values", took)
@@ -127,11 +146,11 @@ def _k6(raw: bytes) -> Exhibit:
         broken = [t for t, ok in limits.items() if (ok is True or (isinstance(ok, dict) and ok.get("ok") is False))]
         state = "fail" if broken else "pass" if limits else ""
         rows.append((state, str(name), words, ", ".join(limits)))
-    table = _table("Latency of requests, by share", ("", "Measure", "Values", "Thresholds"), rows)
+    table = _table("Latency of requests, by share", ("", "Measure", "Values", "Thresholds"), rows, clean)
     return msgspec.structs.replace(table, form="bars", bars=bars)
 
 
-def _sarif(raw: bytes) -> Exhibit:
+def _sarif(raw: bytes, clean: _Clean) -> Exhibit:
     rows = []
     for run in _json(raw).get("runs", ()):
         for r in run.get("results", ()):
@@ -141,16 +160,16 @@ def _sarif(raw: bytes) -> Exhibit:
             level = str(r.get("level", "warning"))
             state = {"error": "fail", "warning": "stale", "note": "missing", "none": "pass"}.get(level, "stale")
             rows.append((state, f"{file}:{line}" if line else file, str(r.get("ruleId", "")), str(r.get("message", {}).get("text", ""))))
-    return _table("Findings by file and line", ("", "Place", "Rule", "Message"), sorted(rows, key=lambda r: r[1]))
+    return _table("Findings by file and line", ("", "Place", "Rule", "Message"), sorted(rows, key=lambda r: r[1]), clean)
 
 
-def _scenarios(raw: bytes) -> Exhibit:
+def _scenarios(raw: bytes, clean: _Clean) -> Exhibit:
     rows = []
     for s in _json(raw):
         moved = ", ".join(f"{k} {v}" for k, v in (s.get("balance_changes") or {}).items())
         statuses = ", ".join(f"{n} × {code}" for code, n in (s.get("statuses") or {}).items())
         rows.append(("", str(s["scenario"]), str(s.get("what", "")), f"{statuses}; {moved}" if moved else statuses))
-    return _table("Scenarios", ("", "Scenario", "What was sent", "Answers, and what moved"), rows)
+    return _table("Scenarios", ("", "Scenario", "What was sent", "Answers, and what moved"), rows, clean)
 
 
 def _json(raw: bytes) -> Any:
@@ -158,21 +177,22 @@ def _json(raw: bytes) -> Any:
     return parse_json(raw, "artifact", VIEW_BYTES_MAX)
 
 
-def _text(raw: bytes, name: str) -> Exhibit:
-    head = raw[:TEXT_BYTES_MAX]
+def _text(raw: bytes, name: str, clean: _Clean) -> Exhibit:
+    head = raw[: TEXT_BYTES_MAX + WINDOW_CHARS]  # a secret that begins in what is shown may end after it
     try:
-        text = head.decode("utf-8", "strict" if len(raw) <= TEXT_BYTES_MAX else "ignore")
+        text = head.decode("utf-8", "strict" if len(raw) <= len(head) else "ignore")
     except UnicodeDecodeError:
         return Exhibit(form="bytes", title=f"{len(raw)} bytes that are no text")
     title = "Text"
     if name.endswith((".json", ".sarif")) and len(raw) <= TEXT_BYTES_MAX * 4:
         with suppress(DossierError):
-            text, title = json.dumps(_json(raw), indent=2, ensure_ascii=False)[:TEXT_BYTES_MAX], "JSON"
-    clean = "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in text)
-    return Exhibit(form="text", title=title, text=clean, cut=len(raw) > TEXT_BYTES_MAX)
+            text, title = json.dumps(_json(raw), indent=2, ensure_ascii=False), "JSON"
+    text = clean(text)
+    shown_text = "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in text[:TEXT_BYTES_MAX])
+    return Exhibit(form="text", title=title, text=shown_text, cut=len(text) > TEXT_BYTES_MAX or len(raw) > TEXT_BYTES_MAX)
 
 
-_FORMS: dict[str, Callable[[bytes], Exhibit]] = {
+_FORMS: dict[str, Callable[[bytes, _Clean], Exhibit]] = {
     "junit": _junit,
     "go-test-json": _go_test,
     "k6-summary": _k6,

@@ -1,8 +1,8 @@
 """The log and what is checked against it: appends one by one and together beside the disk's sync, proofs, a bundle of 1,000 evidence.
 
 The peer is Tessera on POSIX files, measured at 32,900 entries a second on a quiet machine (an entry there is its bytes alone); a statement
-here is an envelope, its document, its entry and the journal. Figures are of this machine as it is now. Where a disk syncs thousands of times
-a second, our own work is most of an append: so it is measured again with every sync held up to what it took on Tessera's disk.
+here is an envelope, its document, its entry and the journal. Figures are of this machine as it is now. Where a disk syncs thousands of
+times a second, our own work is most of an append: so it is measured again with every sync held up to what it took on Tessera's disk.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ import copy
 import io
 import json
 import random
+import re
 from typing import Any
 
 import pytest
@@ -80,3 +81,22 @@ def test_another_type_anywhere(s: Sample, found: list[Any], how: str) -> None:
         assert r.looked_at >= 0, text
         assert r.of is None or r.looked_at <= r.of, text
         json.dumps(r.as_json(), allow_nan=False)
+
+
+@pytest.mark.parametrize("figure", [b"9" * 400, b"-" + b"9" * 350, b"1e400"])
+@pytest.mark.parametrize("format", ["k6-stream", "pg-waits", "schemathesis"])
+def test_a_figure_nobody_can_measure_hides_no_other_record(format: str, figure: bytes) -> None:
+    """In a stream of records it is that record which is counted as unread; the others are read, and it does not pass."""
+    s = next(s for s in (*SAMPLES, *MORE_SAMPLES) if s.format == format)
+    rows, tried = s.raw().splitlines(), 0
+    whole = read(io.BytesIO(s.raw()), format=format, exit_status=s.exit, expectations=dict(s.expectations))
+    for i, row in enumerate(rows):
+        at = re.search(rb"(?<=[:,\[ ])-?\d+(\.\d+)?(?=[,}\]])", row)
+        if at:
+            hurt = b"\n".join([*rows[:i], row[: at.start()] + figure + row[at.end() :], *rows[i + 1 :]]) + b"\n"
+            r = read(io.BytesIO(hurt), format=format, exit_status=s.exit, expectations=dict(s.expectations))
+            assert r.verdict != "pass"
+            assert r.facts.keys() <= whole.facts.keys()
+            tried += 1
+    assert tried >= 3
+    assert r.looked_at > 0

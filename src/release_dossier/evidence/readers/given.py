@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import IO, Any, NoReturn
@@ -111,12 +112,22 @@ def fields(text: str) -> list[str]:
 
 
 def record(line: bytes) -> dict[str, Any] | None:
-    """A line of NDJSON read strictly, None when it is no JSON object: a key that is there twice could mean two things."""
+    """A line of NDJSON read strictly, None when it is no JSON object: a key that is there twice could mean two things, and an integer
+    beyond what a float holds is no figure."""
     try:
         value = parse_json(line, "line", EVIDENCE_LINE_BYTES_MAX)
     except Refused:
         return None
-    return value if isinstance(value, dict) else None
+    huge = len(line) > sys.float_info.max_10_exp and _HUGE.search(line) and _beyond(value)
+    return value if isinstance(value, dict) and not huge else None
+
+
+_HUGE = re.compile(rb"[0-9]{309}")
+
+
+def _beyond(value: Any) -> bool:
+    below = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return (isinstance(value, int) and abs(value) > sys.float_info.max) or any(_beyond(v) for v in below)
 
 
 def wrong_shape(at: str, found: Any, expected: str) -> NoReturn:

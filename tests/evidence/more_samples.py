@@ -16,6 +16,7 @@ MORE_SAMPLES: tuple[Sample, ...] = (
     Sample("attestation", "attestation.json", "provenance", 0, None, asked=_COMMIT, verdict="inconclusive"),
     Sample("in-toto-link", "in-toto-link.json", "provenance", 0, None, asked=_COMMIT, verdict="inconclusive"),
     Sample("in-toto-statement", "in-toto-statement.json", "provenance", 0, None, asked=_COMMIT, verdict="inconclusive"),
+    Sample("dredd", "dredd.xml", "api-contract", 4, (b"<system-out>", b"<failure/><system-out>")),
     Sample("oasdiff", "oasdiff.json", "api-contract", 19, None, exit=None, verdict="fail"),
     Sample("openapi", "openapi.yaml", "api-contract", 0, None, False, verdict="inconclusive"),
     Sample("schemathesis", "schemathesis.ndjson", "api-contract", 2, None, False, verdict="fail"),

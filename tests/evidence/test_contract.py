@@ -203,3 +203,45 @@ def test_schemathesis() -> None:
         assert read(io.BytesIO("".join(lines[:n]).encode())).verdict != "pass"
     left = "".join(x for x in lines if not ("GET /bets/{bet}" in x and "ScenarioFinished" in x))
     assert read(io.BytesIO(left.encode())).cause == "1 operations were not tried"
+
+
+def test_dredd() -> None:
+    """Runs of Dredd 14.1: a missing property fails with what was wrong and where; what was skipped was not looked at."""
+    good, failed = ((SAMPLE.parent / name).read_bytes() for name in ("dredd.xml", "dredd-failed.xml"))
+    r = read(io.BytesIO(good))
+    assert (r.format, r.verdict, r.looked_at, r.of, r.tool_version, r.observed_at) == (
+        "dredd", "pass", 4, 4, "14.1.0", "2026-11-27T07:36:01.000Z",
+    )  # fmt: skip
+    r = read(io.BytesIO(failed))
+    assert (r.verdict, r.looked_at, r.of, r.facts["cases"].value, r.facts["failures"].value) == ("fail", 3, 4, 3, 1)
+    assert [(c.text, c.where) for c in r.counterexamples] == [
+        ("GET (200) /markets/1: body: At '/id' Missing required property: id", "GET /markets/1")
+    ]
+    assert "skipped: DELETE (204) /markets/1" in r.limits
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "verdict", "words"),
+    [
+        ('tests="4"', 'tests="5"', "inconclusive", "it says 5 transactions, 4 are in it"),
+        ('tests="4"', "", "inconclusive", "it says nothing of transactions, 4 are in it"),
+        ("<system-out>", "<skipped/><system-out>", "inconclusive", "1 transactions were skipped: GET (200) /markets"),
+        ("<system-out>", "<failure/><system-out>", "fail", "GET (200) /markets: failed"),
+        ("<system-out>", '<error message="ECONNREFUSED"/><system-out>', "fail", "GET (200) /markets: ECONNREFUSED"),
+        ("<system-out>", "<failure>\nError: \nno answer\nStacktrace: \nx</failure><system-out>", "fail", "GET (200) /markets: no answer"),
+    ],
+)
+def test_what_dredd_did_not_see_through(old: str, new: str, verdict: str, words: str) -> None:
+    """A count that does not fit, an operation left out, an answer that never came."""
+    raw = (SAMPLE.parent / "dredd.xml").read_text()
+    assert old in raw
+    r = read(io.BytesIO(raw.replace(old, new, 1).encode()))
+    assert (r.verdict, r.format) == (verdict, "dredd")
+    assert (r.counterexamples[0].text if r.counterexamples else r.cause).startswith(words)
+
+
+def test_dredd_that_called_nothing() -> None:
+    """Every transaction skipped, or none there: nothing was looked at."""
+    raw = (SAMPLE.parent / "dredd.xml").read_text()
+    assert read(io.BytesIO(raw.replace("<system-out>", "<skipped/><system-out>").encode())).verdict == "missing"
+    assert read(io.BytesIO(b'<testsuite name="Dredd Tests" tests="0"></testsuite>')).verdict == "missing"

@@ -163,7 +163,7 @@ def test_broken_in_any_way(s: Sample) -> None:
 
 @each
 def test_read_as_any_other_format(s: Sample) -> None:
-    """Whatever format a file is said to be, it is read or refused by type."""
+    """Whatever format a file is said to be, it is read or refused by type. Dredd's report is JUnit XML as well, and its tests are tests."""
     for name in NAMES:
         try:
             r = says(s, s.raw(), format=name)
@@ -171,4 +171,4 @@ def test_read_as_any_other_format(s: Sample) -> None:
             continue
         assert r.looked_at >= 0
         assert r.of is None or r.looked_at <= r.of
-        assert name == s.format or r.verdict != "pass" or r.looked_at == 0 or r.kind == s.kind, name
+        assert name in (s.format, {"dredd": "junit"}.get(s.format)) or r.verdict != "pass" or r.looked_at == 0 or r.kind == s.kind, name

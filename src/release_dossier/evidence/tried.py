@@ -18,6 +18,7 @@ TRIED: dict[str, tuple[str, str]] = {
     "benchmark-dotnet": ("0.12.1", "0.15.2"),
     "clover": ("3.2.0", "3.2.0"),
     "coverage-py": ("7.6.1", "7.6.1"),
+    "dredd": ("14.1.0", "14.1.0"),
     "gatling-log": ("3.9.5", "3.9.5"),
     "govulncheck": ("1.1.4", "1.1.4"),
     "grype": ("0.100.0", "0.100.0"),

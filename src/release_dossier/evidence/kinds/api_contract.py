@@ -25,5 +25,5 @@ KIND = Kind(
         ("cases", "requests", "sent by a tool that tries the API against its description"),
         ("failures", "failures", "of the API against its description"),
     ),
-    formats=("oasdiff", "openapi", "schemathesis"),
+    formats=("dredd", "oasdiff", "openapi", "schemathesis"),
 )

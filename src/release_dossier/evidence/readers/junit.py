@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import IO, Any
 
 from release_dossier.errors import shown
+from release_dossier.evidence.readers import dredd
 from release_dossier.evidence.readers.given import Given, local, skips, test_facts, xml_events
 from release_dossier.evidence.readers.sniff import root
 from release_dossier.evidence.reading import Counterexample, Fact, Reading, example, first
@@ -17,8 +18,8 @@ _SAYS_FAILED = ("failed", "failure", "fail", "error")  # of attributes `status` 
 
 
 def recognises(head: bytes) -> bool:
-    """XML whose root is a test suite, or several."""
-    return root(head)[0] in (*_SUITES, "testrun")
+    """XML whose root is a test suite, or several, and none of Dredd's: what it tries is an API's description."""
+    return root(head)[0] in (*_SUITES, "testrun") and not dredd.recognises(head)
 
 
 def read(stream: IO[bytes], given: Given) -> Reading:

@@ -6,6 +6,8 @@ import io
 import json
 import lzma
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import release_dossier.evidence
 from release_dossier.errors import Refused
 from release_dossier.evidence.kinds import KINDS, kind
 from release_dossier.evidence.readers import NAMES, READERS, read
@@ -301,3 +304,20 @@ def test_an_integer_beyond_every_float_is_refused_by_type() -> None:
     with pytest.raises(Refused) as e:
         read(io.BytesIO(raw), format="hyperfine")
     assert e.value.code == "evidence.shape"
+
+
+ALONE = """
+import importlib, sys
+for name in sys.argv[1:]:
+    for known in [m for m in sys.modules if m.startswith("release_dossier")]:
+        del sys.modules[known]
+    importlib.import_module(name)
+"""
+
+
+def test_any_module_of_evidence_can_be_imported_first() -> None:
+    """Readers and what they share name each other: whichever a program begins with, it is whole."""
+    folder = Path(release_dossier.evidence.__file__).parent
+    names = [f"release_dossier.evidence.{f.stem}" for f in sorted(folder.glob("*.py")) if f.stem != "__init__"]
+    done = subprocess.run([sys.executable, "-c", ALONE, *names, "release_dossier.evidence.readers"], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -50,3 +50,52 @@ def test_a_producer_key_nobody_listed(town: Town) -> None:
     """Another is made in its place, which the trust document does not know yet."""
     (town.repo / ".dossier" / "keys" / "producer").unlink()
     assert checks(town)["producer key"][0] == "fail"
+
+
+KIND = """
+[[kind]]
+name = "screens"
+unit = "screens"
+proves = "that somebody looked"
+does_not_prove = "that they saw"
+schema = { type = "object" }
+passes = "doc.ok == true"
+looked_at = "size(doc.screens)"
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('"doc.ok == true"', '"doc.ok = = true"', "kind screens passes"),
+        ('"size(doc.screens)"', '"size("', "kind screens looked_at"),
+        ('{ type = "object" }', '{ type = "thing" }', "kind screens schema"),
+        ('"that they saw"', '"that they saw"\nage_max = "soon"', "kind screens age_max"),
+    ],
+)
+def test_a_kind_of_its_own_that_cannot_be_read(tmp_path: Path, old: str, new: str, words: str) -> None:
+    """An expression or a schema that is none is named with its place before anything is collected; a sound one is not spoken of."""
+    assert "kind screens" not in checks(Town(tmp_path / "sound", settings=TESTS + KIND))
+    assert old in KIND
+    town = Town(tmp_path / "broken", settings=TESTS + KIND.replace(old, new))
+    found = {c["name"]: c for c in town.dossier("doctor", ok=(0, 10))["checks"]}["kind screens"]
+    assert found["state"] == "fail"
+    assert words in found["detail"]
+
+
+def test_a_plan_of_a_kind_there_is_not(tmp_path: Path) -> None:
+    """Said with the command that lists them."""
+    town = Town(tmp_path, settings=TESTS + TESTS.replace('"tests"', '"screens"'))
+    assert checks(town)["evidence screens"] == ("fail", "dossier evidence kinds")
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_trusted_root_that_is_not_committed(tmp_path: Path, there: bool) -> None:
+    """Without it nobody's attestation could be believed."""
+    who = '\n[[keyless]]\nname = "ci"\nidentity = "https://ci.example/*"\nissuer = "https://ci.example"\nroot = "root.json"\n'
+    town = Town(tmp_path, settings=TESTS + who)
+    if there:
+        town.git("switch", "-q", "main")
+        town.write("root.json", "{}")
+        town.commit("root")
+    assert ("keyless ci" in checks(town)) is not there

@@ -12,15 +12,17 @@ tells whether an alert is missing, and the verdict is `inconclusive`.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from release_dossier.errors import Refused
 from release_dossier.evidence import promql
-from release_dossier.evidence.readers.given import Given
 from release_dossier.evidence.reading import Counterexample, Fact, Reading, example, first
 from release_dossier.limits import LIMITS_MAX
+
+if TYPE_CHECKING:
+    from release_dossier.evidence.readers.given import Given  # its package reads with this module
 
 OWNER_LABELS = ("owner", "team", "owners", "squad")
 RUNBOOK_NAMES = ("runbook_url", "runbook", "runbookURL", "runbook_link")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from release_dossier.evidence.readers.given import Given
 from release_dossier.evidence.reading import Fact, Reading, example, first
+
+if TYPE_CHECKING:
+    from release_dossier.evidence.readers.given import Given  # its package reads with this module
 
 OPEN = frozenset(["open", "investigating", "identified", "monitoring", "ongoing", "active", "triggered", "acknowledged"])
 SEVERE = frozenset(["sev1", "sev-1", "sev0", "sev-0", "p1", "p0", "critical", "1", "major"])

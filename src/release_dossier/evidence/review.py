@@ -12,12 +12,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from release_dossier.evidence.readers.given import Given
 from release_dossier.evidence.reading import Coverage, Fact, Reading, example, first
+
+if TYPE_CHECKING:
+    from release_dossier.evidence.readers.given import Given  # its package reads with this module
 
 PASSED = frozenset(["success", "neutral"])
 FAILED = frozenset(["failure", "timed_out", "action_required", "startup_failure", "error", "stale"])

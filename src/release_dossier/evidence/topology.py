@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from release_dossier.digest import digest_of
-from release_dossier.evidence.readers.given import Given
 from release_dossier.evidence.reading import Counterexample, Fact, Reading, example, first
+
+if TYPE_CHECKING:
+    from release_dossier.evidence.readers.given import Given  # its package reads with this module
 
 _UNSET = re.compile(r"\$\{?([A-Za-z_][A-Za-z0-9_]*)")
 _UNITS = {"": 1, "b": 1, "k": 1000, "m": 1000**2, "g": 1000**3, "t": 1000**4, "ki": 1024, "mi": 1024**2, "gi": 1024**3, "ti": 1024**4,

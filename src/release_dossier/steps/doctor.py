@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 
 from release_dossier.approval import members
 from release_dossier.errors import DossierError
+from release_dossier.evidence.kinds import KINDS
+from release_dossier.evidence.own import check, kind_of
+from release_dossier.project import Settings
 from release_dossier.sources.runner import isolation_here
 from release_dossier.steps.world import World, open_world
 
@@ -80,6 +83,12 @@ def _adoption(world: World, say: object) -> None:
         own = plan.run and "/" in plan.run[0]  # made by its own `prepare`, or in the repository
         if plan.run and not own and not shutil.which(plan.run[0], path=world.environ.get("PATH")):
             say(f"evidence {plan.name}", "warn", f"{plan.run[0]} is not installed here", f"install {plan.run[0]}")
+    _kinds(settings, say)
+    for k in settings.keyless:
+        if world.repo.file_at(ref, k.root) is None:
+            say(
+                f"keyless {k.name}", "fail", f"no {k.root} on {world.protected_name()}", "commit the trusted root, as Sigstore publishes it"
+            )
     remote = world.pin.remote
     if remote:
         r = world.repo.result("ls-remote", "--heads", remote, ok=(0, 128))
@@ -89,6 +98,22 @@ def _adoption(world: World, say: object) -> None:
             "answers" if r.returncode == 0 else "does not answer",
             "" if r.returncode == 0 else f"git ls-remote {remote}",
         )
+
+
+def _kinds(settings: Settings, say: Callable[..., None]) -> None:
+    """Kinds of the project's own that could not be read, and plans of a kind there is not: found before evidence waits for them."""
+    for own in settings.kind:
+        try:
+            check(own)
+            kind_of(own)
+        except DossierError as e:
+            say(
+                f"kind {own.name}", "fail", str(e), e.help or "mend it in dossier.toml; then: dossier evidence read FILE --kind " + own.name
+            )
+    known = {*(k.name for k in KINDS), *(own.name for own in settings.kind)}
+    for plan in settings.evidence:
+        if plan.kind not in known:
+            say(f"evidence {plan.name}", "fail", f"{plan.kind} is no kind of evidence", "dossier evidence kinds")
 
 
 def _keys(world: World, say: object) -> None:

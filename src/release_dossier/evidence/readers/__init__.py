@@ -12,8 +12,8 @@ from typing import IO, Any
 import msgspec
 
 from release_dossier.errors import Refused
+from release_dossier.evidence import own as own_kinds
 from release_dossier.evidence import secrets
-from release_dossier.evidence.own import read as read_own
 from release_dossier.evidence.readers import (
     actionlint,
     alert_history,
@@ -268,7 +268,7 @@ def read(
         raise Refused("evidence.empty", at="file", found=f"{len(head)} bytes of nothing", expected="evidence")
     given = Given(exit_status, dict(asked or {}), dict(expectations or {}), base, dict(keys or {}), tuple(keyless))
     try:
-        reading = read_own(stream, own, given) if own else _reader(format, head).read(stream, given)
+        reading = own_kinds.read(stream, own, given) if own else _reader(format, head).read(stream, given)
     except OverflowError as e:  # JSON has integers of any length, and a figure is measured as a float
         raise Refused("evidence.shape", at="file", found="an integer beyond what a float holds", expected="figures below 1e308") from e
     reading = printable(_without_secrets(with_version(reading), stream))

@@ -33,6 +33,7 @@ INSTALL = {
 # Ask the browser, Spark, the pages made from code, another CEL engine and mutants of the source, not the interpreter: on the first only.
 ONCE = (
     "tests/web/test_browser.py",
+    "tests/web/test_narrow.py",
     "tests/ledger/test_spark.py",
     "tests/project/test_documents.py",
     "tests/rules/test_cel_engines.py",

@@ -22,7 +22,7 @@ from release_dossier.sources import ledger_postgres
 from release_dossier.sources.ledger_postgres import place, snapshot
 from release_dossier.sources.ledgers import read_ledger, verify_ledger
 from tests.ledger.servers import Server, load, rows
-from tests.town import START, Town
+from tests.town import START, TESTS, Town
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = ROOT.parent / "shared/socialpredict/ledgers"
@@ -366,3 +366,54 @@ def test_captured_dumps_three_ways(case: Path | None, postgres: Server) -> None:
     ways = [verify_ledger(source, **more) for source in (address, case / "ledger.sqlite", case / "parquet")]
     assert result(ways[0]) == result(ways[1]) == result(ways[2])
     assert json.loads(result(ways[0]))["ledger"]["bets"] > 0
+
+
+MONEY = "".join(f'\n[[evidence]]\nname = "{kind}"\nkind = "{kind}"\n' for kind in ("payouts", "ledger-invariants"))
+SECRET = "geheim-im-haus"
+
+
+def everything(folder: Path) -> bytes:
+    return b"\n".join(f.read_bytes() for f in sorted(folder.rglob("*")) if f.is_file())
+
+
+def test_a_ledger_in_a_database_is_collected_as_evidence(postgres: Server, address: str, clean: Path, tmp_path: Path) -> None:
+    """The evidence says what the file's says, as of which snapshot; what came of it is kept, the rows and the password are not."""
+    town = Town(tmp_path, settings=MONEY + 'options = { ruleset = "v3.8.1" }\n')
+    town.open()
+    secret = postgres.address(address.split("?")[0].rsplit("/", 1)[1], "postgres", SECRET)
+    for kind in ("ledger-invariants", "payouts"):
+        of_file, of_server = (
+            town.dossier("collect", kind, "--from", source, "--written-by", "v3.8.1")["evidence"][0] for source in (str(clean), secret)
+        )
+        same = ("verdict", "looked_at", "of", "facts", "counterexamples", "written_by", "format", "tool")
+        assert {k: of_server[k] for k in same} == {k: of_file[k] for k in same}
+        assert of_server["limits"][0].startswith("postgresql:///ledger")
+        assert " as of snapshot " in of_server["limits"][0]
+        assert [a["name"] for a in of_server["artifacts"] if not a["name"].startswith("personal/")] == ["ledger-verify.json"]
+        assert of_server["observed_at"] > of_file["observed_at"]
+    digest = of_server["artifacts"][0]["digest"].removeprefix("sha256:")
+    kept = json.loads((town.repo / ".dossier/artifacts" / digest[:2] / digest).read_text())
+    assert kept["read"]["read_only"] == "on"
+    town.dossier("assemble")
+    town.gate()
+    assert SECRET.encode() not in everything(town.repo)
+
+
+def test_a_database_that_cannot_be_collected_from(tmp_path: Path) -> None:
+    """One that does not answer is said not to, by its place; its attempt counts; an address for anything but money is refused."""
+    town = Town(tmp_path, settings=TESTS + MONEY)
+    town.open()
+    nobody = f"postgresql://ann:{SECRET}@127.0.0.1:1/shop"
+    code, out, err = town.run("collect", "payouts", "--from", nobody, "--json")
+    (refusal,) = json.loads(out)["refused"]
+    assert (code, refusal["code"], refusal["at"], refusal["found"]) == (
+        30, "ledger.server", "postgresql://127.0.0.1:1/shop", "nothing answers there",
+    )  # fmt: skip
+    (attempt,) = [a for a in town.dossier("assemble")["dossier"]["evidence"] if a["name"] == "payouts"]
+    assert (attempt["attempt"], attempt["verdict"]) == (1, "inconclusive")
+    refusal = town.dossier("collect", "tests", "--from", nobody, ok=(20,))["refused"][0]
+    assert (refusal["code"], refusal["found"]) == ("collect.no-file", "postgresql://127.0.0.1:1/shop")
+    refusal = town.dossier("collect", "payouts", "--from", f"postgresql://ann:{SECRET}@ge@heim/x", ok=(20,))["refused"][0]
+    assert refusal["code"] == "ledger.address"
+    assert SECRET not in out + err + json.dumps(refusal)
+    assert SECRET.encode() not in everything(town.repo)

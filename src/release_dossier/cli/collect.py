@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("names", nargs=-1, metavar="[NAME]...")
-@click.option("--from", "source", metavar="FILE", help="bring this file instead of running a command")
+@click.option("--from", "source", metavar="FILE|ADDRESS", help="bring this file, or for money a postgresql:// address, and run no command")
 @click.option("--exit", "exit_status", type=int, metavar="N", help="the exit status of the tool that wrote the file")
 @click.option("--written-by", default="", metavar="VERSION|COMMIT", help="the build that wrote the data in the file")
 @click.option("--change", "named", metavar="BRANCH|DIGEST", help="the change; that of the branch checked out when not given")
@@ -34,13 +34,15 @@ def collect(
     as_json: bool,
 ) -> int:
     """Run the planned evidence in a fresh worktree at the head, or import a file; sign each result. Exit 0 when all asked is recorded."""
+    from release_dossier.sources.ledger_postgres import is_address
     from release_dossier.steps.collect import Import
     from release_dossier.steps.collect import collect as collect_evidence
     from release_dossier.steps.decide import publish_checkpoint
 
     world = edge.open_world()
     digest, change = world.open_change(named)
-    brought = Import(Path(source), _who(world), written_by, edge.moment(observed_at, "--observed-at"), exit_status) if source else None
+    where = source if source and is_address(source) else Path(source or "")
+    brought = Import(where, _who(world), written_by, edge.moment(observed_at, "--observed-at"), exit_status) if source else None
     done = collect_evidence(world, digest, change, names, brought, edge.now, progress())
     publish_checkpoint(world)
     for words in done.notes:

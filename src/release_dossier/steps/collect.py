@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from secrets import token_hex
@@ -28,6 +28,7 @@ from release_dossier.limits import SECRETS_BYTES_MAX
 from release_dossier.posture import Deployment
 from release_dossier.project import SETTINGS_FILE, Plan, Settings, seconds
 from release_dossier.sources.files import open_evidence
+from release_dossier.sources.ledger_postgres import place
 from release_dossier.sources.runner import last_words, run_plan
 from release_dossier.steps import beside
 from release_dossier.steps.world import World, instant, producer_key_path, rfc3339
@@ -63,9 +64,12 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Import(msgspec.Struct, frozen=True):
-    """A file somebody brings: who, which build wrote the data in it as far as known, and when it was observed if the file does not say."""
+    """A file somebody brings: who, which build wrote the data in it as far as known, and when it was observed if the file does not say.
 
-    file: Path
+    For money it may be a text instead: the address of a ledger in a running PostgreSQL, which is read and not kept.
+    """
+
+    file: Path | str
     by: str
     written_by: str
     observed_at: datetime | None
@@ -161,7 +165,7 @@ def _attempt(
 ) -> tuple[str, Evidence]:
     since = ""
     if brought is not None:
-        _readable(brought.file)
+        _readable(plan, brought.file)
         since = brought.again_since
         recorded = _recorded(world, change_digest, plan, service, brought) if since else None
         if recorded is not None:
@@ -202,6 +206,8 @@ def _key(name: str, service: str) -> str:
 
 def _recorded(world: World, change_digest: str, plan: Plan, service: ChangedService, brought: Import) -> tuple[str, Evidence] | None:
     """What the killed run had recorded of this very file."""
+    if isinstance(brought.file, str):
+        return None
     content = world.store.put_artifact(brought.file)
     for entry in world.store.entries():
         if entry.type == "evidence" and entry.key == _key(plan.name, service.name) and entry.change == change_digest:
@@ -361,17 +367,22 @@ def _keep(world: World, file: Path, name: str, media_type: str) -> Artifact:
     return Artifact(name, world.store.put_artifact(file), file.stat().st_size, media_type)
 
 
-def _readable(file: Path) -> None:
-    if not file.exists():
-        raise Refused("collect.no-file", at="--from", found=f"no file {file}", expected="a file or ledger to read")
+def _readable(plan: Plan, source: Path | str) -> None:
+    if isinstance(source, str):
+        at = place(source)  # refuses an address that cannot be shown
+        if plan.kind not in MONEY_KINDS:
+            raise Refused("collect.no-file", at="--from", found=at, expected=f"a file: {plan.kind} is not read from a database")
+    elif not source.exists():
+        raise Refused("collect.no-file", at="--from", found=f"no file {source}", expected="a file or ledger to read")
 
 
 def _import(world: World, change: Change, plan: Plan, brought: Import) -> Outcome:
-    file = brought.file
+    file, happened = brought.file, brought.observed_at
     wrote = brought.written_by or plan.written_by
     if plan.kind in MONEY_KINDS:
-        reading, artifacts, wrote = _ledger(world, plan, file, brought.written_by or plan.written_by)
+        reading, artifacts, wrote = _ledger(world, plan, file, wrote)
     else:
+        assert isinstance(file, Path)
         with open_evidence(file) as stream:
             # A plan's format is that of its own command; a file that is brought may be another tool's.
             named = plan.format if plan.format and not plan.run else None
@@ -379,8 +390,10 @@ def _import(world: World, change: Change, plan: Plan, brought: Import) -> Outcom
             reading = _read(stream, named, brought.exit_status, _beside(world, change, plan, at))
             reading = secrets.reported(reading, plain(stream), SECRETS_BYTES_MAX)
         artifacts = (_keep(world, file, file.name, "application/octet-stream"),)
-    happened = instant(reading.observed_at, file.name) if reading.observed_at else brought.observed_at
+    if reading.observed_at:
+        happened = instant(reading.observed_at, plan.name)
     if happened is None:
+        assert isinstance(file, Path)
         happened = datetime.fromtimestamp(file.stat().st_mtime, UTC)
         reading = msgspec.structs.replace(reading, limits=(*reading.limits, "when it was observed is the file's own modification time"))
     return Outcome(
@@ -393,18 +406,20 @@ def _import(world: World, change: Change, plan: Plan, brought: Import) -> Outcom
     )
 
 
-def _ledger(world: World, plan: Plan, source: Path, written_by: str) -> tuple[Reading, tuple[Artifact, ...], str]:
-    """A ledger judged by the money rules; its companions (receipts, answers, timeline, setup, a ruleset file) lie beside it.
+def _ledger(world: World, plan: Plan, source: Path | str, written_by: str) -> tuple[Reading, tuple[Artifact, ...], str]:
+    """A ledger judged by the money rules; its companions (receipts, answers, timeline, setup, a ruleset file) lie beside it, or beside
+    `dossier.toml` where it lies in a database.
 
     Whose it is: who says so, else the journal or an answer, else what the log says was deployed to its environment.
     """
     from release_dossier.ledger.evidence import readings
     from release_dossier.sources.ledgers import verify_ledger
 
-    beside = {k: str(source.parent / v) for k, v in plan.options.items() if k in ("receipts", "answers", "timeline", "economics")}
+    folder = world.repo.root if isinstance(source, str) else source.parent
+    beside = {k: str(folder / v) for k, v in plan.options.items() if k in ("receipts", "answers", "timeline", "economics")}
     ruleset = plan.options.get("ruleset")
     if ruleset and ruleset.endswith(".json"):
-        ruleset = str(source.parent / ruleset)
+        ruleset = str(folder / ruleset)
     result = verify_ledger(
         source,
         ruleset=ruleset,
@@ -416,11 +431,20 @@ def _ledger(world: World, plan: Plan, source: Path, written_by: str) -> tuple[Re
         deployed=_deployments(world, plan),
         most={k: int(v) for k in ("minted", "burned") if (v := plan.options.get(f"{k}_max", "")).isdigit()},
     )
-    both = {r.kind: r for r in readings(result)}
+    reading = next(r for r in readings(result) if r.kind == plan.kind)
     judged_by = [Path(ruleset)] if ruleset and ruleset.endswith(".json") else []
-    files = [*([source] if source.is_file() else []), *(Path(p) for p in beside.values()), *judged_by]
-    kept = tuple(_keep(world, f, f.name, "application/octet-stream") for f in files)
-    return both[plan.kind], kept, str(result.ledger["written_by"] or "")
+    files = [*([source] if isinstance(source, Path) and source.is_file() else []), *(Path(p) for p in beside.values()), *judged_by]
+    kept = [_keep(world, f, f.name, "application/octet-stream") for f in files]
+    if result.read is not None:
+        reading, said = _of_a_server(reading, result.read), msgspec.json.encode(result.as_json())
+        kept.insert(0, Artifact("ledger-verify.json", world.store.put_artifact(said), len(said), "application/json"))
+    return reading, tuple(kept), str(result.ledger["written_by"] or "")
+
+
+def _of_a_server(reading: Reading, read: Mapping[str, str]) -> Reading:
+    """The reading of rows nobody kept: as of which moment, of which server, and that they cannot be read again."""
+    where = f"{read['from']} as of snapshot {read['snapshot']} at {read['at']}: the rows were not kept, what came of them lies beside"
+    return msgspec.structs.replace(reading, limits=(where, *reading.limits), observed_at=read["at"][:23] + "Z")
 
 
 def _deployments(world: World, plan: Plan) -> list[tuple[str, int]]:

@@ -85,6 +85,8 @@ SITUATIONS: dict[str, tuple[str, tuple[Attempt, ...], dict[str, object]]] = {
         (attempt(looked_at=8, limits=("skipped: TestPg a", "skipped: TestWeb b")),),
         {"minimum_percent": 100, "skips": [{"name": "TestPg", "reason": "x"}, {"name": "TestPg", "reason": "y"}]},
     ),
+    "passed, and what it looked at was erased": ("missing", (attempt(withheld="erased by ann: a customer asked"),), {}),
+    "failed, and what it looked at was erased": ("fail", (failing(withheld="erased by ann: a customer asked"),), {}),
     "only skips": (
         "missing",
         (attempt(looked_at=0, of=1, limits=("skipped: TestPg no server",)),),

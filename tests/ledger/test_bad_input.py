@@ -206,6 +206,40 @@ def test_interrupted_while_it_reads(postgres: Server, case: Path, tmp_path: Path
     shutil.rmtree(case)
 
 
+@pytest.mark.parametrize("engine", ["python", "numba"])
+def test_rows_read_are_told(engine: str, case: Path) -> None:
+    """A database says how far reading it is, by rows and by columns: ever more, and never more than there are."""
+    told: list[tuple[int, int]] = []
+    verify_ledger(case / "ledger.sqlite", ruleset="v3.8.1", engine=engine, reading=lambda done, of: told.append((done, of)))
+    assert told == sorted(told)
+    assert all(0 < done <= of for done, of in told)
+    assert len(told) >= 3
+
+
+def test_interrupted_while_a_file_is_read(case: Path, tmp_path: Path) -> None:
+    """Ctrl-C in the middle of a database: 130, one line in words, nothing on stdout and no file left."""
+    (tmp_path / "tmp").mkdir()
+    many = "WITH RECURSIVE n(i) AS (SELECT 100000 UNION ALL SELECT i + 1 FROM n WHERE i < 900000) "
+    sql(case, many + "INSERT INTO bets (id, username, market_id, amount, placed_at, outcome) "
+        "SELECT i, 'alice', 1, 1, '2026-11-20T00:00:00.000000Z', 'YES' FROM n")  # fmt: skip
+    before = sorted(p.name for p in case.iterdir())
+    text = (
+        "import os, signal, sys; from release_dossier.sources import ledger_files as f; from release_dossier.cli import main\n"
+        "real = f.reader_of\n"
+        "def told(db, at, step=None):\n"
+        "    return real(db, at, lambda done, of: os.kill(os.getpid(), signal.SIGINT) if done > 20000 else None)\n"
+        "f.reader_of = told\n"
+        "sys.exit(main.run(sys.argv[1:]))"
+    )
+    words = ["ledger", "verify", str(case / "ledger.sqlite"), "--engine", "python"]
+    env = os.environ | {"TMPDIR": str(tmp_path / "tmp")}
+    done = subprocess.run([sys.executable, "-c", text, *words], capture_output=True, text=True, env=env, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr.strip() == "stopped; what was recorded before stands"
+    assert sorted(p.name for p in case.iterdir()) == before
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
 def test_an_empty_file_and_a_folder_around_a_database(case: Path, tmp_path: Path) -> None:
     """What lies there is said in words, and how to name what was meant; an engine that was asked for changes nothing."""
     (tmp_path / "empty.sqlite").touch()

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from release_dossier.ledger import columns as c
+from release_dossier.ledger.account import Step
 from release_dossier.ledger.fast.big import NONE, SAFE, Big, Markets, Orders, Users, spans
 from release_dossier.ledger.identity import OTHER_SIDE, Columns, identity
 from release_dossier.sources import ledger_files, ledger_postgres
@@ -88,7 +89,7 @@ def from_folder(folder: Path, rows_at_once: int = ROWS_AT_ONCE, duckdb_memory_by
         return None
 
 
-def from_sqlite(file: Path) -> Big | None:
+def from_sqlite(file: Path, step: Step | None = None) -> Big | None:
     """A SQLite database as columns; None where it is not plain.
 
     Raises:
@@ -96,17 +97,22 @@ def from_sqlite(file: Path) -> Big | None:
     """
     ledger_files.at_rest(file)
     db = sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro&immutable=1", uri=True)
+    done, total = 0, ledger_files.rows_about(db) if step is not None else 0
 
     def have(table: str) -> list[str] | None:
         return [row[1] for row in db.execute(f'PRAGMA table_info("{table}")')] or None
 
     def fetch(table: str, names: list[str]) -> pa.Table:
+        nonlocal done
         listed = ", ".join(f'"{n}"' for n in names)
         rows = db.execute(f'SELECT {listed} FROM "{table}"')
         parts: list[list[Any]] = [[] for _ in names]
         while some := rows.fetchmany(SQLITE_ROWS):
             for part, name, column in zip(parts, names, zip(*some, strict=True), strict=True):
                 part.append(_arrow(name, column))
+            done += len(some)
+            if step is not None:
+                step(done, max(total, done))
         empty = [[_arrow(name, ())] for name in names]
         return pa.table(dict(zip(names, map(pa.chunked_array, parts if parts[0] else empty), strict=True)))
 

@@ -10,8 +10,9 @@ from typing import Any
 
 from release_dossier.errors import Refused
 from release_dossier.ledger import columns as c
+from release_dossier.ledger.account import Step
 from release_dossier.limits import LEDGER_FILE_BYTES_MAX
-from release_dossier.sources.ledger_rows import Reader, Table, assemble, wanted
+from release_dossier.sources.ledger_rows import TABLES, Reader, Table, assemble, wanted
 
 
 def from_folder(folder: Path) -> c.Ledger:
@@ -36,7 +37,7 @@ def from_folder(folder: Path) -> c.Ledger:
     return assemble(_parquet(folder), folder.name, left_out_when_empty=True)
 
 
-def from_sqlite(file: Path) -> c.Ledger:
+def from_sqlite(file: Path, step: Step | None = None) -> c.Ledger:
     """A SQLite database, which nobody may be writing to: it is read as it lies, without its journal.
 
     Raises:
@@ -45,7 +46,7 @@ def from_sqlite(file: Path) -> c.Ledger:
     at_rest(file)
     db = sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro&immutable=1", uri=True)
     try:
-        return assemble(reader_of(db, file.name), file.name)
+        return assemble(reader_of(db, file.name, step), file.name)
     except sqlite3.DatabaseError as e:
         raise Refused("ledger.unreadable", at=file.name, found=str(e), expected="a whole SQLite database") from e
     finally:
@@ -83,18 +84,41 @@ def at_rest(file: Path) -> None:
             )
 
 
-def reader_of(db: sqlite3.Connection, at: str) -> Reader:
-    """Rows of an open database."""
+ROWS_A_STEP = 5_000  # rows between two words about progress
+
+
+def rows_about(db: sqlite3.Connection) -> int:
+    """About how many rows there are, without counting them: the largest rowid of each table."""
+    total = 0
+    for table in TABLES:
+        try:
+            total += db.execute(f'SELECT max(rowid) FROM "{table}"').fetchone()[0] or 0
+        except (sqlite3.Error, TypeError):
+            continue  # not there, a view, or broken: whoever reads it says so
+    return total
+
+
+def reader_of(db: sqlite3.Connection, at: str, step: Step | None = None) -> Reader:
+    """Rows of an open database; `step` is told how many of about how many are read."""
     db.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
     there = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type IN ('table', 'view')")}
 
+    done, total = 0, rows_about(db) if step is not None else 0
+
     def read(table: str, must: tuple[str, ...], may: tuple[str, ...]) -> Table:
+        nonlocal done
         if table not in there:
             return None
         columns = wanted(at, table, must, may, {row[1] for row in db.execute(f'PRAGMA table_info("{table}")')})
         names = ", ".join(f'"{w}"' for w in columns)
         rows = db.execute(f'SELECT rowid, {names} FROM "{table}"')
-        return [{"rowid": row[0], **dict(zip(columns, row[1:], strict=True))} for row in rows]
+        out: list[dict[str, Any]] = []
+        while some := rows.fetchmany(ROWS_A_STEP):
+            out += [{"rowid": row[0], **dict(zip(columns, row[1:], strict=True))} for row in some]
+            done += len(some)
+            if step is not None:
+                step(done, max(total, done))
+        return out
 
     return read
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import lzma
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,7 @@ def verify_ledger(
         Refused: `ledger.*`, `json.*`: naming table, row and column, or file and line.
     """
     named_rules = rules_for(ruleset, timeline)
-    over = None if answers else in_columns(source, engine, statement_seconds, threads, memory_bytes, step)
+    over = None if answers else in_columns(source, engine, statement_seconds, threads, memory_bytes, step, reading)
     ledger, read, judge = over or (*opened(source, statement_seconds, reading), None)
     notes: list[str] = []
     if not ledger.known:
@@ -86,7 +86,13 @@ def verify_ledger(
 
 
 def in_columns(
-    source: Path | str, engine: str, statement_seconds: int, threads: int, memory_bytes: int, step: Callable[[int, int], None] | None
+    source: Path | str,
+    engine: str,
+    statement_seconds: int,
+    threads: int,
+    memory_bytes: int,
+    step: Step | None,
+    reading: Step | None = None,
 ) -> tuple[c.Ledger, dict[str, str] | None, Engine | None] | None:
     """A ledger read as columns and who judges it; None where rows are the better way, or the only one."""
     if engine == "python" or (engine == "auto" and not AVAILABLE):
@@ -107,7 +113,7 @@ def in_columns(
     else:
         file, most = Path(source), columns.rows_within(memory_bytes)
         by_duckdb = memory_bytes if engine == "duckdb" else 0
-        found = columns.from_folder(file, most, by_duckdb) if file.is_dir() else columns.from_sqlite(file)
+        found = columns.from_folder(file, most, by_duckdb) if file.is_dir() else columns.from_sqlite(file, reading)
         if found is None:
             return None
         big = found
@@ -193,7 +199,7 @@ def opened(
     if isinstance(source, str) and ledger_postgres.is_address(source):
         return ledger_postgres.from_server(source, statement_seconds, step)
     file = Path(source)
-    return (from_folder(file) if file.is_dir() else from_sqlite(file)), None
+    return (from_folder(file) if file.is_dir() else from_sqlite(file, step)), None
 
 
 def _json(file: Path) -> Any:

@@ -163,3 +163,48 @@ def test_details_of_a_kind_and_figures() -> None:
     assert "bob" not in str(closed)
     assert closed.facts["n"] == Fact(7, "reviews")
     assert len(openings) == 1
+
+
+PAID = """
+[[evidence]]
+name = "paid"
+kind = "paid"
+[[kind]]
+name = "paid"
+unit = "people"
+proves = "everybody was paid"
+does_not_prove = "that it was enough"
+passes = "doc.people.all(p, p.paid)"
+looked_at = "size(doc.people)"
+[[kind.facts]]
+name = "first"
+value = "doc.people[0].salary"
+unit = "credits"
+[[kind.facts]]
+name = "largest"
+value = "doc.people[0].salary > doc.people[1].salary ? doc.people[0].salary : doc.people[1].salary"
+unit = "credits"
+[[kind.facts]]
+name = "people"
+value = "size(doc.people)"
+unit = "people"
+[[kind.facts]]
+name = "together"
+value = "doc.people[0].salary + doc.people[1].salary"
+unit = "credits"
+[kind.schema.properties.people.items.properties.salary]
+type = "number"
+x-personal = true
+"""
+
+
+def test_a_number_that_is_somebodys_own_is_committed_to_like_a_name(tmp_path: Path) -> None:
+    """What a fact takes from a marked place, chosen or as it stands; a count that happens to be equal, and a sum, are figures."""
+    town = Town(tmp_path, settings=TESTS + PAID)
+    town.open()
+    file = tmp_path / "paid.json"
+    file.write_text(json.dumps({"people": [{"paid": True, "salary": 2}, {"paid": True, "salary": 31415}]}))
+    facts = town.dossier("collect", "paid", "--from", str(file))["evidence"][0]["facts"]
+    assert {n: facts[n]["unit"] for n in ("first", "largest")} == {"first": "commitment", "largest": "commitment"}
+    assert (facts["people"], facts["together"]["value"]) == ({"value": 2, "unit": "people"}, 31417)
+    assert "31415" not in json.dumps(facts)

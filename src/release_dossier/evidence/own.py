@@ -6,12 +6,14 @@
    its errors as text, which is truthy.
 4. A fact that cannot be computed, or has no finite value, is absent, and the reading says so.
 5. A schema refers to nothing outside of itself, and an expression looks at `doc` only.
-6. What the schema marks with `"x-personal": true` is a personal value: no statement shows it (see `personal`).
+6. What the schema marks with `"x-personal": true` is a personal value: no statement shows it (see `personal`). A number that a
+   fact takes from such a place is shown no more than a name: it becomes a text, which can be committed to. Any other number is a figure.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from math import isfinite
 from typing import IO, Any
@@ -92,9 +94,12 @@ def read(stream: IO[bytes], own: OwnKind, given: Given) -> Reading:
         bad = []
     doubts += [why] if why else []
     doubts += [f"{looked_at} were looked at, and there are {of}"] if of is not None and looked_at > of else []
+    private = {place: tuple(_leaves(_at(doc, place))) for place in _private(validator, doc)}
     facts = {}
     for f in own.facts:
         value = _value(f.value, doc)
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and _tells(f.value, value, private):
+            value = str(value)
         if value is None:
             doubts.append(f"no usable value for fact {f.name}")
         else:
@@ -114,17 +119,26 @@ def read(stream: IO[bytes], own: OwnKind, given: Given) -> Reading:
         facts=facts,
         limits=tuple(doubts) if verdict == "fail" else (),
         tool=own.name,
-        personal=_personal(validator, doc),
+        personal=tuple(dict.fromkeys(leaf for leaves in private.values() for leaf in leaves)),
     )
 
 
-def _personal(validator: Any, doc: Any) -> tuple[str, ...]:
-    """The values at the places the schema marks `x-personal`, as the texts of a reading show them; each once."""
-    found: dict[str, None] = {}
+def _private(validator: Any, doc: Any) -> Iterator[str]:
+    """JSON pointers of the places the schema marks `x-personal`."""
     for note in validator.evaluate(doc).annotations():
         if isinstance(note["annotations"], dict) and note["annotations"].get("x-personal") is True:
-            found |= dict.fromkeys(_leaves(_at(doc, note["instanceLocation"])))
-    return tuple(found)
+            yield note["instanceLocation"]
+
+
+def _tells(expression: str, value: float, private: Mapping[str, Sequence[str]]) -> bool:
+    """Whether a number is one from a private place that its expression names. `private`: pointer → the texts there."""
+    words = set(re.findall(r"\w+", expression))
+    return any(_name(place) in words and str(value) in texts for place, texts in private.items())
+
+
+def _name(pointer: str) -> str:
+    """The last name in a pointer; that of the list where it ends in a list."""
+    return next((step for step in reversed(pointer.split("/")) if not step.isdigit()), "")
 
 
 def _at(doc: Any, pointer: str) -> Any:

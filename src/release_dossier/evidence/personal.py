@@ -45,7 +45,7 @@ def commit(reading: Reading, details: tuple[str, ...], salt: Callable[[], str]) 
 
         return found.sub(closed, text)
 
-    def close_fact(fact: Fact, value: str) -> Fact:  # a figure is computed; that it equals somebody's number says nothing
+    def close_fact(fact: Fact, value: str) -> Fact:  # a number is a figure here: one that is somebody's own comes as a text (see `own`)
         if value in openings:
             used[value] = None
             return Fact(sha256(openings[value]), UNIT)

@@ -8,6 +8,7 @@ every test to its end and keeps percentiles; that, in Python beside C, is why it
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import platform
@@ -132,8 +133,47 @@ def cyclonedx() -> Iterator[str]:
         yield ("," if n > 1 else "") + json.dumps(part)
 
 
+def pprof() -> Iterator[bytes]:
+    """A CPU profile in one piece: 200,000 samples of ten frames over 2,000 functions, packed as Go packs it."""
+
+    def varint(n: int) -> bytes:
+        out = bytearray()
+        while n > 127:
+            out.append(n & 127 | 128)
+            n >>= 7
+        return bytes([*out, n])
+
+    def number(field: int, n: int) -> bytes:
+        return varint(field << 3) + varint(n)
+
+    def part(field: int, content: bytes) -> bytes:
+        return varint(field << 3 | 2) + varint(len(content)) + content
+
+    words = ["", "samples", "count", "cpu", "nanoseconds", "main.go", *(f"shop/p{i // 40}.Frame{i}" for i in range(2_000))]
+    out = bytearray(part(1, number(1, 1) + number(2, 2)) + part(1, number(1, 3) + number(2, 4)))
+    for n in range(200_000):
+        stack = b"".join(varint(1 + (n * k) % 2_000) for k in range(1, 11))
+        out += part(2, part(1, stack) + part(2, varint(1) + varint(10_000_000)))
+    for i in range(1, 2_001):
+        out += part(4, number(1, i) + number(3, 4096 + i) + part(4, number(1, i) + number(2, i % 900)))
+        out += part(5, number(1, i) + number(2, 5 + i) + number(3, 5 + i) + number(4, 5))
+    out += b"".join(part(6, w.encode()) for w in words) + part(11, number(1, 3) + number(2, 4)) + number(12, 10_000_000)
+    yield gzip.compress(bytes(out), 6)
+
+
+def rules() -> Iterator[str]:
+    yield "groups:\n- name: shop\n  rules:\n"
+    n = 0
+    while True:
+        n += 1
+        yield (
+            f'  - alert: ShopLate{n}\n    expr: histogram_quantile(0.95, sum by (le) (rate(http_bucket{{shard="{n}"}}[5m]))) > 0.3\n'
+            f"    for: 5m\n    labels: {{severity: page, service: shop}}\n    annotations: {{runbook_url: https://example.invalid/{n}}}\n"
+        )
+
+
 JQ_LINES, JQ_WHOLE = "reduce inputs as $x (0; . + 1)", "[.. | objects] | length"
-Case = tuple[str, Callable[[], Iterator[str]], str, int, list[tuple[str, list[str]]]]
+Case = tuple[str, Callable[[], Iterator[str | bytes]], str, int, list[tuple[str, list[str]]]]
 # format · its lines · what closes it · MiB · peers: a name, and a command with FILE
 CASES: tuple[Case, ...] = (
     (
@@ -155,6 +195,8 @@ CASES: tuple[Case, ...] = (
     ("go-cover", go_cover, "", 16, []),
     ("go-bench", go_bench, "", 8, [("benchstat", ["benchstat", "FILE"])]),
     ("collapsed-stacks", collapsed, "", 16, []),
+    ("pprof", pprof, "", 1, [("go tool pprof", ["go", "tool", "pprof", "-top", "-nodecount=5", "FILE"])]),
+    ("prometheus-rules", rules, "", 1, [("promtool", ["promtool", "check", "rules", "FILE"])]),
     ("sarif", sarif, "]}]}", 16, [("jq", ["jq", JQ_WHOLE, "FILE"])]),
     ("cyclonedx", cyclonedx, "]}", 16, [("jq", ["jq", JQ_WHOLE, "FILE"])]),
 )
@@ -162,19 +204,20 @@ CASES: tuple[Case, ...] = (
 
 def made(case: Case, file: Path, mib: int) -> int:
     """Write the file; its size in bytes."""
-    size = 0
-    with file.open("w") as f:
-        for piece in case[1]():
+    size, piece = 0, b""
+    with file.open("wb") as f:
+        for made_next in case[1]():
+            piece = made_next if isinstance(made_next, bytes) else made_next.encode()
             size += f.write(piece)
             if size >= mib * MIB:
                 break
         if case[0] == "go-test-json":  # the last package ends too
-            f.write("".join(line for line in _ends(piece)))
-        f.write(case[2])
+            f.write("".join(_ends(piece)).encode())
+        f.write(case[2].encode())
     return file.stat().st_size
 
 
-def _ends(last: str) -> Iterator[str]:
+def _ends(last: bytes) -> Iterator[str]:
     event = json.loads(last)
     if event.get("Test") and event["Action"] != "pass":
         yield json.dumps(event | {"Action": "pass"}) + "\n"

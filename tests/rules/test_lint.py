@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from release_dossier.project import Plan
+from release_dossier.project import OwnFact, OwnKind, Plan
 from release_dossier.rules.lint import CHECKS, Ruleset, lint_rules
 from release_dossier.rules.packs import effective, names, own_layers
 from release_dossier.rules.requirement import ApprovalRule
@@ -51,6 +51,18 @@ def need(fact: str, type: str, unit: str = "") -> list[dict[str, str]]:
     return [{"fact": fact, "type": type, "unit": unit}]
 
 
+HIDDEN = {"x-personal": True}
+PAID = OwnKind(
+    name="paid", unit="people", proves="x", does_not_prove="y", passes="true", looked_at="size(doc.people)",
+    schema={"properties": {"people": {"items": {"properties": {"salary": HIDDEN, "age": {"anyOf": [HIDDEN]}}}}}},
+    facts=(
+        OwnFact("first", "doc.people[0].salary", "credits"),
+        OwnFact("oldest", "doc.people[0].age", "years"),
+        OwnFact("people", "size(doc.people)", "people"),
+    ),
+)  # fmt: skip
+ASKS_PAID = NEW | {"kind": "paid", "minimum_count": 1}
+
 # name: (what is linted, code, place, a word of what was found)
 FAULTS: dict[str, tuple[Ruleset, str, str, str]] = {
     "a kind there is none of": (ruleset(NEW | {"kind": "vibes"}, plans=None), "unknown-kind", "web/mine", "vibes"),
@@ -70,6 +82,24 @@ FAULTS: dict[str, tuple[Ruleset, str, str, str]] = {
         "unit",
         "web/mine",
         "as float",
+    ),
+    "a fact that is somebody's own": (
+        ruleset(ASKS_PAID | {"condition": "facts.first >= 9", "needs": need("first", "int", "credits")}, plans=None, kinds=(PAID,)),
+        "personal",
+        "web/mine",
+        "first, a personal value",
+    ),
+    "another, deeper in the schema": (
+        ruleset(ASKS_PAID | {"condition": "facts.oldest >= 9", "needs": need("oldest", "int", "years")}, plans=None, kinds=(PAID,)),
+        "personal",
+        "web/mine",
+        "oldest, a personal value",
+    ),
+    "a fact a kind of its own does not give": (
+        ruleset(ASKS_PAID | {"condition": "facts.last >= 9", "needs": need("last", "int", "credits")}, plans=None, kinds=(PAID,)),
+        "unknown-fact",
+        "web/mine",
+        "fact last",
     ),
     "true of everything": (ruleset(NEW | P95 | {"condition": "facts.latency_p95 >= 0.0"}), "always-true", "web/mine", "always"),
     "true of nothing": (
@@ -156,6 +186,12 @@ SOUND: dict[str, dict[str, Any]] = {
         "needs": [*need("alerts_fired", "int", "alerts"), *need("alerts_declared", "int", "alerts")],
         "minimum_percent": 100,
     },
+    "a figure of a kind of its own": {
+        "kind": "paid",
+        "condition": "facts.people >= 9",
+        "needs": need("people", "int", "people"),
+        "minimum_count": 1,
+    },
     "a word": {"condition": "facts.load_generator == 'apart'", "needs": need("load_generator", "str", "words")},
 }
 
@@ -163,7 +199,7 @@ SOUND: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("name", SOUND)
 def test_sound_rules_are_left_alone(name: str) -> None:
     """A rule that means what it says raises no error."""
-    rules = ruleset(NEW | SOUND[name], plans=None)
+    rules = ruleset(NEW | SOUND[name], plans=None, kinds=(PAID,))
     assert [p for p in lint_rules(rules) if p.at == "web/mine"] == []
 
 

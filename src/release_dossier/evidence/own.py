@@ -71,6 +71,26 @@ def check(own: OwnKind) -> None:
         raise Refused("own.twice", at=f"kind {own.name} facts", found=f"{twice} twice", expected="each fact once")
 
 
+def takes_personal(own: OwnKind) -> tuple[str, ...]:
+    """Facts whose expression names something the schema marks personal: in a statement they may be commitments."""
+    marked = frozenset(_marked(own.schema, ""))
+    return tuple(f.name for f in own.facts if marked & set(re.findall(r"\w+", f.value)))
+
+
+def _marked(schema: Any, name: str) -> Iterator[str]:
+    """Names of the properties a schema marks `x-personal`; `name` is that of the property it is about."""
+    if isinstance(schema, dict):
+        if schema.get("x-personal") is True and name:
+            yield name
+        for key, value in schema.items():
+            named = value.items() if key == "properties" and isinstance(value, dict) else ((name, value),)
+            for inside, part in named:
+                yield from _marked(part, inside)
+    elif isinstance(schema, list):
+        for part in schema:
+            yield from _marked(part, name)
+
+
 def read(stream: IO[bytes], own: OwnKind, given: Given) -> Reading:
     """A JSON file as `own` reads it.
 

@@ -13,7 +13,8 @@ from typing import Any
 import msgspec
 
 from release_dossier.evidence.kinds import KINDS, Kind
-from release_dossier.project import Plan, seconds
+from release_dossier.evidence.own import kind_of, takes_personal
+from release_dossier.project import OwnKind, Plan, seconds
 from release_dossier.rules.cel import ask
 from release_dossier.rules.compare import conjuncts
 from release_dossier.rules.moment import span
@@ -38,7 +39,7 @@ class Problem(msgspec.Struct, frozen=True):
 class Ruleset(msgspec.Struct, frozen=True):
     """What is linted: requirements in force, what is planned, who is asked, and what table tests try (`service/id`).
 
-    `plans` and `trust` are None where there is no project: then nothing is said about what only a project knows.
+    `plans` and `trust` are None where there is no project: then nothing is said about what only a project knows. `kinds` are its own.
     """
 
     effective: tuple[Effective, ...]
@@ -48,6 +49,7 @@ class Ruleset(msgspec.Struct, frozen=True):
     owners: Mapping[str, Sequence[str]] = {}
     services: tuple[str, ...] = ()
     own: tuple[Mapping[str, Any], ...] = ()
+    kinds: tuple[OwnKind, ...] = ()
 
     def requirements(self) -> Iterator[tuple[str, Requirement]]:
         """Each with its place in words."""
@@ -64,13 +66,14 @@ def lint_rules(rules: Ruleset) -> tuple[Problem, ...]:
 Said = Iterator[tuple[str, str, str]]  # at, found, expected
 
 
-def _kind(name: str) -> Kind | None:
-    return next((k for k in KINDS if k.name == name), None)
+def _kind(rules: Ruleset, name: str) -> Kind | None:
+    own = next((k for k in rules.kinds if k.name == name), None)
+    return next((k for k in KINDS if k.name == name), None) or (kind_of(own) if own else None)
 
 
 def _unknown_kind(rules: Ruleset) -> Said:
     for at, r in rules.requirements():
-        if r.source == "evidence" and _kind(r.kind) is None:
+        if r.source == "evidence" and _kind(rules, r.kind) is None:
             yield at, f"kind {r.kind}", f"one of {', '.join(k.name for k in KINDS)}, or a reader of your own that gives it"
 
 
@@ -84,7 +87,7 @@ def _unit_of(kind: Kind, fact: str) -> str | None:
 
 def _unknown_fact(rules: Ruleset) -> Said:
     for at, r in rules.requirements():
-        kind = _kind(r.kind) if r.source == "evidence" else None
+        kind = _kind(rules, r.kind) if r.source == "evidence" else None
         for name in (*(n.fact for n in r.needs), *r.topology) if kind else ():
             if kind and _unit_of(kind, name) is None:
                 yield at, f"fact {name}", f"a fact {r.kind} gives: {', '.join(n for n, _, _ in kind.facts)}"
@@ -92,13 +95,27 @@ def _unknown_fact(rules: Ruleset) -> Said:
 
 def _unit(rules: Ruleset) -> Said:
     for at, r in rules.requirements():
-        kind = _kind(r.kind) if r.source == "evidence" else None
+        kind = _kind(rules, r.kind) if r.source == "evidence" else None
         for n in r.needs if kind else ():
             unit = _unit_of(kind, n.fact) if kind else None
             if unit is not None and n.unit != unit and (n.unit or unit not in ("", "name", "words")):
                 yield at, f"{n.fact} in {n.unit or 'any unit'}", f"unit = {unit!r}, which {r.kind} gives it in"
             if unit == "credits" and n.type != "int":
                 yield at, f"{n.fact} as {n.type}", "type = 'int': money is counted in whole credits"
+
+
+def _personal(rules: Ruleset) -> Said:
+    """Of a personal value a statement holds a commitment, which no condition can look into."""
+    for at, r in rules.requirements():
+        own = next((k for k in rules.kinds if k.name == r.kind), None)
+        hidden = takes_personal(own) if own else ()
+        for n in r.needs:
+            if n.fact in hidden:
+                yield (
+                    at,
+                    f"{n.fact}, a personal value of kind {r.kind}",
+                    "a fact without the value: a count, a limit that is met",
+                )
 
 
 def _always(rules: Ruleset, holds: bool) -> Said:
@@ -223,12 +240,12 @@ def _no_remedy(rules: Ruleset) -> Said:
 
 def _freshness(rules: Ruleset) -> Said:
     for at, r in rules.requirements():
-        kind = _kind(r.kind)
+        kind = _kind(rules, r.kind)
         default = int(kind.age_max.total_seconds()) if kind else 0
         if kind and r.age_max_s > default:
             yield at, f"age_max_s = {r.age_max_s} ({span(r.age_max_s)})", f"at most {span(default)}, how long {r.kind} holds"
     for p in rules.plans or ():
-        kind = _kind(p.kind)
+        kind = _kind(rules, p.kind)
         if kind and p.age_max and seconds(p.age_max, p.name) > kind.age_max.total_seconds():
             yield f"evidence {p.name}", f"age_max = {p.age_max}", f"at most {span(kind.age_max.total_seconds())}, how long {p.kind} holds"
 
@@ -250,6 +267,7 @@ CHECKS: tuple[tuple[str, str, Callable[[Ruleset], Said]], ...] = (
     ("unknown-kind", "warning", _unknown_kind),
     ("unknown-fact", "error", _unknown_fact),
     ("unit", "error", _unit),
+    ("personal", "error", _personal),
     ("always-true", "error", lambda rules: _always(rules, True)),
     ("always-false", "error", lambda rules: _always(rules, False)),
     ("unreachable", "error", _unreachable),

@@ -46,6 +46,7 @@ def lint_project(world: World, settings: Settings, read: Read) -> tuple[Ruleset,
         owners={s.name: s.owners for s in settings.service},
         services=tuple(s.name for s in settings.service),
         own=tuple(layer.table for layer in own_layers(settings.rules)),
+        kinds=settings.kind,
     )
     return ruleset, lint_rules(ruleset)
 

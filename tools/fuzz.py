@@ -257,18 +257,22 @@ def _lines(files: Mapping[str, bytes]) -> Iterator[bytes]:
 
 
 def fault(call: Target, raw: bytes) -> str:
-    """What is wrong with how `raw` was taken, empty when nothing is."""
+    """What is wrong with how `raw` was taken, empty when nothing is. Too slow is what is so three times: others use the machine too."""
     from release_dossier.errors import DossierError
 
-    began = time.process_time()  # what other processes of a busy machine take is not in it
-    try:
-        call(raw)
-    except DossierError:
-        pass
-    except Exception as e:  # noqa: BLE001 - that is what is looked for
-        return f"{type(e).__name__}: {e}"
-    took = time.process_time() - began
-    return f"{took:.1f} s" if took > SECONDS_MAX else ""
+    took = SECONDS_MAX + 1
+    for _ in range(3):
+        began = time.perf_counter()
+        try:
+            call(raw)
+        except DossierError:
+            pass
+        except Exception as e:  # noqa: BLE001 - that is what is looked for
+            return f"{type(e).__name__}: {e}"
+        took = min(took, time.perf_counter() - began)
+        if took <= SECONDS_MAX:
+            return ""
+    return f"{took:.1f} s"
 
 
 def play(name: str, begin: list[bytes], call: Target, count: int, seed: int = 1) -> list[str]:

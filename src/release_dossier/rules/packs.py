@@ -390,7 +390,7 @@ A pack is TOML too: `include` (what is below may be changed), `narrow` (it may o
 
 ## Trying them
 
-    dossier rules lint                    # unknown facts, units, personal values, always true or false, unreachable, nobody's, absence of blame
+    dossier rules lint                    # unknown facts, units, personal values, always true or false, nobody's, absence of blame
     dossier rules test                    # the tables beside the packs: NAME.tests.toml, and dossier.tests.toml for your own
     dossier rules simulate --ref BRANCH   # every stored dossier under a proposal: what would be judged otherwise, and why
     dossier rules explain REQUIREMENT     # one requirement on one dossier, with its values, and what would turn it green

@@ -99,7 +99,7 @@ def declared_version(paths: Sequence[str], read: Callable[[str], bytes | None]) 
 def _version_in(raw: bytes | None, parse: Callable[[str], Any]) -> str:
     try:
         value = parse((raw or b"").decode())
-    except ValueError:  # a build file that cannot be read says nothing; its own tool will complain
+    except (ValueError, RecursionError):  # a build file that cannot be read says nothing; its own tool will complain
         return ""
     table = value.get("project", value.get("package", value)) if isinstance(value, dict) else None
     version = table.get("version") if isinstance(table, dict) else None
@@ -216,12 +216,12 @@ def project_name(contents: Mapping[str, str], fallback: str) -> str:
     try:
         table = tomllib.loads(contents.get("pyproject.toml", ""))
         name = table.get("project", {}).get("name")
-    except (tomllib.TOMLDecodeError, AttributeError):
+    except (tomllib.TOMLDecodeError, AttributeError, RecursionError):
         name = None
     if not isinstance(name, str):
         try:
             value = json.loads(contents.get("package.json", "{}"))
             name = value.get("name") if isinstance(value, dict) else None
-        except ValueError:
+        except (ValueError, RecursionError):
             name = None
     return _slug(name if isinstance(name, str) and name else fallback)

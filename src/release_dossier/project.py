@@ -205,8 +205,8 @@ def parse_settings(raw: bytes, at: str = SETTINGS_FILE) -> Settings:
         raise Refused("settings.too-large", at=at, found=f"{len(raw)} bytes", expected=f"at most {CONFIG_BYTES_MAX} bytes")
     try:
         table = tomllib.loads(raw.decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
-        raise Refused("settings.syntax", at=at, found=str(e), expected="TOML in UTF-8") from e
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as e:
+        raise Refused("settings.syntax", at=at, found=str(e), expected="TOML in UTF-8, not nested without end") from e
     try:
         settings = msgspec.convert(table, Settings)
     except msgspec.ValidationError as e:

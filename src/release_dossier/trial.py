@@ -131,8 +131,8 @@ def cases(text: str, at: str) -> tuple[Case, ...]:
     """
     try:
         table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as e:
-        raise Refused("rules.syntax", at=at, found=str(e), expected="TOML") from e
+    except (tomllib.TOMLDecodeError, RecursionError) as e:
+        raise Refused("rules.syntax", at=at, found=str(e), expected="TOML, not nested without end") from e
     try:
         return tuple(msgspec.convert(table.get("case", []), list[Case]))
     except msgspec.ValidationError as e:

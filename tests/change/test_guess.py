@@ -62,6 +62,7 @@ def test_nothing_to_see() -> None:
     assert (len(g.services), g.plans) == (1, ())
     assert project_name({"package.json": "{broken", "pyproject.toml": "["}, "X y") == "x-y"
     assert project_name({"pyproject.toml": '[project]\nname = "Pay"'}, "x") == "pay"
+    assert project_name({"package.json": "[" * 100_000, "pyproject.toml": "x = " + "[" * 5_000}, "x") == "x"
 
 
 def test_proposal_is_valid_settings() -> None:

@@ -37,6 +37,8 @@ exclude = ["web/docs/**"]
         (GOOD.replace('paths = ["pay/**"]', 'paths = ["pay/**"]\ntag = "v1"'), "settings.tag"),
         (GOOD.replace('paths = ["pay/**"]', 'paths = ["pay/**"]\ncriticality = "huge"'), "settings.key"),
         ("not toml", "settings.syntax"),
+        (GOOD + "x = " + "[" * 5_000 + "]" * 5_000 + "\n", "settings.syntax"),
+        (GOOD + "x = " + "{a = " * 5_000 + "1" + "}" * 5_000 + "\n", "settings.syntax"),
         ("a = 1\n" * 400_000, "settings.too-large"),
     ],
 )

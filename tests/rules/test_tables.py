@@ -58,6 +58,7 @@ BASE = Requirement(id="r", service="s", title="t", kind="latency", owner="o", re
     ("text", "code"),
     [
         ("[[case]", "rules.syntax"),
+        ("x = " + "[" * 5_000, "rules.syntax"),
         ("[[case]]\nname = 'x'", "rules.case"),
         ("[[case]]\nname='x'\nrequirement='r'\nstate='pass'\nstatus='pass'", "rules.case"),
         ("[[case]]\nname='x'\nrequirement='r'\nstate='pass'\nfacts={a=[1]}", "rules.case"),

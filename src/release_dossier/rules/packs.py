@@ -240,8 +240,8 @@ def _text(name: str, read: Read | None) -> str:
 def _parse(text: str, at: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as e:
-        raise Refused("rules.syntax", at=at, found=str(e), expected="TOML") from e
+    except (tomllib.TOMLDecodeError, RecursionError) as e:
+        raise Refused("rules.syntax", at=at, found=str(e), expected="TOML, not nested without end") from e
 
 
 def _merge(layers: Sequence[Layer], service: str, owner: str, unwaivable: frozenset[str]) -> list[Effective]:

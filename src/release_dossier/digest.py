@@ -119,12 +119,17 @@ def _read_once_each(raw: bytes) -> Any | None:
     """
     if _BEFORE_COLON.search(raw) or (len(raw) > 400 and _LONG.search(raw)):
         return None
+    value = _decoded(raw)
+    return value if _keys(value) == raw.count(b'":') else None
+
+
+def _decoded(raw: bytes) -> Any | None:
+    """What `raw` says where that is read without complaint and is not nested too deeply, else None."""
     try:
         value = msgspec.json.decode(raw)
     except (msgspec.DecodeError, ValueError, RecursionError):
         return None
-    nested = raw.count(b"[") + raw.count(b"{") > JSON_DEPTH_MAX and _too_deep(value)
-    return value if not nested and _keys(value) == raw.count(b'":') else None
+    return None if raw.count(b"[") + raw.count(b"{") > JSON_DEPTH_MAX and _too_deep(value) else value
 
 
 _BEFORE_COLON = re.compile(rb'"[ \t\r\n]+:')
@@ -168,12 +173,8 @@ def _read_plainly(raw: bytes) -> dict[str, Any] | None:
     where the slow reading has to say what it is. Most documents are such: this reads them ten times as fast."""
     if raw[:2] != b'{"':
         return None
-    try:
-        value = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-    nested = raw.count(b"[") + raw.count(b"{") > JSON_DEPTH_MAX and _too_deep(value)
-    return value if not nested and _plainly(value, raw) else None
+    value: dict[str, Any] | None = _decoded(raw)
+    return value if value is not None and _plainly(value, raw) else None
 
 
 class _Fault(Exception):

@@ -15,9 +15,11 @@ from typing import Any
 
 import msgspec
 
+from release_dossier.project import parse_toml
+
 _MARKERS = ("go.mod", "package.json", "pyproject.toml", "Cargo.toml", "pom.xml", "build.gradle", "setup.py")
 _NESTS = ("services", "apps", "packages", "cmd", "modules")
-_VERSIONED = (("package.json", json.loads), ("pyproject.toml", tomllib.loads), ("Cargo.toml", tomllib.loads))
+_VERSIONED = (("package.json", json.loads), ("pyproject.toml", parse_toml), ("Cargo.toml", parse_toml))
 _VERSION = re.compile(r"(?P<before>.*?)(?P<version>\d+\.\d+\.\d+)\Z")
 _MONEY = ("ledger", "payment", "payout", "billing", "wallet", "bets", "settle", "pay")
 _CODEOWNERS = ("CODEOWNERS", ".github/CODEOWNERS", "docs/CODEOWNERS")
@@ -214,9 +216,9 @@ def _feature_folders(tracked: Sequence[str], roots: Sequence[str]) -> list[str]:
 def project_name(contents: Mapping[str, str], fallback: str) -> str:
     """The name pyproject.toml or package.json gives at the top, else the folder's."""
     try:
-        table = tomllib.loads(contents.get("pyproject.toml", ""))
+        table = parse_toml(contents.get("pyproject.toml", ""))
         name = table.get("project", {}).get("name")
-    except (tomllib.TOMLDecodeError, AttributeError, RecursionError):
+    except (tomllib.TOMLDecodeError, AttributeError):
         name = None
     if not isinstance(name, str):
         try:

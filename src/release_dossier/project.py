@@ -195,6 +195,18 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return next((p for p in self.evidence if p.name == name), None)
 
 
+def parse_toml(text: str) -> dict[str, Any]:
+    """As `tomllib.loads`; what is nested deeper than that can follow is no TOML either.
+
+    Raises:
+        tomllib.TOMLDecodeError
+    """
+    try:
+        return tomllib.loads(text)
+    except RecursionError as e:
+        raise tomllib.TOMLDecodeError("it is nested too deeply") from e
+
+
 def parse_settings(raw: bytes, at: str = SETTINGS_FILE) -> Settings:
     """`raw` as settings.
 
@@ -204,9 +216,9 @@ def parse_settings(raw: bytes, at: str = SETTINGS_FILE) -> Settings:
     if len(raw) > CONFIG_BYTES_MAX:
         raise Refused("settings.too-large", at=at, found=f"{len(raw)} bytes", expected=f"at most {CONFIG_BYTES_MAX} bytes")
     try:
-        table = tomllib.loads(raw.decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as e:
-        raise Refused("settings.syntax", at=at, found=str(e), expected="TOML in UTF-8, not nested without end") from e
+        table = parse_toml(raw.decode("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
+        raise Refused("settings.syntax", at=at, found=str(e), expected="TOML in UTF-8") from e
     try:
         settings = msgspec.convert(table, Settings)
     except msgspec.ValidationError as e:

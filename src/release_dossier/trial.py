@@ -22,7 +22,7 @@ from release_dossier.dossier import Attempt, Dossier, Finding, LogPoint
 from release_dossier.errors import Refused, shown
 from release_dossier.evidence.reading import Counterexample, Fact
 from release_dossier.gate import OPEN_STATES, Result, judge
-from release_dossier.project import seconds
+from release_dossier.project import parse_toml, seconds
 from release_dossier.rules.cel import ask, bind
 from release_dossier.rules.compare import conjuncts
 from release_dossier.rules.freshness import ends
@@ -130,9 +130,9 @@ def cases(text: str, at: str) -> tuple[Case, ...]:
         Refused: `rules.syntax`, `rules.case`.
     """
     try:
-        table = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as e:
-        raise Refused("rules.syntax", at=at, found=str(e), expected="TOML, not nested without end") from e
+        table = parse_toml(text)
+    except tomllib.TOMLDecodeError as e:
+        raise Refused("rules.syntax", at=at, found=str(e), expected="TOML") from e
     try:
         return tuple(msgspec.convert(table.get("case", []), list[Case]))
     except msgspec.ValidationError as e:

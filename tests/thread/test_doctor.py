@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from release_dossier.evidence.kinds import kind
+from release_dossier.evidence.readers.plugged import kinds_plugged
 from tests.town import TESTS, Town
 
 
@@ -99,3 +103,11 @@ def test_a_trusted_root_that_is_not_committed(tmp_path: Path, there: bool) -> No
         town.write("root.json", "{}")
         town.commit("root")
     assert ("keyless ci" in checks(town)) is not there
+
+
+def test_a_kind_a_plugged_reader_brings_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plan of it is planned as any other."""
+    plugged = sys.modules[kinds_plugged.__module__]
+    monkeypatch.setattr(plugged, "kinds_plugged", lambda: (msgspec.structs.replace(kind("tests"), name="screens"),))
+    town = Town(tmp_path, settings=TESTS + TESTS.replace('"tests"', '"screens"'))
+    assert "evidence screens" not in checks(town)

@@ -157,14 +157,7 @@ def read(file: Path, asked: Path | None, base: Path | None, keys: tuple[Path, ..
     if kind_ and own is None:
         raise click.BadParameter(f"dossier.toml here has no [[kind]] {kind_}", param_hint="--kind")
     keyless = _keyless(named["root"], named["identity"], named["issuer"])
-    beside: dict[str, Any] = {
-        "asked": wish,
-        "expectations": expectations,
-        "base": before,
-        "keys": trusted,
-        "keyless": keyless,
-        "own": own,
-    }
+    beside: dict[str, Any] = {"asked": wish, "expectations": expectations, "base": before, "keys": trusted, "keyless": keyless, "own": own}
     with open_evidence(file) as stream:
         reading = read_evidence(stream, format=named["format_"], exit_status=named["exit_status"], **beside)
         reading = secrets.reported(reading, plain(stream), SECRETS_BYTES_MAX)

@@ -12,8 +12,9 @@ from typing import Any
 
 import msgspec
 
-from release_dossier.evidence.kinds import KINDS, Kind
-from release_dossier.evidence.own import kind_of, takes_personal
+from release_dossier.errors import Refused
+from release_dossier.evidence.kinds import KINDS, Kind, kind
+from release_dossier.evidence.own import takes_personal
 from release_dossier.project import OwnKind, Plan, seconds
 from release_dossier.rules.cel import ask
 from release_dossier.rules.compare import conjuncts
@@ -67,8 +68,10 @@ Said = Iterator[tuple[str, str, str]]  # at, found, expected
 
 
 def _kind(rules: Ruleset, name: str) -> Kind | None:
-    own = next((k for k in rules.kinds if k.name == name), None)
-    return next((k for k in KINDS if k.name == name), None) or (kind_of(own) if own else None)
+    try:
+        return kind(name, rules.kinds)
+    except Refused:
+        return None
 
 
 def _unknown_kind(rules: Ruleset) -> Said:
@@ -87,17 +90,17 @@ def _unit_of(kind: Kind, fact: str) -> str | None:
 
 def _unknown_fact(rules: Ruleset) -> Said:
     for at, r in rules.requirements():
-        kind = _kind(rules, r.kind) if r.source == "evidence" else None
-        for name in (*(n.fact for n in r.needs), *r.topology) if kind else ():
-            if kind and _unit_of(kind, name) is None:
-                yield at, f"fact {name}", f"a fact {r.kind} gives: {', '.join(n for n, _, _ in kind.facts)}"
+        known = _kind(rules, r.kind) if r.source == "evidence" else None
+        for name in (*(n.fact for n in r.needs), *r.topology) if known else ():
+            if known and _unit_of(known, name) is None:
+                yield at, f"fact {name}", f"a fact {r.kind} gives: {', '.join(n for n, _, _ in known.facts)}"
 
 
 def _unit(rules: Ruleset) -> Said:
     for at, r in rules.requirements():
-        kind = _kind(rules, r.kind) if r.source == "evidence" else None
-        for n in r.needs if kind else ():
-            unit = _unit_of(kind, n.fact) if kind else None
+        known = _kind(rules, r.kind) if r.source == "evidence" else None
+        for n in r.needs if known else ():
+            unit = _unit_of(known, n.fact) if known else None
             if unit is not None and n.unit != unit and (n.unit or unit not in ("", "name", "words")):
                 yield at, f"{n.fact} in {n.unit or 'any unit'}", f"unit = {unit!r}, which {r.kind} gives it in"
             if unit == "credits" and n.type != "int":
@@ -111,11 +114,7 @@ def _personal(rules: Ruleset) -> Said:
         hidden = takes_personal(own) if own else ()
         for n in r.needs:
             if n.fact in hidden:
-                yield (
-                    at,
-                    f"{n.fact}, a personal value of kind {r.kind}",
-                    "a fact without the value: a count, a limit that is met",
-                )
+                yield at, f"{n.fact}, a personal value of kind {r.kind}", "a fact without the value: a count, a limit that is met"
 
 
 def _always(rules: Ruleset, holds: bool) -> Said:
@@ -240,14 +239,14 @@ def _no_remedy(rules: Ruleset) -> Said:
 
 def _freshness(rules: Ruleset) -> Said:
     for at, r in rules.requirements():
-        kind = _kind(rules, r.kind)
-        default = int(kind.age_max.total_seconds()) if kind else 0
-        if kind and r.age_max_s > default:
+        known = _kind(rules, r.kind)
+        default = int(known.age_max.total_seconds()) if known else 0
+        if known and r.age_max_s > default:
             yield at, f"age_max_s = {r.age_max_s} ({span(r.age_max_s)})", f"at most {span(default)}, how long {r.kind} holds"
     for p in rules.plans or ():
-        kind = _kind(rules, p.kind)
-        if kind and p.age_max and seconds(p.age_max, p.name) > kind.age_max.total_seconds():
-            yield f"evidence {p.name}", f"age_max = {p.age_max}", f"at most {span(kind.age_max.total_seconds())}, how long {p.kind} holds"
+        known = _kind(rules, p.kind)
+        if known and p.age_max and seconds(p.age_max, p.name) > known.age_max.total_seconds():
+            yield f"evidence {p.name}", f"age_max = {p.age_max}", f"at most {span(known.age_max.total_seconds())}, how long {p.kind} holds"
 
 
 def _blame(rules: Ruleset) -> Said:

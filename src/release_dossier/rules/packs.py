@@ -21,6 +21,7 @@ import msgspec
 
 from release_dossier.digest import digest_of
 from release_dossier.errors import Refused
+from release_dossier.project import parse_toml
 from release_dossier.rules.cel import lint
 from release_dossier.rules.compare import LOOSER, OTHER, changed
 from release_dossier.rules.moment import moment
@@ -239,9 +240,9 @@ def _text(name: str, read: Read | None) -> str:
 
 def _parse(text: str, at: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as e:
-        raise Refused("rules.syntax", at=at, found=str(e), expected="TOML, not nested without end") from e
+        return parse_toml(text)
+    except tomllib.TOMLDecodeError as e:
+        raise Refused("rules.syntax", at=at, found=str(e), expected="TOML") from e
 
 
 def _merge(layers: Sequence[Layer], service: str, owner: str, unwaivable: frozenset[str]) -> list[Effective]:

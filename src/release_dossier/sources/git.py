@@ -8,9 +8,9 @@ import re
 import subprocess
 import tempfile
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import IO
 
 import msgspec
 
@@ -20,7 +20,6 @@ from release_dossier.limits import GIT_SECONDS_MAX
 from release_dossier.sources.standing import Standing
 from release_dossier.trust.sshsig import verify_armored
 
-T = TypeVar("T")
 _QUIET = (
     "-c",
     "core.hooksPath=/dev/null",
@@ -92,14 +91,6 @@ class Repository(msgspec.Struct, frozen=True):
             raise Refused("git.failed", at=f"git {' '.join(args[:3])}", found=words or f"exit {r.returncode}", expected="git to succeed")
         return r
 
-    def ask(self, command: Sequence[str], question: bytes, whole: Callable[[bytes], T | None]) -> T:
-        """What `git command`, which stands by for as long as this repository is open, answers to `question`; see `Standing.ask`.
-
-        Raises:
-            As `run`.
-        """
-        return self._standing(command).ask(question, whole)
-
     def keep(self, ref: str, content: bytes) -> None:
         """`ref` holds a blob of `content`, and nothing else.
 
@@ -110,22 +101,24 @@ class Repository(msgspec.Struct, frozen=True):
         with tempfile.NamedTemporaryFile() as file:
             file.write(content)
             file.flush()
-            blob = self.ask(_WRITE, file.name.encode() + b"\n", _line)
+            blob = self._standing(_WRITE).ask(file.name.encode() + b"\n", _line)
         mover.ask(b"start\nupdate %b %b\ncommit\n" % (ref.encode(), blob), lambda said: said.endswith(b"commit: ok\n") or None)
 
     def blobs(self, names: Sequence[str]) -> tuple[bytes, ...]:
         """What each ref or object name stands for as a blob, empty where it stands for none."""
-        return self.ask(_READ, "".join(n + "\n" for n in names).encode(), lambda said: _blobs(said, len(names)))
+        found = self._standing(_READ).ask("".join(n + "\n" for n in names).encode(), lambda said: _objects(said, len(names)))
+        return tuple(content if kind == b"blob" else b"" for kind, content in found)
 
-    def _standing(self, command: Sequence[str]) -> Standing:
+    def _standing(self, command: tuple[str, ...]) -> Standing:
+        """`git command`, which answers for as long as this repository is open; it is started once."""
         with self._starting:
-            found = self._stand_by.get(tuple(command))
+            found = self._stand_by.get(command)
             if found is None or not found.alive():
                 try:
                     found = Standing(f"git {command[0]}", ["git", *_QUIET, *command], self.root, self._environment(), GIT_SECONDS_MAX)
                 except FileNotFoundError as e:
                     raise _missing() from e
-                self._stand_by[tuple(command)] = found
+                self._stand_by[command] = found
             return found
 
     def _environment(self) -> dict[str, str]:
@@ -277,14 +270,9 @@ class Repository(msgspec.Struct, frozen=True):
         """
         names = self.text("rev-list", *([f"{base}..{head}"] if base else [head]), "--").split()
         raw = self.run("cat-file", "--batch", "--buffer", stdin="".join(n + "\n" for n in names).encode())
-        out, at = [], 0
-        for name in names:
-            end = raw.index(b"\n", at)
-            size = int(raw[at:end].split()[2])
-            at = end + 1
-            out.append(read_commit(name, raw[at : at + size], keys))
-            at += size + 1
-        return tuple(out)
+        found = _objects(raw, len(names))
+        assert found is not None, "git cat-file answers each name"
+        return tuple(read_commit(name, content, keys) for name, (_, content) in zip(names, found, strict=True))
 
 
 def _missing() -> Unavailable:
@@ -295,8 +283,8 @@ def _line(said: bytes) -> bytes | None:
     return said.rstrip(b"\n") if said.endswith(b"\n") else None
 
 
-def _blobs(said: bytes, count: int) -> tuple[bytes, ...] | None:
-    """`count` answers of `cat-file --batch`; None where they are not all there."""
+def _objects(said: bytes, count: int) -> list[tuple[bytes, bytes]] | None:
+    """`count` answers of `cat-file --batch`, as sort and content; None where they are not all there."""
     found, at = [], 0
     for _ in range(count):
         end = said.find(b"\n", at)
@@ -308,11 +296,11 @@ def _blobs(said: bytes, count: int) -> tuple[bytes, ...] | None:
             size = int(words[2])
             if len(said) <= at + size:
                 return None
-            found.append(said[at : at + size] if words[1] == b"blob" else b"")
+            found.append((words[1], said[at : at + size]))
             at += size + 1
         else:
-            found.append(b"")
-    return tuple(found)
+            found.append((words[-1], b""))
+    return found
 
 
 def read_commit(name: str, raw: bytes, keys: Mapping[str, str]) -> Commit:

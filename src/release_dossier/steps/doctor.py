@@ -9,8 +9,8 @@ from pathlib import Path
 
 from release_dossier.approval import members
 from release_dossier.errors import DossierError
-from release_dossier.evidence.kinds import KINDS
-from release_dossier.evidence.own import check, kind_of
+from release_dossier.evidence.kinds import kind
+from release_dossier.evidence.own import check
 from release_dossier.project import Settings
 from release_dossier.sources.runner import isolation_here
 from release_dossier.steps.world import World, open_world
@@ -105,15 +105,18 @@ def _kinds(settings: Settings, say: Callable[..., None]) -> None:
     for own in settings.kind:
         try:
             check(own)
-            kind_of(own)
+            kind(own.name, settings.kind)
         except DossierError as e:
             say(
                 f"kind {own.name}", "fail", str(e), e.help or "mend it in dossier.toml; then: dossier evidence read FILE --kind " + own.name
             )
-    known = {*(k.name for k in KINDS), *(own.name for own in settings.kind)}
+    mine = {own.name for own in settings.kind}  # what is wrong with those is said above
     for plan in settings.evidence:
-        if plan.kind not in known:
-            say(f"evidence {plan.name}", "fail", f"{plan.kind} is no kind of evidence", "dossier evidence kinds")
+        try:
+            kind(plan.kind, settings.kind)
+        except DossierError as e:
+            if plan.kind not in mine:
+                say(f"evidence {plan.name}", "fail", str(e), e.help)
 
 
 def _keys(world: World, say: object) -> None:

@@ -18,7 +18,7 @@ import msgspec
 from release_dossier.digest import parse_json
 from release_dossier.errors import DossierError, shown
 from release_dossier.evidence.readers.given import local, xml_events
-from release_dossier.evidence.secrets import WINDOW_CHARS, key_of, withhold
+from release_dossier.evidence.secrets import WINDOW_CHARS, find, key_of, withhold
 
 VIEW_BYTES_MAX = 16 * 1024 * 1024  # bytes of an artifact that is read to be shown; more is only downloaded
 TEXT_BYTES_MAX = 64 * 1024  # bytes of text shown of one that is no table
@@ -40,38 +40,43 @@ class Exhibit(msgspec.Struct, frozen=True, kw_only=True):
     withheld: int = 0
 
 
-class _Clean:
-    """Withholds what looks like a secret, and counts. `key` is the artifact's own, so that its marks are those of the reading."""
-
-    def __init__(self, key: bytes) -> None:
-        self._key, self.withheld = key, 0
-
-    def __call__(self, text: str) -> str:
-        clean, gone = withhold(text, self._key)
-        self.withheld += len(gone)
-        return clean
-
-
 def exhibit(raw: bytes, name: str, format: str) -> Exhibit:
     """`raw` as what its evidence says it is (`format`), else as what it looks like."""
     if len(raw) > VIEW_BYTES_MAX:
         return Exhibit(form="bytes", title=f"{len(raw)} bytes: too much to show here")
     if raw.startswith(b"SQLite format 3\0"):
         return Exhibit(form="ledger", title="A database")
-    key = key_of(io.BytesIO(raw))
+    return _fit_to_show(_made(raw, name, format), raw)
+
+
+def _made(raw: bytes, name: str, format: str) -> Exhibit:
     if raw.startswith(b"\xfd7zXZ\0"):
         raw, name = _unpacked(raw), name.removesuffix(".xz")
-    clean = _Clean(key)
     for known, make in _FORMS.items():
         if format == known:
             try:
-                made = make(raw, clean)
-                return msgspec.structs.replace(made, withheld=clean.withheld)
+                return make(raw)
             except (DossierError, ValueError, TypeError, KeyError, AttributeError):
                 break
-    clean.withheld = 0
-    made = _text(raw, name, clean)
-    return msgspec.structs.replace(made, withheld=clean.withheld)
+    return _text(raw, name)
+
+
+def _fit_to_show(made: Exhibit, raw: bytes) -> Exhibit:
+    """Without what looks like a secret, which is marked as the reading of `raw` marks it; then bounded, and without control characters."""
+    withheld = 0
+
+    def clean(text: str) -> str:
+        nonlocal withheld
+        if not find(text):  # the key is a digest of the whole artifact
+            return text
+        kept, gone = withhold(text, key_of(io.BytesIO(raw)))
+        withheld += len(gone)
+        return kept
+
+    rows = tuple(tuple(shown(clean(c), _CELL_CHARS) for c in r) for r in made.rows)
+    text = clean(made.text)
+    printable = "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in text[:TEXT_BYTES_MAX])
+    return msgspec.structs.replace(made, rows=rows, text=printable, cut=made.cut or len(text) > TEXT_BYTES_MAX, withheld=withheld)
 
 
 def _unpacked(raw: bytes) -> bytes:
@@ -82,15 +87,14 @@ def _unpacked(raw: bytes) -> bytes:
         return raw
 
 
-def _table(title: str, columns: tuple[str, ...], rows: Iterable[tuple[str, ...]], clean: _Clean) -> Exhibit:
+def _table(title: str, columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Exhibit:
     order = {"error": 0, "fail": 1, "inconclusive": 2, "stale": 3, "missing": 4, "pass": 5}
     every = sorted(rows, key=lambda r: order.get(r[0], 9))
-    kept = tuple(tuple(shown(clean(c), _CELL_CHARS) for c in r) for r in every[:ROWS_MAX])
-    return Exhibit(form="table", title=title, columns=columns, rows=kept, total=len(every))
+    return Exhibit(form="table", title=title, columns=columns, rows=tuple(every[:ROWS_MAX]), total=len(every))
 
 
-def _junit(raw: bytes, clean: _Clean) -> Exhibit:
-    return _table("Test results", ("", "Test", "Seconds", "What it said"), _junit_rows(raw), clean)
+def _junit(raw: bytes) -> Exhibit:
+    return _table("Test results", ("", "Test", "Seconds", "What it said"), _junit_rows(raw))
 
 
 def _junit_rows(raw: bytes) -> Iterator[tuple[str, ...]]:
@@ -107,7 +111,7 @@ def _junit_rows(raw: bytes) -> Iterator[tuple[str, ...]]:
         yield state, name, element.get("time") or "", said
 
 
-def _go_test(raw: bytes, clean: _Clean) -> Exhibit:
+def _go_test(raw: bytes) -> Exhibit:
     ended: dict[tuple[str, str], dict[str, Any]] = {}
     said: dict[tuple[str, str], str] = {}
     for line in raw.splitlines():
@@ -129,10 +133,10 @@ def _go_test(raw: bytes, clean: _Clean) -> Exhibit:
     for key, event in ended.items():
         state = states.get(str(event.get("Action")), "inconclusive")
         rows.append((state, key[1], f"{event.get('Elapsed', '')}", key[0] if state == "pass" else f"{key[0]} {said.get(key, '')}"))
-    return _table("Test results", ("", "Test", "Seconds", "Package, and what it said"), rows, clean)
+    return _table("Test results", ("", "Test", "Seconds", "Package, and what it said"), rows)
 
 
-def _k6(raw: bytes, clean: _Clean) -> Exhibit:
+def _k6(raw: bytes) -> Exhibit:
     metrics = _json(raw)["metrics"]
     took = metrics["http_req_duration"]
     took = took.get("values", took)
@@ -146,11 +150,11 @@ def _k6(raw: bytes, clean: _Clean) -> Exhibit:
         broken = [t for t, ok in limits.items() if (ok is True or (isinstance(ok, dict) and ok.get("ok") is False))]
         state = "fail" if broken else "pass" if limits else ""
         rows.append((state, str(name), words, ", ".join(limits)))
-    table = _table("Latency of requests, by share", ("", "Measure", "Values", "Thresholds"), rows, clean)
+    table = _table("Latency of requests, by share", ("", "Measure", "Values", "Thresholds"), rows)
     return msgspec.structs.replace(table, form="bars", bars=bars)
 
 
-def _sarif(raw: bytes, clean: _Clean) -> Exhibit:
+def _sarif(raw: bytes) -> Exhibit:
     rows = []
     for run in _json(raw).get("runs", ()):
         for r in run.get("results", ()):
@@ -160,16 +164,16 @@ def _sarif(raw: bytes, clean: _Clean) -> Exhibit:
             level = str(r.get("level", "warning"))
             state = {"error": "fail", "warning": "stale", "note": "missing", "none": "pass"}.get(level, "stale")
             rows.append((state, f"{file}:{line}" if line else file, str(r.get("ruleId", "")), str(r.get("message", {}).get("text", ""))))
-    return _table("Findings by file and line", ("", "Place", "Rule", "Message"), sorted(rows, key=lambda r: r[1]), clean)
+    return _table("Findings by file and line", ("", "Place", "Rule", "Message"), sorted(rows, key=lambda r: r[1]))
 
 
-def _scenarios(raw: bytes, clean: _Clean) -> Exhibit:
+def _scenarios(raw: bytes) -> Exhibit:
     rows = []
     for s in _json(raw):
         moved = ", ".join(f"{k} {v}" for k, v in (s.get("balance_changes") or {}).items())
         statuses = ", ".join(f"{n} × {code}" for code, n in (s.get("statuses") or {}).items())
         rows.append(("", str(s["scenario"]), str(s.get("what", "")), f"{statuses}; {moved}" if moved else statuses))
-    return _table("Scenarios", ("", "Scenario", "What was sent", "Answers, and what moved"), rows, clean)
+    return _table("Scenarios", ("", "Scenario", "What was sent", "Answers, and what moved"), rows)
 
 
 def _json(raw: bytes) -> Any:
@@ -177,7 +181,7 @@ def _json(raw: bytes) -> Any:
     return parse_json(raw, "artifact", VIEW_BYTES_MAX)
 
 
-def _text(raw: bytes, name: str, clean: _Clean) -> Exhibit:
+def _text(raw: bytes, name: str) -> Exhibit:
     head = raw[: TEXT_BYTES_MAX + WINDOW_CHARS]  # a secret that begins in what is shown may end after it
     try:
         text = head.decode("utf-8", "strict" if len(raw) <= len(head) else "ignore")
@@ -187,12 +191,10 @@ def _text(raw: bytes, name: str, clean: _Clean) -> Exhibit:
     if name.endswith((".json", ".sarif")) and len(raw) <= TEXT_BYTES_MAX * 4:
         with suppress(DossierError):
             text, title = json.dumps(_json(raw), indent=2, ensure_ascii=False), "JSON"
-    text = clean(text)
-    shown_text = "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in text[:TEXT_BYTES_MAX])
-    return Exhibit(form="text", title=title, text=shown_text, cut=len(text) > TEXT_BYTES_MAX or len(raw) > TEXT_BYTES_MAX)
+    return Exhibit(form="text", title=title, text=text, cut=len(raw) > TEXT_BYTES_MAX)
 
 
-_FORMS: dict[str, Callable[[bytes, _Clean], Exhibit]] = {
+_FORMS: dict[str, Callable[[bytes], Exhibit]] = {
     "junit": _junit,
     "go-test-json": _go_test,
     "k6-summary": _k6,

@@ -99,7 +99,7 @@ def assemble(read: Reader, at: str, *, left_out_when_empty: bool = False) -> c.L
         rows = read(name, must, may)
         if rows is None and name in NEEDED:
             raise Refused("ledger.missing-table", at=f"{at} {name}", found="no such table", expected=", ".join(NEEDED))
-        tables[name] = None if rows is None else [_typed(name, row) for row in rows]
+        tables[name] = None if rows is None else _typed(name, rows)
         if rows:
             lacks += [f"{name}.{column}" for column in may if column not in rows[0]]
     applied = {str(r["id"]): r.get("applied_at") for r in tables["schema_migrations"] or ()}
@@ -159,23 +159,38 @@ def _rows(rows: Table, make: Callable[[dict[str, Any]], Any]) -> tuple[Any, ...]
     return None if rows is None else tuple(make(r) for r in rows)
 
 
-def _typed(table: str, row: dict[str, Any]) -> dict[str, Any]:
-    """Whole numbers that are whole numbers, times as microseconds, text as text; anything else is refused with its place."""
-    out: dict[str, Any] = {}
-    for name, value in row.items():
-        at = f"{table}.{name} rowid {row['rowid']}"
-        if name in WHOLE and table != "schema_migrations":
-            out[name] = _whole(value, at, f"{table}.{name}")
-        elif name.endswith(("_at", "_time")):
-            out[name] = _time(value, at)
-        elif name in ("is_resolved", "is_stale"):
-            out[name] = bool(_whole(int(value) if isinstance(value, bool) else value, at, f"{table}.{name}"))
-        elif value is None or isinstance(value, int) or (isinstance(value, str) and _is_text(value)):
-            out[name] = value
-        else:
-            found = "bytes that are no UTF-8" if isinstance(value, str) else f"{type(value).__name__} {value!r}"
-            raise Refused("ledger.column-type", at=at, found=found, expected="text")
-    return out
+def _typed(table: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Whole numbers that are whole numbers, times as microseconds, text as text; anything else is refused with its place.
+
+    Columns in which every value is so already are taken as they lie: a glance at their types, not a look at each.
+    """
+    look = [name for name in rows[0] if not _right(table, name, [row[name] for row in rows])] if rows else []
+    return [{**row, **{name: _value(table, name, row) for name in look}} for row in rows] if look else rows
+
+
+def _right(table: str, name: str, values: list[Any]) -> bool:
+    kinds = set(map(type, values))
+    if name.endswith(("_at", "_time")):
+        return kinds == {type(None)}
+    if name in ("is_resolved", "is_stale"):
+        return kinds == {bool}
+    if name in WHOLE and table != "schema_migrations":
+        return kinds == {int}
+    return kinds <= {int, type(None)} or (kinds == {str} and all(map(str.isascii, values)))
+
+
+def _value(table: str, name: str, row: dict[str, Any]) -> Any:
+    value, at = row[name], f"{table}.{name} rowid {row['rowid']}"
+    if name in WHOLE and table != "schema_migrations":
+        return _whole(value, at, f"{table}.{name}")
+    if name.endswith(("_at", "_time")):
+        return _time(value, at)
+    if name in ("is_resolved", "is_stale"):
+        return bool(_whole(int(value) if isinstance(value, bool) else value, at, f"{table}.{name}"))
+    if value is None or isinstance(value, int) or (isinstance(value, str) and _is_text(value)):
+        return value
+    found = "bytes that are no UTF-8" if isinstance(value, str) else f"{type(value).__name__} {value!r}"
+    raise Refused("ledger.column-type", at=at, found=found, expected="text")
 
 
 def _is_text(value: str) -> bool:

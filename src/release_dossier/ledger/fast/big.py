@@ -14,6 +14,7 @@ import numpy as np
 from release_dossier.ledger import columns as c
 
 NONE = -(2**63)  # no moment, no cost
+SPAN_ROWS = 131_072  # moments looked at together
 SAFE = 2**52  # amounts and balances below it add up in 64 bits whatever the number of rows
 
 
@@ -201,11 +202,12 @@ def spans(g: c.Ledger, made: list[Any]) -> tuple[int, ...]:
     bounds = np.array(sorted({t for _, t in g.applied if t is not None}), np.int64)
     first: dict[int, int] = {}
     for moments in made:
-        moments = moments[moments != NONE]
-        if len(moments):
-            place = np.searchsorted(bounds, moments, "right")
-            least = np.full(len(bounds) + 1, 2**63 - 1, np.int64)
-            np.minimum.at(least, place, moments)
-            for i in np.flatnonzero(least != 2**63 - 1).tolist():
-                first[i] = min(first.get(i, int(least[i])), int(least[i]))
+        for begin in range(0, len(moments), SPAN_ROWS):
+            some = moments[begin : begin + SPAN_ROWS]
+            some = some[some != NONE]
+            low, high = np.searchsorted(bounds, (some.min(), some.max()), "right").tolist() if len(some) else (0, -1)
+            for i in range(low, high + 1):
+                mine = some if low == high else some[np.searchsorted(bounds, some, "right") == i]
+                if len(mine):
+                    first[i] = min(first.get(i, int(mine.min())), int(mine.min()))
     return tuple(sorted(first.values()))

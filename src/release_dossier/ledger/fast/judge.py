@@ -767,13 +767,11 @@ class Judge:
         small = self.big.small
         if small.snapshots is None:
             return law.absent("S16", "Summaries that call themselves fresh are right", "the schema has no summaries")
-        summed = {}
-        for s in small.snapshots:
-            i = self._place(s.market_id)
-            if i is None and s.market_id in self.big.strange:
-                i = self.known_markets + self.big.strange.index(s.market_id)
-            if i is not None and not s.stale and self.orders[i]:
-                summed[s.market_id] = (int(self.volume[i]), int(self.orders[i]), int(self.newest[i]))
+        fresh = {s.market_id for s in small.snapshots if not s.stale}
+        ids = [*self.big.markets.id.tolist(), *self.big.strange]
+        mine = [i for i in np.flatnonzero(self.orders).tolist() if ids[i] in fresh]
+        sums = zip(*(x[mine].tolist() for x in (self.volume, self.orders, self.newest)), strict=True)
+        summed = dict(zip((ids[i] for i in mine), sums, strict=True))
         return law.s16(small, summed)
 
     def by_users(self) -> list[law.Check]:

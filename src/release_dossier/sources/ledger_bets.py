@@ -1,0 +1,302 @@
+"""Bets as columns, in pieces small enough to stay in the processor's cache: read once in order of ids for what they are, and hashed; then
+put market by market, each in order of time, to be judged.
+
+Those that fit are read once and held. Of a file with more, the second reading takes some markets at a time: row groups say which markets
+they hold, so that a lot reads only those that have some of its own.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from release_dossier.ledger import columns as c
+from release_dossier.ledger.fast.big import NONE, SAFE, Orders
+from release_dossier.ledger.fast.order import count, late, put
+from release_dossier.ledger.identity import OTHER_SIDE, Columns
+from release_dossier.sources.ledger_arrow import WORDS, NotPlain, gone, moments, places, whole, words
+
+PIECE_ROWS = 65_536
+HASHES_WAITING = 8  # pieces that may wait to be hashed
+K, V = TypeVar("K"), TypeVar("V")
+
+
+class Piece(NamedTuple):
+    """Rows of `bets` as they lie: `user` -1 for NULL, `market` and `at` NONE for NULL, `odd` the sides that are neither, by row."""
+
+    id: Any
+    user: Any
+    market: Any
+    amount: Any
+    at: Any
+    side: Any
+    odd: dict[int, str]
+    gone: Any
+
+    @property
+    def live(self) -> Any:
+        """Which rows are orders."""
+        return ~self.gone & (self.user >= 0) & (self.market != NONE) & (self.at != NONE)
+
+    def row(self, i: int) -> tuple[Any, ...]:
+        """One row, its user as a number."""
+        side = self.odd.get(i, "YES" if self.side[i] == 1 else "NO")
+        return int(self.id[i]), int(self.user[i]), int(self.market[i]), int(self.amount[i]), side, int(self.at[i]), bool(self.gone[i])
+
+
+class Names:
+    """Numbers of users by their names. Names no user has are numbered after them, in order of appearance."""
+
+    def __init__(self, names: list[str]) -> None:
+        self.known, self.users = pa.array(names, pa.string()), len(names)
+        self.strangers: dict[str, int] = {}
+        self.last: tuple[tuple[int, ...], pa.Array, Any] | None = None
+
+    def of(self, column: pa.DictionaryArray) -> Any:
+        """The numbers of those a column names; -1 for NULL."""
+        at, numbers = places(column.indices), self._numbers(column.dictionary)
+        user = numbers[at]
+        new = at[user == UNSEEN]
+        if len(new):
+            for i in dict.fromkeys(new.tolist()):
+                numbers[i] = self.strangers.setdefault(column.dictionary[i].as_py(), self.users + len(self.strangers))
+            user = numbers[at]
+        return user
+
+    def _numbers(self, dictionary: pa.Array) -> Any:
+        """The number of each word of a dictionary, then -1: worked out once for all pieces that share it."""
+        lies = (*(b.address if b else 0 for b in dictionary.buffers()), dictionary.offset, len(dictionary))
+        if self.last is None or self.last[0] != lies:
+            if dictionary.null_count:
+                raise NotPlain
+            found = pc.index_in(dictionary.cast(pa.string()), value_set=self.known)
+            self.last = lies, dictionary, np.append(found.fill_null(UNSEEN).to_numpy(), -1).astype(np.int32)
+        return self.last[2]
+
+
+UNSEEN = -2  # a name that is no user's and has not been met in a row yet
+
+
+class RowGroups:
+    """The row groups of a Parquet file, read one by one; `held` in memory where there are no more than so many rows."""
+
+    def __init__(self, file: Path, names: list[str], rows_at_once: int) -> None:
+        import pyarrow.parquet as pq
+
+        self.file, self.names = file, names
+        of = pq.read_metadata(file)
+        self.count, self.held = int(of.num_row_groups), bool(of.num_rows <= rows_at_once)
+
+    def __call__(self, group: int) -> pa.Table:
+        import pyarrow.parquet as pq
+
+        with pq.ParquetFile(self.file, read_dictionary=[n for n in self.names if n in WORDS]) as source:
+            return source.read_row_group(group, columns=self.names)
+
+    def first(self) -> pa.Table:
+        """One row, for what the table lacks."""
+        import pyarrow.parquet as pq
+
+        with pq.ParquetFile(self.file) as source:
+            return pa.Table.from_batches([next(source.iter_batches(1, columns=self.names))])
+
+
+def pieces(table: pa.Table, names: Names) -> Iterator[Piece]:
+    """A table in order of ids, taken apart."""
+    for i, name in enumerate(table.column_names):
+        if name in WORDS:
+            table = table.set_column(i, name, words(table[name]))
+    for batch in table.to_batches(PIECE_ROWS):
+        amount = whole(batch.column("amount"))
+        if len(amount) and (amount.max() >= SAFE or amount.min() <= -SAFE):
+            raise NotPlain
+        side, odd = _sides(batch.column("outcome"))
+        market, at = whole(batch.column("market_id"), NONE), moments(batch.column("placed_at"))
+        ids = whole(batch.column("id"))
+        for column in (ids, amount, at):  # Arrow's own memory may not be written to: one kind of array for compiled code
+            column.flags.writeable = False
+        yield Piece(ids, names.of(batch.column("username")), market, amount, at, side, odd, gone(batch))
+
+
+def _sides(column: pa.DictionaryArray) -> tuple[Any, dict[int, str]]:
+    """1 for YES, 0 for NO, 2 for what else is there, which is given by row."""
+    at, distinct = places(column.indices), column.dictionary.to_pylist()
+    codes = np.array([{"YES": 1, "NO": 0}.get(w or "", OTHER_SIDE) for w in distinct] + [OTHER_SIDE], np.int8)
+    side = codes[at]
+    return side, {i: (distinct[at[i]] or "") if at[i] >= 0 else "" for i in np.flatnonzero(side == OTHER_SIDE).tolist()}
+
+
+def numbered_markets(market: Any, ids: Any) -> tuple[Any, list[int]]:
+    """Numbers of markets by their ids; those nobody knows come after, in order of their ids."""
+    if len(ids) and int(ids[0]) == 1 and int(ids[-1]) == len(ids):
+        number = market - 1
+        unknown = (market < 1) | (market > len(ids))
+    else:
+        number = np.searchsorted(ids, market)
+        unknown = (number >= len(ids)) | (np.append(ids, NONE)[np.minimum(number, len(ids))] != market)
+    if not unknown.any():
+        return number, []
+    strange = np.unique(market[unknown])
+    number = number.copy()
+    number[unknown] = len(ids) + np.searchsorted(strange, market[unknown])
+    return number, strange.tolist()
+
+
+def read_ahead(read: Callable[[K], V], keys: Iterable[K]) -> Iterator[V]:
+    """What `read` makes of each key in turn, the next one while the last is used."""
+    with ThreadPoolExecutor(1) as aside:
+        coming: Future[V] | None = None
+        for key in keys:
+            coming, ready = aside.submit(read, key), coming
+            if ready is not None:
+                yield ready.result()
+        if coming is not None:
+            yield coming.result()
+
+
+class Bets:
+    """Bets of a ledger, whose rows `read` gives group by group in order of ids."""
+
+    def __init__(self, read: Callable[[int], pa.Table], groups: int, *, held: bool) -> None:
+        self.read, self.groups, self.held = read, groups, held
+        self.kept: list[list[Piece]] | None = [[] for _ in range(groups)] if held else None
+
+    def learn(self, names: list[str], ids: Any, hashes: Columns, seen: Callable[[Any], None]) -> None:
+        """The first reading: what every row is, hashed; how many orders each market has; and the rows that are none.
+
+        Args:
+            names: of the users, in order of their ids.
+            ids: of the markets, in order.
+            seen: is told the moments of the rows, piece by piece.
+        Raises:
+            NotPlain: something in them is for the readers of rows, or they do not lie in order of ids.
+        """
+        self.names, self.ids = Names(names), ids
+        self.counts = np.zeros(len(ids), np.int64)
+        self.spread: list[tuple[int, int]] = []
+        self.rest: list[tuple[Any, ...]] = []
+        strange: dict[int, int] = {}
+        sides: list[str] = []
+        before = self.last_order = NONE
+        waiting: deque[Future[None]] = deque()
+        with ThreadPoolExecutor(1) as aside:
+            for group, table in enumerate(read_ahead(self.read, range(self.groups))):
+                low, high = 0, -1
+                for piece in pieces(table, self.names):
+                    if len(piece.id) and (int(piece.id[0]) <= before or (piece.id[1:] <= piece.id[:-1]).any()):
+                        raise NotPlain  # not in order of ids, or twice the same
+                    before = int(piece.id[-1]) if len(piece.id) else before
+                    waiting.append(aside.submit(_hash, hashes, piece))
+                    while len(waiting) > HASHES_WAITING:
+                        waiting.popleft().result()
+                    sides += [piece.odd[i] for i in sorted(piece.odd)]
+                    live = piece.live
+                    self.rest += [piece.row(i) for i in np.flatnonzero(~live).tolist()]
+                    market, at = (x if live.all() else x[live] for x in (piece.market, piece.at))
+                    if len(market):
+                        number, _ = numbered_markets(market, ids)
+                        beyond = market[number >= len(ids)]
+                        for i, n in zip(*np.unique(beyond, return_counts=True), strict=True) if len(beyond) else ():
+                            strange[int(i)] = strange.get(int(i), 0) + int(n)
+                        count(number, self.counts)
+                        least, most = int(market.min()), int(market.max())
+                        low, high = (least, most) if high < low else (min(low, least), max(high, most))
+                        self.last_order = max(self.last_order, int(at.max()))
+                    seen(piece.at)
+                    if self.kept is not None:
+                        self.kept[group].append(piece)
+                self.spread.append((low, high))
+            for hashed in waiting:
+                hashed.result()
+        self.names.last = None
+        hashes.add(strangers=list(self.names.strangers), sides=sides)
+        self.strange = sorted(strange)
+        self.strange_counts = np.array([strange[i] for i in self.strange], np.int64)
+        self.live = int(self.counts.sum() + self.strange_counts.sum())
+
+    def named(self, names: list[str], extra: list[str]) -> tuple[c.Bet, ...]:
+        """Give the names no user has their place after those of users and after `extra`; the rows that are no orders."""
+        self.shift = np.arange(len(names) + len(self.names.strangers), dtype=np.int32)
+        for word, i in self.names.strangers.items():
+            if word not in extra:
+                extra.append(word)
+            self.shift[i] = len(names) + extra.index(word)
+        every = [*names, *self.names.strangers]
+        return tuple(
+            c.Bet(b, every[u] if u >= 0 else None, m if m != NONE else None, a, side, t if t != NONE else None, deleted)
+            for b, u, m, a, side, t, deleted in self.rest
+        )
+
+    def lots(self, rows_at_once: int) -> Iterator[tuple[int, int]]:
+        """Numbers of as many markets as may be held at once, one lot after the other; last those of markets nobody knows."""
+        n = len(self.ids)
+        through = np.cumsum(self.counts)
+        first = 0
+        while first < n:
+            held = int(through[first - 1]) if first else 0
+            last = min(n, max(first + 1, int(np.searchsorted(through, held + rows_at_once, "right"))))
+            yield first, last
+            first = last
+        if self.strange:
+            yield n, n + len(self.strange)
+
+    def of_lot(self, lot: tuple[int, int]) -> Orders:
+        """Orders of one of `lots`."""
+        return self.lot(*lot)
+
+    def _pieces(self, group: int) -> Iterable[Piece]:
+        return self.kept[group] if self.kept is not None else pieces(self.read(group), self.names)
+
+    def lot(self, first: int, last: int) -> Orders:
+        """Orders of the markets with these numbers: those somebody knows, or those nobody knows."""
+        n = len(self.ids)
+        known = first < n
+        sizes = self.counts[first:last] if known else self.strange_counts
+        low, high = (int(self.ids[first]), int(self.ids[last - 1])) if known else (-(2**63), 2**63 - 1)
+        start = np.append(0, np.cumsum(sizes))
+        rows = int(start[-1])
+        out = [np.empty(rows, kind) for kind in (np.int64, np.int32, np.int64, np.int8, np.int64)]
+        free, odd = start[:-1].copy(), dict[int, str]()
+        for group, (least, most) in enumerate(self.spread):
+            if most < low or least > high:
+                continue
+            for piece in self._pieces(group):
+                number, _ = numbered_markets(piece.market, self.ids)
+                if not known:
+                    number = np.where(number >= n, n + np.searchsorted(np.array(self.strange, np.int64), piece.market), 0)
+                user = self.shift[piece.user] if self.names.strangers else piece.user
+                where = np.full(len(number), -1, np.int64)
+                put(number, first, last, piece.live, free, where, (piece.id, user, piece.amount, piece.side, piece.at), tuple(out))
+                odd |= {int(where[i]): w for i, w in piece.odd.items() if where[i] >= 0}
+        _in_time(start, out, odd)
+        ids, user, amount, yes, at = out
+        return Orders(ids, user, np.repeat(np.arange(first, last), sizes), amount, yes, at, odd)
+
+
+def _hash(hashes: Columns, piece: Piece) -> None:
+    user = piece.user.astype(np.int64)
+    user[user < 0] = NONE
+    hashes.add(
+        id=piece.id, user=user, market=piece.market, amount=piece.amount, placed_at=piece.at, side=piece.side, deleted=piece.gone
+    )  # fmt: skip
+
+
+def _in_time(start: Any, columns: list[Any], odd: dict[int, str]) -> None:
+    """Put the orders of markets in which a later row is an earlier order in order of time, those of one moment as they lie."""
+    at = columns[-1]
+    for m in late(start, at).tolist():
+        first, last = int(start[m]), int(start[m + 1])
+        order = np.argsort(at[first:last], kind="stable")
+        for column in columns:
+            column[first:last] = column[first:last][order]
+        if odd:
+            moved = {first + int(old): first + new for new, old in enumerate(order.tolist()) if first + int(old) in odd}
+            theirs = {moved[i]: odd.pop(i) for i in list(moved)}
+            odd |= theirs

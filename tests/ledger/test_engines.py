@@ -113,9 +113,17 @@ def test_columns_say_what_rows_say(seed: int) -> None:
         same(broken(g, rng) if rng.random() < 0.6 else g, terms(rng, rules), requests(m.bets) if rng.random() < 0.4 else {})
 
 
+def joined(parts: list[Orders]) -> Orders:
+    """Parts of orders as one."""
+    none = [np.zeros(0, np.int64)]
+    columns = [np.concatenate([getattr(p, x) for p in parts] or none) for x in ("id", "user", "market", "amount", "yes", "at")]
+    before = np.cumsum([0, *(len(p.id) for p in parts)]).tolist()
+    return Orders(*columns, {at + i: w for at, p in zip(before, parts, strict=False) for i, w in p.odd.items()})
+
+
 def added_up(big: Big, eras: Eras, asked: dict[int, int], rng: random.Random) -> Judged:
     """A ledger cut between markets, each piece judged by a judge of its own, what they found carried as bytes and added."""
-    (p,) = big.parts()
+    p = joined(list(big.parts()))
     count = len(big.markets.id) + len(big.strange)
     edges = sorted({0, count, *(rng.randrange(count + 1) for _ in range(rng.randint(0, 4)))})
     one = Judge(big, eras, asked, 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +15,7 @@ class NotPlain(Exception):
     """A column that only the readers of rows may judge."""
 
 
-Column = pa.Array | pa.ChunkedArray
+Column: TypeAlias = "pa.Array | pa.ChunkedArray"
 WORDS = frozenset(["username", "outcome", "user_type", "resolution_result", "lifecycle_status", "creator_username", "steward_username"])
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -25,7 +26,13 @@ from release_dossier.sources.ledger_arrow import WORDS, NotPlain, gone, moments,
 
 PIECE_ROWS = 65_536
 HASHES_WAITING = 8  # pieces that may wait to be hashed
-K, V = TypeVar("K"), TypeVar("V")
+HASHED = ("id", "user", "market", "amount", "placed_at", "side", "deleted")
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class OutOfOrder(NotPlain):
+    """Rows that do not lie in order of ids, or one twice."""
 
 
 class Piece(NamedTuple):
@@ -100,12 +107,17 @@ class RowGroups:
         with pq.ParquetFile(self.file, read_dictionary=[n for n in self.names if n in WORDS]) as source:
             return source.read_row_group(group, columns=self.names)
 
+    def whole(self) -> pa.Table:
+        """All of them together."""
+        return pa.concat_tables([self(group) for group in range(self.count)])
+
     def first(self) -> pa.Table:
         """One row, for what the table lacks."""
         import pyarrow.parquet as pq
 
         with pq.ParquetFile(self.file) as source:
-            return pa.Table.from_batches([next(source.iter_batches(1, columns=self.names))])
+            schema = pa.schema([source.schema_arrow.field(name) for name in self.names])
+            return pa.Table.from_batches(islice(source.iter_batches(1, columns=self.names), 1), schema)
 
 
 def pieces(table: pa.Table, names: Names) -> Iterator[Piece]:
@@ -191,7 +203,7 @@ class Bets:
                 low, high = 0, -1
                 for piece in pieces(table, self.names):
                     if len(piece.id) and (int(piece.id[0]) <= before or (piece.id[1:] <= piece.id[:-1]).any()):
-                        raise NotPlain  # not in order of ids, or twice the same
+                        raise OutOfOrder
                     before = int(piece.id[-1]) if len(piece.id) else before
                     waiting.append(aside.submit(_hash, hashes, piece))
                     while len(waiting) > HASHES_WAITING:
@@ -216,6 +228,7 @@ class Bets:
             for hashed in waiting:
                 hashed.result()
         self.names.last = None
+        hashes.add(**dict.fromkeys(HASHED, np.zeros(0, np.int64)))  # a table without rows is hashed too
         hashes.add(strangers=list(self.names.strangers), sides=sides)
         self.strange = sorted(strange)
         self.strange_counts = np.array([strange[i] for i in self.strange], np.int64)

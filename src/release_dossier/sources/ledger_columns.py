@@ -21,7 +21,7 @@ from release_dossier.ledger.fast.big import NONE, SAFE, Big, Markets, Users, spa
 from release_dossier.ledger.identity import Columns, identity
 from release_dossier.sources import ledger_files, ledger_postgres
 from release_dossier.sources.ledger_arrow import WORDS, NotPlain, gone, moments, text, truth, whole
-from release_dossier.sources.ledger_bets import Bets, RowGroups, read_ahead
+from release_dossier.sources.ledger_bets import Bets, OutOfOrder, RowGroups, read_ahead
 from release_dossier.sources.ledger_rows import TABLES, Reader, Table, assemble, wanted
 
 LARGE = ("users", "markets", "bets")
@@ -29,6 +29,7 @@ LARGE = ("users", "markets", "bets")
 
 ROWS_AT_ONCE = 16_000_000  # bets held at once: about 300 bytes each while they are judged, and the next ones are read
 BYTES_A_ROW = 360
+SMALL = 100_000  # bets that one thread puts in order as fast as two
 Have = Callable[[str], list[str] | None]  # the columns of a table, None where there is no such table
 Fetch = Callable[[str, list[str]], pa.Table]
 WAYS_OUT = (NotPlain, pa.ArrowException, OSError, UnicodeError, sqlite3.Error)
@@ -225,7 +226,8 @@ class Read(NamedTuple):
         rest = bets.named(self.names, self.extra)
         small = msgspec.structs.replace(small, users=(), markets=(), bets=())
         small = msgspec.structs.replace(small, digest=identity(small, *self.hashes))
-        lots = tuple(bets.lots(min(rows_at_once, 1 + bets.live // 2) if bets.held else rows_at_once))
+        half = rows_at_once if not bets.held or bets.live < SMALL else min(rows_at_once, 1 + bets.live // 2)
+        lots = tuple(bets.lots(half))
         parts: Callable[[], Any] = partial(read_ahead, bets.of_lot, lots)
         if bets.held:
             with ThreadPoolExecutor(2) as pool:
@@ -240,18 +242,25 @@ class Read(NamedTuple):
 
 def _columns(large: dict[str, pa.Table], groups: RowGroups | None = None, small: c.Ledger | None = None) -> Read:
     """The large tables, read and hashed. With the small ones at hand no moment is kept that their spans do not need."""
-    hashes = Columns(), Columns(), Columns()
+    hashes = Columns(), Columns()
     users, names = _users(large["users"], hashes[0])
     extra: list[str] = []
     markets = _markets(large["markets"], hashes[1], pa.array(names, pa.string()), names, extra)
     made = [markets.created_at, markets.resolved_at]
+
+    def learnt(read: Callable[[int], pa.Table], count: int, held: bool) -> Read:
+        bets, its, at = Bets(read, count, held=held), Columns(), list(made)
+        bets.learn(names, markets.id, its, lambda x: at.append(x if small is None else np.array(spans(small, [x]), np.int64)))
+        return Read(users, names, markets, extra, bets, (*hashes, its), at)
+
     if groups is None:
-        table = _sorted(large["bets"])
-        bets = Bets(lambda _: table, 1, held=True)
-    else:
-        bets = Bets(groups, groups.count, held=groups.held)
-    bets.learn(names, markets.id, hashes[2], lambda at: made.append(at if small is None else np.array(spans(small, [at]), np.int64)))
-    return Read(users, names, markets, extra, bets, hashes, made)
+        return learnt(lambda _: _sorted(large["bets"]), 1, True)
+    try:
+        return learnt(groups, groups.count, groups.held)
+    except OutOfOrder:
+        if not groups.held:
+            raise
+        return learnt(lambda _: _sorted(groups.whole()), 1, True)
 
 
 def _sorted(table: pa.Table) -> pa.Table:
@@ -323,5 +332,3 @@ def _markets(table: pa.Table, hashes: Columns, number: pa.Array, names: list[str
         cost=cost, creator=creators, steward=stewards, rejected_at=made.rejected_at, deleted=made.deleted,
     )  # fmt: skip
     return made
-
-

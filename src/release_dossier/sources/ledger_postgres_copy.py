@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import selectors
 from collections.abc import Collection, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +24,7 @@ HEADER_BYTES = 19  # signature, flags and the length of an extension, which is n
 PIECE_BYTES = 4 * 1024 * 1024
 WAIT_SECONDS = 1.0  # until libpq is asked again though nothing seems to have come
 EPOCH_2000 = 946_684_800_000_000  # PostgreSQL counts microseconds from the year 2000
+NAMES = frozenset(["username"])  # too many distinct ones for each piece to have its own dictionary
 CAST = {WHOLE: "int8", MOMENT: "timestamptz", TRUTH: "bool", TEXT: "text"}
 
 
@@ -34,10 +34,9 @@ def copied(connection: psycopg.Connection[Any], schema: str, table: str, columns
 
     listed = sql.SQL(", ").join(sql.SQL("{}::" + CAST[kind]).format(sql.Identifier(name)) for name, kind in columns.items())
     statement = sql.SQL("COPY (SELECT {} FROM {}) TO STDOUT (FORMAT binary)").format(listed, sql.Identifier(schema, table))
-    with ThreadPoolExecutor(1) as aside, connection.cursor() as cursor, cursor.copy(statement):
-        made = [aside.submit(_part, piece, columns, words) for piece in _pieces(connection.pgconn)]
-    parts = [m.result() for m in made]
-    return pa.concat_tables(parts) if parts else _part(b"", columns, words)
+    parser = Parser(columns, words)
+    with connection.cursor() as cursor, cursor.copy(statement):
+        return pa.concat_tables([parser.part(piece) for piece in _pieces(connection.pgconn)])
 
 
 def _pieces(server: PGconn) -> Iterator[bytes]:
@@ -73,34 +72,46 @@ def _pieces(server: PGconn) -> Iterator[bytes]:
     yield bytes(piece[skip:])
 
 
-def _part(piece: bytes, columns: Mapping[str, int], words: Collection[str]) -> pa.Table:
-    raw = np.frombuffer(piece, np.uint8)
-    fields = np.array(list(columns.values()), np.int64)
-    most = len(raw) // (2 + 4 * len(fields)) + 1
-    value, length = np.zeros((len(fields), most), np.int64), np.zeros((len(fields), most), np.int32)
-    n = apart(raw, fields, value, length)
-    out = {}
-    for f, (name, kind) in enumerate(columns.items()):
-        missing = length[f, :n] < 0
+class Parser:
+    """Takes pieces apart; what it works on is kept from piece to piece, for fresh memory costs more than the work."""
+
+    def __init__(self, columns: Mapping[str, int], words: Collection[str]) -> None:
+        self.columns, self.words = columns, words
+        self.kinds = np.array(list(columns.values()), np.int64)
+        self.value, self.length = np.zeros((len(columns), 0), np.int64), np.zeros((len(columns), 0), np.int32)
+
+    def part(self, piece: bytes) -> pa.Table:
+        """The rows of a piece as columns."""
+        raw = np.frombuffer(piece, np.uint8)
+        most = len(raw) // (2 + 4 * len(self.kinds)) + 1
+        if self.value.shape[1] < most:
+            self.value, self.length = np.zeros((len(self.kinds), most), np.int64), np.zeros((len(self.kinds), most), np.int32)
+        n = apart(raw, self.kinds, self.value, self.length)
+        columns = zip(self.columns, self.value[:, :n], self.length[:, :n], strict=True)
+        return pa.table({name: self._column(name, raw, value, length) for name, value, length in columns})
+
+    def _column(self, name: str, raw: Any, value: Any, length: Any) -> pa.Array:
+        missing = length < 0
+        mask = missing if missing.any() else None
+        kind = self.columns[name]
         if kind == TEXT:
-            column = _text(raw, value[f, :n], np.maximum(length[f, :n], 0), missing)
-            out[name] = column.dictionary_encode() if name in words else column
-        elif kind == MOMENT:
-            micros = value[f, :n]
-            within = np.abs(micros) < 2**62  # infinity is a time no column of ours holds
-            out[name] = pa.array(np.where(within, micros + EPOCH_2000, 2**62), mask=missing).cast(pa.timestamp("us", tz="UTC"))
-        else:
-            out[name] = pa.array(value[f, :n] != 0 if kind == TRUTH else value[f, :n], mask=missing)
-    return pa.table(out)
+            column = _text(raw, value, np.maximum(length, 0), missing)
+            return column.dictionary_encode() if name in self.words and name not in NAMES else column
+        if kind == MOMENT and mask is not None and mask.all():
+            return pa.nulls(len(value), pa.timestamp("us", tz="UTC"))
+        if kind == MOMENT:
+            within = np.abs(value) < 2**62  # infinity is a time no column of ours holds
+            return pa.array(np.where(within, value + EPOCH_2000, 2**62), mask=mask).cast(pa.timestamp("us", tz="UTC"))
+        return pa.array(value != 0 if kind == TRUTH else value.copy(), mask=mask)
 
 
 def _text(raw: Any, start: Any, length: Any, missing: Any) -> pa.Array:
-    offsets = np.concatenate(([0], np.cumsum(length))).astype(np.int32)
+    offsets = np.zeros(len(length) + 1, np.int32)
+    np.cumsum(length, out=offsets[1:])
     data = np.empty(int(offsets[-1]), np.uint8)
     gathered(raw, start, length, data)
-    valid = np.packbits(~missing, bitorder="little")
-    buffers = [pa.py_buffer(valid), pa.py_buffer(offsets), pa.py_buffer(data)]
-    column = pa.Array.from_buffers(pa.string(), len(start), buffers)
+    valid = pa.py_buffer(np.packbits(~missing, bitorder="little")) if missing.any() else None
+    column = pa.Array.from_buffers(pa.string(), len(start), [valid, pa.py_buffer(offsets), pa.py_buffer(data)])
     column.validate(full=True)
     return column
 
@@ -125,9 +136,13 @@ def apart(raw: Any, fields: Any, value: Any, length: Any) -> int:
             length[f, n] = size
             if fields[f] == 3:
                 value[f, n] = at
+            elif size == 8:
+                number: Any = np.int64(0)
+                for j in range(8):  # of known length: unrolled
+                    number = (number << 8) | np.int64(raw[at + j])
+                value[f, n] = number
             else:
-                for j in range(size):
-                    value[f, n] = (value[f, n] << 8) | np.int64(raw[at + j])
+                value[f, n] = raw[at]  # yes or no
             at += size
         n += 1
     return n

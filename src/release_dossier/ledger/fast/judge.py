@@ -86,7 +86,7 @@ class Terms:
         self.edges = np.array(sorted(edges), np.int64)
         moments = [int(self.edges[0]) - 1, *self.edges.tolist()] if len(edges) else [0]
         self.rules: list[Ruleset] = []
-        self.at = np.array([self._of(eras.at(m)) for m in moments], np.int64)
+        self.at = np.array([self._of(eras.at(m)) for m in moments], np.int8)
         self.newest = self._of(eras.at(None))
         self.last = self._number(eras.eras[-1].rules)
         self.rows = np.array([rules_row(r) for r in self.rules], np.int64)
@@ -101,6 +101,8 @@ class Terms:
 
     def index(self, moments: Any) -> Any:
         """Number of the rules at each moment, of the newest where there is none."""
+        if not len(self.edges) and self.at[0] == self.newest:
+            return np.full(len(moments), self.newest, np.int8)
         return np.where(moments == NONE, self.newest, self.at[np.searchsorted(self.edges, moments, "right")])
 
     def values(self, index: Any, field: str) -> Any:
@@ -262,11 +264,12 @@ class Judge:
 
     def _columns(self, p: Orders, numbers: Any, start: Any, where: Any, tied: Any) -> tuple[Rows, Markets, Sales]:
         """A part as the kernel takes it; what only the reference may judge is handed over at once."""
-        rule = self.terms.index(p.at).astype(np.int8)
+        rule = self.terms.index(p.at)
         state = np.zeros(len(numbers), np.int8)
         state[where[tied]] = k.HANDED
         state[where[rule < 0]] = k.HANDED
-        state[where[np.abs(p.amount) >= 2**50]] = k.HANDED
+        if p.amount.max() >= 2**50 or p.amount.min() <= -(2**50):
+            state[where[np.abs(p.amount) >= 2**50]] = k.HANDED
         state[self.rule[numbers] < 0] = k.HANDED
         sold = np.flatnonzero(p.amount < 0)
         asked = np.full(len(p.id), -1, np.int64)

@@ -89,3 +89,14 @@ def text(column: pa.ChunkedArray) -> tuple[Any, list[str | None]]:
 def places(indices: pa.Array) -> Any:
     """Places in a dictionary; -1 for NULL."""
     return (indices.fill_null(-1) if indices.null_count else indices).to_numpy(zero_copy_only=False)
+
+
+def text_bytes(column: pa.Array) -> tuple[Any, Any]:
+    """A column of text without NULL as UTF-8 one after the other, and where each begins; the last entry is where the last one ends."""
+    _, offsets, data = column.buffers()
+    where = np.frombuffer(offsets, np.int32)[column.offset : column.offset + len(column) + 1] if offsets else np.zeros(1, np.int32)
+    where = where if len(where) else np.zeros(1, np.int32)
+    raw = np.frombuffer(data, np.uint8) if data is not None and data.size else np.zeros(0, np.uint8)
+    for part in (where, raw):
+        part.flags.writeable = False
+    return raw, where

@@ -12,17 +12,19 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
+from threading import Event
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from release_dossier.ledger import columns as c
+from release_dossier.ledger.account import Step
 from release_dossier.ledger.fast.big import NONE, SAFE, Orders
+from release_dossier.ledger.fast.names import NOBODY, filled, found
 from release_dossier.ledger.fast.order import count, late, put
 from release_dossier.ledger.identity import OTHER_SIDE, Columns
-from release_dossier.sources.ledger_arrow import WORDS, NotPlain, gone, moments, places, whole, words
+from release_dossier.sources.ledger_arrow import WORDS, NotPlain, gone, moments, places, text_bytes, whole, words
 
 PIECE_ROWS = 65_536
 HASHES_WAITING = 8  # pieces that may wait to be hashed
@@ -62,7 +64,8 @@ class Names:
     """Numbers of users by their names. Names no user has are numbered after them, in order of appearance."""
 
     def __init__(self, names: list[str]) -> None:
-        self.known, self.users = pa.array(names, pa.string()), len(names)
+        self.known, self.users = text_bytes(pa.array(names, pa.string())), len(names)
+        self.table = filled(*self.known)
         self.strangers: dict[str, int] = {}
         self.last: tuple[tuple[int, ...], pa.Array, Any] | None = None
 
@@ -70,7 +73,7 @@ class Names:
         """The numbers of those a column names; -1 for NULL."""
         at, numbers = places(column.indices), self._numbers(column.dictionary)
         user = numbers[at]
-        new = at[user == UNSEEN]
+        new = at[user == NOBODY]
         if len(new):
             for i in dict.fromkeys(new.tolist()):
                 numbers[i] = self.strangers.setdefault(column.dictionary[i].as_py(), self.users + len(self.strangers))
@@ -83,12 +86,9 @@ class Names:
         if self.last is None or self.last[0] != lies:
             if dictionary.null_count:
                 raise NotPlain
-            found = pc.index_in(dictionary.cast(pa.string()), value_set=self.known)
-            self.last = lies, dictionary, np.append(found.fill_null(UNSEEN).to_numpy(), -1).astype(np.int32)
+            numbers = found(self.table, *self.known, *text_bytes(dictionary.cast(pa.string())))
+            self.last = lies, dictionary, np.append(numbers, np.int32(-1))
         return self.last[2]
-
-
-UNSEEN = -2  # a name that is no user's and has not been met in a row yet
 
 
 class RowGroups:
@@ -173,6 +173,20 @@ def read_ahead(read: Callable[[K], V], keys: Iterable[K]) -> Iterator[V]:
             yield coming.result()
 
 
+class Watched:
+    """A reading somebody waits for: may be told to stop, and says how far it is."""
+
+    def __init__(self, stop: Event, step: Step | None) -> None:
+        self.stop, self.step = stop, step
+
+    def read(self, done: int, of: int) -> None:
+        """So many of them are read."""
+        if self.stop.is_set():
+            raise NotPlain  # nobody waits any more
+        if self.step is not None:
+            self.step(done, of)
+
+
 class Bets:
     """Bets of a ledger, whose rows `read` gives group by group in order of ids."""
 
@@ -180,13 +194,14 @@ class Bets:
         self.read, self.groups, self.held = read, groups, held
         self.kept: list[list[Piece]] | None = [[] for _ in range(groups)] if held else None
 
-    def learn(self, names: list[str], ids: Any, hashes: Columns, seen: Callable[[Any], None]) -> None:
+    def learn(self, names: list[str], ids: Any, hashes: Columns, seen: Callable[[Any], None], watched: Watched) -> None:
         """The first reading: what every row is, hashed; how many orders each market has; and the rows that are none.
 
         Args:
             names: of the users, in order of their ids.
             ids: of the markets, in order.
             seen: is told the moments of the rows, piece by piece.
+            watched: is told how many of the groups are read, and may end it.
         Raises:
             NotPlain: something in them is for the readers of rows, or they do not lie in order of ids.
         """
@@ -225,6 +240,7 @@ class Bets:
                     if self.kept is not None:
                         self.kept[group].append(piece)
                 self.spread.append((low, high))
+                watched.read(group + 1, self.groups)
             for hashed in waiting:
                 hashed.result()
         self.names.last = None
@@ -264,9 +280,6 @@ class Bets:
         """Orders of one of `lots`."""
         return self.lot(*lot)
 
-    def _pieces(self, group: int) -> Iterable[Piece]:
-        return self.kept[group] if self.kept is not None else pieces(self.read(group), self.names)
-
     def lot(self, first: int, last: int) -> Orders:
         """Orders of the markets with these numbers: those somebody knows, or those nobody knows."""
         n = len(self.ids)
@@ -277,10 +290,9 @@ class Bets:
         rows = int(start[-1])
         out = [np.empty(rows, kind) for kind in (np.int64, np.int32, np.int64, np.int8, np.int64)]
         free, odd = start[:-1].copy(), dict[int, str]()
-        for group, (least, most) in enumerate(self.spread):
-            if most < low or least > high:
-                continue
-            for piece in self._pieces(group):
+        groups = [group for group, (least, most) in enumerate(self.spread) if low <= most and least <= high]
+        for group in groups if self.kept is not None else read_ahead(self.read, groups):
+            for piece in self.kept[group] if self.kept is not None else pieces(group, self.names):
                 number, _ = numbered_markets(piece.market, self.ids)
                 if not known:
                     number = np.where(number >= n, n + np.searchsorted(np.array(self.strange, np.int64), piece.market), 0)

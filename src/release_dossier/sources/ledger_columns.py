@@ -4,10 +4,11 @@ numbers, times in columns of times. Anything else is left to the readers of rows
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from threading import Event
 from typing import Any, NamedTuple
 
 import msgspec
@@ -21,8 +22,8 @@ from release_dossier.ledger.fast.big import NONE, SAFE, Big, Markets, Users, spa
 from release_dossier.ledger.identity import Columns, identity
 from release_dossier.sources import ledger_files, ledger_postgres
 from release_dossier.sources.ledger_arrow import WORDS, NotPlain, gone, moments, text, truth, whole
-from release_dossier.sources.ledger_bets import Bets, OutOfOrder, RowGroups, read_ahead
-from release_dossier.sources.ledger_rows import TABLES, Reader, Table, assemble, wanted
+from release_dossier.sources.ledger_bets import Bets, OutOfOrder, RowGroups, Watched, read_ahead
+from release_dossier.sources.ledger_rows import TABLES, Reader, Table, assemble, migrations, wanted
 
 LARGE = ("users", "markets", "bets")
 
@@ -53,7 +54,7 @@ def rows_within(memory_bytes: int) -> int:
     return max(100_000, memory_bytes // 2 // BYTES_A_ROW)
 
 
-def from_folder(folder: Path, rows_at_once: int = ROWS_AT_ONCE, duckdb_memory_bytes: int = 0) -> Big | None:
+def from_folder(folder: Path, rows_at_once: int = ROWS_AT_ONCE, duckdb_memory_bytes: int = 0, step: Step | None = None) -> Big | None:
     """A folder of Parquet as columns; None where it is not plain. More bets than `rows_at_once` are read market by market, twice.
 
     Raises:
@@ -82,7 +83,7 @@ def from_folder(folder: Path, rows_at_once: int = ROWS_AT_ONCE, duckdb_memory_by
         return None if groups.held and duckdb_memory_bytes else groups
 
     try:
-        return big_from(have, fetch, rows, folder.name, left_out_when_empty=True, stream=stream, rows_at_once=rows_at_once)
+        return big_from(have, fetch, rows, folder.name, left_out_when_empty=True, stream=stream, rows_at_once=rows_at_once, step=step)
     except WAYS_OUT:
         return None
 
@@ -174,7 +175,7 @@ ZERO = "1970-01-01T00:00:00.000000Z"
 
 def big_from(
     have: Have, fetch: Fetch, rows: Reader, at: str, *, left_out_when_empty: bool = False,
-    stream: Callable[[list[str]], RowGroups | None] = lambda names: None, rows_at_once: int = ROWS_AT_ONCE,
+    stream: Callable[[list[str]], RowGroups | None] = lambda names: None, rows_at_once: int = ROWS_AT_ONCE, step: Step | None = None,
 ) -> Big:  # fmt: skip
     """The small tables as rows, and the first row of each large one, for what it lacks; the large ones as columns, meanwhile.
 
@@ -197,16 +198,16 @@ def big_from(
             return [{"rowid": 1, **row} for row in large[table].slice(0, 1).to_pylist()]
         return rows(table, must, may)
 
-    def small() -> c.Ledger:
-        return assemble(read, at, left_out_when_empty=left_out_when_empty)
-
-    if groups is not None and not groups.held:
-        ledger = small()
-        return _columns(large, groups, ledger).big(ledger, rows_at_once)
+    stop = Event()
+    made_by = migrations(rows).items()
     with ThreadPoolExecutor(1) as aside:
-        made = aside.submit(_columns, large, groups)
-        ledger = small()
-        return made.result().big(ledger, rows_at_once)
+        made = aside.submit(_columns, large, groups, tuple(made_by), Watched(stop, step))
+        try:
+            small = assemble(read, at, left_out_when_empty=left_out_when_empty)
+            return made.result().big(small, rows_at_once)
+        except BaseException:
+            stop.set()
+            raise
 
 
 class Read(NamedTuple):
@@ -235,13 +236,13 @@ class Read(NamedTuple):
             bets.kept = None
         return Big(
             small=small, users=msgspec.structs.replace(self.users, names=[*self.names, *self.extra]), markets=self.markets,
-            strange=bets.strange, rest=rest, live=bets.live, parts=parts, moments=spans(small, self.moments),
+            strange=bets.strange, rest=rest, live=bets.live, parts=parts, moments=spans(small.applied, self.moments),
             last_order=bets.last_order if bets.live else None, lots=() if bets.held else lots, lot=None if bets.held else bets.lot,
         )  # fmt: skip
 
 
-def _columns(large: dict[str, pa.Table], groups: RowGroups | None = None, small: c.Ledger | None = None) -> Read:
-    """The large tables, read and hashed. With the small ones at hand no moment is kept that their spans do not need."""
+def _columns(large: dict[str, pa.Table], groups: RowGroups | None, applied: Sequence[tuple[str, int | None]], watched: Watched) -> Read:
+    """The large tables, read and hashed; of the moments in `bets` those that the spans between migrations need."""
     hashes = Columns(), Columns()
     users, names = _users(large["users"], hashes[0])
     extra: list[str] = []
@@ -250,7 +251,7 @@ def _columns(large: dict[str, pa.Table], groups: RowGroups | None = None, small:
 
     def learnt(read: Callable[[int], pa.Table], count: int, held: bool) -> Read:
         bets, its, at = Bets(read, count, held=held), Columns(), list(made)
-        bets.learn(names, markets.id, its, lambda x: at.append(x if small is None else np.array(spans(small, [x]), np.int64)))
+        bets.learn(names, markets.id, its, lambda x: at.append(np.array(spans(applied, [x]), np.int64)), watched)
         return Read(users, names, markets, extra, bets, (*hashes, its), at)
 
     if groups is None:

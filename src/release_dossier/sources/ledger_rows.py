@@ -102,7 +102,7 @@ def assemble(read: Reader, at: str, *, left_out_when_empty: bool = False) -> c.L
         tables[name] = None if rows is None else _typed(name, rows)
         if rows:
             lacks += [f"{name}.{column}" for column in may if column not in rows[0]]
-    applied = {str(r["id"]): r.get("applied_at") for r in tables["schema_migrations"] or ()}
+    applied = _applied(tables["schema_migrations"])
     newest = max(applied, default="")
     if left_out_when_empty:
         # An export to Parquet writes no file for an empty table: what this schema has and the folder has not is empty.
@@ -129,6 +129,16 @@ def assemble(read: Reader, at: str, *, left_out_when_empty: bool = False) -> c.L
     )
     _distinct(ledger, at)
     return _ordered(ledger)
+
+
+def migrations(read: Reader) -> dict[str, int | None]:
+    """Which migrations were applied, and when."""
+    rows = read("schema_migrations", *TABLES["schema_migrations"])
+    return _applied(None if rows is None else _typed("schema_migrations", rows))
+
+
+def _applied(rows: Table) -> dict[str, int | None]:
+    return {str(r["id"]): r.get("applied_at") for r in rows or ()}
 
 
 def _distinct(ledger: c.Ledger, at: str) -> None:

@@ -5,7 +5,7 @@ Orders come in parts, each with whole markets, and whole groups of markets, so t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -169,7 +169,7 @@ def from_ledger(g: c.Ledger) -> Big | None:
     return Big(
         small=msgspec.structs.replace(g, users=(), bets=(), markets=()), users=users, markets=markets, strange=strange,
         rest=tuple(b for b in g.bets if id(b) not in alive), live=len(live), parts=lambda: iter((orders,)),
-        moments=spans(g, made), last_order=int(at.max()) if len(at) else None,
+        moments=spans(g.applied, made), last_order=int(at.max()) if len(at) else None,
     )  # fmt: skip
 
 
@@ -197,9 +197,9 @@ def _markets(g: c.Ledger, known: dict[str, int], names: list[str]) -> Markets:
     )  # fmt: skip
 
 
-def spans(g: c.Ledger, made: list[Any]) -> tuple[int, ...]:
+def spans(applied: Sequence[tuple[str, int | None]], made: Iterable[Any]) -> tuple[int, ...]:
     """For each span between two migrations in which a row was made, the first such moment."""
-    bounds = np.array(sorted({t for _, t in g.applied if t is not None}), np.int64)
+    bounds = np.array(sorted({t for _, t in applied if t is not None}), np.int64)
     first: dict[int, int] = {}
     for moments in made:
         for begin in range(0, len(moments), SPAN_ROWS):

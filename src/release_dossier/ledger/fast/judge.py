@@ -521,13 +521,19 @@ class Judge:
         for i in np.flatnonzero(self.in_resolved_group[:n] & self.resolved[:n]).tolist():
             members.setdefault(int(self.child[i]), []).append(big.market(i))
         groups = {g.id: g for g in big.small.groups or () if not g.deleted}
-        pairs = np.concatenate(self.group_pairs or [np.zeros(0, np.int64)])
-        if len(self.group_pairs) > 1:  # a part alone names no pair twice
-            pairs = np.unique(pairs)
-        found, counts = np.unique(pairs // (len(self.low) + 1), return_counts=True)
-        buyers = dict(zip(found.tolist(), counts.tolist(), strict=True))
+        buyers = self._buyers_of_groups()
         for g, mine in sorted(members.items()):
             group_work(self.book, groups[g], mine, buyers.get(g, 0), self.eras)
+
+    def _buyers_of_groups(self) -> dict[int, int]:
+        """How many users bought in each group. A part names its pairs group by group, and none twice."""
+        runs: dict[int, list[Any]] = {}
+        for pairs in self.group_pairs:
+            groups, first, sizes = _runs(pairs // (len(self.low) + 1))
+            for group, at, n in zip(groups.tolist(), first.tolist(), sizes.tolist(), strict=True):
+                runs.setdefault(group, []).append(pairs[at : at + n])
+        # The markets of a group may lie in several parts.
+        return {group: len(x[0]) if len(x) == 1 else len(np.unique(np.concatenate(x))) for group, x in runs.items()}
 
     def entered(self) -> None:
         """Add what the reference replayed to the sums."""

@@ -52,3 +52,11 @@ def test_spark_asks_for_what_it_needs(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(ledger_spark, "AVAILABLE", False)
     with pytest.raises(Refused, match=r"ledger\.no-spark.*no pyspark"):
         verify_ledger(tmp_path / "l", ruleset="v3.8.1", engine="spark")
+
+
+@here
+def test_a_second_session_has_its_own_cores() -> None:
+    """The first one's would pass for what `spark-defaults.conf` says."""
+    for cores in (1, 2):
+        with ledger_spark.session(cores) as spark:
+            assert spark.sparkContext.defaultParallelism == cores

@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from importlib.util import find_spec
 from typing import Any
 
@@ -35,7 +35,6 @@ def session(threads: int) -> Iterator[Any]:
     """
     if not AVAILABLE:
         raise Refused("ledger.no-spark", at="--engine spark", found="no pyspark", expected="the extra `spark`, and Java 17")
-    from pyspark import SparkConf
     from pyspark.errors import PySparkException
     from pyspark.sql import SparkSession
 
@@ -47,7 +46,7 @@ def session(threads: int) -> Iterator[Any]:
         .config("spark.ui.showConsoleProgress", "false")
     )
     try:
-        spark = (builder if SparkConf().contains("spark.master") else builder.master(f"local[{threads}]")).getOrCreate()
+        spark = (builder if _has_master() else builder.master(f"local[{threads}]")).getOrCreate()
     except (PySparkException, OSError) as e:
         found = str(e).splitlines()[0]
         raise Refused("ledger.no-spark", at="--engine spark", found=found, expected="Java 17 or newer, on PATH or in JAVA_HOME") from e
@@ -55,6 +54,14 @@ def session(threads: int) -> Iterator[Any]:
         yield spark
     finally:
         spark.stop()
+
+
+@cache
+def _has_master() -> bool:
+    """Whether `spark-defaults.conf` says where to run; asked before the first session, whose own master would pass for it afterwards."""
+    from pyspark import SparkConf
+
+    return bool(SparkConf().contains("spark.master"))
 
 
 def by_spark(big: Big, threads: int, step: Step | None = None) -> Engine:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from threading import Event
 from typing import Any, NamedTuple, TypeVar
@@ -54,6 +54,13 @@ class Piece(NamedTuple):
         """Which rows are orders."""
         return ~self.gone & (self.user >= 0) & (self.market != NONE) & (self.at != NONE)
 
+    def alone(self) -> Piece:
+        """The same without what else lies in Arrow's memory."""
+        ids, market, amount, at = (x.copy() for x in (self.id, self.market, self.amount, self.at))
+        for column in (ids, amount, at):
+            column.flags.writeable = False
+        return self._replace(id=ids, market=market, amount=amount, at=at)
+
     def row(self, i: int) -> tuple[Any, ...]:
         """One row, its user as a number."""
         side = self.odd.get(i, "YES" if self.side[i] == 1 else "NO")
@@ -92,12 +99,12 @@ class Names:
 
 
 class RowGroups:
-    """The row groups of a Parquet file, read one by one; `held` in memory where there are no more than so many rows."""
+    """The row groups of a Parquet file, read one by one; `held` in memory where there are no more than `rows_at_once`."""
 
-    def __init__(self, file: Path, names: list[str], rows_at_once: int) -> None:
+    def __init__(self, file: Path, names: list[str], rows_at_once: int, may_keep: int = 0) -> None:
         import pyarrow.parquet as pq
 
-        self.file, self.names = file, names
+        self.file, self.names, self.may_keep = file, names, may_keep
         of = pq.read_metadata(file)
         self.count, self.held = int(of.num_row_groups), bool(of.num_rows <= rows_at_once)
 
@@ -188,11 +195,15 @@ class Watched:
 
 
 class Bets:
-    """Bets of a ledger, whose rows `read` gives group by group in order of ids."""
+    """Bets of a ledger, whose rows `read` gives group by group in order of ids.
 
-    def __init__(self, read: Callable[[int], pa.Table], groups: int, *, held: bool) -> None:
+    With `held` all are kept for the second reading, else the groups of the first `may_keep` rows.
+    """
+
+    def __init__(self, read: Callable[[int], pa.Table], groups: int, *, held: bool, may_keep: int = 0) -> None:
         self.read, self.groups, self.held = read, groups, held
-        self.kept: list[list[Piece]] | None = [[] for _ in range(groups)] if held else None
+        self.kept: dict[int, list[Piece]] = {}
+        self.may_keep = may_keep
 
     def learn(self, names: list[str], ids: Any, hashes: Columns, seen: Callable[[Any], None], watched: Watched) -> None:
         """The first reading: what every row is, hashed; how many orders each market has; and the rows that are none.
@@ -237,8 +248,9 @@ class Bets:
                         low, high = (least, most) if high < low else (min(low, least), max(high, most))
                         self.last_order = max(self.last_order, int(at.max()))
                     seen(piece.at)
-                    if self.kept is not None:
-                        self.kept[group].append(piece)
+                    if self.held or table.num_rows <= self.may_keep:
+                        self.kept.setdefault(group, []).append(piece if self.held else piece.alone())
+                self.may_keep -= table.num_rows if group in self.kept else 0
                 self.spread.append((low, high))
                 watched.read(group + 1, self.groups)
             for hashed in waiting:
@@ -280,6 +292,12 @@ class Bets:
         """Orders of one of `lots`."""
         return self.lot(*lot)
 
+    def _read_or_kept(self, group: int) -> pa.Table | list[Piece]:
+        return self.kept[group] if group in self.kept else self.read(group)
+
+    def _pieces(self, group: pa.Table | list[Piece]) -> Iterable[Piece]:
+        return group if isinstance(group, list) else pieces(group, self.names)
+
     def lot(self, first: int, last: int) -> Orders:
         """Orders of the markets with these numbers: those somebody knows, or those nobody knows."""
         n = len(self.ids)
@@ -291,15 +309,14 @@ class Bets:
         out = [np.empty(rows, kind) for kind in (np.int64, np.int32, np.int64, np.int8, np.int64)]
         free, odd = start[:-1].copy(), dict[int, str]()
         groups = [group for group, (least, most) in enumerate(self.spread) if low <= most and least <= high]
-        for group in groups if self.kept is not None else read_ahead(self.read, groups):
-            for piece in self.kept[group] if self.kept is not None else pieces(group, self.names):
-                number, _ = numbered_markets(piece.market, self.ids)
-                if not known:
-                    number = np.where(number >= n, n + np.searchsorted(np.array(self.strange, np.int64), piece.market), 0)
-                user = self.shift[piece.user] if self.names.strangers else piece.user
-                where = np.full(len(number), -1, np.int64)
-                put(number, first, last, piece.live, free, where, (piece.id, user, piece.amount, piece.side, piece.at), tuple(out))
-                odd |= {int(where[i]): w for i, w in piece.odd.items() if where[i] >= 0}
+        for piece in chain.from_iterable(map(self._pieces, read_ahead(self._read_or_kept, groups))):
+            number, _ = numbered_markets(piece.market, self.ids)
+            if not known:
+                number = np.where(number >= n, n + np.searchsorted(np.array(self.strange, np.int64), piece.market), 0)
+            user = self.shift[piece.user] if self.names.strangers else piece.user
+            where = np.full(len(number), -1, np.int64)
+            put(number, first, last, piece.live, free, where, (piece.id, user, piece.amount, piece.side, piece.at), tuple(out))
+            odd |= {int(where[i]): w for i, w in piece.odd.items() if where[i] >= 0}
         _in_time(start, out, odd)
         ids, user, amount, yes, at = out
         return Orders(ids, user, np.repeat(np.arange(first, last), sizes), amount, yes, at, odd)

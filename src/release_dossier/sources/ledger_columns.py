@@ -30,6 +30,8 @@ LARGE = ("users", "markets", "bets")
 
 ROWS_AT_ONCE = 16_000_000  # bets held at once: about 300 bytes each while they are judged, and the next ones are read
 BYTES_A_ROW = 360
+BYTES_A_ROW_KEPT = 40
+REST_BYTES = 2 * 1024**3  # what reading and judging take beside those
 SMALL = 100_000  # bets that one thread puts in order as fast as two
 Have = Callable[[str], list[str] | None]  # the columns of a table, None where there is no such table
 Fetch = Callable[[str, list[str]], pa.Table]
@@ -54,8 +56,16 @@ def rows_within(memory_bytes: int) -> int:
     return max(100_000, memory_bytes // 2 // BYTES_A_ROW)
 
 
-def from_folder(folder: Path, rows_at_once: int = ROWS_AT_ONCE, duckdb_memory_bytes: int = 0, step: Step | None = None) -> Big | None:
-    """A folder of Parquet as columns; None where it is not plain. More bets than `rows_at_once` are read market by market, twice.
+def kept_within(memory_bytes: int) -> int:
+    """How many bets may stay in memory between the two readings of those that are too many: of what is left beyond the rest, most."""
+    return max(0, memory_bytes - REST_BYTES) * 3 // 4 // BYTES_A_ROW_KEPT
+
+
+def from_folder(
+    folder: Path, rows_at_once: int = ROWS_AT_ONCE, duckdb_memory_bytes: int = 0, step: Step | None = None, may_keep: int = 0
+) -> Big | None:
+    """A folder of Parquet as columns; None where it is not plain. More bets than `rows_at_once` are read market by market, twice,
+    but for the first `may_keep`.
 
     Raises:
         Refused: as `assemble` for its small tables.
@@ -79,7 +89,7 @@ def from_folder(folder: Path, rows_at_once: int = ROWS_AT_ONCE, duckdb_memory_by
         return [{"rowid": i, **row} for i, row in enumerate(found.to_pylist(), 1)]
 
     def stream(names: list[str]) -> RowGroups | None:
-        groups = RowGroups(folder / "bets.parquet", names, rows_at_once)
+        groups = RowGroups(folder / "bets.parquet", names, rows_at_once, may_keep)
         return None if groups.held and duckdb_memory_bytes else groups
 
     try:
@@ -233,7 +243,7 @@ class Read(NamedTuple):
         if bets.held:
             with ThreadPoolExecutor(2) as pool:
                 parts = partial(iter, list(pool.map(bets.of_lot, lots)))
-            bets.kept = None
+            bets.kept = {}
         return Big(
             small=small, users=msgspec.structs.replace(self.users, names=[*self.names, *self.extra]), markets=self.markets,
             strange=bets.strange, rest=rest, live=bets.live, parts=parts, moments=spans(small.applied, self.moments),
@@ -249,8 +259,10 @@ def _columns(large: dict[str, pa.Table], groups: RowGroups | None, applied: Sequ
     markets = _markets(large["markets"], hashes[1], pa.array(names, pa.string()), names, extra)
     made = [markets.created_at, markets.resolved_at]
 
+    may_keep = groups.may_keep if groups is not None else 0
+
     def learnt(read: Callable[[int], pa.Table], count: int, held: bool) -> Read:
-        bets, its, at = Bets(read, count, held=held), Columns(), list(made)
+        bets, its, at = Bets(read, count, held=held, may_keep=may_keep), Columns(), list(made)
         bets.learn(names, markets.id, its, lambda x: at.append(np.array(spans(applied, [x]), np.int64)), watched)
         return Read(users, names, markets, extra, bets, (*hashes, its), at)
 

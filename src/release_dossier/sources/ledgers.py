@@ -113,7 +113,10 @@ def in_columns(
     else:
         file, most = Path(source), columns.rows_within(memory_bytes)
         by_duckdb = memory_bytes if engine == "duckdb" else 0
-        found = columns.from_folder(file, most, by_duckdb, reading) if file.is_dir() else columns.from_sqlite(file, reading)
+        if file.is_dir():
+            found = columns.from_folder(file, most, by_duckdb, reading, columns.kept_within(memory_bytes))
+        else:
+            found = columns.from_sqlite(file, reading)
         if found is None:
             return None
         big = found

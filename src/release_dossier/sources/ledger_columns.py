@@ -86,7 +86,7 @@ def from_folder(
         if names is None:
             return None
         found = pq.read_table(folder / f"{table}.parquet", columns=wanted(folder.name, table, must, may, names))
-        return [{"rowid": i, **row} for i, row in enumerate(found.to_pylist(), 1)]
+        return ledger_files.parquet_rows(found)
 
     def stream(names: list[str]) -> RowGroups | None:
         groups = RowGroups(folder / "bets.parquet", names, rows_at_once, may_keep)

@@ -6,13 +6,16 @@ import shlex
 import sqlite3
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from release_dossier.errors import Refused
 from release_dossier.ledger import columns as c
 from release_dossier.ledger.account import Step
 from release_dossier.limits import LEDGER_FILE_BYTES_MAX
-from release_dossier.sources.ledger_rows import TABLES, Reader, Table, assemble, wanted
+from release_dossier.sources.ledger_rows import TABLES, Micros, Reader, Table, assemble, wanted
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 def from_folder(folder: Path) -> c.Ledger:
@@ -133,12 +136,25 @@ def _parquet(folder: Path) -> Reader:
             return None
         try:
             columns = wanted(folder.name, table, must, may, pyarrow.parquet.read_schema(file).names)
-            rows: list[dict[str, Any]] = pyarrow.parquet.read_table(file, columns=columns).to_pylist()
+            return parquet_rows(pyarrow.parquet.read_table(file, columns=columns))
         except (pyarrow.ArrowException, OSError) as e:
             raise Refused("ledger.unreadable", at=file.name, found=str(e).splitlines()[0], expected="a whole Parquet file") from e
-        return [{"rowid": i, **row} for i, row in enumerate(rows, 1)]
 
     return read
+
+
+def parquet_rows(table: pa.Table) -> list[dict[str, Any]]:
+    """Rows of a Parquet file, numbered from 1; moments in microseconds, where they are no finer."""
+    import pyarrow as pa
+
+    def values(column: pa.ChunkedArray) -> list[Any]:
+        if not pa.types.is_timestamp(column.type) or column.type.unit == "ns":
+            return list(column.to_pylist())
+        micros = column.cast(pa.timestamp("us", tz=column.type.tz)).cast(pa.int64())
+        return [None if x is None else Micros(x) for x in micros.to_pylist()]
+
+    names = ("rowid", *table.column_names)
+    return [dict(zip(names, row, strict=True)) for row in zip(range(1, len(table) + 1), *map(values, table.columns), strict=True)]
 
 
 def orders_at_least(source: Path, least: int) -> bool:

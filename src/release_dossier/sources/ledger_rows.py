@@ -226,6 +226,8 @@ def _time(value: Any, at: str) -> int | None:
     """Microseconds since 1970 UTC, from microseconds, text or a datetime; text without an offset is UTC. The year 1 is no time."""
     if value is None or value == "":
         return None
+    if type(value) is Micros and YEAR_2 <= value < YEAR_10000:
+        return int(value)
     if hasattr(value, "isoformat"):
         value = value.isoformat()
     if isinstance(value, str) and value.startswith(("0000-", "0001-")):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pickle
 import random
+import time
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from release_dossier.digest import canonical
@@ -22,6 +24,8 @@ from release_dossier.ledger.judged import Judged, by_rows
 from release_dossier.ledger.mutants import MUTANTS, Made, mutate
 from release_dossier.ledger.rulesets import NAMED, Era, Eras, always
 from release_dossier.ledger.verify import statement_of_account
+from release_dossier.sources import ledger_columns
+from release_dossier.sources.ledger_bets import Names
 from release_dossier.sources.ledger_columns import from_folder, from_sqlite
 from release_dossier.sources.ledger_writer import bets_table, tables, writing
 from release_dossier.sources.ledgers import read_ledger, rules_for, verify_ledger
@@ -263,3 +267,53 @@ def odd_rows(table: Any, rng: random.Random) -> Any:
         row = rng.choice(rows)
         row |= rng.choice([{"outcome": "MAYBE"}, {"username": "nobody"}, {"username": None}, {"market_id": 999}, {"market_id": None}])
     return pa.Table.from_pylist(rows, table.schema)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_names_are_found_as_a_dictionary_finds_them(seed: int) -> None:
+    """Empty ones, ones that begin like others, other scripts; those nobody has in order of appearance, whatever pieces they come in."""
+    rng = random.Random(seed)
+    every = list(
+        {"".join(rng.choice(["a", "b", "é", "名", "\U0001f600"]) for _ in range(rng.randint(1, 6))) for _ in range(300)} | {"x" * 400}
+    )
+    rng.shuffle(every)
+    names, strangers = every[: len(every) // 2], every[len(every) // 2 :]
+    asked = [rng.choice([None, "", *names, *strangers]) for _ in range(500)]
+    known, place = Names(names), {w: i for i, w in enumerate(names)}
+    for begin in range(0, 500, 90):
+        piece = asked[begin : begin + 90]
+        for word in piece:
+            if word is not None and word not in place:
+                place[word] = len(place)
+        column = pa.array(["unused", *piece], pa.string()).dictionary_encode()[1:]
+        assert known.of(column).tolist() == [-1 if w is None else place[w] for w in piece]
+    assert [*names, *known.strangers] == sorted(place, key=lambda w: place[w])
+
+
+def test_reading_says_how_far_it_is_and_stops_when_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Group by group; when the small tables are refused nobody waits for the rest of the large one."""
+    world, cohorts = generate(Spec(seed=2, bets=300, markets=20, users=15, sales=10, rules=NAMED["v3.8.1"][0]))
+    bets = bets_table(world, Bets.joined(list(cohorts)))
+    with writing(str(tmp_path / "l")) as put:
+        for at in range(0, len(bets), 20):
+            put("bets", bets.slice(at, 20))
+        for name, table in tables(world):
+            put(name, table)
+    seen: list[tuple[int, int]] = []
+    assert from_folder(tmp_path / "l", 50, step=lambda done, of: seen.append((done, of))) is not None
+    groups = -(-len(bets) // 20)
+    assert seen == [(i, groups) for i in range(1, groups + 1)]
+
+    def broken(*_: object, **__: object) -> None:
+        raise Refused("ledger.column-type", at="x", found="y", expected="z")
+
+    monkeypatch.setattr(ledger_columns, "assemble", broken)
+    waited: list[int] = []
+
+    def slowly(done: int, _: int) -> None:
+        waited.append(done)
+        time.sleep(0.2)
+
+    with pytest.raises(Refused, match=r"ledger\.column-type"):
+        from_folder(tmp_path / "l", 50, step=slowly)
+    assert len(waited) <= 2 < groups

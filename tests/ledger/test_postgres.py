@@ -18,7 +18,7 @@ import pytest
 from release_dossier.digest import canonical
 from release_dossier.errors import DossierError, Refused, Unavailable
 from release_dossier.ledger.verify import Verified
-from release_dossier.sources import ledger_postgres
+from release_dossier.sources import ledger_postgres, ledger_postgres_copy
 from release_dossier.sources.ledger_postgres import place, snapshot
 from release_dossier.sources.ledgers import read_ledger, verify_ledger
 from tests.ledger.servers import Server, load, rows
@@ -230,6 +230,30 @@ def test_a_server_that_dies_midway(tmp_path: Path, clean: Path, monkeypatch: pyt
         e = refused(lambda: read_ledger(address), Unavailable)
         assert e.code == "ledger.server-lost"
     folder.rmdir()
+
+
+def test_rows_that_stop_coming(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Columns on their way when the server ends the connection, or the limit passes: the same words as between two tables."""
+    import psycopg
+
+    monkeypatch.setattr(ledger_postgres_copy, "PIECE_BYTES", 10_000)
+    with psycopg.connect(address, autocommit=True) as other:
+        other.execute("CREATE TABLE many AS SELECT g::bigint AS id FROM generate_series(1, 300000) g")
+        other.execute("CREATE VIEW late AS SELECT g AS id FROM generate_series(1, 9999) g WHERE g < 5000 OR pg_sleep(9) IS NOT NULL")
+
+        def read(table: str, more: Callable[[int], None]) -> int:
+            with snapshot(address, 1) as (db, _):
+                pids.append(db.info.backend_pid)
+                return len(ledger_postgres_copy.copied(db, "public", table, {"id": ledger_postgres.WHOLE}, (), more))
+
+        pids: list[int] = []
+        seen: list[int] = []
+        assert read("many", seen.append) == sum(seen) == 300_000
+        assert len(seen) > 100
+        end = "SELECT pg_terminate_backend(%s)"
+        e = refused(lambda: read("many", lambda _: other.execute(end, (pids[-1],)) and None), Unavailable)
+        assert e.code == "ledger.server-lost"
+        assert refused(lambda: read("late", lambda _: None), Unavailable).code == "ledger.statement-timeout"
 
 
 def test_a_statement_that_takes_too_long(address: str) -> None:

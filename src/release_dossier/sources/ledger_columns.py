@@ -133,7 +133,7 @@ def from_sqlite(file: Path, step: Step | None = None) -> Big | None:
         db.close()
 
 
-def from_server(address: str, statement_seconds: int, least: int) -> tuple[Big | c.Ledger, dict[str, str]]:
+def from_server(address: str, statement_seconds: int, least: int, step: Step | None = None) -> tuple[Big | c.Ledger, dict[str, str]]:
     """A running PostgreSQL as of one moment, and which moment that was: as columns, or as rows with fewer than `least` bets or odd ones.
 
     Raises:
@@ -143,6 +143,14 @@ def from_server(address: str, statement_seconds: int, least: int) -> tuple[Big |
     with ledger_postgres.snapshot(address, statement_seconds) as (connection, facts):
         tables = ledger_postgres.tables_of(connection, at)
         kinds = {t: ledger_postgres.kinds(connection, tables[t][0]) for t in LARGE if t in tables}
+        done, total = 0, ledger_postgres.rows_about(connection, tables) if step is not None else 0
+
+        def more(rows: int) -> None:
+            nonlocal done
+            done += rows
+            if step is not None:
+                step(done, max(total, done))
+
         rows = ledger_postgres.rows_of(connection, tables, at)
 
         def fetch(table: str, names: list[str]) -> pa.Table:
@@ -150,14 +158,14 @@ def from_server(address: str, statement_seconds: int, least: int) -> tuple[Big |
 
             if any(n not in kinds[table] for n in names):
                 raise NotPlain
-            return ledger_postgres_copy.copied(connection, tables[table][1], table, {n: kinds[table][n] for n in names}, WORDS)
+            return ledger_postgres_copy.copied(connection, tables[table][1], table, {n: kinds[table][n] for n in names}, WORDS, more)
 
         try:
             if "bets" in tables and ledger_postgres.at_least(connection, tables["bets"][1], "bets", least):
                 return big_from(lambda t: list(kinds[t]) if t in kinds else None, fetch, rows, at), facts
         except (NotPlain, pa.ArrowException, UnicodeError):
             pass
-        return assemble(rows, at), facts
+        return assemble(ledger_postgres.rows_of(connection, tables, at, step), at), facts
 
 
 SQLITE_ROWS = 100_000  # rows a round of reading brings

@@ -139,6 +139,13 @@ def tables_of(connection: psycopg.Connection[Any], at: str) -> dict[str, tuple[i
     return {name: (oid, schema) for name, oid, schema, _, _ in found}
 
 
+def rows_about(connection: psycopg.Connection[Any], tables: dict[str, tuple[int, str]]) -> int:
+    """About how many rows they have, as the server's own statistics say."""
+    about = "SELECT coalesce(sum(greatest(reltuples, 0)), 0)::bigint FROM pg_class WHERE oid = ANY(%s)"
+    ((total,),) = connection.execute(about, ([oid for oid, _ in tables.values()],)).fetchall()
+    return int(total)
+
+
 def rows_of(connection: psycopg.Connection[Any], tables: dict[str, tuple[int, str]], at: str, step: Step | None = None) -> Reader:
     """A reader of their rows; `step` is told how many of about how many are read."""
     import psycopg
@@ -156,10 +163,7 @@ def rows_of(connection: psycopg.Connection[Any], tables: dict[str, tuple[int, st
 
     for kind in ("timestamptz", "timestamp"):
         connection.adapters.register_loader(kind, Moment)
-    about = "SELECT coalesce(sum(greatest(reltuples, 0)), 0)::bigint FROM pg_class WHERE oid = ANY(%s)"
-    done, total = 0, 0
-    if step is not None:
-        ((total,),) = connection.execute(about, ([oid for oid, _ in tables.values()],)).fetchall()
+    done, total = 0, rows_about(connection, tables) if step is not None else 0
     rows_a_round = _FETCHED_ROWS if psycopg.capabilities.has_stream_chunked() else 1
 
     def read(table: str, must: tuple[str, ...], may: tuple[str, ...]) -> Table:

@@ -1,13 +1,12 @@
 """Tables of PostgreSQL as columns: COPY in its binary form over the connection that holds the snapshot, taken apart by compiled code.
 
-Rows are gathered to pieces of a few megabytes and taken apart on another thread while the next ones arrive, so reading costs little more
-than the rows take to come.
+Rows are asked of libpq one by one, gathered to pieces of a few megabytes and taken apart by compiled code.
 """
 
 from __future__ import annotations
 
 import selectors
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,15 +27,22 @@ NAMES = frozenset(["username"])  # too many distinct ones for each piece to have
 CAST = {WHOLE: "int8", MOMENT: "timestamptz", TRUTH: "bool", TEXT: "text"}
 
 
-def copied(connection: psycopg.Connection[Any], schema: str, table: str, columns: Mapping[str, int], words: Collection[str]) -> pa.Table:
-    """Columns of a table."""
+def copied(
+    connection: psycopg.Connection[Any], schema: str, table: str, columns: Mapping[str, int], words: Collection[str],
+    more: Callable[[int], None] = lambda rows: None,
+) -> pa.Table:  # fmt: skip
+    """Columns of a table; `more` is told how many rows have come since it was last told."""
     from psycopg import sql
 
     listed = sql.SQL(", ").join(sql.SQL("{}::" + CAST[kind]).format(sql.Identifier(name)) for name, kind in columns.items())
     statement = sql.SQL("COPY (SELECT {} FROM {}) TO STDOUT (FORMAT binary)").format(listed, sql.Identifier(schema, table))
     parser = Parser(columns, words)
     with connection.cursor() as cursor, cursor.copy(statement):
-        return pa.concat_tables([parser.part(piece) for piece in _pieces(connection.pgconn)])
+        parts = []
+        for piece in _pieces(connection.pgconn):
+            parts.append(parser.part(piece))
+            more(len(parts[-1]))
+    return pa.concat_tables(parts)
 
 
 def _pieces(server: PGconn) -> Iterator[bytes]:

@@ -107,7 +107,7 @@ def in_columns(
 
     facts = None
     if server:
-        big, facts = columns.from_server(str(source), statement_seconds, least)
+        big, facts = columns.from_server(str(source), statement_seconds, least, reading)
         if isinstance(big, c.Ledger):
             return big, facts, None
     else:

@@ -77,6 +77,14 @@ def words(column: Column) -> Any:
     return column
 
 
+def encoded(table: pa.Table) -> pa.Table:
+    """A table whose columns of words have dictionaries."""
+    for i, name in enumerate(table.column_names):
+        if name in WORDS:
+            table = table.set_column(i, name, words(table[name]))
+    return table
+
+
 def text(column: pa.ChunkedArray) -> tuple[Any, list[str | None]]:
     """A column of words as places in a list of distinct ones; -1 for NULL."""
     column = words(column)

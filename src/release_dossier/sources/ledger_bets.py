@@ -24,7 +24,7 @@ from release_dossier.ledger.fast.big import NONE, SAFE, Orders
 from release_dossier.ledger.fast.names import NOBODY, filled, found
 from release_dossier.ledger.fast.order import count, late, put
 from release_dossier.ledger.identity import OTHER_SIDE, Columns
-from release_dossier.sources.ledger_arrow import WORDS, NotPlain, gone, moments, places, text_bytes, whole, words
+from release_dossier.sources.ledger_arrow import WORDS, NotPlain, encoded, gone, moments, places, text_bytes, whole
 
 PIECE_ROWS = 65_536
 HASHES_WAITING = 8  # pieces that may wait to be hashed
@@ -129,10 +129,7 @@ class RowGroups:
 
 def pieces(table: pa.Table, names: Names) -> Iterator[Piece]:
     """A table in order of ids, taken apart."""
-    for i, name in enumerate(table.column_names):
-        if name in WORDS:
-            table = table.set_column(i, name, words(table[name]))
-    for batch in table.to_batches(PIECE_ROWS):
+    for batch in encoded(table).to_batches(PIECE_ROWS):
         amount = whole(batch.column("amount"))
         if len(amount) and (amount.max() >= SAFE or amount.min() <= -SAFE):
             raise NotPlain

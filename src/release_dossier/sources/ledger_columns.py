@@ -21,7 +21,7 @@ from release_dossier.ledger.account import Step
 from release_dossier.ledger.fast.big import NONE, SAFE, Big, Markets, Users, spans
 from release_dossier.ledger.identity import Columns, identity
 from release_dossier.sources import ledger_files, ledger_postgres
-from release_dossier.sources.ledger_arrow import WORDS, NotPlain, gone, moments, text, truth, whole
+from release_dossier.sources.ledger_arrow import WORDS, NotPlain, encoded, gone, moments, text, truth, whole
 from release_dossier.sources.ledger_bets import Bets, OutOfOrder, RowGroups, Watched, read_ahead
 from release_dossier.sources.ledger_rows import TABLES, Reader, Table, assemble, migrations, wanted
 
@@ -211,10 +211,10 @@ def big_from(
         groups = stream(columns) if table == "bets" else None
         large[table] = fetch(table, columns) if groups is None else groups.first()
 
+    firsts = {name: [{"rowid": 1, **row} for row in table.slice(0, 1).to_pylist()] for name, table in large.items()}
+
     def read(table: str, must: tuple[str, ...], may: tuple[str, ...]) -> Table:
-        if table in large:
-            return [{"rowid": 1, **row} for row in large[table].slice(0, 1).to_pylist()]
-        return rows(table, must, may)
+        return firsts[table] if table in firsts else rows(table, must, may)
 
     stop = Event()
     made_by = migrations(rows).items()
@@ -275,13 +275,13 @@ def _columns(large: dict[str, pa.Table], groups: RowGroups | None, applied: Sequ
         return Read(users, names, markets, extra, bets, (*hashes, its), at)
 
     if groups is None:
-        return learnt(lambda _: _sorted(large["bets"]), 1, True)
+        return learnt(lambda _: _sorted(encoded(large.pop("bets"))), 1, True)
     try:
         return learnt(groups, groups.count, groups.held)
     except OutOfOrder:
         if not groups.held:
             raise
-        return learnt(lambda _: _sorted(groups.whole()), 1, True)
+        return learnt(lambda _: _sorted(encoded(groups.whole())), 1, True)
 
 
 def _sorted(table: pa.Table) -> pa.Table:

@@ -35,9 +35,12 @@ docs: dev ## the pages made from code
 demo: install ## a real release of SocialPredict through the whole process
 	@$(RUN)/dossier demo
 
-.PHONY: ledger-fuzz ledger-mutants
+.PHONY: ledger-fuzz ledger-engines ledger-mutants
 ledger-fuzz: dev ## 2,000 correct ledgers under every ruleset, by rows and by columns, none to be accused; COUNT=n: so many
 	@$(RUN)/python tools/ledger_fuzz.py fuzz $(or $(COUNT),2000)
+
+ledger-engines: dev ## 1,000 ledgers, right and wrong, by every engine installed: the same bytes; COUNT=n: so many
+	@$(RUN)/python tools/ledger_fuzz.py engines $(or $(COUNT),1000)
 
 ledger-mutants: dev ## every way a ledger can be wrong and the check that finds it, into docs/ledger-mutants.md
 	@$(RUN)/python tools/ledger_fuzz.py mutants

@@ -1,10 +1,15 @@
 """`make ledger-fuzz`: correct ledgers by seed under every ruleset, none of which may be accused, by any engine.
+`make ledger-engines`: ledgers by seed, right and wrong, judged by every engine from every kind of file: the same bytes.
 `make ledger-mutants`: every mutation, the check that finds it, its first example and what it needs, into docs/ledger-mutants.md."""
 
 from __future__ import annotations
 
+import random
+import shutil
 import sys
+import tempfile
 import time
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import msgspec
@@ -12,6 +17,7 @@ import msgspec
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "ledger-mutants.md"
 
+from release_dossier.digest import canonical  # noqa: E402
 from release_dossier.errors import Refused  # noqa: E402
 from release_dossier.ledger.checks import Check  # noqa: E402
 from release_dossier.ledger.fast.big import from_ledger  # noqa: E402
@@ -20,6 +26,9 @@ from release_dossier.ledger.generate import Bets, Spec, as_ledger, generate, req
 from release_dossier.ledger.judged import by_rows  # noqa: E402
 from release_dossier.ledger.mutants import MUTANTS, Made, mutate  # noqa: E402
 from release_dossier.ledger.rulesets import NAMED, always  # noqa: E402
+from release_dossier.sources import ledger_spark  # noqa: E402
+from release_dossier.sources.ledger_writer import bets_table, tables, writing  # noqa: E402
+from release_dossier.sources.ledgers import verify_ledger  # noqa: E402
 
 
 def made(seed: int, rules: str, bets: int, markets: int, users: int) -> Made:
@@ -56,6 +65,42 @@ def fuzz(count: int) -> int:
         print(
             f"{rules:8} {count} correct ledgers, {orders:,} bets, {sales:,} sales: {alarms} false alarms ({time.monotonic() - began:.0f} s)"
         )
+    return wrong
+
+
+def engines(count: int) -> int:
+    """Every other ledger is mutated; says how many were judged by which engines, and how many objects differed from the reference's."""
+    names = ["numba", "duckdb", *(["spark"] if ledger_spark.AVAILABLE else [])]
+    began, wrong, failed = time.monotonic(), 0, 0
+    with ledger_spark.session(2) if "spark" in names else nullcontext(), tempfile.TemporaryDirectory() as scratch:
+        for seed in range(count):
+            rng = random.Random(seed)
+            rules = rng.choice(list(NAMED))
+            m = made(seed, rules, 20 + seed * 37 % 280, 3 + seed % 14, 8 + seed % 25)
+            if seed % 2:
+                with suppress(Refused):  # no place for it in this world: judged as it is
+                    mutate(rng.choice(list(MUTANTS)), m)
+            place = Path(scratch) / str(seed)
+            files = [place / "parquet", place / "ledger.sqlite"]
+            for file in files:
+                file.parent.mkdir(exist_ok=True)
+                with writing(str(file)) as put:
+                    put("bets", bets_table(m.world, m.bets))
+                    for name, rows in tables(m.world):
+                        put(name, rows)
+            objects = [verify_ledger(files[0], ruleset=rules, engine="python").as_json()]
+            failed += objects[0]["verdict"] == "fail"
+            objects += [verify_ledger(files[0], ruleset=rules, engine=name, threads=2).as_json() for name in names]
+            objects += [verify_ledger(files[1], ruleset=rules, engine=name).as_json() for name in ("python", "numba")]
+            different = [x["engine"] for x in objects[1:] if canonical(x | {"engine": ""}) != canonical(objects[0] | {"engine": ""})]
+            if different:
+                wrong += 1
+                print(f"  seed {seed} under {rules}: {', '.join(different)} differ from the reference")
+            shutil.rmtree(place)
+    print(
+        f"{count} ledgers, {failed} of them wrong, from Parquet by python, {', '.join(names)}, from SQLite by python, numba: "
+        f"{wrong} differ ({time.monotonic() - began:.0f} s)"
+    )
     return wrong
 
 
@@ -103,4 +148,4 @@ def _caught(name: str, rules: str) -> tuple[Check, bool] | None:
 
 if __name__ == "__main__":
     what = sys.argv[1]
-    sys.exit(bool(fuzz(int(sys.argv[2])) if what == "fuzz" else mutants()))
+    sys.exit(bool(mutants() if what == "mutants" else {"fuzz": fuzz, "engines": engines}[what](int(sys.argv[2]))))

@@ -28,7 +28,8 @@ LOTS_A_CORE = 4  # tasks for each core, so that one with large markets does not 
 
 @contextmanager
 def session(threads: int) -> Iterator[Any]:
-    """A Spark session where `spark-defaults.conf` says, else on so many local cores; stopped afterwards.
+    """A Spark session where `spark-defaults.conf` says, else on so many local cores; stopped afterwards. One that runs already is used
+    as it is, and left running.
 
     Raises:
         Refused: `ledger.no-spark`.
@@ -38,6 +39,10 @@ def session(threads: int) -> Iterator[Any]:
     from pyspark.errors import PySparkException
     from pyspark.sql import SparkSession
 
+    running = SparkSession.getActiveSession()
+    if running is not None:
+        yield running
+        return
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     builder = (
         SparkSession.builder.appName("dossier ledger")

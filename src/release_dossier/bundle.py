@@ -16,7 +16,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from binascii import a2b_base64
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from io import BytesIO
@@ -25,13 +24,14 @@ from typing import IO, TypeVar
 
 import msgspec
 
-from release_dossier.digest import canonical, is_canonical, parse_json, sha256
+from release_dossier.digest import canonical, is_canonical, parse_canonical, sha256
 from release_dossier.errors import Corrupt, DossierError, Refused
 from release_dossier.limits import ARTIFACT_BYTES_MAX, BUNDLE_BYTES_MAX, BUNDLE_DOCUMENTS_BYTES_MAX, BUNDLE_FILES_MAX
 from release_dossier.trust.document import Trust, parse_chain
 from release_dossier.trust.dsse import PAYLOAD_TYPE, Envelope, pae, parse_envelope, seal, valid_keys
 from release_dossier.trust.keys import Signer, parse_public
-from release_dossier.trust.log import Entry, Tree, checkpoint_signers, leaf_of, leaves_of, parse_checkpoint, parse_entry, verify_inclusion
+from release_dossier.trust.log import Entry, Tree, checkpoint_signers, leaf_of, leaves_of, parse_checkpoint, parse_entry
+from release_dossier.trust.merkle import Inclusions
 from release_dossier.trust.statement import PREDICATE_BASE, Statement, Subject, parse_intoto, parse_statement, state
 
 MANIFEST, SUMS, HOW_TO = "bundle.json", "SHA256SUMS", "HOW-TO-CHECK.md"
@@ -576,24 +576,27 @@ def _log_faults(
     places: dict[str, Entry] = {}
     try:
         checkpoint = parse_checkpoint(files.get(CHECKPOINT, b""), CHECKPOINT)
-        proofs = msgspec.convert(parse_json(files.get(PROOFS, b""), PROOFS), _Proofs)
+        value, written_so = parse_canonical(files.get(PROOFS, b""), PROOFS)
+        proofs = msgspec.convert(value, _Proofs)
         if not checkpoint_signers(checkpoint, public.values()):
             faults.append(f"{CHECKPOINT}: no signature of a known machine verifies")
     except DossierError as e:
         return places, [str(e)]
     except (msgspec.DecodeError, ValueError) as e:
         return places, [f"{PROOFS}: {e}"]
-    if not is_canonical(msgspec.to_builtins(proofs), files[PROOFS]):
+    if not written_so or msgspec.to_builtins(proofs) != value:
         faults.append(f"{PROOFS}: not canonical JSON")
     if proofs.size != checkpoint.size:
         faults.append(f"{PROOFS}: for {proofs.size} entries, the checkpoint has {checkpoint.size}")
+    tree = Inclusions(checkpoint.size, checkpoint.root)
     for p in proofs.entries:
         try:
-            entry, path = parse_entry(p.line.encode(), f"{PROOFS} entry {p.n}"), [a2b_base64(x, strict_mode=True) for x in p.proof]
+            entry = parse_entry(p.line.encode(), f"{PROOFS} entry {p.n}")
+            included = entry.n == p.n and tree.shown(leaf_of(entry.line()), p.n, p.proof)
         except (DossierError, ValueError) as e:
             faults.append(f"{PROOFS} entry {p.n}: {e}")
             continue
-        if entry.n != p.n or not verify_inclusion(leaf_of(entry.line()), p.n, checkpoint.size, path, checkpoint.root):
+        if not included:
             faults.append(f"{PROOFS}: entry {p.n} is not in the log")
         places[entry.digest] = entry
     for name in sorted(statements):

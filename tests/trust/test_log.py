@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from base64 import b64encode
 from contextlib import suppress
 from typing import Any
 
@@ -35,6 +36,7 @@ from release_dossier.trust.log import (
     verify_consistency,
     verify_inclusion,
 )
+from release_dossier.trust.merkle import Inclusions
 
 PROJECT = "sha256:" + "ab" * 32
 
@@ -226,3 +228,28 @@ def test_a_checkpoint_kept_elsewhere_finds_a_rollback(town: Any) -> None:
     anew = json.loads(rows[1].line()) | {"key": "other"}
     assert not held((rows[0], msgspec.convert(anew, Entry), *rows[2:]), kept)
     assert held((), make_checkpoint(PROJECT, 0, EMPTY_ROOT, town.signers["runner"]))
+
+
+@given(st.data())
+def test_proofs_held_against_each_other_show_what_each_shows_alone(data: st.DataObject) -> None:
+    """In any order, some of them changed in any place: never a leaf that alone would not be shown, and none less."""
+    size = data.draw(st.integers(1, 70))
+    leaves = [leaf_hash(str(i).encode()) for i in range(size)]
+    tree = Tree(leaves)
+    root, known = tree_root(leaves), Inclusions(size, tree_root(leaves))
+    for index in data.draw(st.lists(st.integers(0, size), max_size=40)):
+        proof = [bytes(p) for p in tree.inclusion(min(index, size - 1))]
+        leaf = leaves[min(index, size - 1)]
+        match data.draw(st.sampled_from(["as it is", "another hash", "one less", "one more", "another leaf", "another place"])):
+            case "another hash" if proof:
+                proof[data.draw(st.integers(0, len(proof) - 1))] = data.draw(st.sampled_from(leaves))
+            case "one less":
+                proof = proof[:-1]
+            case "one more":
+                proof.insert(data.draw(st.integers(0, len(proof))), data.draw(st.sampled_from([*proof, root, b"short"])))
+            case "another leaf":
+                leaf = data.draw(st.sampled_from(leaves))
+            case "another place":
+                index = data.draw(st.integers(-1, size + 1))
+        alone = verify_inclusion(leaf, index, size, proof, root)
+        assert known.shown(leaf, index, [b64encode(p).decode() for p in proof]) == alone

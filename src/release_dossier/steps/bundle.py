@@ -25,7 +25,7 @@ import msgspec
 
 from release_dossier import bundle
 from release_dossier.approval import Signed
-from release_dossier.aside import spread
+from release_dossier.aside import spread, uncollected
 from release_dossier.attest import test_result, verification_summary
 from release_dossier.dossier import Dossier
 from release_dossier.errors import Corrupt, DossierError, Refused, Unavailable, counted
@@ -171,6 +171,11 @@ def verify(raw_path: Path, trust_chain: bytes | None, *, integrity_only: bool, n
     Raises:
         Corrupt: `verify.no-trust`. Refused or Corrupt: what reading the file found.
     """
+    with uncollected():
+        return _verified(raw_path, trust_chain, integrity_only, now)
+
+
+def _verified(raw_path: Path, trust_chain: bytes | None, integrity_only: bool, now: datetime) -> Verified:
     opened = bundle.open_bundle(raw_path)
     if trust_chain is None and not integrity_only:
         raise Corrupt(

@@ -6,6 +6,7 @@ Hashes are 32 bytes; leaves are hashed with 0x00 in front and nodes with 0x01, s
 from __future__ import annotations
 
 import hashlib
+from binascii import a2b_base64
 from collections.abc import Callable, Iterable, Sequence
 
 
@@ -138,14 +139,55 @@ def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes],
     for p in proof:
         if sn == 0:
             return False
-        if fn & 1 or fn == sn:
-            node = node_hash(p, node)
-            while not fn & 1 and fn:
-                fn, sn = fn >> 1, sn >> 1
-        else:
-            node = node_hash(node, p)
-        fn, sn = fn >> 1, sn >> 1
+        fn, sn, node = _up(fn, sn, node, p)
     return sn == 0 and node == root
+
+
+def _up(fn: int, sn: int, node: bytes, p: bytes) -> tuple[int, int, bytes]:
+    """One step of RFC 9162 §2.1.3.2 (4)."""
+    if fn & 1 or fn == sn:
+        node = node_hash(p, node)
+        while not fn & 1 and fn:
+            fn, sn = fn >> 1, sn >> 1
+    else:
+        node = node_hash(node, p)
+    return fn >> 1, sn >> 1, node
+
+
+class Inclusions:
+    """Inclusion proofs of many leaves of one tree, in base64. Where a proof comes to a node from which another one has gone on to the root
+    with the same hashes, it shows the same: only what is its own is decoded and hashed."""
+
+    def __init__(self, size: int, root: bytes) -> None:
+        self.size, self.root = size, root
+        self._shown: dict[tuple[int, int], tuple[bytes, tuple[str, ...]]] = {}
+
+    def shown(self, leaf: bytes, index: int, proof: Sequence[str]) -> bool:
+        """What `verify_inclusion` says.
+
+        Raises:
+            ValueError: a hash is no base64.
+        """
+        if not 0 <= index < self.size or len(leaf) != 32:
+            return False
+        fn, sn, node, rest = index, self.size - 1, leaf, tuple(proof)
+        own = {}
+        while rest:
+            if sn == 0:
+                return False
+            if self._shown.get((fn, sn)) == (node, rest):
+                break
+            own[fn, sn] = node, rest
+            p = a2b_base64(rest[0], strict_mode=True)
+            if len(p) != 32:
+                return False
+            fn, sn, node = _up(fn, sn, node, p)
+            rest = rest[1:]
+        else:
+            if sn != 0 or node != self.root:
+                return False
+        self._shown |= own
+        return True
 
 
 def verify_consistency(old: int, new: int, old_root: bytes, new_root: bytes, proof: Sequence[bytes]) -> bool:

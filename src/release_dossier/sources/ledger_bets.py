@@ -28,7 +28,6 @@ from release_dossier.sources.ledger_arrow import WORDS, NotPlain, encoded, gone,
 
 PIECE_ROWS = 65_536
 HASHES_WAITING = 8  # pieces that may wait to be hashed
-HASHED = ("id", "user", "market", "amount", "placed_at", "side", "deleted")
 K = TypeVar("K")
 V = TypeVar("V")
 
@@ -65,6 +64,17 @@ class Piece(NamedTuple):
         """One row, its user as a number."""
         side = self.odd.get(i, "YES" if self.side[i] == 1 else "NO")
         return int(self.id[i]), int(self.user[i]), int(self.market[i]), int(self.amount[i]), side, int(self.at[i]), bool(self.gone[i])
+
+
+_EMPTY = np.zeros(0, np.int64)
+NOTHING = Piece(_EMPTY, _EMPTY, _EMPTY, _EMPTY, _EMPTY, _EMPTY, {}, np.zeros(0, bool))
+
+
+def number_after(word: str, names: list[str], extra: list[str]) -> int:
+    """The number of a name no user has: after those of users, as it came to `extra`."""
+    if word not in extra:
+        extra.append(word)
+    return len(names) + extra.index(word)
 
 
 class Names:
@@ -253,7 +263,7 @@ class Bets:
             for hashed in waiting:
                 hashed.result()
         self.names.last = None
-        hashes.add(**dict.fromkeys(HASHED, np.zeros(0, np.int64)))  # a table without rows is hashed too
+        _hash(hashes, NOTHING)  # a table without rows is hashed too
         hashes.add(strangers=list(self.names.strangers), sides=sides)
         self.strange = sorted(strange)
         self.strange_counts = np.array([strange[i] for i in self.strange], np.int64)
@@ -263,9 +273,7 @@ class Bets:
         """Give the names no user has their place after those of users and after `extra`; the rows that are no orders."""
         self.shift = np.arange(len(names) + len(self.names.strangers), dtype=np.int32)
         for word, i in self.names.strangers.items():
-            if word not in extra:
-                extra.append(word)
-            self.shift[i] = len(names) + extra.index(word)
+            self.shift[i] = number_after(word, names, extra)
         every = [*names, *self.names.strangers]
         return tuple(
             c.Bet(b, every[u] if u >= 0 else None, m if m != NONE else None, a, side, t if t != NONE else None, deleted)

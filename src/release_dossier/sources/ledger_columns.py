@@ -16,13 +16,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from release_dossier.aside import Aside
 from release_dossier.ledger import columns as c
 from release_dossier.ledger.account import Step
 from release_dossier.ledger.fast.big import NONE, SAFE, Big, Markets, Users, spans
 from release_dossier.ledger.identity import Columns, identity
 from release_dossier.sources import ledger_files, ledger_postgres
 from release_dossier.sources.ledger_arrow import WORDS, NotPlain, encoded, gone, moments, text, truth, whole
-from release_dossier.sources.ledger_bets import Bets, OutOfOrder, RowGroups, Watched, read_ahead
+from release_dossier.sources.ledger_bets import Bets, OutOfOrder, RowGroups, Watched, number_after, read_ahead
 from release_dossier.sources.ledger_rows import TABLES, Reader, Table, assemble, migrations, wanted
 
 LARGE = ("users", "markets", "bets")
@@ -211,15 +212,15 @@ def big_from(
         groups = stream(columns) if table == "bets" else None
         large[table] = fetch(table, columns) if groups is None else groups.first()
 
-    firsts = {name: [{"rowid": 1, **row} for row in table.slice(0, 1).to_pylist()] for name, table in large.items()}
+    known: dict[str, Table] = {n: [{"rowid": 1, **row} for row in table.slice(0, 1).to_pylist()] for n, table in large.items()}
+    known["schema_migrations"] = rows("schema_migrations", *TABLES["schema_migrations"])
 
     def read(table: str, must: tuple[str, ...], may: tuple[str, ...]) -> Table:
-        return firsts[table] if table in firsts else rows(table, must, may)
+        return known[table] if table in known else rows(table, must, may)
 
     stop = Event()
-    made_by = migrations(rows).items()
-    with ThreadPoolExecutor(1) as aside:
-        made = aside.submit(_columns, large, groups, tuple(made_by), Watched(stop, step))
+    applied = tuple(migrations(known["schema_migrations"]).items())
+    with Aside(lambda: _columns(large, groups, applied, Watched(stop, step))) as made:
         try:
             small = assemble(read, at, left_out_when_empty=left_out_when_empty)
             return made.result().big(small, rows_at_once)
@@ -318,9 +319,7 @@ def _named(column: pa.ChunkedArray, number: pa.Array, names: list[str], extra: l
     known = np.array([-1 if x is None else x for x in found.to_pylist()], np.int64)
     for i, word in enumerate(words):
         if word and known[i] < 0:
-            if word not in extra:
-                extra.append(word)
-            known[i] = len(names) + extra.index(word)
+            known[i] = number_after(word, names, extra)
     numbers = np.append(known, -1)[places]
     return numbers, [words[i] if i >= 0 else "" for i in places.tolist()]
 

@@ -131,9 +131,8 @@ def assemble(read: Reader, at: str, *, left_out_when_empty: bool = False) -> c.L
     return _ordered(ledger)
 
 
-def migrations(read: Reader) -> dict[str, int | None]:
-    """Which migrations were applied, and when."""
-    rows = read("schema_migrations", *TABLES["schema_migrations"])
+def migrations(rows: Table) -> dict[str, int | None]:
+    """Which migrations were applied, and when, by the rows of `schema_migrations` as they lie."""
     return _applied(None if rows is None else _typed("schema_migrations", rows))
 
 
@@ -178,25 +177,36 @@ def _typed(table: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{**row, **{name: _value(table, name, row) for name in look}} for row in rows] if look else rows
 
 
+def _kind(table: str, name: str) -> str:
+    """What a column holds."""
+    if name in WHOLE and table != "schema_migrations":
+        return "whole number"
+    if name.endswith(("_at", "_time")):
+        return "time"
+    return "yes or no" if name in ("is_resolved", "is_stale") else "text"
+
+
 def _right(table: str, name: str, values: list[Any]) -> bool:
     kinds = set(map(type, values))
-    if name.endswith(("_at", "_time")):
-        return kinds == {type(None)}
-    if name in ("is_resolved", "is_stale"):
-        return kinds == {bool}
-    if name in WHOLE and table != "schema_migrations":
-        return kinds == {int}
+    match _kind(table, name):
+        case "whole number":
+            return kinds == {int}
+        case "time":
+            return kinds == {type(None)}
+        case "yes or no":
+            return kinds == {bool}
     return kinds <= {int, type(None)} or (kinds == {str} and all(map(str.isascii, values)))
 
 
 def _value(table: str, name: str, row: dict[str, Any]) -> Any:
     value, at = row[name], f"{table}.{name} rowid {row['rowid']}"
-    if name in WHOLE and table != "schema_migrations":
-        return _whole(value, at, f"{table}.{name}")
-    if name.endswith(("_at", "_time")):
-        return _time(value, at)
-    if name in ("is_resolved", "is_stale"):
-        return bool(_whole(int(value) if isinstance(value, bool) else value, at, f"{table}.{name}"))
+    match _kind(table, name):
+        case "whole number":
+            return _whole(value, at, f"{table}.{name}")
+        case "time":
+            return _time(value, at)
+        case "yes or no":
+            return bool(_whole(int(value) if isinstance(value, bool) else value, at, f"{table}.{name}"))
     if value is None or isinstance(value, int) or (isinstance(value, str) and _is_text(value)):
         return value
     found = "bytes that are no UTF-8" if isinstance(value, str) else f"{type(value).__name__} {value!r}"

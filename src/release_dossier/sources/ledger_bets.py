@@ -116,7 +116,7 @@ class RowGroups:
 
         self.file, self.names, self.may_keep = file, names, may_keep
         of = pq.read_metadata(file)
-        self.count, self.held = int(of.num_row_groups), bool(of.num_rows <= rows_at_once)
+        self.count, self.rows, self.held = int(of.num_row_groups), int(of.num_rows), bool(of.num_rows <= rows_at_once)
 
     def __call__(self, group: int) -> pa.Table:
         import pyarrow.parquet as pq
@@ -188,17 +188,17 @@ def read_ahead(read: Callable[[K], V], keys: Iterable[K]) -> Iterator[V]:
 
 
 class Watched:
-    """A reading somebody waits for: may be told to stop, and says how far it is."""
+    """A reading of so many rows that somebody waits for: may be told to stop, and says how far it is."""
 
-    def __init__(self, stop: Event, step: Step | None) -> None:
-        self.stop, self.step = stop, step
+    def __init__(self, stop: Event, step: Step | None, rows: int) -> None:
+        self.stop, self.step, self.rows = stop, step, rows
 
-    def read(self, done: int, of: int) -> None:
+    def read(self, done: int) -> None:
         """So many of them are read."""
         if self.stop.is_set():
             raise NotPlain  # nobody waits any more
         if self.step is not None:
-            self.step(done, of)
+            self.step(done, self.rows)
 
 
 class Bets:
@@ -219,7 +219,7 @@ class Bets:
             names: of the users, in order of their ids.
             ids: of the markets, in order.
             seen: is told the moments of the rows, piece by piece.
-            watched: is told how many of the groups are read, and may end it.
+            watched: is told how many rows are read, and may end it.
         Raises:
             NotPlain: something in them is for the readers of rows, or they do not lie in order of ids.
         """
@@ -230,6 +230,7 @@ class Bets:
         strange: dict[int, int] = {}
         sides: list[str] = []
         before = self.last_order = NONE
+        done = 0
         waiting: deque[Future[None]] = deque()
         with ThreadPoolExecutor(1) as aside:
             for group, table in enumerate(read_ahead(self.read, range(self.groups))):
@@ -259,7 +260,8 @@ class Bets:
                         self.kept.setdefault(group, []).append(piece if self.held else piece.alone())
                 self.may_keep -= table.num_rows if group in self.kept else 0
                 self.spread.append((low, high))
-                watched.read(group + 1, self.groups)
+                done += table.num_rows
+                watched.read(done)
             for hashed in waiting:
                 hashed.result()
         self.names.last = None

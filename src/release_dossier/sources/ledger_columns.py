@@ -220,7 +220,8 @@ def big_from(
 
     stop = Event()
     applied = tuple(migrations(known["schema_migrations"]).items())
-    with Aside(lambda: _columns(large, groups, applied, Watched(stop, step))) as made:
+    watched = Watched(stop, step, groups.rows if groups is not None else len(large["bets"]))
+    with Aside(lambda: _columns(large, groups, applied, watched)) as made:
         try:
             small = assemble(read, at, left_out_when_empty=left_out_when_empty)
             return made.result().big(small, rows_at_once)

@@ -225,6 +225,7 @@ def test_interrupted_while_a_file_is_read(case: Path, tmp_path: Path) -> None:
     before = sorted(p.name for p in case.iterdir())
     text = (
         "import os, signal, sys; from release_dossier.sources import ledger_files as f; from release_dossier.cli import main\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job is started with it ignored\n"
         "real = f.reader_of\n"
         "def told(db, at, step=None):\n"
         "    return real(db, at, lambda done, of: os.kill(os.getpid(), signal.SIGINT) if done > 20000 else None)\n"

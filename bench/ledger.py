@@ -81,26 +81,58 @@ def fold(s: Spec, runs: int = 5) -> float:
     return min(times)
 
 
-# What a careful engineer writes: each check a statement over the files. The replay only as far as SQL goes: no sale is priced.
-ALL = "bets b JOIN markets m ON m.id = b.market_id"
-STATEMENTS = (
-    "SELECT count(*) FROM bets WHERE deleted_at IS NULL AND (amount = 0 OR outcome NOT IN ('YES', 'NO') OR username IS NULL)",
-    "SELECT count(*) FROM bets b LEFT JOIN markets m ON m.id = b.market_id LEFT JOIN users u USING (username)"
-    " WHERE m.id IS NULL OR u.id IS NULL",
-    "SELECT count(*) FROM (SELECT arg_min(amount, (placed_at, id)) a FROM bets GROUP BY market_id, username) WHERE a < 0",
-    f"SELECT count(*) FROM {ALL} WHERE m.is_resolved AND b.placed_at >= m.final_resolution_date_time",
-    f"SELECT count(*) FROM {ALL} WHERE b.placed_at < m.created_at OR b.placed_at > m.resolution_date_time",
-    "SELECT count(*) FROM markets WHERE is_resolved IS DISTINCT FROM (lifecycle_status = 'resolved')",
-    f"SELECT count(*) FROM {ALL} WHERE m.lifecycle_status IN ('proposed', 'rejected', 'cancelled')",
-    "SELECT count(*) FROM (SELECT market_id FROM bets GROUP BY market_id HAVING sum(amount) < 0)",
-    "SELECT count(*) FROM users WHERE account_balance < -500",
-    "SELECT count(*) FROM (SELECT market_id, placed_at FROM bets GROUP BY ALL HAVING count(*) > 1)",
-    "SELECT count(*) FROM market_accounting_snapshots s"
-    " JOIN (SELECT market_id, sum(amount) v, count(*) n, max(id) l FROM bets GROUP BY market_id) b USING (market_id)"
-    " WHERE NOT s.is_stale AND (s.net_bet_volume <> v OR s.bet_count <> n OR s.last_processed_bet_id <> l)",
-    "SELECT username, sum(amount) FROM bets WHERE amount > 0 GROUP BY username ORDER BY 2 DESC LIMIT 20",
-    "SELECT market_id, count(DISTINCT username) FROM bets WHERE amount > 0 GROUP BY market_id ORDER BY 2 DESC LIMIT 20",
-)
+# What a careful engineer writes: each set check of SocialPredict's ledger (S1 to S17, S4b, and the grand total T without replayed credits)
+# as its statement. No more of the replay than that: no sale is priced, no payout is worked out, no user's balance is accounted for.
+LIVE = "bets b WHERE b.deleted_at IS NULL"
+BOTH = "bets b JOIN markets m ON m.id = b.market_id WHERE b.deleted_at IS NULL"
+CHILD = "SELECT 1 FROM market_group_members c WHERE c.market_id = m.id"
+TOTAL = f"""SELECT (SELECT sum(initial_account_balance) - sum(account_balance) FROM users)
+    - (SELECT sum(amount) FROM {LIVE} AND amount > 0)
+    - (SELECT count(*) FROM (SELECT DISTINCT username, market_id FROM {LIVE}) f)
+    - (SELECT coalesce(sum(proposal_cost), 0) FROM markets m WHERE rejected_at IS NULL AND NOT EXISTS ({CHILD}))
+    - (SELECT coalesce(sum(proposal_cost), 0) FROM market_groups WHERE rejected_at IS NULL)
+    - (SELECT coalesce(sum(addition_cost), 0) FROM market_group_answer_additions WHERE status = 'approved')
+    + (SELECT coalesce(sum(amount), 0) FROM {BOTH} AND m.resolution_result = 'N/A')
+    + (SELECT count(*) FROM (SELECT DISTINCT b.market_id, b.username FROM {BOTH} AND b.amount > 0 AND m.resolution_result IN ('YES', 'NO')
+        AND NOT EXISTS (SELECT 1 FROM market_group_members c JOIN market_groups g ON g.id = c.group_id
+                        WHERE c.market_id = m.id AND g.lifecycle_status = 'resolved')) w)
+    + (SELECT count(*) FROM (SELECT DISTINCT c.group_id, b.username FROM bets b JOIN market_group_members c ON c.market_id = b.market_id
+        JOIN market_groups g ON g.id = c.group_id WHERE b.deleted_at IS NULL AND b.amount > 0 AND g.lifecycle_status = 'resolved') w)"""
+STATEMENTS = {
+    "S1": f"SELECT count(*) FROM {LIVE} AND (amount = 0 OR outcome NOT IN ('YES', 'NO') OR username IS NULL OR market_id IS NULL"
+    " OR placed_at IS NULL)",
+    "S2": "SELECT count(*) FROM bets b LEFT JOIN markets m ON m.id = b.market_id LEFT JOIN users u USING (username)"
+    " WHERE b.deleted_at IS NULL AND (m.id IS NULL OR u.id IS NULL)",
+    "S3": f"SELECT count(*) FROM (SELECT DISTINCT ON (market_id, username) amount FROM {LIVE}"
+    " ORDER BY market_id, username, placed_at, id) f WHERE amount < 0",
+    "S4": f"SELECT count(*) FROM {BOTH} AND m.is_resolved AND b.placed_at >= m.final_resolution_date_time",
+    "S4b": f"SELECT count(*) FROM {BOTH} AND (b.placed_at < m.created_at OR b.placed_at > m.resolution_date_time)",
+    "S5": "SELECT count(*) FROM markets WHERE is_resolved IS DISTINCT FROM (lifecycle_status = 'resolved')"
+    " OR is_resolved IS DISTINCT FROM (resolution_result IN ('YES', 'NO', 'N/A'))",
+    "S6": f"SELECT count(*) FROM {BOTH} AND m.lifecycle_status IN ('proposed', 'rejected', 'cancelled')",
+    "S7": "SELECT count(*) FROM (SELECT g.id FROM market_groups g JOIN market_group_members c ON c.group_id = g.id JOIN markets m"
+    " ON m.id = c.market_id GROUP BY ALL HAVING (any_value(g.lifecycle_status) = 'resolved') IS DISTINCT FROM bool_and(m.is_resolved)) x",
+    "S8": "SELECT count(*) FROM market_groups g WHERE g.lifecycle_status <> 'resolved' AND EXISTS (SELECT 1 FROM market_group_members c"
+    " JOIN markets m ON m.id = c.market_id WHERE c.group_id = g.id AND m.is_resolved)",
+    "S9": f"SELECT count(*) FROM (SELECT market_id FROM {LIVE} GROUP BY market_id HAVING sum(amount) < 0) x",
+    "S10": f"SELECT count(*) FROM markets m WHERE CASE WHEN EXISTS ({CHILD}) THEN proposal_cost <> 0 ELSE proposal_cost <> 10 END",
+    "S11": "SELECT count(*) FROM market_group_answer_additions a WHERE (a.status = 'approved') IS DISTINCT FROM EXISTS"
+    " (SELECT 1 FROM market_group_members c WHERE c.group_id = a.group_id AND c.market_id = a.market_id)",
+    "S12": "SELECT count(*) FROM users WHERE account_balance < -500",
+    "S13": "SELECT count(*) FROM markets WHERE rejected_at IS NOT NULL AND is_resolved",
+    "S14": "SELECT (SELECT count(*) FROM bets WHERE deleted_at IS NOT NULL) + (SELECT count(*) FROM users WHERE deleted_at IS NOT NULL)"
+    " + (SELECT count(*) FROM markets WHERE deleted_at IS NOT NULL)",
+    "S15": f"SELECT count(*) FROM (SELECT market_id, placed_at FROM {LIVE} GROUP BY ALL HAVING count(*) > 1) x",
+    "S16": f"SELECT count(*) FROM market_accounting_snapshots s JOIN (SELECT market_id, sum(amount) v, count(*) n, max(id) l FROM {LIVE}"
+    " GROUP BY market_id) b USING (market_id) WHERE NOT s.is_stale AND (s.net_bet_volume <> v OR s.bet_count <> n"
+    " OR s.last_processed_bet_id <> l)",
+    "S17": "SELECT count(*) FROM users u WHERE account_balance <> initial_account_balance"
+    " AND NOT EXISTS (SELECT 1 FROM bets b WHERE b.username = u.username)"
+    " AND NOT EXISTS (SELECT 1 FROM markets m WHERE u.username IN (m.creator_username, m.steward_username))"
+    " AND NOT EXISTS (SELECT 1 FROM market_groups g WHERE u.username IN (g.creator_username, g.steward_username))"
+    " AND NOT EXISTS (SELECT 1 FROM market_group_answer_additions a WHERE a.proposed_by = u.username)",
+    "T": TOTAL,
+}
 
 
 def peer(folder: Path) -> Callable[[], None]:
@@ -112,7 +144,7 @@ def peer(folder: Path) -> Callable[[], None]:
         db.execute(f"CREATE VIEW {file.stem} AS SELECT * FROM read_parquet('{file}')")
 
     def run() -> None:
-        for statement in STATEMENTS:
+        for statement in STATEMENTS.values():
             db.execute(statement).fetchall()
 
     return run

@@ -8,7 +8,6 @@ attempts and budgets, and the condition. `folded` is the conditions alone, once 
 from __future__ import annotations
 
 import json
-import shutil
 import statistics
 import subprocess
 import sys
@@ -19,7 +18,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from cold import keep
+from cold import go, keep
 
 from release_dossier.approval import Voices
 from release_dossier.gate import decide, judge, shelve
@@ -54,11 +53,7 @@ def evidence() -> list[dict[str, object]]:
 
 def peer(folder: Path) -> dict[str, float] | None:
     """cel-go's figures on this machine now; None where there is no Go, or its modules cannot be had."""
-    if shutil.which("go") is None:
-        return None
-    built = subprocess.run(["go", "build", "-o", str(folder / "cel-go"), "."], cwd=HERE / "cel-go", capture_output=True, text=True)
-    if built.returncode:
-        print(built.stderr, file=sys.stderr)
+    if not go(["build", "-o", str(folder / "cel-go"), "."], cwd=HERE / "cel-go"):
         return None
     rules = [f"evidence.all(e, e.name != 'r{i}' || (e.verdict == 'pass' && e.looked_at > 0 && e.facts.p95 <= 300.0))" for i in range(RULES)]
     (folder / "doc.json").write_text(json.dumps({"evidence": evidence(), "rules": rules}))

@@ -19,12 +19,13 @@ from release_dossier.errors import Refused
 from release_dossier.ledger.columns import Bet, Ledger, Market, User
 from release_dossier.ledger.fast.big import Big, Orders, from_ledger
 from release_dossier.ledger.fast.judge import Judge, by_columns, concluded, whole
+from release_dossier.ledger.fast.names import NOBODY, filled, found, mark_of
 from release_dossier.ledger.generate import EPOCH, Bets, Spec, as_ledger, generate, requests
 from release_dossier.ledger.judged import Judged, by_rows
 from release_dossier.ledger.mutants import MUTANTS, Made, mutate
 from release_dossier.ledger.rulesets import NAMED, Era, Eras, always
 from release_dossier.ledger.verify import statement_of_account
-from release_dossier.sources import ledger_columns
+from release_dossier.sources import ledger_bets, ledger_columns, ledger_postgres_copy
 from release_dossier.sources.ledger_bets import Names
 from release_dossier.sources.ledger_columns import from_folder, from_sqlite
 from release_dossier.sources.ledger_writer import bets_table, tables, writing
@@ -190,10 +191,13 @@ def test_captured_ledgers(case: Path | None) -> None:
         assert as_found(added_up(big, eras, {}, random.Random(7))) == as_found(by_rows(read_ledger(case / "ledger.sqlite")).judge(eras, {}))
 
 
-def test_a_server_read_as_columns_is_the_ledger(postgres: Server, tmp_path: Path) -> None:
-    """PostgreSQL's binary rows, odd ones among them, give what its rows give; a moment without end is left to the readers of rows."""
+def test_a_server_read_as_columns_is_the_ledger(postgres: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PostgreSQL's binary rows in many pieces, odd ones and changed ones among them, which then lie in no order, give what its rows give; a
+    moment without end is left to the readers of rows."""
     import psycopg
 
+    monkeypatch.setattr(ledger_postgres_copy, "PIECE_BYTES", 2_000)
+    monkeypatch.setattr(ledger_bets, "PIECE_ROWS", 11)
     m = made(random.Random(9), "v3.8.1")
     address = postgres.new()
     with writing(address) as put:
@@ -204,6 +208,13 @@ def test_a_server_read_as_columns_is_the_ledger(postgres: Server, tmp_path: Path
         "SELECT 1",
         "UPDATE bets SET outcome = 'MÖGLICH', username = 'niemand' WHERE id = 3",
         "UPDATE bets SET market_id = NULL, deleted_at = now() WHERE id = 4",
+        "UPDATE bets SET username = 'später', outcome = '' WHERE id = 90",
+        "UPDATE bets SET username = 'zuerst', outcome = 'NOT' WHERE id = 2",
+        "UPDATE bets SET username = NULL, outcome = 'yes' WHERE id IN (5, 60)",
+        "UPDATE bets SET outcome = 'YEA' WHERE id = 91; UPDATE bets SET outcome = 'NA' WHERE id = 92",
+        "UPDATE bets SET deleted_at = '1970-01-01Z', placed_at = '0001-01-01Z' WHERE id IN (7, 61)",
+        "UPDATE bets SET placed_at = '-infinity' WHERE id = 8",
+        "CREATE TABLE kept AS SELECT * FROM bets ORDER BY id DESC; TRUNCATE bets; INSERT INTO bets SELECT * FROM kept",
         "ALTER TABLE bets ALTER market_id TYPE int, ALTER username TYPE varchar(40)",
         "UPDATE users SET account_balance = account_balance - 3 WHERE id = 2",
     ):
@@ -214,10 +225,12 @@ def test_a_server_read_as_columns_is_the_ledger(postgres: Server, tmp_path: Path
         for value in (rows, columns):
             value["engine"] = value["read"] = ""
         assert canonical(rows) == canonical(columns)
-    with psycopg.connect(address) as db:
-        db.execute("UPDATE bets SET placed_at = 'infinity' WHERE id = 5")
-    with pytest.raises(Refused, match=r"column-type.*placed_at|placed_at"):
-        verify_ledger(address, ruleset="v3.8.1", engine="numba")
+    for column, moment in (("deleted_at", "infinity"), ("placed_at", "infinity")):
+        with psycopg.connect(address) as db:
+            db.execute("UPDATE bets SET deleted_at = NULL, placed_at = now() WHERE id = 5")
+            db.execute(f"UPDATE bets SET {column} = '{moment}' WHERE id = 5")  # type: ignore[arg-type]
+        with pytest.raises(Refused, match=rf"column-type.*bets\.{column} rowid 5"):
+            verify_ledger(address, ruleset="v3.8.1", engine="numba")
 
 
 @pytest.mark.parametrize("rules", ["v2.1.0", "v3.2.0", "v3.8.1"])
@@ -288,6 +301,32 @@ def test_names_are_found_as_a_dictionary_finds_them(seed: int) -> None:
         column = pa.array(["unused", *piece], pa.string()).dictionary_encode()[1:]
         assert known.of(column).tolist() == [-1 if w is None else place[w] for w in piece]
     assert [*names, *known.strangers] == sorted(place, key=lambda w: place[w])
+
+
+def text_of(words: list[str]) -> tuple[Any, Any]:
+    """Words one after the other, and where each begins."""
+    packed = [w.encode() for w in words]
+    return np.frombuffer(b"".join(packed), np.uint8), np.cumsum([0, *(len(w) for w in packed)])
+
+
+def test_names_with_one_mark_are_told_apart() -> None:
+    """Also where more are asked for than are looked up together, and where a place in the table has another name's mark."""
+    names = [f"user{i:07}"[i % 5 :] for i in range(1_000)]
+    asked = [*names[::-1], *("x" * i for i in range(40)), ""]
+    (raw, where), known = text_of(asked), text_of(names)
+    table, length = filled(*known), np.diff(where)
+    length[7] = -1
+    place = {w: i for i, w in enumerate(names)}
+    expected = [place.get(w, NOBODY) for w in asked]
+    expected[7] = -1
+    assert found(table, *known, raw, where[:-1], length).tolist() == expected
+    for word, number in ((names[2], 2), (names[0], 0), ("nobody", NOBODY)):
+        one, _ = text_of([word])
+        mark = mark_of(one, 0, len(one))
+        run = (mark + np.arange(3)) & 7  # three names in a row, all with the mark of the one asked for
+        lying = np.full((8, 2), NOBODY, np.int64)
+        lying[run, 0], lying[run, 1] = range(3), mark
+        assert found(lying, *known, one, np.zeros(1, np.int64), np.array([len(one)])).tolist() == [number]
 
 
 def test_reading_says_how_far_it_is_and_stops_when_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import chain, islice
+from itertools import chain, islice, pairwise
 from pathlib import Path
 from threading import Event
 from typing import Any, NamedTuple, TypeVar
@@ -53,12 +53,16 @@ class Piece(NamedTuple):
         """Which rows are orders."""
         return ~self.gone & (self.user >= 0) & (self.market != NONE) & (self.at != NONE)
 
+    def frozen(self) -> Piece:
+        """The same, where Arrow's own memory may not be written to: compiled code then sees one kind of array."""
+        for column in (self.id, self.amount, self.at):
+            column.flags.writeable = False
+        return self
+
     def alone(self) -> Piece:
         """The same without what else lies in Arrow's memory."""
         ids, market, amount, at = (x.copy() for x in (self.id, self.market, self.amount, self.at))
-        for column in (ids, amount, at):
-            column.flags.writeable = False
-        return self._replace(id=ids, market=market, amount=amount, at=at)
+        return self._replace(id=ids, market=market, amount=amount, at=at).frozen()
 
     def row(self, i: int) -> tuple[Any, ...]:
         """One row, its user as a number."""
@@ -103,9 +107,78 @@ class Names:
         if self.last is None or self.last[0] != lies:
             if dictionary.null_count:
                 raise NotPlain
-            numbers = found(self.table, *self.known, *text_bytes(dictionary.cast(pa.string())))
+            raw, where = text_bytes(dictionary.cast(pa.string()))
+            numbers = found(self.table, *self.known, raw, where[:-1], np.diff(where))
             self.last = lies, dictionary, np.append(numbers, np.int32(-1))
         return self.last[2]
+
+    def number_strangers(self, user: Any, raw: Any, start: Any, length: Any) -> None:
+        """Number those `found` knows as NOBODY: name i stands in `raw` from start[i] on for length[i] bytes."""
+        for i in np.flatnonzero(user == NOBODY).tolist():
+            word = raw[start[i] : start[i] + length[i]].tobytes().decode()
+            user[i] = self.strangers.setdefault(word, self.users + len(self.strangers))
+
+    def appeared(self, user: Any) -> Any:
+        """The same numbers, where rows that lie in another order than they were read name strangers: again in order of appearance."""
+        _, first = np.unique(user[user >= self.users], return_index=True)
+        words = list(self.strangers)
+        order = np.argsort(first)
+        self.strangers = {words[i]: self.users + place for place, i in enumerate(order.tolist())}
+        number = np.empty(len(words), np.int32)
+        number[order] = np.arange(self.users, self.users + len(words))
+        return np.where(user >= self.users, number[np.maximum(user - self.users, 0)], user) if words else user
+
+
+class Copied:
+    """Bets that have been read, piece by piece, into memory; `first` has one of their rows."""
+
+    count, may_keep, held = 1, 0, True
+
+    def __init__(self, read: list[Piece], names: Names, first: pa.Table) -> None:
+        self.known, self.first_row = names, first
+        self.pieces = in_order(read, names)
+        self.rows = sum(len(p.id) for p in self.pieces)
+
+    def __call__(self, _: int) -> list[Piece]:
+        return self.pieces
+
+    def first(self) -> pa.Table:
+        """One row, for what the table lacks."""
+        return self.first_row
+
+
+def in_order(read: list[Piece], names: Names) -> list[Piece]:
+    """Pieces whose rows lie in order of ids.
+
+    Raises:
+        NotPlain: two rows have one id.
+    """
+    ends = [p for p in read if len(p.id)]
+    inner = all((p.id[1:] > p.id[:-1]).all() for p in ends)
+    if inner and all(b.id[0] > a.id[-1] for a, b in pairwise(ends)):
+        return read
+    ids = np.concatenate([p.id for p in ends])
+    order = np.argsort(ids, kind="stable")
+    ids = ids[order]
+    if (ids[1:] == ids[:-1]).any():
+        raise NotPlain
+    user, market, amount, at, side, away = (
+        np.concatenate([getattr(p, column) for p in ends])[order] for column in ("user", "market", "amount", "at", "side", "gone")
+    )
+    user = names.appeared(user)
+    place = np.empty(len(order), np.int64)
+    place[order] = np.arange(len(order))
+    lies = np.cumsum([0, *(len(p.id) for p in ends)]).tolist()
+    odd: list[dict[int, str]] = [{} for _ in range(0, len(order), PIECE_ROWS)]
+    for begin, p in zip(lies, ends, strict=False):
+        for i, word in p.odd.items():
+            which, row = divmod(int(place[begin + i]), PIECE_ROWS)
+            odd[which][row] = word
+    cuts = (slice(begin, begin + PIECE_ROWS) for begin in range(0, len(order), PIECE_ROWS))
+    return [
+        Piece(ids[cut], user[cut], market[cut], amount[cut], at[cut], side[cut], theirs, away[cut]).frozen()
+        for cut, theirs in zip(cuts, odd, strict=True)
+    ]
 
 
 class RowGroups:
@@ -140,15 +213,21 @@ class RowGroups:
 def pieces(table: pa.Table, names: Names) -> Iterator[Piece]:
     """A table in order of ids, taken apart."""
     for batch in encoded(table).to_batches(PIECE_ROWS):
-        amount = whole(batch.column("amount"))
-        if len(amount) and (amount.max() >= SAFE or amount.min() <= -SAFE):
-            raise NotPlain
+        ids, amount = whole(batch.column("id")), safe(whole(batch.column("amount")))
         side, odd = _sides(batch.column("outcome"))
         market, at = whole(batch.column("market_id"), NONE), moments(batch.column("placed_at"))
-        ids = whole(batch.column("id"))
-        for column in (ids, amount, at):  # Arrow's own memory may not be written to: one kind of array for compiled code
-            column.flags.writeable = False
-        yield Piece(ids, names.of(batch.column("username")), market, amount, at, side, odd, gone(batch))
+        yield Piece(ids, names.of(batch.column("username")), market, amount, at, side, odd, gone(batch)).frozen()
+
+
+def safe(amount: Any) -> Any:
+    """Amounts that add up in 64 bits however many there are.
+
+    Raises:
+        NotPlain: one does not.
+    """
+    if len(amount) and (amount.max() >= SAFE or amount.min() <= -SAFE):
+        raise NotPlain
+    return amount
 
 
 def _sides(column: pa.DictionaryArray) -> tuple[Any, dict[int, str]]:
@@ -207,23 +286,24 @@ class Bets:
     With `held` all are kept for the second reading, else the groups of the first `may_keep` rows.
     """
 
-    def __init__(self, read: Callable[[int], pa.Table], groups: int, *, held: bool, may_keep: int = 0) -> None:
-        self.read, self.groups, self.held = read, groups, held
+    def __init__(
+        self, read: Callable[[int], pa.Table | list[Piece]], groups: int, names: Names, *, held: bool, may_keep: int = 0
+    ) -> None:  # fmt: skip
+        self.read, self.groups, self.names, self.held = read, groups, names, held
         self.kept: dict[int, list[Piece]] = {}
         self.may_keep = may_keep
 
-    def learn(self, names: list[str], ids: Any, hashes: Columns, seen: Callable[[Any], None], watched: Watched) -> None:
+    def learn(self, ids: Any, hashes: Columns, seen: Callable[[Any], None], watched: Watched) -> None:
         """The first reading: what every row is, hashed; how many orders each market has; and the rows that are none.
 
         Args:
-            names: of the users, in order of their ids.
             ids: of the markets, in order.
             seen: is told the moments of the rows, piece by piece.
             watched: is told how many rows are read, and may end it.
         Raises:
             NotPlain: something in them is for the readers of rows, or they do not lie in order of ids.
         """
-        self.names, self.ids = Names(names), ids
+        self.ids = ids
         self.counts = np.zeros(len(ids), np.int64)
         self.spread: list[tuple[int, int]] = []
         self.rest: list[tuple[Any, ...]] = []
@@ -233,9 +313,10 @@ class Bets:
         done = 0
         waiting: deque[Future[None]] = deque()
         with ThreadPoolExecutor(1) as aside:
-            for group, table in enumerate(read_ahead(self.read, range(self.groups))):
+            for group, lies in enumerate(read_ahead(self.read, range(self.groups))):
                 low, high = 0, -1
-                for piece in pieces(table, self.names):
+                rows = sum(len(p.id) for p in lies) if isinstance(lies, list) else lies.num_rows
+                for piece in self._pieces(lies):
                     if len(piece.id) and (int(piece.id[0]) <= before or (piece.id[1:] <= piece.id[:-1]).any()):
                         raise OutOfOrder
                     before = int(piece.id[-1]) if len(piece.id) else before
@@ -256,11 +337,11 @@ class Bets:
                         low, high = (least, most) if high < low else (min(low, least), max(high, most))
                         self.last_order = max(self.last_order, int(at.max()))
                     seen(piece.at)
-                    if self.held or table.num_rows <= self.may_keep:
+                    if self.held or rows <= self.may_keep:
                         self.kept.setdefault(group, []).append(piece if self.held else piece.alone())
-                self.may_keep -= table.num_rows if group in self.kept else 0
+                self.may_keep -= rows if group in self.kept else 0
                 self.spread.append((low, high))
-                done += table.num_rows
+                done += rows
                 watched.read(done)
             for hashed in waiting:
                 hashed.result()

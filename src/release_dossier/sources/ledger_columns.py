@@ -23,7 +23,17 @@ from release_dossier.ledger.fast.big import NONE, SAFE, Big, Markets, Users, spa
 from release_dossier.ledger.identity import Columns, identity
 from release_dossier.sources import ledger_files, ledger_postgres
 from release_dossier.sources.ledger_arrow import WORDS, NotPlain, encoded, gone, moments, text, truth, whole
-from release_dossier.sources.ledger_bets import Bets, OutOfOrder, RowGroups, Watched, number_after, read_ahead
+from release_dossier.sources.ledger_bets import (
+    Bets,
+    Copied,
+    Names,
+    OutOfOrder,
+    Piece,
+    RowGroups,
+    Watched,
+    number_after,
+    read_ahead,
+)
 from release_dossier.sources.ledger_rows import TABLES, Reader, Table, assemble, migrations, wanted
 
 LARGE = ("users", "markets", "bets")
@@ -36,6 +46,8 @@ REST_BYTES = 2 * 1024**3  # what reading and judging take beside those
 SMALL = 100_000  # bets that one thread puts in order as fast as two
 Have = Callable[[str], list[str] | None]  # the columns of a table, None where there is no such table
 Fetch = Callable[[str, list[str]], pa.Table]
+Stream = Callable[[list[str], list[str]], RowGroups | Copied | None]
+People = tuple[Users, Columns]
 WAYS_OUT = (NotPlain, pa.ArrowException, OSError, UnicodeError, sqlite3.Error)
 
 
@@ -89,8 +101,8 @@ def from_folder(
         found = pq.read_table(folder / f"{table}.parquet", columns=wanted(folder.name, table, must, may, names))
         return ledger_files.parquet_rows(found)
 
-    def stream(names: list[str]) -> RowGroups | None:
-        groups = RowGroups(folder / "bets.parquet", names, rows_at_once, may_keep)
+    def stream(columns: list[str], _: list[str]) -> RowGroups | None:
+        groups = RowGroups(folder / "bets.parquet", columns, rows_at_once, may_keep)
         return None if groups.held and duckdb_memory_bytes else groups
 
     try:
@@ -161,9 +173,18 @@ def from_server(address: str, statement_seconds: int, least: int, step: Step | N
                 raise NotPlain
             return ledger_postgres_copy.copied(connection, tables[table][1], table, {n: kinds[table][n] for n in names}, WORDS, more)
 
+        def stream(columns: list[str], names: list[str]) -> Copied:
+            from release_dossier.sources import ledger_postgres_copy as copy
+
+            if any(n not in kinds["bets"] for n in columns):
+                raise NotPlain
+            its, known, schema = {n: kinds["bets"][n] for n in columns}, Names(names), tables["bets"][1]
+            first = copy.copied(connection, schema, "bets", its, (), most=1)
+            return Copied(copy.bets(connection, schema, its, known, more), known, first)
+
         try:
             if "bets" in tables and ledger_postgres.at_least(connection, tables["bets"][1], "bets", least):
-                return big_from(lambda t: list(kinds[t]) if t in kinds else None, fetch, rows, at), facts
+                return big_from(lambda t: list(kinds[t]) if t in kinds else None, fetch, rows, at, stream=stream), facts
         except (NotPlain, pa.ArrowException, UnicodeError):
             pass
         return assemble(ledger_postgres.rows_of(connection, tables, at, step), at), facts
@@ -193,24 +214,28 @@ ZERO = "1970-01-01T00:00:00.000000Z"
 
 
 def big_from(
-    have: Have, fetch: Fetch, rows: Reader, at: str, *, left_out_when_empty: bool = False,
-    stream: Callable[[list[str]], RowGroups | None] = lambda names: None, rows_at_once: int = ROWS_AT_ONCE, step: Step | None = None,
+    have: Have, fetch: Fetch, rows: Reader, at: str, *, left_out_when_empty: bool = False, stream: Stream = lambda columns, names: None,
+    rows_at_once: int = ROWS_AT_ONCE, step: Step | None = None,
 ) -> Big:  # fmt: skip
     """The small tables as rows, and the first row of each large one, for what it lacks; the large ones as columns, meanwhile.
 
+    Args:
+        stream: another way than `fetch` to read bets, if it has one: from their columns and the names of users in order of ids.
     Raises:
         NotPlain: something in them is for the readers of rows.
         Refused: as `assemble`.
     """
     large: dict[str, pa.Table] = {}
-    groups = None
+    groups: RowGroups | Copied | None = None
+    people: People | None = None
     for table in LARGE:
         names = have(table)
         if names is None:
             raise NotPlain
         columns = wanted(at, table, *TABLES[table], names)
-        groups = stream(columns) if table == "bets" else None
+        groups = stream(columns, people[0].names) if table == "bets" and people else None
         large[table] = fetch(table, columns) if groups is None else groups.first()
+        people = people or _users(large["users"])
 
     known: dict[str, Table] = {n: [{"rowid": 1, **row} for row in table.slice(0, 1).to_pylist()] for n, table in large.items()}
     known["schema_migrations"] = rows("schema_migrations", *TABLES["schema_migrations"])
@@ -221,7 +246,8 @@ def big_from(
     stop = Event()
     applied = tuple(migrations(known["schema_migrations"]).items())
     watched = Watched(stop, step, groups.rows if groups is not None else len(large["bets"]))
-    with Aside(lambda: _columns(large, groups, applied, watched)) as made:
+    assert people is not None
+    with Aside(lambda: _columns(people, large, groups, applied, watched)) as made:
         try:
             small = assemble(read, at, left_out_when_empty=left_out_when_empty)
             return made.result().big(small, rows_at_once)
@@ -234,7 +260,6 @@ class Read(NamedTuple):
     """The large tables as columns."""
 
     users: Users
-    names: list[str]
     markets: Markets
     extra: list[str]
     bets: Bets
@@ -243,8 +268,8 @@ class Read(NamedTuple):
 
     def big(self, small: c.Ledger, rows_at_once: int) -> Big:
         """Them and the small ones as one ledger."""
-        bets = self.bets
-        rest = bets.named(self.names, self.extra)
+        bets, names = self.bets, self.users.names
+        rest = bets.named(names, self.extra)
         small = msgspec.structs.replace(small, users=(), markets=(), bets=())
         small = msgspec.structs.replace(small, digest=identity(small, *self.hashes))
         half = rows_at_once if not bets.held or bets.live < SMALL else min(rows_at_once, 1 + bets.live // 2)
@@ -255,33 +280,39 @@ class Read(NamedTuple):
                 parts = partial(iter, list(pool.map(bets.of_lot, lots)))
             bets.kept = {}
         return Big(
-            small=small, users=msgspec.structs.replace(self.users, names=[*self.names, *self.extra]), markets=self.markets,
+            small=small, users=msgspec.structs.replace(self.users, names=[*names, *self.extra]), markets=self.markets,
             strange=bets.strange, rest=rest, live=bets.live, parts=parts, moments=spans(small.applied, self.moments),
             last_order=bets.last_order if bets.live else None, lots=() if bets.held else lots, lot=None if bets.held else bets.lot,
         )  # fmt: skip
 
 
-def _columns(large: dict[str, pa.Table], groups: RowGroups | None, applied: Sequence[tuple[str, int | None]], watched: Watched) -> Read:
+def _columns(
+    people: People,
+    large: dict[str, pa.Table],
+    groups: RowGroups | Copied | None,
+    applied: Sequence[tuple[str, int | None]],
+    watched: Watched,
+) -> Read:
     """The large tables, read and hashed; of the moments in `bets` those that the spans between migrations need."""
-    hashes = Columns(), Columns()
-    users, names = _users(large["users"], hashes[0])
-    extra: list[str] = []
+    users, hashes = people[0], (people[1], Columns())
+    names, extra = users.names, list[str]()
     markets = _markets(large["markets"], hashes[1], pa.array(names, pa.string()), names, extra)
     made = [markets.created_at, markets.resolved_at]
 
     may_keep = groups.may_keep if groups is not None else 0
 
-    def learnt(read: Callable[[int], pa.Table], count: int, held: bool) -> Read:
-        bets, its, at = Bets(read, count, held=held, may_keep=may_keep), Columns(), list(made)
-        bets.learn(names, markets.id, its, lambda x: at.append(np.array(spans(applied, [x]), np.int64)), watched)
-        return Read(users, names, markets, extra, bets, (*hashes, its), at)
+    def learnt(read: Callable[[int], pa.Table | list[Piece]], count: int, held: bool) -> Read:
+        known = groups.known if isinstance(groups, Copied) else Names(names)
+        bets, its, at = Bets(read, count, known, held=held, may_keep=may_keep), Columns(), list(made)
+        bets.learn(markets.id, its, lambda x: at.append(np.array(spans(applied, [x]), np.int64)), watched)
+        return Read(users, markets, extra, bets, (*hashes, its), at)
 
     if groups is None:
         return learnt(lambda _: _sorted(encoded(large.pop("bets"))), 1, True)
     try:
         return learnt(groups, groups.count, groups.held)
     except OutOfOrder:
-        if not groups.held:
+        if not groups.held or isinstance(groups, Copied):
             raise
         return learnt(lambda _: _sorted(encoded(groups.whole())), 1, True)
 
@@ -296,8 +327,9 @@ def _sorted(table: pa.Table) -> pa.Table:
     return table
 
 
-def _users(table: pa.Table, hashes: Columns) -> tuple[Users, list[str]]:
-    table = _sorted(table)
+def _users(table: pa.Table) -> People:
+    """The users, and their columns hashed."""
+    hashes, table = Columns(), _sorted(table)
     places, distinct = text(table["username"])
     if len(distinct) != len(table) or (places < 0).any() or "" in distinct:
         raise NotPlain
@@ -309,7 +341,7 @@ def _users(table: pa.Table, hashes: Columns) -> tuple[Users, list[str]]:
         raise NotPlain
     ids, deleted = whole(table["id"]), gone(table)
     hashes.add(id=ids, username=names, user_type=types, initial=initial, balance=balance, deleted=deleted)
-    return Users(ids, names, types, initial, balance, deleted), names
+    return Users(ids, names, types, initial, balance, deleted), hashes
 
 
 def _named(column: pa.ChunkedArray, number: pa.Array, names: list[str], extra: list[str]) -> tuple[Any, list[str]]:

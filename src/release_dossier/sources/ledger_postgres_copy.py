@@ -12,37 +12,70 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from release_dossier.ledger.fast.big import NONE, SAFE
 from release_dossier.ledger.fast.compiled import compiled
+from release_dossier.ledger.fast.names import NOBODY, found
+from release_dossier.ledger.identity import OTHER_SIDE
+from release_dossier.sources.ledger_arrow import NotPlain
+from release_dossier.sources.ledger_bets import Names, Piece
 from release_dossier.sources.ledger_postgres import MOMENT, TEXT, TRUTH, WHOLE
+from release_dossier.sources.ledger_rows import YEAR_2, YEAR_10000
 
 if TYPE_CHECKING:
     import psycopg
     from psycopg.pq.abc import PGconn
 
 HEADER_BYTES = 19  # signature, flags and the length of an extension, which is none
-PIECE_BYTES = 4 * 1024 * 1024
+PIECE_BYTES = 8 * 1024 * 1024
 WAIT_SECONDS = 1.0  # until libpq is asked again though nothing seems to have come
 EPOCH_2000 = 946_684_800_000_000  # PostgreSQL counts microseconds from the year 2000
+INFINITE = 2**62
+KIND_OF_BETS = {
+    "id": WHOLE, "username": TEXT, "market_id": WHOLE, "amount": WHOLE, "placed_at": MOMENT, "outcome": TEXT, "deleted_at": MOMENT
+}  # fmt: skip
 NAMES = frozenset(["username"])  # too many distinct ones for each piece to have its own dictionary
 CAST = {WHOLE: "int8", MOMENT: "timestamptz", TRUTH: "bool", TEXT: "text"}
 
 
 def copied(
     connection: psycopg.Connection[Any], schema: str, table: str, columns: Mapping[str, int], words: Collection[str],
-    more: Callable[[int], None] = lambda rows: None,
+    more: Callable[[int], None] = lambda rows: None, most: int | None = None,
 ) -> pa.Table:  # fmt: skip
-    """Columns of a table; `more` is told how many rows have come since it was last told."""
+    """Columns of a table, of all its rows or of some; `more` is told how many rows have come since it was last told."""
+    parser, parts = Parser(columns, words), []
+    for piece in _copy(connection, schema, table, columns, most):
+        parts.append(parser.part(piece))
+        more(len(parts[-1]))
+    return pa.concat_tables(parts)
+
+
+def bets(
+    connection: psycopg.Connection[Any], schema: str, columns: Mapping[str, int], names: Names, more: Callable[[int], None]
+) -> list[Piece]:  # fmt: skip
+    """The bets as they lie, their users as numbers; `more` as for `copied`.
+
+    Raises:
+        NotPlain: a column of another kind, or a number or moment that columns do not hold.
+    """
+    if any(KIND_OF_BETS[name] != kind for name, kind in columns.items()):
+        raise NotPlain
+    parser, out = Parser(columns, ()), list[Piece]()
+    for piece in _copy(connection, schema, "bets", columns):
+        out.append(parser.piece(piece, names))
+        more(len(out[-1].id))
+    return out
+
+
+def _copy(
+    connection: psycopg.Connection[Any], schema: str, table: str, columns: Mapping[str, int], most: int | None = None
+) -> Iterator[bytes]:  # fmt: skip
     from psycopg import sql
 
     listed = sql.SQL(", ").join(sql.SQL("{}::" + CAST[kind]).format(sql.Identifier(name)) for name, kind in columns.items())
-    statement = sql.SQL("COPY (SELECT {} FROM {}) TO STDOUT (FORMAT binary)").format(listed, sql.Identifier(schema, table))
-    parser = Parser(columns, words)
+    rows = sql.SQL("" if most is None else f" LIMIT {most}")
+    statement = sql.SQL("COPY (SELECT {} FROM {}{}) TO STDOUT (FORMAT binary)").format(listed, sql.Identifier(schema, table), rows)
     with connection.cursor() as cursor, cursor.copy(statement):
-        parts = []
-        for piece in _pieces(connection.pgconn):
-            parts.append(parser.part(piece))
-            more(len(parts[-1]))
-    return pa.concat_tables(parts)
+        yield from _pieces(connection.pgconn)
 
 
 def _pieces(server: PGconn) -> Iterator[bytes]:
@@ -84,17 +117,41 @@ class Parser:
     def __init__(self, columns: Mapping[str, int], words: Collection[str]) -> None:
         self.columns, self.words = columns, words
         self.kinds = np.array(list(columns.values()), np.int64)
+        self.place = {name: f for f, name in enumerate(columns)}
         self.value, self.length = np.zeros((len(columns), 0), np.int64), np.zeros((len(columns), 0), np.int32)
 
     def part(self, piece: bytes) -> pa.Table:
         """The rows of a piece as columns."""
+        raw, value, length = self._room(piece)
+        n = apart(raw, self.kinds, value, length)
+        return pa.table({name: self._column(name, raw, value[f, :n], length[f, :n]) for name, f in self.place.items()})
+
+    def piece(self, piece: bytes, names: Names) -> Piece:
+        """The rows of a piece of `bets`."""
+        raw, value, length = self._room(piece)
+        place = np.array([self.place.get(name, -1) for name in KIND_OF_BETS], np.int64)
+        n, (ids, user, market, amount, at, side, gone), wrong, odd = orders(
+            raw, self.kinds, place, value, length, names.table, *names.known
+        )
+        if wrong:
+            raise NotPlain
+        if odd:
+            names.number_strangers(user, raw, *(x[self.place["username"]] for x in (value, length)))
+        start, size = (x[self.place["outcome"], :n] for x in (value, length))
+        words = (
+            {i: raw[start[i] : start[i] + max(0, size[i])].tobytes().decode() for i in np.flatnonzero(side == OTHER_SIDE).tolist()}
+            if odd
+            else {}
+        )
+        return Piece(ids, user, market, amount, at, side, words, gone).frozen()
+
+    def _room(self, piece: bytes) -> tuple[Any, Any, Any]:
+        """The bytes of a piece, and room for what `apart` makes of them, which holds until the next piece is taken apart."""
         raw = np.frombuffer(piece, np.uint8)
         most = len(raw) // (2 + 4 * len(self.kinds)) + 1
         if self.value.shape[1] < most:
             self.value, self.length = np.zeros((len(self.kinds), most), np.int64), np.zeros((len(self.kinds), most), np.int32)
-        n = apart(raw, self.kinds, self.value, self.length)
-        columns = zip(self.columns, self.value[:, :n], self.length[:, :n], strict=True)
-        return pa.table({name: self._column(name, raw, value, length) for name, value, length in columns})
+        return raw, self.value, self.length
 
     def _column(self, name: str, raw: Any, value: Any, length: Any) -> pa.Array:
         missing = length < 0
@@ -106,9 +163,19 @@ class Parser:
         if kind == MOMENT and mask is not None and mask.all():
             return pa.nulls(len(value), pa.timestamp("us", tz="UTC"))
         if kind == MOMENT:
-            within = np.abs(value) < 2**62  # infinity is a time no column of ours holds
-            return pa.array(np.where(within, value + EPOCH_2000, 2**62), mask=mask).cast(pa.timestamp("us", tz="UTC"))
+            return pa.array(_since_1970(value), mask=mask).cast(pa.timestamp("us", tz="UTC"))
         return pa.array(value != 0 if kind == TRUTH else value.copy(), mask=mask)
+
+
+def _since_1970(value: Any) -> Any:
+    """Microseconds since 1970 of those since 2000.
+
+    Raises:
+        NotPlain: one is infinity.
+    """
+    if len(value) and value.max() >= INFINITE:
+        raise NotPlain
+    return value + EPOCH_2000
 
 
 def _text(raw: Any, start: Any, length: Any, missing: Any) -> pa.Array:
@@ -152,6 +219,50 @@ def apart(raw: Any, fields: Any, value: Any, length: Any) -> int:
             at += size
         n += 1
     return n
+
+
+@compiled
+def orders(raw: Any, fields: Any, place: Any, value: Any, length: Any, table: Any, data: Any, offsets: Any) -> tuple[int, Any, bool, bool]:
+    """Take rows of `bets` apart: how many there were; their id, user, market, amount, moment, side and whether they are deleted; whether
+    one is not plain; whether one names nobody, or a side that is neither. `place` has the field of each column, as KIND_OF_BETS lists them.
+    """
+    n = apart(raw, fields, value, length)
+    id_, name, market_, amount_, placed, outcome, deleted = place
+    user = found(table, data, offsets, raw, value[name, :n], length[name, :n])
+    ids, market, amount, at = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.int64)
+    side, gone = np.empty(n, np.int8), np.zeros(n, np.bool_)
+    wrong = False
+    odd = False
+    for i in range(n):
+        ids[i] = value[id_, i]
+        amount[i] = value[amount_, i]
+        market[i] = value[market_, i] if length[market_, i] >= 0 else NONE
+        wrong |= length[id_, i] < 0 or length[amount_, i] < 0 or amount[i] >= SAFE or amount[i] <= -SAFE
+        at[i] = moment(value[placed, i], length[placed, i])
+        wrong |= at[i] >= YEAR_10000
+        begin = value[outcome, i]
+        side[i] = OTHER_SIDE
+        if length[outcome, i] == 3 and raw[begin] == 89 and raw[begin + 1] == 69 and raw[begin + 2] == 83:
+            side[i] = 1
+        elif length[outcome, i] == 2 and raw[begin] == 78 and raw[begin + 1] == 79:
+            side[i] = 0
+        odd |= side[i] == OTHER_SIDE or user[i] == NOBODY
+        if deleted >= 0:
+            when = moment(value[deleted, i], length[deleted, i])
+            wrong |= when >= YEAR_10000
+            gone[i] = when != NONE and when != 0
+    return n, (ids, user, market, amount, at, side, gone), wrong, odd
+
+
+@compiled
+def moment(value: int, length: int) -> int:
+    """Microseconds since 1970 of those since 2000; NONE where there is none or Go's own none; what has no end is beyond every year."""
+    if length < 0:
+        return NONE
+    if value >= INFINITE:
+        return YEAR_10000
+    at = value + EPOCH_2000
+    return NONE if at < YEAR_2 else at
 
 
 @compiled

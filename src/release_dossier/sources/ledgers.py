@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from release_dossier.aside import uncollected
 from release_dossier.digest import parse_json
 from release_dossier.errors import Refused
 from release_dossier.ledger import columns as c
@@ -58,8 +59,9 @@ def verify_ledger(
         Refused: `ledger.*`, `json.*`: naming table, row and column, or file and line.
     """
     named_rules = rules_for(ruleset, timeline)
-    over = None if answers else in_columns(source, engine, statement_seconds, threads, memory_bytes, step, reading)
-    ledger, read, judge = over or (*opened(source, statement_seconds, reading), None)
+    with uncollected():
+        over = None if answers else in_columns(source, engine, statement_seconds, threads, memory_bytes, step, reading)
+        ledger, read, judge = over or (*opened(source, statement_seconds, reading), None)
     notes: list[str] = []
     if not ledger.known:
         rest = f"taken for {ledger.schema} all the same" if assume_schema else "nothing is certain (--assume-schema judges it all the same)"
@@ -68,21 +70,22 @@ def verify_ledger(
     if receipts and not Path(receipts).exists():
         notes.append(f"no receipts at {Path(receipts).name}: judged without")
         receipts = None
-    return verify(
-        ledger,
-        with_economics(named_rules, economics) if named_rules else None,
-        economics=economics_of(Path(economics)) if economics and not named_rules else {},
-        journal=read_receipts(Path(receipts)) if receipts else None,
-        answers=list(records(Path(answers))) if answers else None,
-        written_by=written_by,
-        require=require,
-        only=only,
-        notes=notes,
-        most=most,
-        deployed=deployed,
-        read=read,
-        engine=judge or by_rows(ledger, step),
-    )
+    with uncollected():
+        return verify(
+            ledger,
+            with_economics(named_rules, economics) if named_rules else None,
+            economics=economics_of(Path(economics)) if economics and not named_rules else {},
+            journal=read_receipts(Path(receipts)) if receipts else None,
+            answers=list(records(Path(answers))) if answers else None,
+            written_by=written_by,
+            require=require,
+            only=only,
+            notes=notes,
+            most=most,
+            deployed=deployed,
+            read=read,
+            engine=judge or by_rows(ledger, step),
+        )
 
 
 def in_columns(

@@ -3,6 +3,8 @@
 What a share is worth at a sale hangs on every order before it, each rounded on its own, so every order is looked at for every sale. Side by
 side the processor does eight at once, and the sums of each sale are still added in the order of the server. A lane that is out of the
 ordinary says so and is priced alone by `kernel.quoted`.
+
+Each step is one call for all lanes: a call counts references of every array it is given, which would take longer than the work.
 """
 
 from __future__ import annotations
@@ -57,53 +59,59 @@ def desk(n: int, users: int, amount: Any, user: Any) -> Desk:
 
 
 @compiled
-def course(begin: int, end: int, lo: int, p: Any, yes: Any, d: Desk) -> None:
-    """Add orders begin..end to the sums of lanes lo and up."""
+def course(count: int, at: Any, p: Any, yes: Any, d: Desk) -> None:
+    """Add the orders before each sale to the sums of its lane: those between two sales to the lanes of later ones."""
     rate = d.lane[RATE]
-    for i in range(begin, end):
-        total = d.lane[SUM_YES] if yes[i] == 1 else d.lane[SUM_NO]
-        weight = d.weight[i]
-        chance = p[i + 1]
-        if lo == 0:
-            for j in range(LANES):
-                total[j] += abs(rate[j] - chance) * weight
-        else:
-            for j in range(lo, LANES):
-                total[j] += abs(rate[j] - chance) * weight
+    begin = 0
+    for lo in range(count):
+        for i in range(begin, at[lo]):
+            total = d.lane[SUM_YES] if yes[i] == 1 else d.lane[SUM_NO]
+            weight = d.weight[i]
+            chance = p[i + 1]
+            if lo == 0:
+                for j in range(LANES):
+                    total[j] += abs(rate[j] - chance) * weight
+            else:
+                for j in range(lo, LANES):
+                    total[j] += abs(rate[j] - chance) * weight
+        begin = at[lo]
 
 
 @compiled
-def give(begin: int, end: int, lo: int, p: Any, yes: Any, user: Any, d: Desk) -> None:
-    """Give orders begin..end their shares in lanes lo and up, rounded half away from zero."""
+def give(count: int, at: Any, p: Any, yes: Any, user: Any, d: Desk) -> None:
+    """Give the orders before each sale their shares, rounded half away from zero."""
     rate = d.lane[RATE]
     given = d.lane[GIVEN]
     wrong = d.lane[WRONG]
-    for i in range(begin, end):
-        per = d.lane[PER_YES] if yes[i] == 1 else d.lane[PER_NO]
-        row = d.held[2 * user[i] + (0 if yes[i] == 1 else 1)]
-        size = abs(d.weight[i])
-        sign = 1.0 if d.weight[i] >= 0.0 else -1.0
-        chance = p[i + 1]
-        if lo == 0:
-            for j in range(LANES):
-                share = abs(rate[j] - chance) * size * per[j]
-                whole = (share + MAGIC) - MAGIC
-                whole += 1.0 if share - whole == 0.5 else 0.0
-                whole *= sign
-                row[j] += whole
-                given[j] += whole
-                if not share < NEAR:
-                    wrong[j] = 1.0
-        else:
-            for j in range(lo, LANES):
-                share = abs(rate[j] - chance) * size * per[j]
-                whole = (share + MAGIC) - MAGIC
-                whole += 1.0 if share - whole == 0.5 else 0.0
-                whole *= sign
-                row[j] += whole
-                given[j] += whole
-                if not share < NEAR:
-                    wrong[j] = 1.0
+    begin = 0
+    for lo in range(count):
+        for i in range(begin, at[lo]):
+            per = d.lane[PER_YES] if yes[i] == 1 else d.lane[PER_NO]
+            row = d.held[2 * user[i] + (0 if yes[i] == 1 else 1)]
+            size = abs(d.weight[i])
+            sign = 1.0 if d.weight[i] >= 0.0 else -1.0
+            chance = p[i + 1]
+            if lo == 0:
+                for j in range(LANES):
+                    share = abs(rate[j] - chance) * size * per[j]
+                    whole = (share + MAGIC) - MAGIC
+                    whole += 1.0 if share - whole == 0.5 else 0.0
+                    whole *= sign
+                    row[j] += whole
+                    given[j] += whole
+                    if not share < NEAR:
+                        wrong[j] = 1.0
+            else:
+                for j in range(lo, LANES):
+                    share = abs(rate[j] - chance) * size * per[j]
+                    whole = (share + MAGIC) - MAGIC
+                    whole += 1.0 if share - whole == 0.5 else 0.0
+                    whole *= sign
+                    row[j] += whole
+                    given[j] += whole
+                    if not share < NEAR:
+                        wrong[j] = 1.0
+        begin = at[lo]
 
 
 @compiled
@@ -136,18 +144,17 @@ def appraise(users: int, d: Desk) -> None:
 
 @compiled
 def price_eight(
-    count: int, at: Any, volume: Any, volume_yes: Any, rules: Any, users: int, p: Any, amount: Any, yes: Any, user: Any, d: Desk, out: Any
-) -> None:
-    """Price up to eight sales, orders at[0] < at[1] < …; out[0] state, out[1] how many he may sell, out[2] the price of one."""
+    count: int, sale: Any, rules: Any, users: int, p: Any, amount: Any, yes: Any, user: Any, d: Desk, out: Any
+) -> None:  # fmt: skip
+    """Price up to eight sales: sale[0] their orders, ascending, sale[1] numbers of their rules, sale[2] and [3] what was ordered before, in
+    all and on YES. Fills out[0] state, out[1] how many he may sell, out[2] the price of one."""
+    at, under, volume, volume_yes = sale
     lane = d.lane
     lane[:, :] = 0.0
     d.held[: 2 * users, :] = 0.0
     for j in range(LANES):
         lane[RATE, j] = p[at[j if j < count else count - 1]]
-    begin = 0
-    for j in range(count):
-        course(begin, at[j], j, p, yes, d)
-        begin = at[j]
+    course(count, at, p, yes, d)
     for j in range(count):
         v = volume[j]
         y = volume_yes[j]
@@ -165,10 +172,7 @@ def price_eight(
             pool_no = 1.0 if v - y > y else 0.0
         lane[PER_YES, j] = abs(pool_yes / lane[SUM_YES, j]) if lane[SUM_YES, j] > 0.0 else 0.0
         lane[PER_NO, j] = abs(pool_no / lane[SUM_NO, j]) if lane[SUM_NO, j] > 0.0 else 0.0
-    begin = 0
-    for j in range(count):
-        give(begin, at[j], j, p, yes, user, d)
-        begin = at[j]
+    give(count, at, p, yes, user, d)
     for j in range(count):
         excess = int(lane[GIVEN, j]) - volume[j]
         n = at[j]
@@ -182,90 +186,88 @@ def price_eight(
             for i in range(-excess):
                 d.held[2 * user[i] + (0 if yes[i] == 1 else 1), j] += 1.0
     appraise(users, d)
+    offer(count, at, volume, rules, under, users, yes, user, d, out)
+    release(count, at, rules, under, p, amount, yes, user, d, out)
+
+
+@compiled
+def offer(count: int, at: Any, volume: Any, rules: Any, under: Any, users: int, yes: Any, user: Any, d: Desk, out: Any) -> None:
+    """What the seller of each lane has of his side, and at which price he may sell it."""
+    lane, held, values = d.lane, d.held, d.value
     for j in range(count):
-        out[0, j] = k.DONE
+        out[0, j] = k.HANDED if lane[WRONG, j] > 0.0 else k.DONE
         out[1, j] = 0
         out[2, j] = 0
-        if lane[WRONG, j] > 0.0:
-            out[0, j] = k.HANDED
-        else:
-            offer(j, at[j], volume[j], rules[j], users, p, amount, yes, user, d, out)
+        n, rule = at[j], under[j]
+        who, side = user[n], yes[n]
+        net = held[2 * who, j]
+        owned = int(net if side == 1 else -net)
+        mine = int(values[who, j])
+        if lane[WRONG, j] > 0.0 or owned <= 0 or mine <= 0:
+            continue
+        holders = int(lane[HOLDERS, j])
+        gap = (int(lane[SHARES, j]) if rules[rule, k.VALUATION] == 1 else volume[j]) - int(lane[WORTH, j])
+        size = gap if gap > 0 else -gap
+        each = size // holders
+        rest = size - each * holders
+        step = 1 if gap > 0 else -1
+        value = mine + step * each
+        price = value // owned if value > 0 else 0
+        more = (value + step) // owned if value + step > 0 else 0
+        if rest > 0 and more != price:
+            rank = 0
+            for u in range(users):
+                if values[u, j] > values[who, j] or (values[u, j] == values[who, j] and u < who):
+                    rank += 1
+            if rank < rest:
+                price = more
+        if price > 0:
+            out[1, j] = owned
+            out[2, j] = price
 
 
 @compiled
-def offer(j: int, n: int, v: int, rule: Any, users: int, p: Any, amount: Any, yes: Any, user: Any, d: Desk, out: Any) -> None:
-    """What the seller of lane j, whose sale is order n, may sell and at which price."""
-    who = user[n]
-    side = yes[n]
-    net = d.held[2 * who, j]
-    owned = int(net if side == 1 else -net)
-    mine = int(d.value[who, j])
-    if owned <= 0 or mine <= 0:
-        return
-    holders = int(d.lane[HOLDERS, j])
-    gap = (int(d.lane[SHARES, j]) if rule[k.VALUATION] == 1 else v) - int(d.lane[WORTH, j])
-    size = gap if gap > 0 else -gap
-    each = size // holders
-    rest = size - each * holders
-    step = 1 if gap > 0 else -1
-    value = mine + step * each
-    price = value // owned if value > 0 else 0
-    more = (value + step) // owned if value + step > 0 else 0
-    if rest > 0 and more != price:
-        rank = 0
-        for u in range(users):
-            if d.value[u, j] > d.value[who, j] or (d.value[u, j] == d.value[who, j] and u < who):
-                rank += 1
-        if rank < rest:
-            price = more
-    if price <= 0:
-        return
-    if rule[k.SELL] != k.OWNED:
-        free = lots_free(j, n, who, side, p, amount, yes, d, out[3, j], rule[k.SELL] == k.LOTS_CONSUME)
-        owned = free if free < owned else owned
-    if owned > 0:
-        out[1, j] = owned
-        out[2, j] = price
-
-
-@compiled
-def lots_free(j: int, n: int, who: int, side: int, p: Any, amount: Any, yes: Any, d: Desk, excess: int, consume: bool) -> int:
-    """As `kernel.unlocked`, over the seller's own orders: a buy of somebody else shows in the count of buys between two of them."""
-    per = PER_YES if side == 1 else PER_NO
-    count = 0
-    head = 0
-    end = 0
-    mine = 0
-    foreign = 0
-    for q in range(d.first[who], d.first[who + 1]):
-        i = d.own[q]
-        if i >= n:
-            break
-        if d.buys[i] - mine != foreign:
-            foreign = d.buys[i] - mine
-            end = count
-        if amount[i] > 0:
-            mine += 1
-            if yes[i] == side:
-                x = k.rounded(abs(d.lane[RATE, j] - p[i + 1]) * d.weight[i] * d.lane[per, j])
-                if excess > 0 and i >= n - excess:
-                    x -= 1
-                elif excess < 0 and i < -excess:
-                    x += 1
-                if x > 0:
-                    d.lots[count] = x
-                    count += 1
-        elif consume and amount[i] < 0 and yes[i] == side:
-            left = -amount[i]
-            while left > 0 and head < end:
-                taken = left if left < d.lots[head] else d.lots[head]
-                d.lots[head] -= taken
-                left -= taken
-                if d.lots[head] == 0:
-                    head += 1
-    if d.buys[n] - mine != foreign:
-        end = count
-    total = 0
-    for q in range(head if consume else 0, end):
-        total += d.lots[q]
-    return total
+def release(count: int, at: Any, rules: Any, under: Any, p: Any, amount: Any, yes: Any, user: Any, d: Desk, out: Any) -> None:
+    """Leave each seller what later buys of others unlocked and he did not sell, where the rules ask for that; as `kernel.unlocked`, over the
+    seller's own orders: a buy of somebody else shows in the count of buys between two of them."""
+    lane, first, own, buys, lots = d.lane, d.first, d.own, d.buys, d.lots
+    for j in range(count):
+        if out[1, j] == 0 or rules[under[j], k.SELL] != k.LOTS_CONSUME:
+            continue
+        n, excess = at[j], out[3, j]
+        who, side = user[n], yes[n]
+        per = PER_YES if side == 1 else PER_NO
+        held, head, end, mine, foreign = 0, 0, 0, 0, 0
+        for q in range(first[who], first[who + 1]):
+            i = own[q]
+            if i >= n:
+                break
+            if buys[i] - mine != foreign:
+                foreign = buys[i] - mine
+                end = held
+            if amount[i] > 0:
+                mine += 1
+                if yes[i] == side:
+                    x = k.rounded(abs(lane[RATE, j] - p[i + 1]) * d.weight[i] * lane[per, j])
+                    if excess > 0 and i >= n - excess:
+                        x -= 1
+                    elif excess < 0 and i < -excess:
+                        x += 1
+                    if x > 0:
+                        lots[held] = x
+                        held += 1
+            elif amount[i] < 0 and yes[i] == side:
+                left = -amount[i]
+                while left > 0 and head < end:
+                    taken = left if left < lots[head] else lots[head]
+                    lots[head] -= taken
+                    left -= taken
+                    if lots[head] == 0:
+                        head += 1
+        if buys[n] - mine != foreign:
+            end = held
+        free = 0
+        for q in range(head, end):
+            free += lots[q]
+        out[1, j] = min(out[1, j], free)
+        out[2, j] = out[2, j] if free > 0 else 0

@@ -177,10 +177,9 @@ def price_sales(m: int, first: int, last: int, rows: Rows, users: int, sales: Sa
     user = rows.mine[begin : begin + n]
     d = lanes.desk(n, users, amount, user)
     x = np.empty(n + 1, np.int64)
-    shares_yes = np.empty(users, np.int64)
-    shares_no = np.empty(users, np.int64)
-    at = np.empty(lanes.LANES, np.int64)
-    sums = np.empty((2, lanes.LANES), np.int64)
+    shares = np.empty((2, users), np.int64)
+    # of each lane: its order, the number of its rules, what was ordered before it, and of that on YES
+    at, under, volume, volume_yes = lane = np.empty((4, lanes.LANES), np.int64)
     out = np.empty((4, lanes.LANES), np.int64)
     v = 0
     y = 0
@@ -191,46 +190,60 @@ def price_sales(m: int, first: int, last: int, rows: Rows, users: int, sales: Sa
         count = 0
         while s + count < last and count < lanes.LANES:
             at[count] = sales.row[s + count] - begin
+            under[count] = rows.rule[begin + at[count]]
             while i < at[count]:
                 v += amount[i]
                 y += amount[i] if yes[i] == 1 else 0
                 seen = max(seen, user[i] + 1)
                 i += 1
-            sums[0, count] = v
-            sums[1, count] = y
+            volume[count] = v
+            volume_yes[count] = y
             count += 1
-        at[count:] = at[count - 1]
-        under = rules[rows.rule[begin + at]]
         if at[0] > 0 and user[at[count - 1]] < seen:
-            lanes.price_eight(count, at, sums[0], sums[1], under, seen, p, amount, yes, user, d, out)
+            lanes.price_eight(count, lane, rules, seen, p, amount, yes, user, d, out)
         else:
             out[0, :] = k.HANDED
         for j in range(count):
-            rule = under[j]
-            if rule[k.WEIGHT] == weight:
-                here = (at[j], users, sums[0, j], sums[1, j], rule, user[at[j]], yes[at[j]], p, amount, yes, user, x, shares_yes, shares_no)
-                decide(s + j, here, out[0, j], out[1, j], out[2, j], d.lots, sales)
-                credited(s + j, -amount[at[j]], rule, rows.asked[begin + at[j]], sales)
+            sell = rules[under[j], k.SELL]
+            alone = out[0, j] == k.HANDED or sell == k.PROJECTION or sell == k.LOTS_PROJECTION or sell == k.ONE_TO_ONE
+            if rules[under[j], k.WEIGHT] == weight and alone:
+                decide(s + j, at[j], users, volume[j], volume_yes[j], rules[under[j]], p, amount, yes, user, x, shares, d.lots, sales)
+            elif rules[under[j], k.WEIGHT] == weight:
+                sales.state[s + j] = out[0, j]
+                sales.sellable[s + j] = out[1, j]
+                sales.price[s + j] = out[2, j]
+                sales.against[s + j] = TOO_MANY if -amount[at[j]] > out[1, j] else ALLOWED
         s += count
+    credited(first, last, rows, rules, weight, sales)
 
 
 @compiled
-def decide(s: int, here: Any, state: int, sellable: int, price: int, lots: Any, sales: Sales) -> None:
-    """Enter what a sale might have been: as its lane has it, or priced alone where that says nothing or the guard of #770 must look."""
-    at, users, v, y, rule, who, side, p, amount, yes, user, x, shares_yes, shares_no = here
-    shares = -amount[at]
-    guarded = rule[k.SELL] == k.PROJECTION or rule[k.SELL] == k.LOTS_PROJECTION
-    owned = 0
-    other = 0
-    value = 0
-    if state == k.HANDED or guarded or rule[k.SELL] == k.ONE_TO_ONE:
-        state, owned, other, value, sellable, price = k.quoted(
-            at, users, v, y, rule, who, side, p, amount, yes, user, x, shares_yes, shares_no, lots
-        )
+def decide(
+    s: int,
+    at: int,
+    users: int,
+    v: int,
+    y: int,
+    rule: Any,
+    p: Any,
+    amount: Any,
+    yes: Any,
+    user: Any,
+    x: Any,
+    held: Any,
+    lots: Any,
+    sales: Sales,
+) -> None:
+    """Enter what a sale might have been, priced alone: where its lane says nothing, or the guard of #770 must look."""
+    shares, who, side = -amount[at], user[at], yes[at]
+    state, owned, other, value, sellable, price = k.quoted(
+        at, users, v, y, rule, who, side, p, amount, yes, user, x, held[0], held[1], lots
+    )
     against = TOO_MANY if shares > sellable else ALLOWED
+    guarded = rule[k.SELL] == k.PROJECTION or rule[k.SELL] == k.LOTS_PROJECTION
     if guarded and state == k.DONE and against == ALLOWED:
         state, good = k.projected(
-            at, users, v, y, rule, who, side, shares, owned, other, value, price, p, amount, yes, user, x, shares_yes, shares_no
+            at, users, v, y, rule, who, side, shares, owned, other, value, price, p, amount, yes, user, x, held[0], held[1]
         )
         if good == 0:
             against = GUARDED
@@ -241,30 +254,35 @@ def decide(s: int, here: Any, state: int, sellable: int, price: int, lots: Any, 
 
 
 @compiled
-def credited(s: int, shares: int, rule: Any, asked: int, sales: Sales) -> None:
-    """What a sale credits, at least and at most: dust is known from the request, else up to the cap; and, short of everything, below a
-    share's price if it sold all it was asked for."""
-    gross = shares * sales.price[s]
-    least = 0
-    most = 0
-    regular = 0
-    if sales.against[s] != ALLOWED:
-        gross = 0
-    elif rule[k.NET] == 1:
-        cap = rule[k.DUST]
-        if asked >= 0:
-            over = asked - gross
-            over = over if over > 0 else 0
-            least = over if over < cap else cap
-            most = least
-            regular = least
-        else:
-            below = sales.price[s] - 1
-            most = cap
-            regular = below if shares < sales.sellable[s] and below < cap else cap
-    sales.low[s] = gross - most if gross > most else 0
-    sales.high[s] = gross - least if gross > least else 0
-    sales.irregular[s] = (gross - regular if gross > regular else 0) - sales.low[s]
+def credited(first: int, last: int, rows: Rows, rules: Any, weight: int, sales: Sales) -> None:
+    """What each sale under rules of `weight` credits, at least and at most: dust is known from the request, else up to the cap; and, short
+    of everything, below a share's price if it sold all it was asked for."""
+    for s in range(first, last):
+        i = sales.row[s]
+        rule, shares, asked = rows.rule[i], -rows.amount[i], rows.asked[i]
+        if rules[rule, k.WEIGHT] != weight:
+            continue
+        gross = shares * sales.price[s]
+        least = 0
+        most = 0
+        regular = 0
+        if sales.against[s] != ALLOWED:
+            gross = 0
+        elif rules[rule, k.NET] == 1:
+            cap = rules[rule, k.DUST]
+            if asked >= 0:
+                over = asked - gross
+                over = over if over > 0 else 0
+                least = over if over < cap else cap
+                most = least
+                regular = least
+            else:
+                below = sales.price[s] - 1
+                most = cap
+                regular = below if shares < sales.sellable[s] and below < cap else cap
+        sales.low[s] = gross - most if gross > most else 0
+        sales.high[s] = gross - least if gross > least else 0
+        sales.irregular[s] = (gross - regular if gross > regular else 0) - sales.low[s]
 
 
 @compiled
@@ -356,7 +374,7 @@ def settle(m: int, rows: Rows, markets: Markets, sales: Sales, rules: Any, p: An
     result = markets.result[m]
     for i in range(n):
         u = user[i]
-        rule = rules[rows.rule[begin + i]]
+        rule = rows.rule[begin + i]
         v += amount[i]
         if yes[i] == 1:
             y += amount[i]
@@ -364,13 +382,13 @@ def settle(m: int, rows: Rows, markets: Markets, sales: Sales, rules: Any, p: An
         high = low
         if u == seen:
             seen += 1
-            low -= rule[k.FIRST_FEE]
-            high -= rule[k.FIRST_FEE]
+            low -= rules[rule, k.FIRST_FEE]
+            high -= rules[rule, k.FIRST_FEE]
             if amount[i] < 0:
                 markets.first_sale[m] += 1
         if amount[i] > 0:
-            low -= amount[i] + rule[k.BUY_FEE]
-            high -= amount[i] + rule[k.BUY_FEE]
+            low -= amount[i] + rules[rule, k.BUY_FEE]
+            high -= amount[i] + rules[rule, k.BUY_FEE]
             held[2, u] = 1
         elif amount[i] < 0:
             if sales.state[s] == k.HANDED:

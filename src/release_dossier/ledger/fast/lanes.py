@@ -228,7 +228,7 @@ def offer(count: int, at: Any, volume: Any, rules: Any, under: Any, users: int, 
 
 @compiled
 def release(count: int, at: Any, rules: Any, under: Any, p: Any, amount: Any, yes: Any, user: Any, d: Desk, out: Any) -> None:
-    """Leave each seller what later buys of others unlocked and he did not sell, where the rules ask for that; as `kernel.unlocked`, over the
+    """Leave each seller what later buys of others unlocked and he did not sell, where the rules ask for it; as `kernel.unlocked`, over the
     seller's own orders: a buy of somebody else shows in the count of buys between two of them."""
     lane, first, own, buys, lots = d.lane, d.first, d.own, d.buys, d.lots
     for j in range(count):

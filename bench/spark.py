@@ -6,12 +6,14 @@ Only the ratios travel.
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
 import sys
 import tempfile
 import time
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from cold import keep
@@ -25,25 +27,36 @@ RUNS = 3
 SIZES = {False: (1_000_000, 5_000_000), True: (10_000_000, 100_000_000)}
 
 
-def judged(spark: Any, folder: Path, bets: int) -> tuple[float, float]:
-    """Seconds to read what every row is, and to judge; the better of some runs each, after one lot that only loads the kernel."""
+def judged(cores: int, folder: Path, bets: int) -> tuple[float, float]:
+    """Seconds to read what every row is, and to judge, on so many cores and no other; the better of some runs each.
+
+    A process of its own, held to those cores with all it starts: the threads that read ahead would else use the others.
+    """
+    command = [sys.executable, __file__, "on", str(cores), str(folder), str(bets)]
+    reading, judging = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()[-1])
+    return float(reading), float(judging)
+
+
+def on(cores: int, folder: Path, bets: int) -> None:
+    """Judge a ledger on so many cores; print seconds to read and to judge. The first lots only load the kernel."""
+    os.sched_setaffinity(0, set(sorted(os.sched_getaffinity(0))[:cores]))
     reading, judging = [], []
-    for run in range(RUNS):
-        began = time.perf_counter()
-        big = columns.from_folder(folder, min(ROWS_A_LOT, bets // LOTS_MIN))
-        assert big is not None
-        reading.append(time.perf_counter() - began)
-        if run == 0:
-            context = spark.sparkContext
-            cores = context.defaultParallelism
-            warm = partial(ledger_spark.one_lot, context.broadcast((big, ERAS, {})))
-            context.parallelize(big.lots[:cores], cores).map(warm).count()
-        began = time.perf_counter()
-        found = ledger_spark.judged(spark, big, ERAS, {})
-        judging.append(time.perf_counter() - began)
-        if any(c.state == "fail" for c in found.checks):
-            sys.exit(f"{folder} is correct and was accused: nothing is measured")
-    return min(reading), min(judging)
+    with ledger_spark.session(cores) as spark:
+        for run in range(RUNS):
+            began = time.perf_counter()
+            big = columns.from_folder(folder, min(ROWS_A_LOT, bets // LOTS_MIN))
+            assert big is not None
+            reading.append(time.perf_counter() - began)
+            if run == 0:
+                context = spark.sparkContext
+                warm = partial(ledger_spark.one_lot, context.broadcast((big, ERAS, {})))
+                context.parallelize(big.lots[:cores], cores).map(warm).count()
+            began = time.perf_counter()
+            found = ledger_spark.judged(spark, big, ERAS, {})
+            judging.append(time.perf_counter() - began)
+            if any(c.state == "fail" for c in found.checks):
+                sys.exit(f"{folder} is correct and was accused: nothing is measured")
+    print(json.dumps([min(reading), min(judging)]))
 
 
 def main() -> None:
@@ -54,11 +67,9 @@ def main() -> None:
     small, large = SIZES["large" in sys.argv]
     with tempfile.TemporaryDirectory() as scratch:
         folders = {n: made(Path(scratch) / str(n), spec(n, n // 100, sales=10))[0] for n in (small, large)}
-        with ledger_spark.session(1) as one:
-            read_1, judge_1 = judged(one, folders[large], large)
-        with ledger_spark.session(2) as two:
-            read_2, judge_2 = judged(two, folders[large], large)
-            read_s, judge_s = judged(two, folders[small], small)
+        read_1, judge_1 = judged(1, folders[large], large)
+        read_2, judge_2 = judged(2, folders[large], large)
+        read_s, judge_s = judged(2, folders[small], small)
     cost = (read_2 + judge_2) / large / ((read_s + judge_s) / small)
     both = (read_1 + judge_1) / (read_2 + judge_2)
     keep(
@@ -74,4 +85,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:2] == ["on"]:
+        on(int(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4]))
+    else:
+        main()

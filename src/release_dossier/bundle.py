@@ -24,9 +24,15 @@ from typing import IO, TypeVar
 
 import msgspec
 
-from release_dossier.digest import canonical, is_canonical, parse_canonical, sha256
+from release_dossier.digest import canonical, is_canonical, parse_canonical, read_as
 from release_dossier.errors import Corrupt, DossierError, Refused
-from release_dossier.limits import ARTIFACT_BYTES_MAX, BUNDLE_BYTES_MAX, BUNDLE_DOCUMENTS_BYTES_MAX, BUNDLE_FILES_MAX
+from release_dossier.limits import (
+    ARTIFACT_BYTES_MAX,
+    BUNDLE_BYTES_MAX,
+    BUNDLE_DOCUMENTS_BYTES_MAX,
+    BUNDLE_FILES_MAX,
+    DOCUMENT_BYTES_MAX,
+)
 from release_dossier.trust.document import Trust, parse_chain
 from release_dossier.trust.dsse import PAYLOAD_TYPE, Envelope, pae, parse_envelope, seal, valid_keys
 from release_dossier.trust.keys import Signer, parse_public
@@ -56,7 +62,7 @@ FOLDERS = {
 }
 _BLOCK = 512
 _CHUNK_BYTES = 1024 * 1024
-_NAME = re.compile(r"[A-Za-z0-9._@+-]+(?:/[A-Za-z0-9._@+-]+)*\Z")
+_NAME = re.compile(r"(?!/)(?:(?:^|/)(?!\.+(?:/|\Z))[A-Za-z0-9._@+-]+)+\Z")  # no part of dots alone
 
 
 _Note = Callable[[str, str | None, str], None]
@@ -223,6 +229,9 @@ def members(stream: IO[bytes], size: int, at: str, *, keep_artifacts: bool = Tru
 
 def _content(stream: IO[bytes], length: int, keep: bool) -> tuple[str | None, bytes]:
     """SHA-256 of the next `length` bytes, None where there are fewer, and the bytes if they are to be kept."""
+    if length <= _CHUNK_BYTES:
+        content = stream.read(length)
+        return hashlib.sha256(content).hexdigest() if len(content) == length else None, content if keep else b""
     h, kept, left = hashlib.sha256(), [], length
     while left:
         chunk = stream.read(min(left, _CHUNK_BYTES))
@@ -237,7 +246,7 @@ def _content(stream: IO[bytes], length: int, keep: bool) -> tuple[str | None, by
 
 def is_name(name: str) -> bool:
     """Whether a file of a bundle may be called so: relative, plain, no step upwards, short enough for the plain tar header."""
-    return bool(_NAME.match(name)) and len(name) <= 100 and not any(set(part) == {"."} for part in name.split("/"))
+    return len(name) <= 100 and _NAME.match(name) is not None
 
 
 def _header(name: str, size: int) -> bytes:
@@ -257,14 +266,18 @@ def _read_header(header: bytes, at: str) -> tuple[str, int]:
     if len(header) != _BLOCK:
         raise Corrupt("bundle.end", at=at, found=f"{len(header)} bytes", expected="a header, or an end of two empty blocks")
     name = header[:100].rstrip(b"\0").decode("utf-8", "replace")
-    digits = header[124:135]
     if not is_name(name):
         raise Corrupt("bundle.name", at=at, found=repr(name), expected="a relative name of letters, digits and . _ @ + - /")
-    if not re.fullmatch(rb"[0-7]{11}", digits) or header != _header(name, int(digits, 8)):
+    try:
+        size = int(header[124:135], 8)
+        same = header == _header(name, size)
+    except ValueError:
+        same = False
+    if not same:
         raise Corrupt(
             "bundle.header", at=f"{at}, {name}", found="another header", expected="a plain file, mode 0644, owner 0, time 0, nothing else"
         )
-    return name, int(digits, 8)
+    return name, size
 
 
 # What lies in it
@@ -456,7 +469,7 @@ def examine(opened: Opened, trust: Trust | None = None, each: _Each = one_after_
             fault = _statement_fault(name, files, project, read[name], signed, statements)
             note(f"statement {name}", fault, f"signed by {', '.join(sorted(signed.get(name, ())))}")
     note("sums", None if files.get(SUMS) == sums_of(opened.digests) else f"{SUMS}: other sums than those of the files", f"{listed} files")
-    places, faults = _log_faults(files, statements, public)
+    places, faults = _log_faults(opened, statements, public)
     for fault in faults:
         note("log", fault, "")
     if not faults:
@@ -568,31 +581,29 @@ def _beside_fault(name: str, files: Mapping[str, bytes], envelope: Envelope) -> 
     return None
 
 
-def _log_faults(
-    files: Mapping[str, bytes], statements: Mapping[str, Statement], public: Mapping[str, str]
-) -> tuple[dict[str, Entry], list[str]]:
+def _log_faults(opened: Opened, statements: Mapping[str, Statement], public: Mapping[str, str]) -> tuple[dict[str, Entry], list[str]]:
     """The entries that are proven, by digest of their statement, and every fault."""
-    faults: list[str] = []
+    files, faults = opened.files, list[str]()
     places: dict[str, Entry] = {}
     try:
         checkpoint = parse_checkpoint(files.get(CHECKPOINT, b""), CHECKPOINT)
-        value, written_so = parse_canonical(files.get(PROOFS, b""), PROOFS)
-        proofs = msgspec.convert(value, _Proofs)
+        proofs, written_so = _read_proofs(files.get(PROOFS, b""))
         if not checkpoint_signers(checkpoint, public.values()):
             faults.append(f"{CHECKPOINT}: no signature of a known machine verifies")
     except DossierError as e:
         return places, [str(e)]
     except (msgspec.DecodeError, ValueError) as e:
         return places, [f"{PROOFS}: {e}"]
-    if not written_so or msgspec.to_builtins(proofs) != value:
+    if not written_so:
         faults.append(f"{PROOFS}: not canonical JSON")
     if proofs.size != checkpoint.size:
         faults.append(f"{PROOFS}: for {proofs.size} entries, the checkpoint has {checkpoint.size}")
     tree = Inclusions(checkpoint.size, checkpoint.root)
     for p in proofs.entries:
         try:
-            entry = parse_entry(p.line.encode(), f"{PROOFS} entry {p.n}")
-            included = entry.n == p.n and tree.shown(leaf_of(entry.line()), p.n, p.proof)
+            line = p.line.encode()
+            entry = parse_entry(line, f"{PROOFS} entry {p.n}")
+            included = entry.n == p.n and tree.shown(leaf_of(line), p.n, p.proof)
         except (DossierError, ValueError) as e:
             faults.append(f"{PROOFS} entry {p.n}: {e}")
             continue
@@ -601,11 +612,24 @@ def _log_faults(
         places[entry.digest] = entry
     for name in sorted(statements):
         s, at = statements[name], places.get(statements[name].digest)
-        if at is None or (at.envelope, at.type) != (sha256(files[name]), s.word):
+        if at is None or (at.envelope, at.type) != (f"sha256:{opened.digests[name]}", s.word):
             faults.append(f"{name}: no proof that it is in the log")
     lying = {s.digest for s in statements.values()}
     faults += [f"{PROOFS}: entry {e.n} is of a statement that is not here" for d, e in places.items() if d not in lying]
     return places, faults
+
+
+def _read_proofs(raw: bytes) -> tuple[_Proofs, bool]:
+    """The proofs, and whether they are canonical JSON of nothing else.
+
+    Raises:
+        Refused: `json.*`. msgspec.ValidationError: of another shape.
+    """
+    if len(raw) <= DOCUMENT_BYTES_MAX and (plain := read_as(_proofs_decoder, raw)) is not None:
+        return plain, True
+    value, written_so = parse_canonical(raw, PROOFS)
+    proofs = msgspec.convert(value, _Proofs)
+    return proofs, written_so and msgspec.to_builtins(proofs) == value
 
 
 class _Proof(msgspec.Struct):
@@ -617,6 +641,9 @@ class _Proof(msgspec.Struct):
 class _Proofs(msgspec.Struct):
     entries: list[_Proof]
     size: int
+
+
+_proofs_decoder = msgspec.json.Decoder(_Proofs)
 
 
 # For people with ordinary tools

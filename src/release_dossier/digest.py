@@ -9,13 +9,16 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from typing import Any, NoReturn
+from itertools import chain, compress
+from typing import Any, NoReturn, TypeVar
 
 import msgspec
 
 from release_dossier.errors import Refused
 from release_dossier.limits import DOCUMENT_BYTES_MAX, JSON_DEPTH_MAX
 
+T = TypeVar("T")
+SMALL_BYTES = 65_536  # to be read as if it were canonical first: what is large is often not ours
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")
 
 
@@ -50,19 +53,42 @@ def _plainly(value: Any, raw: bytes) -> bool:
 def canonical_words(value: Any) -> bytes:
     """`canonical` of text, whole numbers, lists and objects, for writing many of them: no fraction may be in it."""
     raw = msgspec.json.encode(value, order="sorted")
-    return canonical(value) if _apart(raw) else raw
+    return canonical(value) if _spelled(raw) or _wide(raw) else raw
 
 
 def _apart(raw: bytes) -> bool:
     """Whether JSON without blanks may hold a fraction, an exponent, sixteen digits, an escape by number, or UTF-8 of four bytes. Text that
     only looks so costs time and nothing else. Asked in the order of what is cheap."""
-    if b"\\u" in raw or not (raw.isascii() or max(raw) < 0xF0):
-        return True
-    return any(number.search(raw) for number in _NUMBERS) or raw[:1] in b"-0123456789"
+    return _spelled(raw) or any(number.search(raw) for number in _NUMBERS) or raw[:1] in b"-0123456789"
+
+
+def _spelled(raw: bytes) -> bool:
+    """Whether text in it may be spelled or sorted in two ways."""
+    return _by_number(raw) or not (raw.isascii() or max(raw) < 0xF0)
+
+
+def _by_number(raw: bytes) -> bool:
+    """Whether a character may be written by its number."""
+    return b"\\" in raw and b"\\u" in raw  # most text has no backslash, and one byte is found far quicker than two
 
 
 # Each begins with bytes of its own, which a search finds far quicker than a choice of them.
 _NUMBERS = tuple(re.compile(before + rb"-?(?:[0-9]{16}|[0-9]+[.eE])") for before in (rb'":', rb"\[", rb","))
+
+
+def _wide(raw: bytes) -> bool:
+    """Whether a number of an object or a list may have sixteen digits. Text that only looks so costs time and nothing else."""
+    digits = raw.translate(_DIGITS)
+    at = digits.find(_SIXTEEN)
+    while at >= 0:
+        if at < 2 or raw[max(0, at - 3) : at].endswith(_BEFORE_NUMBERS):
+            return True
+        at = digits.find(_SIXTEEN, at + 16)  # in the same run of digits no number begins
+    return False
+
+
+_DIGITS, _SIXTEEN = bytes.maketrans(b"123456789", b"000000000"), b"0" * 16
+_BEFORE_NUMBERS = (b'":', b"[", b",", b'":-', b"[-", b",-")
 
 
 def sha256(data: bytes) -> str:
@@ -86,6 +112,8 @@ def parse_json(raw: bytes, at: str, bytes_max: int = DOCUMENT_BYTES_MAX) -> Any:
     """
     if len(raw) > bytes_max:
         raise Refused("json.too-large", at=at, found=f"{len(raw)} bytes", expected=f"at most {bytes_max} bytes")
+    if len(raw) <= SMALL_BYTES and (value := _read_plainly(raw)) is not None:
+        return value
     return value if (value := _read_once_each(raw)) is not None else _read_strictly(raw, at)
 
 
@@ -123,10 +151,17 @@ def _read_once_each(raw: bytes) -> Any | None:
     return value if _keys(value) == raw.count(b'":') else None
 
 
-def _decoded(raw: bytes) -> Any | None:
+def _fraction(_: str) -> NoReturn:
+    raise ValueError("a fraction")
+
+
+_any, _without_fractions = msgspec.json.Decoder(), msgspec.json.Decoder(float_hook=_fraction)
+
+
+def _decoded(raw: bytes, decoder: msgspec.json.Decoder[Any] = _any) -> Any | None:
     """What `raw` says where that is read without complaint and is not nested too deeply, else None."""
     try:
-        value = msgspec.json.decode(raw)
+        value = decoder.decode(raw)
     except (msgspec.DecodeError, ValueError, RecursionError):
         return None
     return None if raw.count(b"[") + raw.count(b"{") > JSON_DEPTH_MAX and _too_deep(value) else value
@@ -173,8 +208,25 @@ def _read_plainly(raw: bytes) -> dict[str, Any] | None:
     where the slow reading has to say what it is. Most documents are such: this reads them ten times as fast."""
     if raw[:2] != b'{"':
         return None
-    value: dict[str, Any] | None = _decoded(raw)
-    return value if value is not None and _plainly(value, raw) else None
+    value: dict[str, Any] | None = _decoded(raw, _without_fractions)
+    if value is None or _spelled(raw) or _wide(raw):
+        return None
+    return value if msgspec.json.encode(value, order="sorted") == raw else None
+
+
+def read_as(decoder: msgspec.json.Decoder[T], raw: bytes) -> T | None:
+    """What `decoder` reads where its sorted writing is `raw` to the byte, and so has each key once and none it does not know; None where a
+    slow reading has to say what it is. Of text, lists and whole numbers below 2^53, which nobody reads in two ways."""
+    try:
+        value = decoder.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return value if one_spelling(raw) and msgspec.json.encode(value, order="sorted") == raw else None
+
+
+def one_spelling(raw: bytes) -> bool:
+    """Whether no two writers of canonical JSON escape or sort the text in it in two ways."""
+    return raw.isascii() and not _by_number(raw)
 
 
 class _Fault(Exception):
@@ -214,12 +266,16 @@ def _deep(at: str) -> Refused:
 
 def _too_deep(value: Any) -> bool:
     """Whether lists and objects nest deeper than allowed. Only those are walked, level by level."""
-    level = [value] if type(value) is dict or type(value) is list else []
+    level = [value] if type(value) in _NESTS else []
     for _ in range(JSON_DEPTH_MAX):
-        level = [x for v in level for x in (v.values() if type(v) is dict else v) if type(x) is dict or type(x) is list]
+        inside = list(chain.from_iterable(v.values() if type(v) is dict else v for v in level))
+        level = list(compress(inside, map(_NESTS.__contains__, map(type, inside))))
         if not level:
             return False
     return True
+
+
+_NESTS = frozenset([dict, list])
 
 
 def _lone_surrogate(value: Any) -> str | None:

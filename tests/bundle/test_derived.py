@@ -85,6 +85,22 @@ def test_a_bundle_with_a_statement_twice_or_without_its_place(town: Town) -> Non
     assert "rejections/loose.json" in fails(town, packed_anew(town, file, {"rejections/loose.json": loose}))["log"]
 
 
+def test_the_log_holds_these_bytes_and_proofs_say_nothing_else(town: Town) -> None:
+    """A statement the log holds in another envelope is not the one it holds; a word more among the proofs is not overlooked."""
+    file = exported(town, allowed(town))
+    files = bundle.unpack(file)
+    signer = load_signer(town.repo / ".dossier" / "keys" / "producer")
+    change = parse_statement(parse_envelope(files["change.json"], "c").payload, "c")
+    again = seal(change, (signer, signer))
+    assert again != files["change.json"]
+    assert "change.json: no proof that it is in the log" in fails(town, packed_anew(town, file, {"change.json": again}))["log"]
+    proofs: dict[str, Any] = json.loads(files[bundle.PROOFS])
+    for said in ({**proofs, "more": 1}, {**proofs, "entries": [{**p, "note": "x"} for p in proofs["entries"]]}):
+        assert "not canonical" in fails(town, packed_anew(town, file, {bundle.PROOFS: bundle.canonical(said)}))["log"]
+    spaced = json.dumps(proofs, sort_keys=True).encode()
+    assert "not canonical" in fails(town, packed_anew(town, file, {bundle.PROOFS: spaced}))["log"]
+
+
 def test_every_fault_is_named(town: Town) -> None:
     """Two artifacts, a statement and the log broken at once: each has its own line."""
     file = exported(town, allowed(town))

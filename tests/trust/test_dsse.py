@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from release_dossier.digest import canonical, canonical_words, is_canonical, parse_json
 from release_dossier.errors import DossierError, Refused
+from release_dossier.limits import JSON_DEPTH_MAX
 from release_dossier.trust.dsse import PAYLOAD_TYPE, decode_base64, pae, parse_envelope, seal, valid_keys
 from release_dossier.trust.keys import P256, generate, parse_private
 from release_dossier.trust.statement import Subject, state
@@ -198,6 +199,25 @@ def test_the_quick_way_to_ask_for_canonical_json_says_the_same(value: Any, how: 
     assert is_canonical(again, spelled) == (canonical(again) == spelled)
     if "." not in spelled.decode() and "e" not in spelled.decode():
         assert canonical_words(again) == canonical(again)
+
+
+@pytest.mark.parametrize(
+    "wide", [10**16, -(10**16), 2**60, [2**60], {"a": -(2**60)}, [0, 2**60], ["0" * 16, -(2**60)], {"a": 1, "b": 2**60}]
+)
+def test_wide_numbers_are_not_words(wide: Any) -> None:
+    """Wherever one stands, writing words alone refuses it as canonical JSON does."""
+    with pytest.raises(Refused, match=r"json\.not-canonical"):
+        canonical_words(wide)
+
+
+@pytest.mark.parametrize("open_, close", [("[", "]"), ('{"a":', "}"), ('[0,{"b":1,"a":', "}]")])
+def test_nesting_ends_somewhere(open_: str, close: str) -> None:
+    """However the levels are made: the last that may be, and one more."""
+    levels = open_.count("[") + open_.count("{")
+    most = JSON_DEPTH_MAX // levels
+    assert parse_json((open_ * most + "0" + close * most).encode(), "x")
+    with pytest.raises(Refused, match=r"json\.too-deep"):
+        parse_json((open_ * (most + 1) + "0" + close * (most + 1)).encode(), "x")
 
 
 def test_what_is_written_can_be_read() -> None:

@@ -17,7 +17,7 @@ Verifying looks at, in this order, and says each result:
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -99,23 +99,29 @@ def bundle_bytes(world: World, digest: str) -> bytes:
         maker=world.signer().key_id,
     )
     files[SUMMARY] = summary(digest, dossier, decision).encode()
-    derived = _attestations([world.statement(e.digest, e.type) for e in chosen if e.type in ATTESTED], dossier)
+    attested = [world.statement(e.digest, e.type) for e in chosen if e.type in ATTESTED]
+    derived = _attestations(attested, dossier, _evidence(attested))
     files |= {name: bundle.attestation(payload, world.signer()) for name, payload in derived.items()}
     files[bundle.SUMS] = bundle.sums(files)
     # Signed with the time of the newest statement in it, not of exporting: the same log gives the same file.
     return bundle.seal_bundle(files, world.trust.project, digest, max(e.at for e in chosen), world.signer())
 
 
-def _attestations(statements: Sequence[Statement], dossier: Dossier) -> dict[str, bytes]:
+def _attestations(statements: Iterable[Statement], dossier: Dossier, evidence: Mapping[str, Evidence]) -> dict[str, bytes]:
     """What is said in others' words about decisions and evidence of tests, by the file it lies in."""
     out = {}
     for s in statements:
         if s.word == "decision":
             name = f"{bundle.ATTESTATIONS}vsa-{s.digest[7:23]}.json"
             out[name] = verification_summary(msgspec.convert(s.predicate, Decision), s.digest, dossier)
-        elif (result := test_result(msgspec.convert(s.predicate, Evidence), s.digest)) is not None:
+        elif s.word == "evidence" and (result := test_result(evidence[s.digest], s.digest)) is not None:
             out[f"{bundle.ATTESTATIONS}test-result-{s.digest[7:23]}.json"] = result
     return out
+
+
+def _evidence(statements: Iterable[Statement]) -> dict[str, Evidence]:
+    """What the evidence among some statements says, by digest."""
+    return {s.digest: msgspec.convert(s.predicate, Evidence) for s in statements if s.word == "evidence"}
 
 
 def _chosen(world: World, digest: str, dossier: Dossier, entries: Sequence[Entry]) -> list[Entry]:
@@ -189,8 +195,10 @@ def _verified(raw_path: Path, trust_chain: bytes | None, integrity_only: bool, n
     standing = "undecided"
     if found.sound:
         try:
-            checks += [*_contents(found, trust), _derived(found)]
-            standing, more = _judge(found, trust, trust_chain, now)
+            dossier = msgspec.convert(_one(found, "dossier.json").predicate, Dossier)
+            evidence = _evidence(found.statements.values())
+            checks += [*_contents(found, trust, dossier, evidence), _derived(found, dossier, evidence)]
+            standing, more = _judge(found, dossier, trust_chain, now)
             checks += more
         except DossierError as e:
             checks.append(bundle.Check("contents", "fail", str(e)))
@@ -216,24 +224,22 @@ def _erased(found: bundle.Examined, trust: Trust) -> dict[str, Erasure]:
     return out
 
 
-def _contents(found: bundle.Examined, trust: Trust) -> list[bundle.Check]:
+def _contents(found: bundle.Examined, trust: Trust, dossier: Dossier, said: Mapping[str, Evidence]) -> list[bundle.Check]:
     """(4): dossier, change, evidence and artifacts fit together; an artifact that is gone was erased by somebody who may."""
     gone, withheld = _erased(found, trust), dict[str, Erasure]()
-    dossier = msgspec.convert(_one(found, "dossier.json").predicate, Dossier)
-    by_digest = {s.digest: (name, s) for name, s in found.statements.items()}
+    names = {s.digest: name for name, s in found.statements.items()}
     faults = []
     if _one(found, "change.json").digest != dossier.change_digest:
         faults.append("change.json: another change than the dossier names")
     for a in dossier.evidence:
-        if a.started not in by_digest:
+        if a.started not in names:
             faults.append(f"started {a.started[:19]}…: missing")
         if a.digest is None:
             continue
-        if a.digest not in by_digest:
+        if a.digest not in said:
             faults.append(f"evidence {a.digest[:19]}…: missing")
             continue
-        name, statement = by_digest[a.digest]
-        evidence = msgspec.convert(statement.predicate, Evidence)
+        name, evidence = names[a.digest], said[a.digest]
         if not same_words(a, evidence):
             faults.append(f"{name}: says something else than the dossier")
         if evidence.producer.key not in found.keys[name] and evidence.producer.id != "unlisted":
@@ -242,21 +248,20 @@ def _contents(found: bundle.Examined, trust: Trust) -> list[bundle.Check]:
         faults += [f"artifacts/{d[7:]}: missing" for d in away if d not in gone]
         withheld |= {d: gone[d] for d in away if d in gone}
     held = [bundle.Check(f"artifacts/{d[7:]}", "pass", f"withheld: {why(e)}") for d, e in sorted(withheld.items())]
-    held += _personal(found, withheld)
+    held += _personal(said.values(), withheld)
     detail = "; ".join(faults) or f"{len(dossier.evidence)} attempts, each as the dossier says, with their artifacts"
     return [bundle.Check("contents", "fail" if faults else "pass", detail), *held]
 
 
-def _personal(found: bundle.Examined, withheld: dict[str, Erasure]) -> list[bundle.Check]:
+def _personal(said: Iterable[Evidence], withheld: dict[str, Erasure]) -> list[bundle.Check]:
     """How many personal values the statements commit to, and how many of their openings were erased; nothing where there are none."""
-    said = [msgspec.convert(s.predicate, Evidence) for s in found.statements.values() if s.word == "evidence"]
     values = {a.digest for e in said for a in e.artifacts if a.media_type == MEDIA_TYPE}
     gone = len(values & withheld.keys())
     words = f"{counted(len(values), 'personal value')} committed to: {len(values) - gone} opened beside, {gone} withheld"
     return [bundle.Check("personal", "pass", words)] if values else []
 
 
-def _derived(found: bundle.Examined) -> bundle.Check:
+def _derived(found: bundle.Examined, dossier: Dossier, evidence: Mapping[str, Evidence]) -> bundle.Check:
     """(1): what follows from other files is what they give: made again and compared byte for byte."""
     by_digest = {s.digest: name for name, s in found.statements.items()}
     entries = sorted(found.places.values(), key=lambda e: e.n)
@@ -272,8 +277,7 @@ def _derived(found: bundle.Examined) -> bundle.Check:
     )
     faults = [f"{n}: is not what the other files give" for n in sorted(due) if found.files.get(n) != due[n]]
     faults += [f"{n}: follows from nothing" for n in sorted(beside - due.keys())]
-    dossier = msgspec.convert(_one(found, "dossier.json").predicate, Dossier)
-    attested = _attestations([s for s in found.statements.values() if s.word in ATTESTED], dossier)
+    attested = _attestations(found.statements.values(), dossier, evidence)
     for name in sorted(n for n in found.files if n.startswith(bundle.ATTESTATIONS)):
         if found.attested.get(name) != attested.get(name):
             faults.append(f"{name}: says something else than what it is about")
@@ -281,10 +285,9 @@ def _derived(found: bundle.Examined) -> bundle.Check:
     return bundle.Check("derived", "fail" if faults else "pass", detail)
 
 
-def _judge(found: bundle.Examined, trust: Trust, chain: bytes, now: datetime) -> tuple[str, list[bundle.Check]]:
+def _judge(found: bundle.Examined, dossier: Dossier, chain: bytes, now: datetime) -> tuple[str, list[bundle.Check]]:
     """(5), (6) and (7)."""
     dossier_statement = _one(found, "dossier.json")
-    dossier = msgspec.convert(dossier_statement.predicate, Dossier)
     decided = found.statements.get("decision.json")
     decision = msgspec.convert(decided.predicate, Decision) if decided else None
     checks = []

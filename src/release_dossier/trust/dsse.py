@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from release_dossier.digest import canonical, parse_json, sha256
+from release_dossier.digest import canonical, one_spelling, parse_json, read_as, sha256
 from release_dossier.errors import Refused
 from release_dossier.limits import DOCUMENT_BYTES_MAX
 from release_dossier.trust.keys import PublicKey, Signer, parse_public
@@ -78,7 +78,7 @@ def seal(statement: Statement, signers: Sequence[Signer], typed: Sequence[tuple[
     signed = [_Signature(_base64(s.sign(message)), s.key_id) for s in signers]
     body = _Body(_base64(statement.raw), PAYLOAD_TYPE, signed, [_Typed(*t) for t in typed])
     raw = msgspec.json.encode(body, order="sorted")
-    return raw if _plain(raw) else canonical(msgspec.json.decode(raw))
+    return raw if one_spelling(raw) else canonical(msgspec.json.decode(raw))
 
 
 def parse_envelope(raw: bytes, at: str, payload_type: str = PAYLOAD_TYPE) -> Envelope:
@@ -91,24 +91,9 @@ def parse_envelope(raw: bytes, at: str, payload_type: str = PAYLOAD_TYPE) -> Env
     """
     # A payload of the largest document grows by a third in base64; signatures and field names are small beside that.
     bytes_max = DOCUMENT_BYTES_MAX // 3 * 4 + 1024 * 1024
-    if len(raw) <= bytes_max and (plain := _read_plainly(raw)) is not None:
+    if len(raw) <= bytes_max and (plain := read_as(_decoder, raw)) is not None:
         return _opened(plain, raw, at, payload_type)
     return envelope_of(parse_json(raw, at, bytes_max), raw, at, payload_type)
-
-
-def _read_plainly(raw: bytes) -> _Body | None:
-    """An envelope whose sorted writing is `raw` to the byte, and so has each key once and none it does not know; None where the slow
-    reading has to say what it is. It holds text alone, so no number can be read in two ways."""
-    try:
-        body = _decoder.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None
-    return body if _plain(raw) and msgspec.json.encode(body, order="sorted") == raw else None
-
-
-def _plain(raw: bytes) -> bool:
-    """Whether msgspec's sorted writing of text alone is the canonical one: no two encoders escape or sort these characters in two ways."""
-    return raw.isascii() and b"\\u" not in raw
 
 
 def _base64(data: bytes) -> str:

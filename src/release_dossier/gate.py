@@ -43,7 +43,7 @@ from release_dossier.errors import Misuse, shown
 from release_dossier.evidence.reading import VERDICTS
 from release_dossier.rules.cel import ask, bind
 from release_dossier.rules.freshness import CAUSES as STALE_CAUSES
-from release_dossier.rules.freshness import TOPOLOGY, ends, other_tool, out_of_time, stale, unsaid
+from release_dossier.rules.freshness import TOPOLOGY, ends, latest, other_tool, out_of_time, stale, unsaid
 from release_dossier.rules.moment import moment, stamp
 from release_dossier.rules.packs import OWNER, thaw
 from release_dossier.rules.requirement import ApprovalRule, Frozen, Requirement
@@ -287,9 +287,10 @@ def judge(rule: Requirement, dossier: Dossier, voices: Voices, trust: Trust, now
         a, cause, why = fault
         return _result(rule, Said("error", f"attempt {a.attempt}: {why}", cause), a, now)
     topology = shelf.topologies.get((rule.service, current[-1].environment))
-    said = [(a, _said(rule, a, (version, dossier.change.head))) for a in current]
+    built_by = version, dossier.change.head
+    said = [(a, _said(rule, a, built_by)) for a in current]
     r = _judge_attempts(rule, said, voices, (topology,) if topology else (), now)
-    return msgspec.structs.replace(r, attempts=tuple(x.state for _, x in said)) if len(said) > 1 else r
+    return msgspec.structs.replace(r, attempts=tuple([x.state for _, x in said])) if len(said) > 1 else r
 
 
 def _judge_attempts(
@@ -386,6 +387,7 @@ def _cut(attempts: Sequence[Attempt]) -> str:
 
 def _first_fault(rule: Requirement, attempts: Sequence[Attempt], trust: Trust, now: datetime) -> tuple[Attempt, str, str] | None:
     """The first attempt that is nobody's word here, or of no possible time: it, the cause, and why."""
+    end = latest(now)
     same: set[tuple[Any, ...]] = set()  # attempts alike in all that trust asks are asked once, unless a key was revoked meanwhile
     for a in attempts:
         if a.digest is None:
@@ -397,7 +399,7 @@ def _first_fault(rule: Requirement, attempts: Sequence[Attempt], trust: Trust, n
                 return a, "untrusted", why
             if not trust.document.revocations:
                 same.add(who)
-        cause, why = out_of_time(a, now)
+        cause, why = out_of_time(a, end)
         if why:
             return a, cause, why
     return None
@@ -443,11 +445,12 @@ def _said(rule: Requirement, x: Attempt | Finding, built_by: tuple[str, str] = (
 
     `built_by` is the version and commit the change would ship.
     """
+    a = x if isinstance(x, Attempt) else None
     if x.verdict not in VERDICTS:
         return Said("error", f"it says {shown(x.verdict, 40)!r}, which is none of {', '.join(VERDICTS)}", "contradiction")
     if x.of is not None and x.looked_at > x.of:
         return Said("error", f"{x.looked_at} of {x.of} looked at: more than there are", "contradiction")
-    if isinstance(x, Attempt) and (x.digest is None or (x.infrastructure and x.verdict != "fail")):
+    if a is not None and (a.digest is None or (a.infrastructure and a.verdict != "fail")):
         return Said("inconclusive", shown(x.cause) or "the attempt broke off", "broken-off")
     state, reason, values = bind(rule.needs, x.facts)
     if state == "error":
@@ -456,7 +459,7 @@ def _said(rule: Requirement, x: Attempt | Finding, built_by: tuple[str, str] = (
         return Said("fail", _failed(x), "counterexample")
     if x.verdict == "missing" or (x.verdict == "pass" and x.looked_at <= 0):
         return Said("missing", shown(x.cause) or "nothing was looked at", "nothing-looked-at")
-    unnamed = unsaid(rule, x) if rule.topology and isinstance(x, Attempt) else ""
+    unnamed = unsaid(rule, a) if rule.topology and a is not None else ""
     if state == "missing" or unnamed:
         return Said("missing", reason or unnamed, "fact-absent")
     if rule.condition and x.looked_at > 0:
@@ -467,7 +470,7 @@ def _said(rule: Requirement, x: Attempt | Finding, built_by: tuple[str, str] = (
     if x.verdict != "pass":
         cause = "unbound" if rule.kind == "authorship" else "ambiguous" if "ambiguous" in x.cause else "said"
         return Said("inconclusive", shown(x.cause) or f"the evidence says {x.verdict}", cause)
-    other_build = _other_build(rule, x, built_by) if rule.builder != "any" and isinstance(x, Attempt) else ""
+    other_build = _other_build(rule, a, built_by) if rule.builder != "any" and a is not None else ""
     return Said("inconclusive", other_build, "build") if other_build else _enough(rule, x)
 
 

@@ -210,7 +210,7 @@ def test_wide_numbers_are_not_words(wide: Any) -> None:
         canonical_words(wide)
 
 
-@pytest.mark.parametrize("open_, close", [("[", "]"), ('{"a":', "}"), ('[0,{"b":1,"a":', "}]")])
+@pytest.mark.parametrize(("open_", "close"), [("[", "]"), ('{"a":', "}"), ('[0,{"b":1,"a":', "}]")])
 def test_nesting_ends_somewhere(open_: str, close: str) -> None:
     """However the levels are made: the last that may be, and one more."""
     levels = open_.count("[") + open_.count("{")

@@ -76,12 +76,17 @@ def stale(rule: Requirement, a: Attempt, topologies: Sequence[Attempt], now: dat
     return ("age", old) if old else ("", "")
 
 
-def out_of_time(a: Attempt, now: datetime) -> tuple[str, str]:
-    """(cause, words) of what is wrong with the three times of an attempt."""
+def latest(now: datetime) -> datetime:
+    """The last moment that clocks which differ may call now."""
+    return after(now, CLOCK_SKEW_SECONDS_MAX)
+
+
+def out_of_time(a: Attempt, end: datetime) -> tuple[str, str]:
+    """(cause, words) of what is wrong with the three times of an attempt, none of which may lie after `end`, the `latest` moment."""
     newest, fault = _order(a.observed_at, a.collected_at, a.recorded_at)
     if newest is None:
         return "times", f"{_three(a)}: {fault}"
-    if newest > after(now, CLOCK_SKEW_SECONDS_MAX):
+    if newest > end:
         return "future", f"it is from the future: {_three(a)}"
     return ("times", f"{_three(a)}: {fault}") if fault else ("", "")
 
@@ -115,7 +120,8 @@ def too_old(rule: Requirement, a: Attempt, now: datetime) -> str:
 
 def age_max_s(rule: Requirement, a: Attempt) -> int:
     """The stricter of the evidence's limit and the rule's, 0 where neither has one."""
-    return min((x for x in (rule.age_max_s, a.age_max_s) if x > 0), default=0)
+    one, other = max(0, rule.age_max_s), max(0, a.age_max_s)
+    return min(one, other) or max(one, other)
 
 
 def ends(rule: Requirement, a: Attempt) -> datetime | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 _RFC3339 = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,9})?(?:Z|[+-][0-9]{2}:[0-5][0-9])\Z"
@@ -17,8 +18,10 @@ _UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 DAY_HOURS = 72  # hours from which people count in days
 
 
+@lru_cache(maxsize=16_384)
 def moment(text: str) -> datetime | None:
-    """The moment in UTC; None for what is not RFC 3339 with an offset, or lies outside of the calendar."""
+    """The moment in UTC; None for what is not RFC 3339 with an offset, or lies outside of the calendar. Remembered: documents do not
+    change, and are decided about again."""
     if not _RFC3339.match(text):
         return None
     try:

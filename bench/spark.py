@@ -49,8 +49,8 @@ def on(cores: int, folder: Path, bets: int) -> None:
             reading.append(time.perf_counter() - began)
             if run == 0:
                 context = spark.sparkContext
-                warm = partial(ledger_spark.one_lot, context.broadcast((big, ERAS, {})))
-                context.parallelize(big.lots[:cores], cores).map(warm).count()
+                warm = partial(ledger_spark.some_lots, context.broadcast((big, ERAS, {})))
+                context.parallelize(big.lots[:cores], cores).mapPartitions(warm).count()
             began = time.perf_counter()
             found = ledger_spark.judged(spark, big, ERAS, {})
             judging.append(time.perf_counter() - began)

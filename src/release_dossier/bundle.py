@@ -270,7 +270,7 @@ def _read_header(header: bytes, at: str) -> tuple[str, int]:
         raise Corrupt("bundle.name", at=at, found=repr(name), expected="a relative name of letters, digits and . _ @ + - /")
     try:
         size = int(header[124:135], 8)
-        same = header == _header(name, size)
+        same = size >= 0 and header == _header(name, size)
     except ValueError:
         same = False
     if not same:

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from release_dossier import bundle
 from release_dossier.bundle import is_name, pack, unpack_bytes
 from release_dossier.errors import Corrupt, DossierError, Refused
 from tests import needs
@@ -75,8 +76,9 @@ def tar(name: str, kind: bytes = tarfile.REGTYPE, twice: bool = False, mode: int
         pack(FILES)[:-512],
         pack(FILES)[:700],
         b"",
+        bundle._header("a", -1) + bytes(1024),
     ],
-    ids=range(13),
+    ids=range(14),
 )
 def test_what_is_no_bundle_is_broken(raw: bytes) -> None:
     """Links, devices, steps upwards, doubles, other modes, trailing or missing bytes."""

@@ -287,12 +287,9 @@ class Read(NamedTuple):
 
 
 def _columns(
-    people: People,
-    large: dict[str, pa.Table],
-    groups: RowGroups | Copied | None,
-    applied: Sequence[tuple[str, int | None]],
+    people: People, large: dict[str, pa.Table], groups: RowGroups | Copied | None, applied: Sequence[tuple[str, int | None]],
     watched: Watched,
-) -> Read:
+) -> Read:  # fmt: skip
     """The large tables, read and hashed; of the moments in `bets` those that the spans between migrations need."""
     users, hashes = people[0], (people[1], Columns())
     names, extra = users.names, list[str]()

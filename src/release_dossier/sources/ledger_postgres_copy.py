@@ -6,8 +6,8 @@ Rows are asked of libpq one by one, gathered to pieces of a few megabytes and ta
 from __future__ import annotations
 
 import selectors
-from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import psycopg
     from psycopg.pq.abc import PGconn
 
+T = TypeVar("T", pa.Table, Piece)
 HEADER_BYTES = 19  # signature, flags and the length of an extension, which is none
 PIECE_BYTES = 8 * 1024 * 1024
 WAIT_SECONDS = 1.0  # until libpq is asked again though nothing seems to have come
@@ -42,11 +43,7 @@ def copied(
     more: Callable[[int], None] = lambda rows: None, most: int | None = None,
 ) -> pa.Table:  # fmt: skip
     """Columns of a table, of all its rows or of some; `more` is told how many rows have come since it was last told."""
-    parser, parts = Parser(columns, words), []
-    for piece in _copy(connection, schema, table, columns, most):
-        parts.append(parser.part(piece))
-        more(len(parts[-1]))
-    return pa.concat_tables(parts)
+    return pa.concat_tables(_taken(_copy(connection, schema, table, columns, most), Parser(columns, words).part, more))
 
 
 def bets(
@@ -59,10 +56,23 @@ def bets(
     """
     if any(KIND_OF_BETS[name] != kind for name, kind in columns.items()):
         raise NotPlain
-    parser, out = Parser(columns, ()), list[Piece]()
-    for piece in _copy(connection, schema, "bets", columns):
-        out.append(parser.piece(piece, names))
-        more(len(out[-1].id))
+    parser = Parser(columns, ())
+    return _taken(_copy(connection, schema, "bets", columns), lambda raw: parser.piece(raw, names), more)
+
+
+def _taken(pieces: Iterable[bytes], take: Callable[[bytes], T], more: Callable[[int], None]) -> list[T]:
+    """What `take` makes of each piece. What it refuses is raised when all have come: a COPY that is broken off breaks the transaction."""
+    out: list[T] = []
+    fault: Exception | None = None
+    for piece in pieces:
+        try:
+            if fault is None:
+                out.append(take(piece))
+                more(len(out[-1].id if isinstance(out[-1], Piece) else out[-1]))
+        except (NotPlain, pa.ArrowException, UnicodeError) as e:
+            fault = e
+    if fault is not None:
+        raise fault
     return out
 
 

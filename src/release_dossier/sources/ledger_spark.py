@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache, partial
 from importlib.util import find_spec
@@ -23,7 +23,7 @@ from release_dossier.ledger.judged import Engine, Judged
 from release_dossier.ledger.rulesets import Eras
 
 AVAILABLE = find_spec("pyspark") is not None  # the extra `spark`
-LOTS_A_CORE = 4  # tasks for each core, so that one with large markets does not keep the others waiting
+LOTS_A_CORE = 4  # and tasks, for each core, so that one with large markets does not keep the others waiting
 
 
 @contextmanager
@@ -84,16 +84,21 @@ def judged(spark: Any, big: Big, eras: Eras, asked: Mapping[int, int], step: Ste
     context = spark.sparkContext
     given = context.broadcast((big, eras, dict(asked)))
     whole = Judge(big, eras, asked, 1)
-    for done, share in enumerate(context.parallelize(big.lots, max(1, len(big.lots))).map(partial(one_lot, given)).collect(), 1):
+    tasks = max(1, min(len(big.lots), LOTS_A_CORE * context.defaultParallelism))
+    for done, share in enumerate(context.parallelize(big.lots, tasks).mapPartitions(partial(some_lots, given)).collect(), 1):
         whole.add(share)
         if step:
-            step(big.live * done // len(big.lots), big.live)
+            step(big.live * done // tasks, big.live)
     return concluded(whole)
 
 
-def one_lot(given: Any, lot: tuple[int, int]) -> Share:
-    """What one task does: read the orders of some markets, judge them. `given` is a broadcast of ledger, rules and what sales asked for."""
+def some_lots(given: Any, lots: Iterable[tuple[int, int]]) -> Iterator[Share]:
+    """What one task does: read the orders of neighbouring markets, lot by lot, and judge them. `given` is a broadcast of ledger, rules and
+    what sales asked for. One share for all of them: it has an entry for each user, and goes to whoever asked."""
     big, eras, asked = given.value
-    judge = Judge(big, eras, asked, 1)
-    judge.part(big.lot(*lot))
-    return judge.share(*lot)
+    judge, first, last = Judge(big, eras, asked, 1), None, 0
+    for begin, end in lots:
+        judge.part(big.lot(begin, end))
+        first, last = begin if first is None else first, end
+    if first is not None:
+        yield judge.share(first, last)

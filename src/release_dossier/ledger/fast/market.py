@@ -219,21 +219,9 @@ def price_sales(m: int, first: int, last: int, rows: Rows, users: int, sales: Sa
 
 @compiled
 def decide(
-    s: int,
-    at: int,
-    users: int,
-    v: int,
-    y: int,
-    rule: Any,
-    p: Any,
-    amount: Any,
-    yes: Any,
-    user: Any,
-    x: Any,
-    held: Any,
-    lots: Any,
+    s: int, at: int, users: int, v: int, y: int, rule: Any, p: Any, amount: Any, yes: Any, user: Any, x: Any, held: Any, lots: Any,
     sales: Sales,
-) -> None:
+) -> None:  # fmt: skip
     """Enter what a sale might have been, priced alone: where its lane says nothing, or the guard of #770 must look."""
     shares, who, side = -amount[at], user[at], yes[at]
     state, owned, other, value, sellable, price = k.quoted(

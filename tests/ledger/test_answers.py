@@ -231,6 +231,9 @@ def test_answers_of_real_servers() -> None:
         ("/v0/markets/1/leaderboard", "currentValue"),
         ("/v0/read/markets/1/summary", "totalVolume"),
         ("/v0/markets/1", "numUsers"),
+        ("/v0/market-groups/1", "lastProbability"),
+        ("/v0/market-groups/1", "totalVolume"),
+        ("/v0/market-groups/1", "probability"),
     ],
 )
 def test_a_changed_answer_of_a_real_server_is_found(page: str, field: str, tmp_path: Path) -> None:

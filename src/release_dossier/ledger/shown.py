@@ -179,6 +179,15 @@ def _markets(result: Any, _: str | None) -> Iterator[Shown]:
             yield _shown(x, "lastProbability", "probability", None, market, _last_probability(market))
 
 
+def _group(result: Any, _: str | None, group: str) -> Iterator[Shown]:
+    for answer in _records(_get(result, "answers")):
+        market, x = _get(answer, "marketId"), _get(answer, "market")
+        if isinstance(market, int):
+            yield from _volumes(x, market)
+            yield _shown(x, "lastProbability", "probability", None, market, _last_probability(market))
+            yield from _market(answer, None, str(market))
+
+
 def _last_probability(market: int) -> Right:
     return lambda s, at: _exact(s.probabilities(market, at)[-1])
 
@@ -313,6 +322,7 @@ PAGES: tuple[tuple[re.Pattern[str], Page], ...] = tuple(
         (r"/v0/markets/positions/(\d+)", _positions),
         (r"/v0/markets/positions/(\d+)/([a-z0-9]+)", _one_position),
         (r"/v0/userposition/(\d+)", _one_position),
+        (r"/v0/market-groups/(\d+)", _group),
         (r"/v0/market-groups/(\d+)/positions", _group_positions),
         (r"/v0/market-groups/(\d+)/leaderboard", _group_leaders),
         (r"/v0/market-groups/(\d+)/bets", _group_bets),

@@ -132,6 +132,7 @@ class Share(NamedTuple):
     sample: c.Bet | None
     sale: Sale | None
     group_pairs: list[Any]
+    group_buyers: Any
     taken: dict[int, int]
 
 
@@ -158,7 +159,7 @@ class Judge:
         self.sale: Sale | None = None
         self.minted = self.burned = self.dust_low = self.dust_high = 0
         self.seen = 0
-        self.group_pairs: list[Any] = []  # buyers of groups, whose markets may lie in several parts
+        self.group_pairs: list[Any] = []  # buyers of groups whose markets may lie in several parts
         self.settled = 0
         self.minted_sales = np.zeros(n, np.int64)
         self.line = np.full(len(big.users.names), UNTOUCHED, np.int64)
@@ -191,6 +192,12 @@ class Judge:
                 self.is_child[place[member.market_id]] = True
         alive = {g.id for g in big.small.groups or () if not g.deleted and g.lifecycle == "resolved"}
         self.in_resolved_group = np.isin(self.child, np.array(sorted(alive), np.int64)) & self.is_child
+        paid = np.flatnonzero(self.in_resolved_group & self.resolved)
+        self.groups, first_of = np.unique(self.child[paid], return_index=True)  # those whose steward is paid
+        self.group_first = paid[first_of]
+        self.group_last = np.zeros(len(self.groups), np.int64)
+        self.group_last[np.searchsorted(self.groups, self.child[paid])] = paid
+        self.group_buyers = np.zeros(len(self.groups), np.int64)  # of those that lie in one part
 
     # One part of the orders
 
@@ -224,7 +231,7 @@ class Judge:
         sums = {x: getattr(self, x) for x in SUMS}
         return Share(
             first, last, by_market, by_user, sums, self.of, {k: (f.count, f.shown) for k, f in self.found.items()}, self.book, self.handed,
-            self.handed_numbers, self.rows, self.sample, self.sale, self.group_pairs, self.taken,
+            self.handed_numbers, self.rows, self.sample, self.sale, self.group_pairs, self.group_buyers, self.taken,
         )  # fmt: skip
 
     def add(self, x: Share) -> None:
@@ -253,6 +260,7 @@ class Judge:
         self.rows |= x.rows
         self.sample, self.sale = self.sample or x.sample, self.sale or x.sale
         self.group_pairs += x.group_pairs
+        self.group_buyers += x.group_buyers
         for i, amount in x.taken.items():
             self.taken[i] = self.taken.get(i, 0) + amount
 
@@ -458,8 +466,15 @@ class Judge:
         order = mine[np.argsort(group[mine], kind="stable")]
         out = np.empty(int(np.diff(start)[mine].sum()), np.int64)
         count = group_buyers(order, start, group, p.user, p.amount, np.full(len(self.low), NONE, np.int64), out)
-        if count:
-            self.group_pairs.append(out[:count].copy())
+        if not count:
+            return
+        pairs = out[:count]
+        names, _, sizes = _runs(pairs // (len(self.low) + 1))
+        place = np.searchsorted(self.groups, names)
+        whole = (self.group_first[place] >= numbers[0]) & (self.group_last[place] <= numbers[-1])
+        self.group_buyers[place[whole]] = sizes[whole]
+        if not whole.all():
+            self.group_pairs.append(pairs[np.repeat(~whole, sizes)])
 
     def _keep_rows(self, p: Orders, numbers: Any, start: Any) -> None:
         """Whole histories of markets whose pool is below nothing, and one other."""
@@ -527,13 +542,13 @@ class Judge:
 
     def _buyers_of_groups(self) -> dict[int, int]:
         """How many users bought in each group. A part names its pairs group by group, and none twice."""
+        out = {int(g): int(n) for g, n in zip(self.groups.tolist(), self.group_buyers.tolist(), strict=True) if n}
         runs: dict[int, list[Any]] = {}
         for pairs in self.group_pairs:
             groups, first, sizes = _runs(pairs // (len(self.low) + 1))
             for group, at, n in zip(groups.tolist(), first.tolist(), sizes.tolist(), strict=True):
                 runs.setdefault(group, []).append(pairs[at : at + n])
-        # The markets of a group may lie in several parts.
-        return {group: len(x[0]) if len(x) == 1 else len(np.unique(np.concatenate(x))) for group, x in runs.items()}
+        return out | {group: len(np.unique(np.concatenate(x))) for group, x in runs.items()}
 
     def entered(self) -> None:
         """Add what the reference replayed to the sums."""

@@ -23,7 +23,7 @@ from release_dossier.sources import ledger_columns as columns
 from release_dossier.sources import ledger_spark
 
 LOTS_MIN, ROWS_A_LOT = 8, 2_000_000
-RUNS = 3
+RUNS = 2
 SIZES = {False: (1_000_000, 5_000_000), True: (10_000_000, 100_000_000)}
 
 

@@ -23,6 +23,7 @@ from release_dossier.ledger.judged import Engine, Judged
 from release_dossier.ledger.rulesets import Eras
 
 AVAILABLE = find_spec("pyspark") is not None  # the extra `spark`
+DRIVER_MEMORY = "4g"  # at most: what every task found of every user passes through it
 LOTS_A_CORE = 4  # and tasks, for each core, so that one with large markets does not keep the others waiting
 
 
@@ -50,8 +51,12 @@ def session(threads: int) -> Iterator[Any]:
         .config("spark.log.level", "ERROR")
         .config("spark.ui.showConsoleProgress", "false")
     )
+    if not _said("spark.master"):
+        builder = builder.master(f"local[{threads}]")
+    if not _said("spark.driver.memory"):
+        builder = builder.config("spark.driver.memory", DRIVER_MEMORY)
     try:
-        spark = (builder if _has_master() else builder.master(f"local[{threads}]")).getOrCreate()
+        spark = builder.getOrCreate()
     except (PySparkException, OSError) as e:
         found = str(e).splitlines()[0]
         raise Refused("ledger.no-spark", at="--engine spark", found=found, expected="Java 17 or newer, on PATH or in JAVA_HOME") from e
@@ -62,11 +67,11 @@ def session(threads: int) -> Iterator[Any]:
 
 
 @cache
-def _has_master() -> bool:
-    """Whether `spark-defaults.conf` says where to run; asked before the first session, whose own master would pass for it afterwards."""
+def _said(key: str) -> bool:
+    """Whether `spark-defaults.conf` says this; asked before the first session, whose own setting would pass for it afterwards."""
     from pyspark import SparkConf
 
-    return bool(SparkConf().contains("spark.master"))
+    return bool(SparkConf().contains(key))
 
 
 def by_spark(big: Big, threads: int, step: Step | None = None) -> Engine:

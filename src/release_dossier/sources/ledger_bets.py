@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import chain, islice, pairwise
+from itertools import chain, islice
 from pathlib import Path
 from threading import Event
 from typing import Any, NamedTuple, TypeVar
@@ -147,30 +147,40 @@ class Copied:
         return self.first_row
 
 
+def order_of(ids: Any) -> Any | None:
+    """The places of ids in order; None where they lie so.
+
+    Raises:
+        NotPlain: one is there twice.
+    """
+    if not len(ids) or (ids[1:] > ids[:-1]).all():
+        return None
+    order = np.argsort(ids, kind="stable")
+    if (ids[order][1:] == ids[order][:-1]).any():
+        raise NotPlain
+    return order
+
+
 def in_order(read: list[Piece], names: Names) -> list[Piece]:
     """Pieces whose rows lie in order of ids.
 
     Raises:
         NotPlain: two rows have one id.
     """
-    ends = [p for p in read if len(p.id)]
-    inner = all((p.id[1:] > p.id[:-1]).all() for p in ends)
-    if inner and all(b.id[0] > a.id[-1] for a, b in pairwise(ends)):
+    ids = np.concatenate([_EMPTY, *(p.id for p in read)])
+    order = order_of(ids)
+    if order is None:
         return read
-    ids = np.concatenate([p.id for p in ends])
-    order = np.argsort(ids, kind="stable")
     ids = ids[order]
-    if (ids[1:] == ids[:-1]).any():
-        raise NotPlain
     user, market, amount, at, side, away = (
-        np.concatenate([getattr(p, column) for p in ends])[order] for column in ("user", "market", "amount", "at", "side", "gone")
+        np.concatenate([getattr(p, column) for p in read])[order] for column in ("user", "market", "amount", "at", "side", "gone")
     )
     user = names.appeared(user)
     place = np.empty(len(order), np.int64)
     place[order] = np.arange(len(order))
-    lies = np.cumsum([0, *(len(p.id) for p in ends)]).tolist()
+    lies = np.cumsum([0, *(len(p.id) for p in read)]).tolist()
     odd: list[dict[int, str]] = [{} for _ in range(0, len(order), PIECE_ROWS)]
-    for begin, p in zip(lies, ends, strict=False):
+    for begin, p in zip(lies, read, strict=False):
         for i, word in p.odd.items():
             which, row = divmod(int(place[begin + i]), PIECE_ROWS)
             odd[which][row] = word

@@ -32,6 +32,7 @@ from release_dossier.sources.ledger_bets import (
     RowGroups,
     Watched,
     number_after,
+    order_of,
     read_ahead,
 )
 from release_dossier.sources.ledger_rows import TABLES, Reader, Table, assemble, migrations, wanted
@@ -225,17 +226,17 @@ def big_from(
         NotPlain: something in them is for the readers of rows.
         Refused: as `assemble`.
     """
-    large: dict[str, pa.Table] = {}
-    groups: RowGroups | Copied | None = None
-    people: People | None = None
-    for table in LARGE:
+
+    def columns(table: str) -> list[str]:
         names = have(table)
         if names is None:
             raise NotPlain
-        columns = wanted(at, table, *TABLES[table], names)
-        groups = stream(columns, people[0].names) if table == "bets" and people else None
-        large[table] = fetch(table, columns) if groups is None else groups.first()
-        people = people or _users(large["users"])
+        return wanted(at, table, *TABLES[table], names)
+
+    large = {table: fetch(table, columns(table)) for table in ("users", "markets")}
+    people = _users(large["users"])
+    groups = stream(columns("bets"), people[0].names)
+    large["bets"] = fetch("bets", columns("bets")) if groups is None else groups.first()
 
     known: dict[str, Table] = {n: [{"rowid": 1, **row} for row in table.slice(0, 1).to_pylist()] for n, table in large.items()}
     known["schema_migrations"] = rows("schema_migrations", *TABLES["schema_migrations"])
@@ -246,7 +247,6 @@ def big_from(
     stop = Event()
     applied = tuple(migrations(known["schema_migrations"]).items())
     watched = Watched(stop, step, groups.rows if groups is not None else len(large["bets"]))
-    assert people is not None
     with Aside(lambda: _columns(people, large, groups, applied, watched)) as made:
         try:
             small = assemble(read, at, left_out_when_empty=left_out_when_empty)
@@ -315,13 +315,8 @@ def _columns(
 
 
 def _sorted(table: pa.Table) -> pa.Table:
-    ids = whole(table["id"])
-    if len(ids) and not (ids[1:] > ids[:-1]).all():
-        order = np.argsort(ids, kind="stable")
-        if (ids[order][1:] == ids[order][:-1]).any():
-            raise NotPlain
-        table = table.take(pa.array(order))
-    return table
+    order = order_of(whole(table["id"]))
+    return table if order is None else table.take(pa.array(order))
 
 
 def _users(table: pa.Table) -> People:

@@ -191,8 +191,8 @@ class Judge:
                 self.child[place[member.market_id]] = member.group_id
                 self.is_child[place[member.market_id]] = True
         alive = {g.id for g in big.small.groups or () if not g.deleted and g.lifecycle == "resolved"}
-        self.in_resolved_group = np.isin(self.child, np.array(sorted(alive), np.int64)) & self.is_child
-        paid = np.flatnonzero(self.in_resolved_group & self.resolved)
+        self.together = np.isin(self.child, np.array(sorted(alive), np.int64)) & self.is_child & self.resolved
+        paid = np.flatnonzero(self.together)
         self.groups, first_of = np.unique(self.child[paid], return_index=True)  # those whose steward is paid
         self.group_first = paid[first_of]
         self.group_last = np.zeros(len(self.groups), np.int64)
@@ -459,7 +459,7 @@ class Judge:
         return Settled(self.big.market_id(number), word, int(self.volume[number]), int(self.paid[number]), ())
 
     def _group_buyers(self, p: Orders, numbers: Any, start: Any) -> None:
-        mine = np.flatnonzero((self.in_resolved_group & self.resolved)[numbers])
+        mine = np.flatnonzero(self.together[numbers])
         if not len(mine):
             return
         group = self.child[numbers]
@@ -513,7 +513,7 @@ class Judge:
         """Stewards' fees, likewise."""
         big, m, n = self.big, self.big.markets, self.known_markets
         changes = stewards(big.small)
-        alone = self.resolved[:n] & ~self.in_resolved_group[:n] & ((self.result[:n] == k.YES) | (self.result[:n] == k.NO))
+        alone = self.resolved[:n] & ~self.together[:n] & ((self.result[:n] == k.YES) | (self.result[:n] == k.NO))
         changed = np.isin(m.id, np.array(sorted(changes), np.int64))
         simple = alone & ~changed & (self.rule[:n] >= 0)
         index = np.maximum(self.rule[:n], 0)
@@ -533,7 +533,7 @@ class Judge:
             steward = steward_of(row, row.resolved_at, changes)
             profit_of(self.book, steward, row.resolved_at, row.id, int(self.buyers[i]), row.cost or 0, self.eras.at(row.resolved_at))
         members: dict[int, list[c.Market]] = {}
-        for i in np.flatnonzero(self.in_resolved_group[:n] & self.resolved[:n]).tolist():
+        for i in np.flatnonzero(self.together[:n]).tolist():
             members.setdefault(int(self.child[i]), []).append(big.market(i))
         groups = {g.id: g for g in big.small.groups or () if not g.deleted}
         buyers = self._buyers_of_groups()
@@ -542,7 +542,7 @@ class Judge:
 
     def _buyers_of_groups(self) -> dict[int, int]:
         """How many users bought in each group. A part names its pairs group by group, and none twice."""
-        out = {int(g): int(n) for g, n in zip(self.groups.tolist(), self.group_buyers.tolist(), strict=True) if n}
+        out = {g: n for g, n in zip(self.groups.tolist(), self.group_buyers.tolist(), strict=True) if n}
         runs: dict[int, list[Any]] = {}
         for pairs in self.group_pairs:
             groups, first, sizes = _runs(pairs // (len(self.low) + 1))

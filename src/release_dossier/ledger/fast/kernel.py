@@ -157,6 +157,18 @@ def worth(users: int, r: float, v: int, valuation: int, who: int, shares_yes: An
 
 
 @compiled
+def sold(shares: int, lots: Any, head: int, end: int) -> int:
+    """Take shares from the lots head..end, the oldest first: which lot is the oldest then."""
+    while shares > 0 and head < end:
+        taken = shares if shares < lots[head] else lots[head]
+        lots[head] -= taken
+        shares -= taken
+        if lots[head] == 0:
+            head += 1
+    return head
+
+
+@compiled
 def unlocked(n: int, x: Any, amount: Any, yes: Any, user: Any, who: int, side: int, consume: bool, lots: Any) -> int:
     """Shares of his buys that a later buy of somebody else unlocked; with `consume`, less what was sold of them before."""
     count = 0
@@ -170,13 +182,7 @@ def unlocked(n: int, x: Any, amount: Any, yes: Any, user: Any, who: int, side: i
                 lots[count] = x[i]
                 count += 1
         elif consume and amount[i] < 0 and user[i] == who and yes[i] == side:
-            left = -amount[i]
-            while left > 0 and head < end:
-                taken = left if left < lots[head] else lots[head]
-                lots[head] -= taken
-                left -= taken
-                if lots[head] == 0:
-                    head += 1
+            head = sold(-amount[i], lots, head, end)
     total = 0
     for j in range(head if consume else 0, end):
         total += lots[j]

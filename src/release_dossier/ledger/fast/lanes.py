@@ -257,13 +257,7 @@ def release(count: int, at: Any, rules: Any, under: Any, p: Any, amount: Any, ye
                         lots[held] = x
                         held += 1
             elif amount[i] < 0 and yes[i] == side:
-                left = -amount[i]
-                while left > 0 and head < end:
-                    taken = left if left < lots[head] else lots[head]
-                    lots[head] -= taken
-                    left -= taken
-                    if lots[head] == 0:
-                        head += 1
+                head = k.sold(-amount[i], lots, head, end)
         if buys[n] - mine != foreign:
             end = held
         free = 0

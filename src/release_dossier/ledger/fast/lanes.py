@@ -68,12 +68,8 @@ def course(count: int, at: Any, p: Any, yes: Any, d: Desk) -> None:
             total = d.lane[SUM_YES] if yes[i] == 1 else d.lane[SUM_NO]
             weight = d.weight[i]
             chance = p[i + 1]
-            if lo == 0:
-                for j in range(LANES):
-                    total[j] += abs(rate[j] - chance) * weight
-            else:
-                for j in range(lo, LANES):
-                    total[j] += abs(rate[j] - chance) * weight
+            for j in range(lo, LANES):
+                total[j] += abs(rate[j] - chance) * weight
         begin = at[lo]
 
 
@@ -91,26 +87,15 @@ def give(count: int, at: Any, p: Any, yes: Any, user: Any, d: Desk) -> None:
             size = abs(d.weight[i])
             sign = 1.0 if d.weight[i] >= 0.0 else -1.0
             chance = p[i + 1]
-            if lo == 0:
-                for j in range(LANES):
-                    share = abs(rate[j] - chance) * size * per[j]
-                    whole = (share + MAGIC) - MAGIC
-                    whole += 1.0 if share - whole == 0.5 else 0.0
-                    whole *= sign
-                    row[j] += whole
-                    given[j] += whole
-                    if not share < NEAR:
-                        wrong[j] = 1.0
-            else:
-                for j in range(lo, LANES):
-                    share = abs(rate[j] - chance) * size * per[j]
-                    whole = (share + MAGIC) - MAGIC
-                    whole += 1.0 if share - whole == 0.5 else 0.0
-                    whole *= sign
-                    row[j] += whole
-                    given[j] += whole
-                    if not share < NEAR:
-                        wrong[j] = 1.0
+            for j in range(lo, LANES):
+                share = abs(rate[j] - chance) * size * per[j]
+                whole = (share + MAGIC) - MAGIC
+                whole += 1.0 if share - whole == 0.5 else 0.0
+                whole *= sign
+                row[j] += whole
+                given[j] += whole
+                if not share < NEAR:
+                    wrong[j] = 1.0
         begin = at[lo]
 
 

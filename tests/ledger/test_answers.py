@@ -38,8 +38,14 @@ def judged(*answers: Any) -> Check:
 
 
 RIGHT: list[tuple[str, Any]] = [
-    ("/v0/markets/positions/1", {"ok": True, "result": [{"username": "alice", "yesSharesOwned": 50, "noSharesOwned": 0, "value": 50}]}),
-    ("/v0/markets/positions/1", [{"Username": "bob", "YesSharesOwned": 0, "NoSharesOwned": 20, "Value": 20, "totalSpent": 20}]),
+    (
+        "/v0/markets/positions/1",
+        {"ok": True, "result": [{"username": "alice", "yesSharesOwned": 50, "noSharesOwned": 0, "value": 50}, {"username": "bob"}]},
+    ),
+    (
+        "/v0/markets/positions/1",
+        [{"Username": "bob", "YesSharesOwned": 0, "NoSharesOwned": 20, "Value": 20, "totalSpent": 20}, {"Username": "alice"}],
+    ),
     ("/v0/markets/positions/1/carol", {"username": "carol", "yesSharesOwned": 0, "noSharesOwned": 0, "value": 0}),
     ("/v0/userposition/1", {"ok": True, "result": {"YesSharesOwned": 50, "Value": 50, "yesSellableShares": 50}}),
     (
@@ -163,9 +169,26 @@ def test_an_answer_that_claims_to_be_fresh_and_is_not_fails() -> None:
 
 def test_an_order_while_an_answer_was_on_its_way_accuses_nobody() -> None:
     """A tenth of a second after an order the number from before it may have been read; a second after, not."""
-    body = [{"username": "carol", "yesSharesOwned": 0, "totalSpent": 0}]
+    body = [{"username": "carol", "yesSharesOwned": 0, "totalSpent": 0}, {"username": "alice"}, {"username": "bob"}]
     assert judged(answer("/v0/markets/positions/1", body, 50.1)).state == "pass"
     assert judged(answer("/v0/markets/positions/1", body, 51)).state == "fail"
+
+
+def test_who_is_left_out_of_the_positions_of_a_market_is_missed() -> None:
+    """Two hold shares and a third lost hers: a list of two or three is right; without a holder, empty or with a stranger it is wrong."""
+    for names, wrong in (
+        (["alice", "bob"], False),
+        (["alice", "bob", "carol"], False),
+        (["alice"], True),
+        ([], True),
+        (["alice", "alice"], True),
+        (["alice", "bob", "carol", "dave"], True),
+    ):
+        body = {"result": {"positions": [{"username": n} for n in names]}}
+        found = judged(answer("/v0/markets/positions/1", body))
+        assert (found.state, found.looked_at) == ("fail" if wrong else "pass", 1), names
+        assert not wrong or "users with a position" in found.examples[0].why
+    assert judged(answer("/v0/markets/positions/1", [], 5)).state == "pass"  # before the first order
 
 
 def test_a_list_that_keeps_an_old_number_silently_warns() -> None:

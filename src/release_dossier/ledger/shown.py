@@ -60,9 +60,18 @@ def _some(value: int | None) -> Interval | None:
 
 
 def _positions(result: Any, _: str | None, market: str) -> Iterator[Shown]:
-    shown = result.get("positions") if isinstance(result, Mapping) else result
+    shown, number = result.get("positions") if isinstance(result, Mapping) else result, int(market)
+    users = {str(_get(x, "username") or "") for x in _records(shown)}
+
+    def listed(s: Stood, at: int) -> Interval:
+        """From those who hold shares to all who ever placed an order: releases differ in whether they list a position of nothing."""
+        known = {r.user for r in s.rows(number, at)}
+        return sum(bool(p.yes or p.no) for p in (s.position(number, u, at) for u in known)), len(known)
+
+    if isinstance(shown, list):
+        yield Shown("users with a position", None, number, len(users), listed)
     for x in _records(shown):
-        yield from _position(x, int(market), str(_get(x, "username") or ""))
+        yield from _position(x, number, str(_get(x, "username") or ""))
 
 
 def _portfolio(result: Any, _: str | None, user: str) -> Iterator[Shown]:

@@ -68,9 +68,10 @@ def absent(id: str, title: str, why: str) -> Check:
 
 
 def _bet(b: Bet, why: str) -> Example:
-    return Example(
-        user=b.username, market=None if b.market_id is None else str(b.market_id), found=str(b.amount), why=f"order {b.id} {why}"
-    )
+    market = None if b.market_id is None else str(b.market_id)
+    whose = f" of {b.username}" if b.username is not None else ""
+    where = f" in market {market}" if market is not None else ""
+    return Example(user=b.username, market=market, found=str(b.amount), why=f"order {b.id}{whose}{where} {why}")
 
 
 def _market(m: Market, why: str) -> Example:
@@ -114,8 +115,14 @@ def s4(g: Ledger) -> Check:
     rows = [b for b in g.live if b.market_id in ends]
     late = [b for b in rows if b.placed_at is not None and b.placed_at >= (ends[b.market_id] or 0)]  # type: ignore[index]
     return conclude(
-        "S4", "No order came after its market was resolved", len(rows), (_bet(b, "came after the market was resolved") for b in late)
+        "S4", "No order came after its market was resolved", len(rows), (_bet(b, f"came {_late(b, ends)} after that was resolved") for b in late)
     )
+
+
+def _late(b: Bet, ends: Mapping[int, int]) -> str:
+    """How long after the end of its market an order came: what a slow insert makes, or no look at the end at all."""
+    assert b.placed_at is not None and b.market_id is not None
+    return f"{(b.placed_at - ends[b.market_id]) / 1_000_000:,.3f} s"
 
 
 def s4b(g: Ledger) -> Check:

@@ -146,6 +146,16 @@ def test_a_schema_no_release_has_decides_nothing_that_depends_on_rules() -> None
     assert (late.verdict, check(late, "S4").state) == ("fail", "fail")
 
 
+def test_a_late_order_is_named_with_its_user_its_market_and_how_late() -> None:
+    """On the moment of the end is late already, by nothing; a moment before is not."""
+    orders = [("amy", 10, "YES", 10), ("amy", 10, "YES", 999), ("bob", 10, "NO", 1000), ("amy", 3, "NO", 2501)]
+    found = check(judged(town(orders, result="YES"), named("v3.8.1")), "S4")
+    assert [(e.user, e.market, e.why) for e in found.examples] == [
+        ("amy", "1", "order 4 of amy in market 1 came 1,501.000 s after that was resolved"),
+        ("bob", "1", "order 3 of bob in market 1 came 0.000 s after that was resolved"),
+    ]
+
+
 def test_every_release_and_every_mixture_of_neighbours_may_have_been() -> None:
     """A build between #773 and #774 has shares and projection: it counts as possible for a ledger of its schema."""
     eras = possible([("v3.5.0–v3.8.1", None, RELEASES["v3.5.0–v3.8.1"])])

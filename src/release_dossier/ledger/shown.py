@@ -60,18 +60,23 @@ def _some(value: int | None) -> Interval | None:
 
 
 def _positions(result: Any, _: str | None, market: str) -> Iterator[Shown]:
-    shown, number = result.get("positions") if isinstance(result, Mapping) else result, int(market)
-    users = {str(_get(x, "username") or "") for x in _records(shown)}
+    number = int(market)
+    shown = result.get("positions") if isinstance(result, Mapping) else result
+    records = [(str(_get(x, "username") or ""), x) for x in _records(shown)]
 
     def listed(s: Stood, at: int) -> Interval:
         """From those who hold shares to all who ever placed an order: releases differ in whether they list a position of nothing."""
-        known = {r.user for r in s.rows(number, at)}
+        known = _buyers(s, number, at)
         return sum(bool(p.yes or p.no) for p in (s.position(number, u, at) for u in known)), len(known)
 
     if isinstance(shown, list):
-        yield Shown("users with a position", None, number, len(users), listed)
-    for x in _records(shown):
-        yield from _position(x, number, str(_get(x, "username") or ""))
+        yield Shown("users with a position", None, number, len({user for user, _ in records}), listed)
+    for user, x in records:
+        yield from _position(x, number, user)
+
+
+def _buyers(s: Stood, market: int, at: int) -> set[str]:
+    return {r.user for r in s.rows(market, at)}
 
 
 def _portfolio(result: Any, _: str | None, user: str) -> Iterator[Shown]:
@@ -206,7 +211,7 @@ def _volumes(x: Any, market: int) -> Iterator[Shown]:
         return sum(r.amount < 0 for r in s.rows(market, at))
 
     yield _shown(x, "totalVolume", "volume", None, market, lambda s, at: (s.volume(market, at), s.volume(market, at) + sales(s, at)))
-    yield _shown(x, "numUsers", "users", None, market, lambda s, at: _exact(len({r.user for r in s.rows(market, at)})))
+    yield _shown(x, "numUsers", "users", None, market, lambda s, at: _exact(len(_buyers(s, market, at))))
 
 
 def _bets(result: Any, _: str | None, market: str) -> Iterator[Shown]:

@@ -635,7 +635,7 @@ def _read_proofs(raw: bytes) -> tuple[_Proofs, bool]:
 class _Proof(msgspec.Struct):
     line: str
     n: int
-    proof: list[str]
+    proof: list[bytes]
 
 
 class _Proofs(msgspec.Struct):

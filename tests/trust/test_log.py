@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from base64 import b64encode
 from contextlib import suppress
 from typing import Any
 
@@ -252,4 +251,4 @@ def test_proofs_held_against_each_other_show_what_each_shows_alone(data: st.Data
             case "another place":
                 index = data.draw(st.integers(-1, size + 1))
         alone = verify_inclusion(leaf, index, size, proof, root)
-        assert known.shown(leaf, index, [b64encode(p).decode() for p in proof]) == alone
+        assert known.shown(leaf, index, proof) == alone

@@ -12,8 +12,10 @@ import pytest
 from release_dossier import digest
 from release_dossier.digest import canonical, parse_canonical, parse_json, read_as
 from release_dossier.errors import Refused
-from release_dossier.trust import dsse
+from release_dossier.limits import JSON_DEPTH_MAX
+from release_dossier.trust import dsse, statement
 from release_dossier.trust.dsse import decode_base64, parse_envelope
+from release_dossier.trust.statement import parse_intoto, parse_statement
 
 WORDS = ["", "a", "é", "\u2028", "𝄞", "\\u", "\x7f", "\x01", '"', "/", "a" * 20, "1e5", ",1.5", ",1234567890123456", "0" * 40]
 NUMBERS = [0, 1, -1, 2**53 - 1, 2**53, 2**53 + 1, 10**15, 10**16, 2**63, 2**64, -(2**63), 10**30, 0.0, 1.5, -0.0, 1e21, 1e-7, 1e300]
@@ -61,10 +63,10 @@ def test_documents(monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(12_000):
         raw = written(rng, {rng.choice(KEYS): value(rng) for _ in range(rng.randrange(1, 4))})
         fast, canonically = said(parse_json, raw), said(parse_canonical, raw)
-        quick += digest._read_plainly(raw) is not None
+        quick += digest.read_plainly(digest._plain, raw) is not None
         once += digest._read_once_each(raw) is not None
         with monkeypatch.context() as m:
-            m.setattr(digest, "_read_plainly", lambda raw: None)
+            m.setattr(digest, "read_plainly", lambda decoder, raw: None)
             m.setattr(digest, "_read_once_each", lambda raw: None)
             assert fast == said(parse_json, raw), raw
             assert canonically == said(lambda raw, at: (v := parse_json(raw, at), canonical(v) == raw), raw), raw
@@ -109,6 +111,46 @@ def test_envelopes(monkeypatch: pytest.MonkeyPatch) -> None:
             m.setattr(dsse, "read_as", lambda decoder, raw: None)
             assert fast == said(parse_envelope, raw), raw
     assert quick > 500
+
+
+@pytest.mark.parametrize("read", [parse_statement, parse_intoto])
+def test_statements(read: Callable[[bytes, str], Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of ours and of somebody else's: other types, fields it does not know, no project, predicates with whatever JSON holds."""
+    rng, plain, quick = random.Random(20261129), statement.read_plainly, [0, 0]
+
+    def counted(*given: Any) -> Any:
+        found = plain(*given)
+        quick[found is not None] += 1
+        return found
+
+    for _ in range(6_000):
+        subject = [{"name": rng.choice(WORDS), "digest": {rng.choice(KEYS): "ab"}} for _ in range(rng.randrange(3))]
+        predicate = {rng.choice(KEYS): value(rng, 3) for _ in range(rng.randrange(3))}
+        kinds = [f"{statement.PREDICATE_BASE}evidence/v1", f"{statement.PREDICATE_BASE}evidence/v2", "https://slsa.dev/provenance/v1", ""]
+        s = {"_type": statement.STATEMENT_TYPE if rng.random() < 0.9 else rng.choice(["https://in-toto.io/Statement/v0.1", ""])}
+        s |= {
+            "subject": subject,
+            "predicateType": rng.choice(kinds),
+            "predicate": predicate | ({"project": "p"} if rng.random() < 0.8 else {}),
+        }
+        s |= {"more": 1} if rng.random() < 0.1 else {}
+        raw = written(rng, s)
+        with monkeypatch.context() as m:
+            m.setattr(statement, "read_plainly", counted)
+            fast = said(read, raw)
+            m.setattr(statement, "read_plainly", lambda *_: None)
+            assert fast == said(read, raw), raw
+    assert min(quick) > 200
+
+
+@pytest.mark.parametrize("read", [parse_statement, parse_intoto])
+def test_how_deep_a_statement_may_nest(read: Callable[[bytes, str], Any]) -> None:
+    """As deep as any document, its own braces counted, and no level more."""
+    for levels, word in (JSON_DEPTH_MAX, "read"), (JSON_DEPTH_MAX + 1, "refused"):
+        deep = "[" * (levels - 2) + "]" * (levels - 2)
+        kind = f'"predicateType":"{statement.PREDICATE_BASE}evidence/v1","subject":[{{"digest":{{"sha256":"ab"}},"name":"n"}}]'
+        raw = f'{{"_type":"{statement.STATEMENT_TYPE}","predicate":{{"a":{deep},"project":"p"}},{kind}}}'.encode()
+        assert said(read, raw)[0] == word
 
 
 def test_base64() -> None:

@@ -75,8 +75,8 @@ def pae(payload_type: str, payload: bytes) -> bytes:
 def seal(statement: Statement, signers: Sequence[Signer], typed: Sequence[tuple[str, str, str]] = ()) -> bytes:
     """A canonical envelope of `statement`, signed by each of `signers`, with people's `typed` signatures (type, key id, text)."""
     message = pae(PAYLOAD_TYPE, statement.raw)
-    signed = [_Signature(_base64(s.sign(message)), s.key_id) for s in signers]
-    body = _Body(_base64(statement.raw), PAYLOAD_TYPE, signed, [_Typed(*t) for t in typed])
+    signed = [_PlainSignature(s.sign(message), s.key_id) for s in signers]
+    body = _Plain(statement.raw, PAYLOAD_TYPE, signed, [_Typed(*t) for t in typed])
     raw = msgspec.json.encode(body, order="sorted")
     return raw if one_spelling(raw) else canonical(msgspec.json.decode(raw))
 
@@ -92,12 +92,9 @@ def parse_envelope(raw: bytes, at: str, payload_type: str = PAYLOAD_TYPE) -> Env
     # A payload of the largest document grows by a third in base64; signatures and field names are small beside that.
     bytes_max = DOCUMENT_BYTES_MAX // 3 * 4 + 1024 * 1024
     if len(raw) <= bytes_max and (plain := read_as(_decoder, raw)) is not None:
-        return _opened(plain, raw, at, payload_type)
+        _bound(plain, at, payload_type)
+        return Envelope(plain.payload, payload_type, tuple((s.keyid, s.sig) for s in plain.signatures), _typed(plain), raw)
     return envelope_of(parse_json(raw, at, bytes_max), raw, at, payload_type)
-
-
-def _base64(data: bytes) -> str:
-    return b2a_base64(data, newline=False).decode()
 
 
 def reread_envelope(raw: bytes, at: str) -> Envelope:
@@ -123,19 +120,23 @@ def envelope_of(value: Any, raw: bytes, at: str, payload_type: str = PAYLOAD_TYP
         body = msgspec.convert(value, _Body)
     except msgspec.ValidationError as e:
         raise Refused("envelope.shape", at=at, found=str(e), expected="a DSSE envelope: payload, payloadType, signatures") from e
-    return _opened(body, raw, at, payload_type)
+    _bound(body, at, payload_type)
+    payload = decode_base64(body.payload, f"{at} payload")
+    signatures = tuple((s.keyid, decode_base64(s.sig, f"{at} signatures[{i}]")) for i, s in enumerate(body.signatures))
+    return Envelope(payload, payload_type, signatures, _typed(body), raw)
 
 
-def _opened(body: _Body, raw: bytes, at: str, payload_type: str) -> Envelope:
+def _bound(body: _Body | _Plain, at: str, payload_type: str) -> None:
+    """Refuses another payload type, and no signatures or too many."""
     if body.payloadType != payload_type:
         raise Refused("envelope.payload-type", at=f"{at} payloadType", found=body.payloadType, expected=payload_type)
     if not body.signatures or max(len(body.signatures), len(body.typedSignatures)) > SIGNATURES_MAX:
         found = f"{len(body.signatures)} and {len(body.typedSignatures)} signatures"
         raise Refused("envelope.signatures", at=f"{at} signatures", found=found, expected=f"one to {SIGNATURES_MAX}")
-    payload = decode_base64(body.payload, f"{at} payload")
-    signatures = tuple((s.keyid, decode_base64(s.sig, f"{at} signatures[{i}]")) for i, s in enumerate(body.signatures))
-    typed = tuple((s.type, s.keyid, s.sig) for s in body.typedSignatures)
-    return Envelope(payload, payload_type, signatures, typed, raw)
+
+
+def _typed(body: _Body | _Plain) -> tuple[tuple[str, str, str], ...]:
+    return tuple((s.type, s.keyid, s.sig) for s in body.typedSignatures)
 
 
 def valid_keys(envelope: Envelope, public_keys: Mapping[str, str], at: str) -> frozenset[str]:
@@ -222,7 +223,7 @@ def decode_base64(text: str, at: str) -> bytes:
 _STANDARD, _URL_SAFE = str.maketrans("-_", "+/"), str.maketrans("+/", "-_")
 
 
-class _Signature(msgspec.Struct, omit_defaults=True):
+class _Signature(msgspec.Struct):
     sig: str
     keyid: str = ""
 
@@ -233,11 +234,25 @@ class _Typed(msgspec.Struct):
     sig: str
 
 
-class _Body(msgspec.Struct, omit_defaults=True):
+class _Body(msgspec.Struct):
     payload: str
     payloadType: str
     signatures: list[_Signature]
     typedSignatures: list[_Typed] = []
 
 
-_decoder = msgspec.json.Decoder(_Body)
+class _PlainSignature(msgspec.Struct, omit_defaults=True):
+    sig: bytes
+    keyid: str = ""
+
+
+class _Plain(msgspec.Struct, omit_defaults=True):
+    """An envelope as `seal` writes it: base64 in the standard alphabet, which msgspec reads and writes for bytes."""
+
+    payload: bytes
+    payloadType: str
+    signatures: list[_PlainSignature]
+    typedSignatures: list[_Typed] = []
+
+
+_decoder = msgspec.json.Decoder(_Plain)

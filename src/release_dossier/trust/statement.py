@@ -11,10 +11,12 @@ from typing import Any
 
 import msgspec
 
-from release_dossier.digest import canonical, parse_canonical, parse_json, sha256
+from release_dossier.digest import canonical, parse_canonical, parse_json, read_plainly, sha256, without_fractions
 from release_dossier.errors import Refused
+from release_dossier.limits import DOCUMENT_BYTES_MAX
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
+_STATEMENT_TYPES = STATEMENT_TYPE, "https://in-toto.io/Statement/v0.1"
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 PREDICATE_BASE = "https://w3id.org/release-dossier/"
 # In the order of the process. The word is also the `type` of a log entry.
@@ -83,6 +85,10 @@ def parse_statement(raw: bytes, at: str) -> Statement:
         Refused: `statement.*` or `json.*`. Bytes that are not canonical are refused too: two spellings of one content
             would have two digests.
     """
+    plain = read_plainly(_plain, raw, lambda p: [p.predicate]) if len(raw) <= DOCUMENT_BYTES_MAX else None
+    named = _PREDICATE.match(plain.predicateType) if plain is not None and plain._type == STATEMENT_TYPE else None
+    if plain is not None and named is not None and named[1] in WORDS:
+        return Statement(named[1], plain.predicate["project"], plain.subject, plain.predicate, raw, sha256(raw))
     value, canonically = parse_canonical(raw, at)
     statement = _statement(value, raw, at)
     if not canonically:
@@ -118,7 +124,7 @@ def _statement(value: Any, raw: bytes, at: str) -> Statement:
     return Statement(named[1], body.predicate["project"], body.subject, body.predicate, raw, sha256(raw))
 
 
-class Descriptor(msgspec.Struct, frozen=True):
+class Descriptor(msgspec.Struct, frozen=True, omit_defaults=True):
     """in-toto ResourceDescriptor v1, as far as it is read here. One of `uri`, `digest` and `content` says what it is."""
 
     name: str = ""
@@ -142,8 +148,11 @@ def parse_intoto(raw: bytes, at: str) -> Foreign:
     Raises:
         Refused: `json.*`, `statement.type`, `statement.shape`.
     """
+    plain = read_plainly(_plain_foreign, raw, lambda p: [p.predicate]) if len(raw) <= DOCUMENT_BYTES_MAX else None
+    if plain is not None and plain._type in _STATEMENT_TYPES:
+        return Foreign(plain.predicateType, tuple(plain.subject), plain.predicate)
     value = parse_json(raw, at)
-    if not isinstance(value, dict) or value.get("_type") not in (STATEMENT_TYPE, "https://in-toto.io/Statement/v0.1"):
+    if not isinstance(value, dict) or value.get("_type") not in _STATEMENT_TYPES:
         found = str(value.get("_type")) if isinstance(value, dict) else type(value).__name__
         raise Refused("statement.type", at=f"{at} _type", found=found, expected=STATEMENT_TYPE)
     try:
@@ -185,3 +194,19 @@ class _Body(msgspec.Struct):
     def __post_init__(self) -> None:
         if not isinstance(self.predicate.get("project"), str) or not self.predicate["project"]:
             raise ValueError("predicate names no project")
+
+
+class _Plain(_Body):
+    """A statement as `state` writes it: these fields and no others."""
+
+    _type: str
+    predicateType: str
+
+
+class _PlainForeign(_ForeignBody, omit_defaults=True):
+    """A statement of somebody else's, with these fields and no others."""
+
+    _type: str = ""
+
+
+_plain, _plain_foreign = without_fractions(_Plain), without_fractions(_PlainForeign)

@@ -24,9 +24,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from cold import go, keep
 
+from release_dossier.limits import JOURNAL_BYTES_MAX
 from release_dossier.ports import Put
 from release_dossier.store.files import FileStore
-from release_dossier.store.journal import write_all
+from release_dossier.store.journal import Journal, Record
 from release_dossier.trust.dsse import seal
 from release_dossier.trust.keys import Signer, generate, parse_private
 from release_dossier.trust.log import Entry, Frontier, Tree, leaf_hash, leaf_of, make_checkpoint, next_entry, verify_inclusion
@@ -36,6 +37,7 @@ SYNC_S = 1 / 350  # a sync of the disk Tessera was measured on: it appended 349 
 PROJECT = "sha256:" + "0" * 64
 AT = "2026-01-01T00:00:00.000Z"
 SINGLE, BATCH, BATCHES, EVIDENCE = 300, 1_000, 5, 1_000
+ROUNDS = 5  # one sync takes now this long, now that: what is compared is measured in turns
 
 
 def envelopes(count: int, signer: Signer, begin: int = 0) -> list[bytes]:
@@ -84,6 +86,17 @@ def one_by_one(folder: Path, signer: Signer) -> float:
     return 1 / statistics.median(times)
 
 
+def singles(folder: Path, signer: Signer) -> tuple[float, float, float]:
+    """A second, in the middle one of `ROUNDS` rounds each: syncs of the disk, statements put, entries appended to the log alone."""
+    rounds = []
+    for n in range(ROUNDS):
+        here = folder / f"round-{n}"
+        here.mkdir()
+        rounds.append((synced_a_second(here), one_by_one(here, signer), log_alone(here, signer, 1, SINGLE)))
+    disk, single, alone = (statistics.median(r[i] for r in rounds) for i in range(3))
+    return disk, single, alone
+
+
 def put_together(folder: Path, signer: Signer) -> float:
     store = FileStore(folder / "batched", PROJECT)
     rates = []
@@ -96,25 +109,26 @@ def put_together(folder: Path, signer: Signer) -> float:
 
 
 def log_alone(folder: Path, signer: Signer, together: int, times: int) -> float:
-    """What Tessera does: `together` entries chained and hashed into the tree, written, synced, under a signed checkpoint. No documents."""
+    """What Tessera does: `together` entries chained and hashed into the tree, durable in the journal under a signed checkpoint. No
+    documents, and no other file."""
     frontier, last, rates = Frontier(), None, []
-    fd = os.open(folder / "entries", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    try:
-        for n in range(times):
-            digests = [f"sha256:{n * together + i:064x}" for i in range(together)]
-            salts = os.urandom(16 * together).hex()
-            began = time.perf_counter()
-            lines = []
-            for i, d in enumerate(digests):
-                last = next_entry(last, type="started", digest=d, envelope=d, change="", key="k", at=AT, salt=salts[32 * i : 32 * i + 32])
-                line = last.line()
-                frontier.append(leaf_of(line))
-                lines.append(line)
-            write_all(fd, b"\n".join(lines) + b"\n" + make_checkpoint(PROJECT, frontier.size, frontier.root(), signer))
-            os.fdatasync(fd)
-            rates.append(together / (time.perf_counter() - began))
-    finally:
-        os.close(fd)
+    journal = Journal(folder / f"journal-{together}")
+    journal.begin()
+    for n in range(times):
+        digests = [f"sha256:{n * together + i:064x}" for i in range(together)]
+        salts = os.urandom(16 * together).hex()
+        began = time.perf_counter()
+        lines = []
+        for i, d in enumerate(digests):
+            last = next_entry(last, type="started", digest=d, envelope=d, change="", key="k", at=AT, salt=salts[32 * i : 32 * i + 32])
+            line = last.line()
+            frontier.append(leaf_of(line))
+            lines.append((line.decode(), ""))
+        checkpoint = make_checkpoint(PROJECT, frontier.size, frontier.root(), signer)
+        _, size = journal.append(Record(checkpoint.decode(), *lines[-1], tuple(lines[:-1])))
+        rates.append(together / (time.perf_counter() - began))
+        if size > JOURNAL_BYTES_MAX:
+            journal.begin()
     return statistics.median(rates)
 
 
@@ -181,11 +195,10 @@ def main() -> None:
     signer = parse_private(generate()[0], "bench")
     with tempfile.TemporaryDirectory() as d:
         folder = Path(d)
-        disk, single = synced_a_second(folder), one_by_one(folder / "disk", signer)
+        disk, single, alone_single = singles(folder, signer)
         with slow_disk():
             slow_rate, slow_single = synced_a_second(folder), one_by_one(folder / "slow", signer)
         batched, alone = put_together(folder, signer), log_alone(folder, signer, BATCH, BATCHES * 4)
-        alone_single = log_alone(folder, signer, 1, SINGLE)
         peer = tessera(folder)
         proof = proof_us()
         bundle, size = bundle_ms(folder)
@@ -201,7 +214,7 @@ def main() -> None:
                 "unit": "×",
                 "at_least": 0.8,
             },
-            {"name": "the log alone, an entry a sync, of the disk's rate", "value": alone_single / disk, "unit": "×"},
+            {"name": "the log alone, an entry a sync, of the disk's rate", "value": alone_single / disk, "unit": "×", "at_least": 0.8},
             {"name": f"statements put {BATCH} together, documents and all", "value": batched, "unit": "/s"},
             {"name": f"the log alone, {BATCH} entries a sync", "value": alone, "unit": "/s"},
             *([{"name": f"Tessera, {how}", "value": v, "unit": "/s"} for how, v in peer.items()] if peer else []),

@@ -14,6 +14,7 @@ import pytest
 from release_dossier.ledger.account import replay
 from release_dossier.ledger.answers import r8
 from release_dossier.ledger.checks import Check
+from release_dossier.ledger.columns import Member
 from release_dossier.ledger.rulesets import named
 from release_dossier.ledger.verify import verify
 from release_dossier.sources.ledgers import verify_ledger
@@ -33,7 +34,8 @@ def answer(path: str, body: Any, second: float = 55, **more: Any) -> dict[str, A
 
 
 def judged(*answers: Any) -> Check:
-    ledger = settled(town(ORDERS), ERAS)
+    of_group = any("market-groups" in x["path"] for x in answers if isinstance(x, dict) and isinstance(x.get("path"), str))
+    ledger = settled(town(ORDERS, members=(Member(7, 1),) if of_group else ()), ERAS)
     return r8(answers, ledger, replay(ledger, ERAS, {}), ERAS)
 
 
@@ -76,20 +78,39 @@ RIGHT: list[tuple[str, Any]] = [
                     "totalSpent": 20,
                     "profit": 0,
                     "answers": [{"answerMarketId": 1, "currentValue": 20, "totalSpent": 20, "profit": 0, "noSharesOwned": 20}],
-                }
-            ]
+                },
+                {"username": "alice"},
+            ],
+            "total": 2,
         },
     ),
     (
-        "/v0/market-groups/7/bets",
-        {"bets": [{"answerMarketId": 1, "username": "alice", "amount": 10, "probability": 0.75, "placedAt": at(10)}]},
+        "/v0/market-groups/7/positions",
+        {
+            "positions": [
+                {
+                    "username": "alice",
+                    "yesSharesOwned": 50,
+                    "noSharesOwned": 0,
+                    "value": 50,
+                    "totalSpent": 20,
+                    "answers": [{"marketId": 1, "yesSharesOwned": 50, "value": 50}],
+                },
+                {"username": "bob", "noSharesOwned": 20},
+            ],
+            "total": 2,
+        },
+    ),
+    (
+        "/v0/market-groups/7/bets?limit=1&offset=4",
+        {"total": 5, "bets": [{"answerMarketId": 1, "username": "alice", "amount": 10, "probability": 0.75, "placedAt": at(10)}]},
     ),
     ("/v0/userinfo/bob", {"accountBalance": -21}),
     ("/v0/usercredit/carol", {"credit": 469}),
     ("/v0/markets/1", {"probabilityChanges": [{"probability": 0.5}, {"probability": 0.75}], "totalVolume": 10, "numUsers": 1}),
-    ("/v0/markets/bets/1", [{"username": "alice", "amount": 10, "probability": 0.75, "placedAt": at(10)}]),
+    ("/v0/markets/bets/1?limit=1", [{"username": "alice", "amount": 10, "probability": 0.75, "placedAt": at(10)}]),
     ("/v0/markets/active", {"markets": [{"market": {"id": 1}, "totalVolume": 70, "numUsers": 3}]}),
-    ("/v0/markets/1/leaderboard", {"result": {"leaderboard": [{"username": "alice", "currentValue": 50, "totalSpent": 20}]}}),
+    ("/v0/markets/1/leaderboard?limit=1", {"result": {"leaderboard": [{"username": "alice", "currentValue": 50, "totalSpent": 20}]}}),
     (
         "/v0/global/leaderboard",
         {"result": {"entries": [{"username": "carol", "totalSpent": 30, "totalCurrentValue": 0, "totalProfit": -30}]}},
@@ -114,7 +135,7 @@ def test_right_numbers_are_right_and_any_other_is_wrong(path: str, body: Any) ->
         changed = text[: m.start()] + str(json.loads(m[0]) + 7) + text[m.end() :]
         found = judged(answer(path, json.loads(changed), second))
         assert (found.state, found.violations) == ("fail", 1), changed
-        assert path in found.examples[0].why
+        assert path.split("?")[0] in found.examples[0].why
 
 
 @pytest.mark.parametrize(
@@ -189,6 +210,49 @@ def test_who_is_left_out_of_the_positions_of_a_market_is_missed() -> None:
         assert (found.state, found.looked_at) == ("fail" if wrong else "pass", 1), names
         assert not wrong or "users with a position" in found.examples[0].why
     assert judged(answer("/v0/markets/positions/1", [], 5)).state == "pass"  # before the first order
+
+
+@pytest.mark.parametrize(
+    ("path", "key", "all_of_them"),
+    [
+        ("/v0/markets/positions/1", "positions", 2),
+        ("/v0/market-groups/7/positions", "positions", 2),
+        ("/v0/markets/1/leaderboard", "leaderboard", 2),
+        ("/v0/market-groups/7/leaderboard", "leaderboard", 2),
+        ("/v0/markets/bets/1", "bets", 5),
+        ("/v0/market-groups/7/bets", "bets", 5),
+    ],
+)
+def test_a_page_of_a_list_has_as_many_as_it_was_asked_for(path: str, key: str, all_of_them: int) -> None:
+    """One fewer than a page holds is missed, wherever the page begins; a server that lists everything whatever it is asked is right too."""
+    for query, least in (
+        ("", all_of_them),
+        ("?limit=1", 1),
+        ("?limit=1&offset=1", 1),
+        (f"?offset={all_of_them}", 0),
+        ("?limit=x", all_of_them),
+    ):
+        for n in range(all_of_them + 2):
+            found = judged(answer(path + query, {"result": {key: [{"username": f"u{i}"} for i in range(n)]}}))
+            assert (found.state == "pass") == (least <= n <= all_of_them + (path.endswith("positions/1"))), (query, n)
+
+
+def test_a_row_of_a_group_adds_up_every_market_of_it() -> None:
+    """An answer that is left out of a row and out of its sum is missed."""
+    orders = [("alice", 10, "YES", 10), ("bob", 10, "NO", 20)]
+    one = town(orders)
+    two = msgspec.structs.replace(
+        one,
+        markets=(*one.markets, msgspec.structs.replace(one.markets[0], id=2)),
+        bets=(*one.bets, *(msgspec.structs.replace(b, id=b.id + 2, market_id=2) for b in one.bets)),
+        members=(Member(7, 1), Member(7, 2)),
+    )
+    ledger = settled(two, ERAS)
+    for shares, wrong in (30, False), (15, True):
+        body = {"positions": [{"username": "alice", "yesSharesOwned": shares}, {}], "total": 2}
+        found = r8([answer("/v0/market-groups/7/positions", body)], ledger, replay(ledger, ERAS, {}), ERAS)
+        assert found.state == ("fail" if wrong else "pass")
+    assert "YES shares in group 7" in found.examples[0].why
 
 
 def test_a_list_that_keeps_an_old_number_silently_warns() -> None:

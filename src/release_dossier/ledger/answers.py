@@ -18,7 +18,7 @@ from release_dossier.ledger.account import Accounts
 from release_dossier.ledger.checks import Check, Example, conclude
 from release_dossier.ledger.columns import Ledger
 from release_dossier.ledger.rulesets import Eras, microseconds
-from release_dossier.ledger.shown import Shown, keeps_old_numbers, numbers
+from release_dossier.ledger.shown import Shown, asking, keeps_old_numbers, numbers
 from release_dossier.ledger.stood import Degenerate, Stood
 from release_dossier.limits import LEDGER_FLIGHT_MICROSECONDS
 
@@ -77,9 +77,9 @@ def r8(answers: Iterable[Any], g: Ledger, a: Accounts, eras: Eras) -> Check:
 def _asked(answer: Any) -> Asked | None:
     if not isinstance(answer, Mapping) or answer.get("status") != 200:
         return None
-    path, at = str(answer.get("path", "")).split("?")[0], microseconds(str(answer.get("at", "")))
-    asked_as = answer.get("as")
-    shown = numbers(path, asked_as if isinstance(asked_as, str) else None, answer.get("body"))
+    path, _, query = str(answer.get("path", "")).partition("?")
+    at, who = microseconds(str(answer.get("at", ""))), answer.get("as")
+    shown = numbers(path, asking(query, who if isinstance(who, str) else None), answer.get("body"))
     if at is None or not shown:
         return None
     fresh = _freshness(answer.get("body"))
@@ -113,7 +113,8 @@ def _judged(s: Shown, asked: Asked, stood: Stood) -> Example | None:
     says = " and calls itself fresh" if asked.claims_fresh else ""
     where = "" if s.market is None else f" in market {s.market}"
     gives = f"{low}" if low == high else f"{low} to {high}"
-    words = f"{asked.path} showed {f'{s.user} ' if s.user else ''}{s.what} {s.value}{where}{says}; the ledger gives {gives}"
+    shown = f"{s.what} {s.value}{where}" if s.what.endswith(" of") else f"{s.what}{where}: {s.value}"
+    words = f"{asked.path} showed {f'{s.user} ' if s.user else ''}{shown}{says}; the ledger gives {gives}"
     return Example(
         user=s.user,
         market=None if s.market is None else str(s.market),

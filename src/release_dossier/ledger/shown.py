@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
+from urllib.parse import parse_qsl
 
 import msgspec
 
@@ -39,15 +40,36 @@ def keeps_old_numbers(path: str) -> bool:
     return LISTS.fullmatch(path) is not None
 
 
-def numbers(path: str, asked_as: str | None, body: Any) -> list[Shown] | None:
+class Asking(NamedTuple):
+    """Who asked, and for which part of a list: nothing is 0."""
+
+    who: str | None
+    limit: int = 0
+    offset: int = 0
+
+    def least(self, n: int, usual: int) -> int:
+        """How many of `n` are listed at least, `usual` where nothing is asked for. Releases differ in how many they list at most, from 100;
+        older ones list everything whatever is asked for."""
+        return min(max(0, n - self.offset), min(self.limit or usual, LISTED_MAX))
+
+
+USUAL, LISTED_MAX = 20, 100
+
+
+def asking(query: str, who: str | None) -> Asking:
+    """From what stands behind the question mark."""
+    given = dict(parse_qsl(query))
+    limit, offset = (int(x) if re.fullmatch("[0-9]{1,9}", x) else 0 for x in (given.get("limit", ""), given.get("offset", "")))
+    return Asking(who, limit, offset)
+
+
+def numbers(path: str, asked: Asking, body: Any) -> list[Shown] | None:
     """The numbers of an answer, None where its page is not known."""
     result = body.get("result", body) if isinstance(body, Mapping) else body
     for pattern, page in PAGES:
         found = pattern.fullmatch(path)
         if found:
-            return [
-                s for s in page(result, asked_as, *found.groups()) if not isinstance(s.value, bool) and isinstance(s.value, (int, float))
-            ]
+            return [s for s in page(result, asked, *found.groups()) if not isinstance(s.value, bool) and isinstance(s.value, (int, float))]
     return None
 
 
@@ -59,7 +81,7 @@ def _some(value: int | None) -> Interval | None:
     return None if value is None else _exact(value)
 
 
-def _positions(result: Any, _: str | None, market: str) -> Iterator[Shown]:
+def _positions(result: Any, asked: Asking, market: str) -> Iterator[Shown]:
     number = int(market)
     shown = result.get("positions") if isinstance(result, Mapping) else result
     records = [(str(_get(x, "username") or ""), x) for x in _records(shown)]
@@ -67,7 +89,8 @@ def _positions(result: Any, _: str | None, market: str) -> Iterator[Shown]:
     def listed(s: Stood, at: int) -> Interval:
         """From those who hold shares to all who ever placed an order: releases differ in whether they list a position of nothing."""
         known = _buyers(s, number, at)
-        return sum(bool(p.yes or p.no) for p in (s.position(number, u, at) for u in known)), len(known)
+        holders = sum(_holds(s, number, u, at) for u in known)
+        return asked.least(holders, USUAL) if asked.limit or asked.offset else holders, len(known)
 
     if isinstance(shown, list):
         yield Shown("users with a position", None, number, len({user for user, _ in records}), listed)
@@ -79,7 +102,7 @@ def _buyers(s: Stood, market: int, at: int) -> set[str]:
     return {r.user for r in s.rows(market, at)}
 
 
-def _portfolio(result: Any, _: str | None, user: str) -> Iterator[Shown]:
+def _portfolio(result: Any, _: Asking, user: str) -> Iterator[Shown]:
     for x in _records(_get(result, "portfolioItems")):
         market = _get(x, "marketId")
         if isinstance(market, int):
@@ -91,16 +114,66 @@ def _portfolio(result: Any, _: str | None, user: str) -> Iterator[Shown]:
     yield _shown(result, "totalSharesOwned", "shares in all", user, None, shares)
 
 
-def _group_positions(result: Any, _: str | None, group: str) -> Iterator[Shown]:
-    for user in _records(_get(result, "positions")):
-        for x in _records(_get(user, "answers")):
+def _group_positions(result: Any, asked: Asking, group: str) -> Iterator[Shown]:
+    """A row adds up what its user has of every market of the group he holds shares of."""
+    number = int(group)
+
+    people = f"users with a position in group {number}"
+    yield from _group_rows(result, "positions", people, asked, lambda s, at: _holders(s, s.children(number), at))
+    for row in _records(_get(result, "positions")):
+        user = str(_get(row, "username") or "")
+        for x in _records(_get(row, "answers")):
             market = _get(x, "marketId")
             if isinstance(market, int):
-                yield from _position(x, market, str(_get(user, "username") or ""))
+                yield from _position(x, market, user)
+        for field, what, part in _PARTS:
+            yield _shown(row, field, f"{what} in group {number}", user, None, _in_group(number, user, part))
 
 
-def _one_position(result: Any, asked_as: str | None, market: str, user: str | None = None) -> Iterator[Shown]:
-    name = user or _get(result, "username") or asked_as
+_Part = Callable[[Stood, int, int, str], int]
+_PARTS: tuple[tuple[str, str, _Part], ...] = (
+    ("yesSharesOwned", "YES shares", lambda s, at, m, u: s.position(m, u, at).yes),
+    ("noSharesOwned", "NO shares", lambda s, at, m, u: s.position(m, u, at).no),
+    ("value", "worth", lambda s, at, m, u: s.position(m, u, at).value),
+    ("totalSpent", "spent", lambda s, at, m, u: s.spent(m, u, at)),
+)
+
+
+def _in_group(group: int, user: str, part: _Part) -> Right:
+    """What a user has of the markets of a group he holds shares of."""
+
+    def right(s: Stood, at: int) -> Interval:
+        return _exact(sum(part(s, at, m, user) for m in s.children(group) if _holds(s, m, user, at)))
+
+    return right
+
+
+def _rows(
+    result: Any, field: str, what: str, market: int | None, asked: Asking, usual: int, every: Callable[[Stood, int], int]
+) -> Iterator[Shown]:  # fmt: skip
+    """How long a list is, or the page of it that was asked for."""
+    found = _get(result, field) if isinstance(result, Mapping) else result
+    if isinstance(found, list):
+        yield Shown(what, None, market, len(found), lambda s, at: (asked.least(every(s, at), usual), every(s, at)))
+
+
+def _group_rows(result: Any, field: str, what: str, asked: Asking, every: Callable[[Stood, int], int]) -> Iterator[Shown]:
+    """The same of a group, whose pages say of how many they are a page."""
+    yield from _rows(result, field, what, None, asked, USUAL, every)
+    yield _shown(result, "total", f"{what}, in all", None, None, lambda s, at: _exact(every(s, at)))
+
+
+def _holders(s: Stood, markets: Iterable[int], at: int) -> int:
+    return len({u for m in markets for u in _buyers(s, m, at) if _holds(s, m, u, at)})
+
+
+def _holds(s: Stood, market: int, user: str, at: int) -> bool:
+    p = s.position(market, user, at)
+    return bool(p.yes or p.no)
+
+
+def _one_position(result: Any, asked: Asking, market: str, user: str | None = None) -> Iterator[Shown]:
+    name = user or _get(result, "username") or asked.who
     if isinstance(result, Mapping) and isinstance(name, str):
         yield from _position(result, int(market), name)
         yield from _sellable(result, int(market), name)
@@ -125,15 +198,15 @@ def _sellable(x: Mapping[str, Any], market: int, user: str) -> Iterator[Shown]:
         yield _shown(x, f"{side}SellableShares", f"{side.upper()} shares to sell", user, market, right)
 
 
-def _balance(result: Any, _: str | None, user: str) -> Iterator[Shown]:
+def _balance(result: Any, _: Asking, user: str) -> Iterator[Shown]:
     yield _of_balance(result, "accountBalance", "a balance of", user, lambda low, high: (low, high))
 
 
-def _financial(result: Any, _: str | None, user: str) -> Iterator[Shown]:
+def _financial(result: Any, asked: Asking, user: str) -> Iterator[Shown]:
     """Analytics value what is held by the shown probability, also in markets that are resolved."""
     inner = _get(result, "financial")
     x = inner if isinstance(inner, Mapping) else result
-    yield from _balance(x, None, user)
+    yield from _balance(x, asked, user)
     yield _of_balance(x, "amountBorrowed", "borrowed", user, lambda low, high: (max(0, -high), max(0, -low)))
     yield _of_balance(x, "equity", "equity", user, lambda low, high: (low - max(0, -low), high - max(0, -high)))
     sums: tuple[tuple[str, str, Callable[[Held], int]], ...] = (
@@ -160,7 +233,7 @@ def _of_balance(x: Any, field: str, what: str, user: str, made: Callable[[int, i
     return msgspec.structs.replace(_shown(x, field, what, user, None, lambda s, at: made(*s.balance(user, at))), of_balance=True)
 
 
-def _credit(result: Any, _: str | None, user: str) -> Iterator[Shown]:
+def _credit(result: Any, _: Asking, user: str) -> Iterator[Shown]:
     def right(s: Stood, at: int) -> Interval:
         low, high = s.balance(user, at)
         debt = s.eras.one(at).max_debt
@@ -169,7 +242,7 @@ def _credit(result: Any, _: str | None, user: str) -> Iterator[Shown]:
     yield msgspec.structs.replace(_shown(result, "credit", "credit of", user, None, right), of_balance=True)
 
 
-def _market(result: Any, _: str | None, market: str) -> Iterator[Shown]:
+def _market(result: Any, _: Asking, market: str) -> Iterator[Shown]:
     number = int(market)
     yield from _volumes(result, number)
     changes = _records(_get(result, "probabilityChanges"))
@@ -184,7 +257,7 @@ def _market(result: Any, _: str | None, market: str) -> Iterator[Shown]:
         yield _shown(x, "probability", f"probability {i}", None, number, right)
 
 
-def _markets(result: Any, _: str | None) -> Iterator[Shown]:
+def _markets(result: Any, _: Asking) -> Iterator[Shown]:
     for x in _records(_get(result, "markets")):
         inner = _get(x, "market")
         market = _get(inner, "id") if isinstance(inner, Mapping) else None
@@ -193,13 +266,13 @@ def _markets(result: Any, _: str | None) -> Iterator[Shown]:
             yield _shown(x, "lastProbability", "probability", None, market, _last_probability(market))
 
 
-def _group(result: Any, _: str | None, group: str) -> Iterator[Shown]:
+def _group(result: Any, asked: Asking, group: str) -> Iterator[Shown]:
     for answer in _records(_get(result, "answers")):
         market, x = _get(answer, "marketId"), _get(answer, "market")
         if isinstance(market, int):
             yield from _volumes(x, market)
             yield _shown(x, "lastProbability", "probability", None, market, _last_probability(market))
-            yield from _market(answer, None, str(market))
+            yield from _market(answer, asked, str(market))
 
 
 def _last_probability(market: int) -> Right:
@@ -214,12 +287,19 @@ def _volumes(x: Any, market: int) -> Iterator[Shown]:
     yield _shown(x, "numUsers", "users", None, market, lambda s, at: _exact(len(_buyers(s, market, at))))
 
 
-def _bets(result: Any, _: str | None, market: str) -> Iterator[Shown]:
+def _bets(result: Any, asked: Asking, market: str) -> Iterator[Shown]:
+    yield from _rows(result, "bets", "orders listed", int(market), asked, USUAL, lambda s, at: len(s.rows(int(market), at)))
     for x in _records(result):
         yield from _bet(x, int(market))
 
 
-def _group_bets(result: Any, _: str | None, group: str) -> Iterator[Shown]:
+def _group_bets(result: Any, asked: Asking, group: str) -> Iterator[Shown]:
+    number = int(group)
+
+    def orders(s: Stood, at: int) -> int:
+        return sum(len(s.rows(m, at)) for m in s.children(number))
+
+    yield from _group_rows(result, "bets", f"orders listed in group {number}", asked, orders)
     for x in _records(_get(result, "bets")):
         market = _get(x, "answerMarketId")
         if isinstance(market, int):
@@ -246,7 +326,9 @@ def _order(market: int, user: str, moment: int, pick: Callable[[Stood, Sequence[
     return right
 
 
-def _leaders(result: Any, _: str | None, market: str) -> Iterator[Shown]:
+def _leaders(result: Any, asked: Asking, market: str) -> Iterator[Shown]:
+    every = [int(market)]
+    yield from _rows(result, "leaderboard", "users ranked", every[0], asked, LISTED_MAX, lambda s, at: _holders(s, every, at))
     for x in _records(_get(result, "leaderboard") if isinstance(result, Mapping) else result):
         yield from _leader(x, int(market), str(_get(x, "username")))
 
@@ -260,13 +342,16 @@ def _leader(x: Mapping[str, Any], market: int, user: str) -> Iterator[Shown]:
     yield _shown(x, "profit", "profit", user, market, profit)
 
 
-def _group_leaders(result: Any, _: str | None, group: str) -> Iterator[Shown]:
+def _group_leaders(result: Any, asked: Asking, group: str) -> Iterator[Shown]:
+    number = int(group)
+    people = f"users ranked in group {number}"
+    yield from _group_rows(result, "leaderboard", people, asked, lambda s, at: _holders(s, s.children(number), at))
     for x in _records(_get(result, "leaderboard")):
         user = str(_get(x, "username"))
         answers = [(y, m) for y in _records(_get(x, "answers")) if isinstance(m := _get(y, "answerMarketId"), int)]
         for y, market in answers:
             yield from _leader(y, market, user)
-        sums: tuple[tuple[str, str, Callable[[Stood, int, int, str], int]], ...] = (
+        sums: tuple[tuple[str, str, _Part], ...] = (
             ("currentValue", "worth in a group", lambda s, at, m, u: s.position(m, u, at).value),
             ("totalSpent", "spent in a group", lambda s, at, m, u: s.spent(m, u, at)),
             ("profit", "profit in a group", lambda s, at, m, u: s.position(m, u, at).value - s.spent(m, u, at)),
@@ -275,11 +360,11 @@ def _group_leaders(result: Any, _: str | None, group: str) -> Iterator[Shown]:
             yield _shown(x, field, what, user, None, _over([m for _, m in answers], user, part))
 
 
-def _over(markets: Sequence[int], user: str, part: Callable[[Stood, int, int, str], int]) -> Right:
+def _over(markets: Sequence[int], user: str, part: _Part) -> Right:
     return lambda s, at: _exact(sum(part(s, at, m, user) for m in markets))
 
 
-def _everybody(result: Any, _: str | None) -> Iterator[Shown]:
+def _everybody(result: Any, _: Asking) -> Iterator[Shown]:
     for x in _records(_get(result, "entries") if isinstance(result, Mapping) else result):
         user = str(_get(x, "username"))
         yield _shown(x, "totalSpent", "spent in all", user, None, _held(user, lambda h: h.spent))
@@ -287,7 +372,7 @@ def _everybody(result: Any, _: str | None) -> Iterator[Shown]:
         yield _shown(x, "totalProfit", "profit in all", user, None, _held(user, lambda h: h.value - h.spent))
 
 
-def _metrics(result: Any, _: str | None) -> Iterator[Shown]:
+def _metrics(result: Any, _: Asking) -> Iterator[Shown]:
     used = _get(result, "moneyUtilized")
     volume = _get(used, "activeBetVolume")
 

@@ -35,6 +35,9 @@ class Stood:
         for m, rows in accounts.rows.items():
             for user in {r.user for r in rows}:
                 self._markets_of.setdefault(user, []).append(m)
+        self._children: dict[int, list[int]] = {}
+        for child in ledger.members:
+            self._children.setdefault(child.group_id, []).append(child.market_id)
         self._held: dict[tuple[str, int], tuple[Held, ...]] = {}
         self._positions: dict[tuple[int, int, str, Ruleset], dict[str, Position]] = {}
         self._probabilities: dict[tuple[int, int, int], list[float]] = {}
@@ -75,6 +78,10 @@ class Stood:
     def markets_of(self, user: str) -> Sequence[int]:
         """Every market a user ever ordered in."""
         return self._markets_of.get(user, ())
+
+    def children(self, group: int) -> Sequence[int]:
+        """Every market of a group."""
+        return self._children.get(group, ())
 
     def held(self, user: str, at: int) -> tuple[Held, ...]:
         """What a user has of every market, as analytics reckon it: by the weight of the shown probability.

@@ -168,6 +168,22 @@ def test_counterexamples_are_shown_or_counted(kept: int, total: int, words: str 
     assert (f"- {kept} of {total} shown" in note) == (total > kept)
 
 
+@pytest.mark.parametrize(("skipped", "words"), [(1, "T0"), (5, "T0, T1, T2, T3, T4"), (6, "T0, T1, T2, T3, T4 and 1 more")])
+def test_what_was_skipped_is_named_or_counted(skipped: int, words: str) -> None:
+    """Five by name, and how many more."""
+    d = one(attempt(looked_at=10 - skipped, limits=tuple(f"skipped: T{i} no server" for i in range(skipped))), minimum_percent=100)
+    assert f"{10 - skipped} of 10 looked at, 100 % asked for; skipped: {words}\n" in explain(ruled(d), d)
+
+
+def test_counterexamples_are_those_of_what_failed() -> None:
+    """Not those of another evidence that comes first in the dossier and has some as well."""
+    asked = rule("tests"), rule("other")
+    d = dossier(failing("other", 1, "user 1 is odd"), failing("tests", 1, "user 2 is wrong"), rules=rules(*asked))
+    text = explain(ruled(d), d)
+    assert text.index("✗ other") < text.index("user 1 is odd") < text.index("✗ tests") < text.index("user 2 is wrong")
+    assert (text.count("user 1"), text.count("user 2")) == (1, 1)
+
+
 def test_findings_show_their_counterexamples_too() -> None:
     """A file out of scope stands by name in the explanation and in the rework note."""
     found = finding(verdict="fail", looked_at=2, counterexamples=(Counterexample("web/x is out of scope"), Counterexample("web/y is")))

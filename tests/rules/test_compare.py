@@ -54,6 +54,7 @@ UNORDERED: list[tuple[str, Any, Any, str]] = [
     ("skips", (Skip("a", "x"),), (Skip("b", "x"),), OTHER),
     ("condition", "facts.p95 <= 300.0", "facts.p99 <= 300.0", OTHER),
     ("condition", "facts.a == 1", "facts.a == 2", OTHER),
+    ("condition", "facts.a > 1 && facts.b > 1", "facts.b > 1 && facts.a > 1", OTHER),
     ("condition", "facts.s == 'a && b'", "facts.s == 'a'", OTHER),
     ("skips", (Skip("a", "x"),), (Skip("a", "y"),), WORDS),
     ("title", "t", "u", WORDS),

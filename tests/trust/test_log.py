@@ -252,3 +252,31 @@ def test_proofs_held_against_each_other_show_what_each_shows_alone(data: st.Data
                 index = data.draw(st.integers(-1, size + 1))
         alone = verify_inclusion(leaf, index, size, proof, root)
         assert known.shown(leaf, index, proof) == alone
+
+
+def test_a_proof_of_a_leaf_that_is_not_there() -> None:
+    """No index before the first or after the last, and no leaf that is no hash, is shown by any proof."""
+    leaf = leaf_hash(b"a")
+    assert Inclusions(1, leaf).shown(leaf, 0, [])
+    assert not Inclusions(1, leaf).shown(leaf, 1, [])
+    assert not Inclusions(1, leaf).shown(leaf, -1, [])
+    assert not Inclusions(1, b"short").shown(b"short", 0, [])
+
+
+def test_a_frontier_goes_on_where_it_was_kept() -> None:
+    """Kept after any leaf and resumed, the root is that of the whole."""
+    leaves = [leaf_hash(b"%d" % i) for i in range(40)]
+    for n in range(40):
+        before = Frontier(leaves[:n])
+        after = Frontier.resumed(n, before.kept())
+        assert after.root() == before.root()
+        for leaf in leaves[n:]:
+            after.append(leaf)
+        assert after.root() == tree_root(leaves)
+
+
+@pytest.mark.parametrize("old", [-1, 0, 4])
+def test_no_tree_grew_out_of_nothing_or_out_of_a_larger_one(old: int) -> None:
+    """A proof is only made from one tree to one that is not smaller."""
+    with pytest.raises(AssertionError):
+        Tree([leaf_hash(b"%d" % i) for i in range(3)]).consistency(old)

@@ -153,6 +153,19 @@ def test_how_deep_a_statement_may_nest(read: Callable[[bytes, str], Any]) -> Non
         assert said(read, raw)[0] == word
 
 
+def test_how_large_an_envelope_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A third more than a document, and a MiB for the signatures; no byte more."""
+    monkeypatch.setattr(dsse, "DOCUMENT_BYTES_MAX", 3000)
+    most = 4000 + 1024 * 1024
+    signature = {"keyid": "", "sig": "YQ=="}
+    e = {"payload": "YWFh" * 1000, "payloadType": dsse.PAYLOAD_TYPE, "signatures": [signature]}
+    signature["keyid"] = "k" * (most - len(canonical(e)))
+    assert len(canonical(e)) == most
+    assert parse_envelope(canonical(e), "it").payload == b"aaa" * 1000
+    signature["keyid"] += "k"
+    assert said(parse_envelope, canonical(e)) == ("refused", "json.too-large")
+
+
 def test_base64() -> None:
     """One alphabet, padded, no unused bit set: what decodes is what encodes to the same text again."""
     import base64

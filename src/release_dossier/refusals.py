@@ -87,6 +87,11 @@ CODES = {
         "The plan has no evidence of this name.",
         "Use one of those listed, or plan it under [[evidence]] in dossier.toml.",
     ),
+    "commits.no-file": ("What GitHub says of the commits is neither a file that is there nor a number.", "Check the path after --pull."),
+    "commits.shape": (
+        "The file is not what GitHub says of a pull request's commits.",
+        "gh api --paginate repos/OWNER/NAME/pulls/NUMBER/commits > FILE, or --pull NUMBER.",
+    ),
     "crash.unknown-point": ("A test asked to stop at a commit point there is not.", "Use one of those listed."),
     "demo.exists": ("The folder the demo would make is there already.", "Name another with --keep, or remove it."),
     "demo.history": ("git does not take the captured history.", "Update git; what it said stands above."),

@@ -134,6 +134,33 @@ def test_an_issue_by_its_number(town: Town, github: GitHub) -> None:
 
 
 @pytest.mark.conformance
+def test_the_commits_of_a_pull_request(town: Town, github: GitHub) -> None:
+    """`open --pull 3` asks for every page; GitHub's own example of a commit is read, and nobody is bound by one it did not verify."""
+    answer = github.description["paths"]["/repos/{owner}/{repo}/pulls/{pull_number}/commits"]["get"]["responses"]["200"]
+    example = next(iter(github.resolved(answer)["content"]["application/json"]["examples"].values()))
+    (commit,) = github.resolved(example)["value"]
+    assert commit["commit"]["verification"]["verified"] is False
+    head = town.git("rev-parse", "HEAD")
+    verified = {**commit["commit"], "verification": {**commit["commit"]["verification"], "verified": True}}
+    pages = [commit] * 100, [{**commit, "sha": head, "commit": verified}]
+    for n, page in enumerate(pages, 1):
+        github.answers[f"/repos/octo-org/shop/pulls/3/commits?per_page=100&page={n}"] = 200, {}, json.dumps(page).encode()
+    account = f"{commit['author']['id']}+octocat@users.noreply.github.com"
+    town.git("switch", "-q", "main")
+    town.dossier("trust", "propose", "--person", "ann", "--email", account, "--key", str(town.key))
+    town.commit("ann's account")
+    town.git("switch", "-q", "fix/rounding")
+    (author,) = town.open("--pull", "3")["authors"]
+    assert (author["person"], author["how"]) == ("ann", "platform")
+    assert github.faults == []
+    (author,) = town.open()["authors"]
+    assert author["person"] is None
+    github.answers["/repos/octo-org/shop/pulls/3/commits?per_page=100&page=2"] = 503, {}, b"{}"
+    refusal = town.refused("open", "--issue", str(town.root / "issue.md"), "--pull", "3", code=30)
+    assert refusal["code"] == "github.unreachable"
+
+
+@pytest.mark.conformance
 def test_a_request_github_does_not_describe_is_a_fault(github: GitHub) -> None:
     """The stand-in says no to another path, to a number that is none and to a missing Accept."""
     for path in ("/repos/a/b/issue/7", "/repos/a/b/issues/seven"):

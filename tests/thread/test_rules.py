@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -251,6 +252,54 @@ def test_co_authors(tmp_path: Path) -> None:
     by = {(a["name"], a["how"]): (a["person"], a["claims"]) for a in town.open()["authors"]}
     assert by["Ann", "co-author"] == ("ann", "")
     assert by["Bob", "co-author"] == (None, "")
+
+
+@needs.ssh_keygen
+def test_authors_a_platform_vouches_for(tmp_path: Path) -> None:
+    """The author's own verified signature, from an account that is listed, binds by the platform's word; a listed key goes before that."""
+    town = Town(tmp_path)
+    town.git("commit", "-q", "--allow-empty", "-m", "with help\n\nCo-authored-by: Ann <ann@example.invalid>")
+    commits = town.git("rev-list", "main..HEAD").split()
+
+    def opened(**of_each: Any) -> set[tuple[str, str | None]]:
+        said = [
+            {"sha": c, "commit": {"verification": {"verified": True}}, "author": {"id": 5}, "committer": {"id": 5}} | of_each
+            for c in commits
+        ]
+        file = tmp_path / "commits.json"
+        file.write_text(json.dumps(said))
+        return {(a["how"], a["person"]) for a in town.open("--pull", str(file))["authors"]}
+
+    assert opened() == {("author", None), ("co-author", None)}  # nobody lists the account
+    addresses = ("--email", "ann@example.invalid", "--email", "5+octo@users.noreply.github.com")
+    town.git("switch", "-q", "main")
+    town.dossier("trust", "propose", "--person", "ann", *addresses, "--key", str(town.key))
+    town.commit("ann's account")
+    town.git("switch", "-q", "fix/rounding")
+    assert opened() == {("platform", "ann"), ("co-author", "ann")}
+    for unbound in (
+        {"commit": {"verification": {"verified": False}}},
+        {"commit": {}},
+        {"author": {"id": 6}, "committer": {"id": 6}},
+        {"committer": {"id": 6}},
+        {"committer": None},
+        {"author": None, "committer": None},
+        {"author": {}, "committer": {}},
+        {"sha": "0" * 40},
+    ):
+        assert opened(**unbound) == {("author", None), ("co-author", None)}, unbound
+    for wrong in ({"author": "octo"}, {"commit": None}, {"sha": 5}):
+        with pytest.raises(AssertionError, match=r"commits\.shape"):
+            opened(**wrong)
+    town.refused("open", "--issue", str(town.root / "issue.md"), "--pull", "nowhere.json")
+    opened()
+    town.dossier("collect")
+    found = next(f for f in town.dossier("assemble")["dossier"]["findings"] if f["kind"] == "authorship")
+    assert (found["verdict"], found["facts"]["commits_bound_by_platform"]["value"]) == ("pass", len(commits))
+    assert (
+        "Ann (bound by GitHub's word)"
+        in town.run("open", "--issue", str(town.root / "issue.md"), "--pull", str(tmp_path / "commits.json"))[1]
+    )
 
 
 @pytest.mark.parametrize("what", ["release", "dossier", "decision", "approval"])

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from release_dossier.change import Change
+from release_dossier.change import Author, Change
 from release_dossier.cli import edge
 from release_dossier.errors import Misuse, counted
 
@@ -18,6 +18,7 @@ from release_dossier.errors import Misuse, counted
 @click.option("--head", metavar="BRANCH", help="the branch to open; the one checked out when not given")
 @click.option("--owner", metavar="WHO", help="who answers for the change, when the issue does not say")
 @click.option("--retrospective", "tag", metavar="TAG", help="what a tag shipped, after the fact: marked so, and never allowed")
+@click.option("--pull", metavar="FILE|NUMBER", help="what GitHub says of the pull request's commits: a file of it, or a number to ask for")
 @click.option("--service", "services", multiple=True, metavar="S=VERSION", help="the version a service is to become")
 @edge.json_option
 def open_(
@@ -26,6 +27,7 @@ def open_(
     head: str | None,
     owner: str | None,
     tag: str | None,
+    pull: str | None,
     services: tuple[str, ...],
     as_json: bool,
 ) -> None:
@@ -34,9 +36,12 @@ def open_(
 
     if issue is None and tag is None:
         raise Misuse("usage.open", at="command line", found="no issue", expected="--issue FILE, --issue NUMBER, or --retrospective TAG")
-    if (issue is not None and tag is not None) or (tag is not None and head is not None):
+    if tag is not None and (issue, head, pull) != (None, None, None):
         raise Misuse(
-            "usage.open", at="command line", found="these options together", expected="--issue, or --retrospective TAG without --head"
+            "usage.open",
+            at="command line",
+            found="these options together",
+            expected="--issue, or --retrospective TAG without --head or --pull",
         )
     versions = versions_of(services)
     if tag is not None:
@@ -45,7 +50,8 @@ def open_(
     else:
         scoped = read_issue(issue or "")
         world = edge.open_world()
-        digest, change, warnings = open_change(world, scoped, base=base, head=head, owner=owner, versions=versions)
+        vouched = read_commits(pull) if pull else {}
+        digest, change, warnings = open_change(world, scoped, base=base, head=head, owner=owner, versions=versions, vouched=vouched)
     for words in warnings:
         edge.note(f"warning: {words}")
     guessed = () if tag is not None else tuple(s.name for s in change.services if s.name not in versions)
@@ -82,6 +88,23 @@ def read_issue(issue: str) -> Any:
         ) from e
 
 
+def read_commits(pull: str) -> dict[str, int]:
+    """The platform's word behind `--pull`: a file, or a number asked of GitHub."""
+    from release_dossier.errors import Refused
+    from release_dossier.vouched import parse_commits
+
+    file = Path(pull)
+    if pull.isdecimal() and not file.exists():
+        from release_dossier.sources.github import fetch_commits
+
+        world = edge.open_world()
+        return parse_commits(fetch_commits(int(pull), world.repo, world.pin.remote or "origin", world.environ), f"pull request {pull}")
+    try:
+        return parse_commits(file.read_bytes(), file.name)
+    except (FileNotFoundError, IsADirectoryError) as e:
+        raise Refused("commits.no-file", at="--pull", found=f"no file {pull}", expected="GitHub's JSON of its commits, or a number") from e
+
+
 def change_json(digest: str, change: Change) -> dict[str, Any]:
     """The change as the contract shows it."""
     import msgspec
@@ -91,9 +114,15 @@ def change_json(digest: str, change: Change) -> dict[str, Any]:
     return {**out, "digest": digest, "outside_scope": list(change.scope.outside)}
 
 
+def _bound(a: Author) -> str:
+    if a.person is None:
+        return " (bound to no listed key)"
+    return " (bound by GitHub's word)" if a.how == "platform" else ""
+
+
 def _words(digest: str, c: Change, guessed: tuple[str, ...]) -> str:
     services = ", ".join(f"{s.name} → {s.version} ({s.criticality})" for s in c.services)
-    authors = ", ".join(f"{a.name}{'' if a.person else ' (bound to no listed key)'}" for a in c.authors)
+    authors = ", ".join(a.name + _bound(a) for a in c.authors)
     lines = [
         f"opened  {c.issue.title or c.branch} · change {digest[:19]}…",
         f"  objective  {c.objective}",

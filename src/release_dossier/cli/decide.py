@@ -101,18 +101,21 @@ def decision_words(decision: Decision, dossier: Dossier, digest: str, signers: S
 @click.command()
 @click.option("--issue", metavar="FILE|NUMBER", help="the scoped issue; not needed when the change is open at this head")
 @click.option("--owner", metavar="WHO")
+@click.option("--pull", metavar="FILE|NUMBER", help="what GitHub says of the pull request's commits, where the change is opened")
 @click.option("--service", "services", multiple=True, metavar="S=VERSION")
 @edge.json_option
-def run(issue: str | None, owner: str | None, services: tuple[str, ...], as_json: bool) -> int:
+def run(issue: str | None, owner: str | None, pull: str | None, services: tuple[str, ...], as_json: bool) -> int:
     """Open to gate in one go for the current branch; evidence that is fresh and about this fingerprint is kept."""
-    from release_dossier.cli.change import read_issue, versions_of
+    from release_dossier.cli.change import read_commits, read_issue, versions_of
     from release_dossier.cli.collect import progress
     from release_dossier.steps.decide import signers
     from release_dossier.steps.run import run as run_all
 
     world = edge.open_world()
     scoped = read_issue(issue) if issue else None
-    done = run_all(world, scoped, owner, versions_of(services), edge.now, progress(), edge.note if not as_json else lambda _: None)
+    vouched = read_commits(pull) if pull else {}
+    say = edge.note if not as_json else lambda _: None
+    done = run_all(world, scoped, owner, versions_of(services), edge.now, progress(), say, vouched)
     value = {"decision": decision_json(done.decision_digest, done.decision), "stages": list(done.stages)}
     edge.emit(
         value,

@@ -1,4 +1,4 @@
-"""GitHub over HTTPS, as little as the thread needs: one issue by its number, a comment on it, a check run on a commit.
+"""GitHub over HTTPS, as little as the thread needs: an issue or a pull request's commits by number, a comment, a check run on a commit.
 
 Every request goes through `sources.outside`. GITHUB_API_URL names another GitHub, which may lie in a private network: whoever sets a
 variable of this process may say so. A token goes to that host and nowhere else.
@@ -56,6 +56,22 @@ def fetch_issue(number: int, repo: Repository, remote: str, environ: Mapping[str
     if answer.status != 200:
         raise _refusal(answer, url)
     return answer.body
+
+
+def fetch_commits(number: int, repo: Repository, remote: str, environ: Mapping[str, str]) -> bytes:
+    """The JSON list of a pull request's commits (`GET /repos/{owner}/{repo}/pulls/{pull_number}/commits`); GitHub lists the first 250.
+
+    Raises:
+        As `fetch_issue`.
+    """
+    github = GitHub.of(environ, environ.get("GITHUB_TOKEN", ""), github_repository(repo, remote))
+    url, found = f"{github.api}/repos/{github.repository}/pulls/{number}/commits", list[dict[str, Any]]()
+    for page in range(1, _PAGES_MAX + 1):
+        some, _ = github._page(f"{url}?per_page={_PAGE}&page={page}")
+        found += some
+        if len(some) < _PAGE:
+            break
+    return json.dumps(found).encode()
 
 
 class GitHub(msgspec.Struct, frozen=True, kw_only=True):

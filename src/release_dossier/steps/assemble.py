@@ -174,6 +174,7 @@ def _findings(change: Change, service: str) -> tuple[Finding, ...]:
     unbound = [a for a in change.authors if a.person is None]
     commits = sum(a.commits for a in change.authors)
     known = sum(a.commits for a in change.authors if a.person)
+    by_word = sum(a.commits for a in change.authors if a.how == "platform")
     return (
         Finding(
             "scope",
@@ -195,10 +196,14 @@ def _findings(change: Change, service: str) -> tuple[Finding, ...]:
             if not unbound
             else "git names are free text: "
             + ", ".join(f"{a.name} <{a.email}>" for a in unbound[:5])
-            + " signed no commit with a listed key, nor did one who signed name them by a listed address",
+            + " signed no commit with a listed key or account, nor did one who signed name them by a listed address",
             known,
             commits,
-            {"commits": Fact(commits, "commits"), "commits_bound": Fact(known, "commits")},
+            {
+                "commits": Fact(commits, "commits"),
+                "commits_bound": Fact(known, "commits"),
+                "commits_bound_by_platform": Fact(by_word, "commits"),
+            },
             first(
                 [
                     example(f"{counted(a.commits, 'commit')} by {a.name} <{a.email}> ({a.how}) signed with no listed key", a.email)

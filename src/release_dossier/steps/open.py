@@ -23,12 +23,23 @@ from release_dossier.project import SETTINGS_FILE, Service, Settings, parse_sett
 from release_dossier.rules.packs import Asked, freeze, load
 from release_dossier.steps.world import World, settings_digest
 from release_dossier.trust.statement import Subject, state
+from release_dossier.vouched import account_of
 
 
 def open_change(
-    world: World, issue: ScopedIssue, *, base: str | None, head: str | None, owner: str | None, versions: Mapping[str, str]
+    world: World,
+    issue: ScopedIssue,
+    *,
+    base: str | None,
+    head: str | None,
+    owner: str | None,
+    versions: Mapping[str, str],
+    vouched: Mapping[str, int] = {},
 ) -> tuple[str, Change, tuple[str, ...]]:
     """Open the change and enter it in the log. Opening the same change again gives the same digest.
+
+    Args:
+        vouched: what `parse_commits` of a platform's word gives.
 
     Returns:
         digest of the change statement, the change, and warnings in words.
@@ -69,7 +80,7 @@ def open_change(
         issue=issue.issue,
         branch=branch,
         owner=_owner(world, owner or issue.owner),
-        authors=_authors(world, forked, head_commit),
+        authors=_authors(world, forked, head_commit, vouched),
         base=forked,
         head=head_commit,
         tree=repo.tree(head_commit),
@@ -250,17 +261,21 @@ def _owner(world: World, owner: str) -> str:
     return owner.lstrip("@")
 
 
-def _authors(world: World, base: str, head: str) -> tuple[Author, ...]:
+def _authors(world: World, base: str, head: str, vouched: Mapping[str, int] = {}) -> tuple[Author, ...]:
+    """Who made the commits. A key of the trust document binds before a platform's word does."""
     people = world.trust.document.people
+    accounts = {n: p for p in people for e in p.emails if (n := account_of(e)) is not None}
     keys = {k.id: k.public for p in people for k in p.keys if not world.trust.revoked_at(k.id)}
     commits = world.repo.commits(base, head, keys)
     out: dict[Author, int] = {}
     for c in commits:
-        signer = world.trust.person_of_key(c.key) if c.key else None
+        signer, by = world.trust.person_of_key(c.key) if c.key else None, "author"
+        if signer is None and c.id in vouched:
+            signer, by = accounts.get(vouched[c.id]), "platform"
         for name, email, how in ((c.name, c.email, "author"), *((n, e, "co-author") for n, e in c.co_authors)):
             listed = next((p.id for p in people if email.lower() in {x.lower() for x in p.emails}), "")
             person = (signer.id if how == "author" else listed or None) if signer else None
-            who = Author(name, email, person, 0, how, "" if person else listed)
+            who = Author(name, email, person, 0, by if person and how == "author" else how, "" if person else listed)
             out[who] = out.get(who, 0) + 1
     in_order = sorted(out.items(), key=lambda x: (x[0].name, x[0].email, x[0].person or "", x[0].how))
     return tuple(msgspec.structs.replace(a, commits=n) for a, n in in_order)

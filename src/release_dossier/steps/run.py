@@ -36,6 +36,7 @@ def run(
     clock: Callable[[], datetime],
     watch: Callable[[str, float], None],
     say: Callable[[str], None],
+    vouched: Mapping[str, int] = {},
 ) -> Run:
     """Open (when an issue is given, or commits came since), collect what is planned and not yet good, assemble, decide."""
     stages: list[dict[str, str]] = []
@@ -45,7 +46,9 @@ def run(
         say(f"{name:9} {detail}")
 
     if issue is not None:
-        digest, change, warnings = open_change(world, issue, base=None, head=None, owner=owner, versions=versions)
+        digest, change, warnings = open_change(
+            world, issue, base=None, head=None, owner=owner, versions=versions, vouched=vouched
+        )  # fmt: skip
         becomes = ", ".join(f"{s.name} → {s.version}" for s in change.services)
         guessed = " ".join(f"--service {s.name}=VERSION" for s in change.services if s.name not in versions)
         guess = [f"the version is a guess, {guessed} names another"] if guessed else []
@@ -57,7 +60,9 @@ def run(
         else:  # rework: the same issue about the new head; what the issue said stands in the change
             said = as_issue(change)
             kept = {s.name: s.version for s in change.services} | dict(versions)
-            digest, change, warnings = open_change(world, said, base=None, head=None, owner=owner or change.owner, versions=kept)
+            digest, change, warnings = open_change(
+                world, said, base=None, head=None, owner=owner or change.owner, versions=kept, vouched=vouched
+            )  # fmt: skip
             again = f"change {digest[:19]}… with {counted(len(change.files), 'file')}, the same issue at the new head"
             stage("open", "; ".join([again, *warnings]))
     _, before = assemble(world, digest, change)

@@ -163,6 +163,7 @@ def test_flaky_is_shown_with_its_history() -> None:
     assert r.requirements[0].attempts == ("fail", "inconclusive", "pass")
     assert "(flaky: fail, inconclusive, pass)" in explain(r, d)
     assert ruled(one(attempt())).requirements[0].attempts == ()
+    assert ruled(one(failing(), attempt(n=2), retries=1)).requirements[0].attempts == ("fail", "pass")
 
 
 def test_a_warning_denies_nothing_and_never_looks_green() -> None:

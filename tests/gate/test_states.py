@@ -55,6 +55,8 @@ SITUATIONS: dict[str, tuple[str, tuple[Attempt, ...], dict[str, object]]] = {
     "a fact in another unit": ("error", (attempt(facts=facts(p95=(0.3, "s"))),), P95),
     "a fact in words": ("error", (attempt(facts=facts(p95=("300.0", "ms"))),), P95),
     "a fact that is true": ("error", (attempt(facts=facts(p95=(True, "ms"))),), P95),
+    "one looked at": ("pass", (attempt(looked_at=1, of=1),), {}),
+    "one looked at and over its limit": ("fail", (attempt(looked_at=1, of=1, facts=facts(p95=(300.1, "ms"))),), P95),
     "over its limit": ("fail", (attempt(facts=facts(p95=(300.1, "ms"))),), P95),
     "it failed": ("fail", (failing(),), {}),
     "inconclusive": ("inconclusive", (attempt(verdict="inconclusive", cause="truncated"),), {}),

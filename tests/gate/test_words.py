@@ -175,6 +175,19 @@ def test_what_was_skipped_is_named_or_counted(skipped: int, words: str) -> None:
     assert f"{10 - skipped} of 10 looked at, 100 % asked for; skipped: {words}\n" in explain(ruled(d), d)
 
 
+def test_what_comes_next_after_a_failure() -> None:
+    """Another try while one is left; then the code has to change first. A command that imports a file is asked for again as it is."""
+    for retries, remedy, words in (
+        (0, "dossier collect tests", "next: mend it and commit, then: dossier run"),
+        (1, "dossier collect tests", "next: dossier collect tests"),
+        (0, "dossier collect tests --from FILE", "next: dossier collect tests --from FILE"),
+    ):
+        d = one(failing(), *(() if retries else (attempt(n=2),)), retries=retries, remedy=remedy)
+        assert words in explain(ruled(d), d)
+    d = one()
+    assert "next: dossier collect tests" in explain(ruled(d), d)
+
+
 def test_counterexamples_are_those_of_what_failed() -> None:
     """Not those of another evidence that comes first in the dossier and has some as well."""
     asked = rule("tests"), rule("other")

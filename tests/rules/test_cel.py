@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from release_dossier.errors import Refused
 from release_dossier.evidence.reading import Fact
-from release_dossier.rules.cel import CONDITION_CHARS_MAX, _program, ask, bind, lint
+from release_dossier.rules.cel import _program, ask, bind, lint
 from release_dossier.rules.requirement import Need
 
 INT64_MAX = 2**63 - 1
@@ -147,7 +147,9 @@ def test_text_is_not_code() -> None:
     """Signs inside of text hide nothing and are allowed there; an empty condition asks nothing."""
     lint("facts.x != \"a || !b ? has(c) : facts['d'] é\"", ("x",), "rule")
     lint("", (), "rule")
-    lint("facts.x > 1" + " " * (CONDITION_CHARS_MAX - 11), ("x",), "rule")
+    lint("facts.x > 1" + " " * (2_000 - 11), ("x",), "rule")
+    with pytest.raises(Refused, match=r"rules\.condition-long"):
+        lint("facts.x > 1" + " " * (2_001 - 11), ("x",), "rule")
 
 
 def need(type: str, unit: str = "") -> tuple[Need, ...]:

@@ -56,6 +56,7 @@ UNORDERED: list[tuple[str, Any, Any, str]] = [
     ("condition", "facts.a == 1", "facts.a == 2", OTHER),
     ("condition", "facts.a > 1 && facts.b > 1", "facts.b > 1 && facts.a > 1", OTHER),
     ("condition", "facts.s == 'a && b'", "facts.s == 'a'", OTHER),
+    ("condition", "facts.s == 'a'", "facts.s == 'a' && facts.n > 1", OTHER),
     ("skips", (Skip("a", "x"),), (Skip("a", "y"),), WORDS),
     ("title", "t", "u", WORDS),
     ("owner", "o", "p", WORDS),

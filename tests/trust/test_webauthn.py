@@ -179,6 +179,8 @@ def test_in_an_envelope_it_counts_beside_others() -> None:
     ):
         envelope = parse_envelope(seal(statement, (machine,), (typed,)), "e")
         assert valid_keys(envelope, known, "e") == valid
+    other = parse_envelope(seal(statement, (machine,), (("webauthn", "other", text),)), "e")
+    assert valid_keys(other, {"other": key.public}, "e") == frozenset()  # a key listed under a name that is not its own
     signed = parse_envelope(seal(statement, (machine,), ()), "e")
     forged = type(signed)(signed.payload, signed.payload_type, ((key.id, b"x" * 64),), (), b"")
     assert valid_keys(forged, known, "e") == frozenset()

@@ -138,8 +138,6 @@ def _topology(x: dict[str, Any], y: dict[str, Any]) -> str:
 
 def _condition(x: str, y: str) -> str:
     """More conjuncts, or the same comparison with a bound nobody passes who did not before, are stricter."""
-    if not x or not y:
-        return STRICTER if y else LOOSER
     a, b = conjuncts(x), conjuncts(y)
     if a < b or b < a:
         return STRICTER if a < b else LOOSER

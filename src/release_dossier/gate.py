@@ -795,7 +795,8 @@ def rework(decision: Decision, dossier: Dossier, signers: Signers = NOBODY) -> s
             lines += [f"- {x}" for x in examples]
             lines += [f"- {len(examples)} of {total} shown"] if total > len(examples) else []
             lines.append("")
-        lines += [f"- [ ] {_step(r)} — {r.owner}" if _step(r) != r.remedy else f"- [ ] `{r.remedy}` — {r.owner}", ""]
+        todo = _step(r)
+        lines += [f"- [ ] {todo if todo != r.remedy else f'`{todo}`'} — {r.owner}", ""]
     for t in decision.approvals:
         if t.missing:
             lines.append(f"- [ ] {t.missing} more of role {t.role}: `{approve_command(decision.dossier, t.role, signers)}`")

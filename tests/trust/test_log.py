@@ -263,6 +263,20 @@ def test_a_proof_of_a_leaf_that_is_not_there() -> None:
     assert not Inclusions(1, b"short").shown(b"short", 0, [])
 
 
+def test_a_frontier_says_which_nodes_a_leaf_completes() -> None:
+    """Each node of the whole tree that stands over a full power of two, once, the leaf first; `made` changes no root."""
+    leaves = [leaf_hash(b"%d" % i) for i in range(21)]
+    tree, frontier, heard = Tree(leaves), Frontier(), list[tuple[int, int, bytes]]()
+    for i, leaf in enumerate(leaves):
+        before = len(heard)
+        frontier.append(leaf, lambda *node: heard.append(node))
+        assert heard[before] == (0, i, leaf)
+    made = {(height, n): node for height, n, node in heard}
+    assert len(made) == len(heard)
+    assert made == {(h, n): tree.root(n << h, (n + 1) << h) for h in range(5) for n in range(21 >> h)}
+    assert frontier.root() == tree_root(leaves)
+
+
 def test_a_frontier_goes_on_where_it_was_kept() -> None:
     """Kept after any leaf and resumed, the root is that of the whole."""
     leaves = [leaf_hash(b"%d" % i) for i in range(40)]

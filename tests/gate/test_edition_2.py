@@ -66,6 +66,12 @@ HOW: dict[str, tuple[str, str, tuple[Attempt, ...], dict[str, Any]]] = {
     "true is not one": ("stale", "topology", (attempt(facts=facts(vcpus=True)),), {"topology": {"vcpus": 1}}),
     "it does not say on what": ("missing", "fact-absent", (attempt(),), {"topology": {"vcpus": 8}}),
     "the environment as it is": ("pass", "", (attempt(facts=facts(machine="8-vcpu")), TOPOLOGY), {"same_topology": True}),
+    "the environment as it was before an attempt that broke off": (
+        "stale",
+        "topology",
+        (attempt(facts=facts(machine="1-vcpu")), TOPOLOGY, killed("topology", 2)),
+        {"same_topology": True},
+    ),
     "the environment as it was": ("stale", "topology", (attempt(facts=facts(machine="1-vcpu")), TOPOLOGY), {"same_topology": True}),
     "the environment as it was, not asked": ("pass", "", (attempt(facts=facts(machine="1-vcpu")), TOPOLOGY), {}),
     "collected under these terms": ("pass", "", (attempt(criteria=under(retries=3)),), {}),
@@ -215,6 +221,15 @@ def test_the_first_edition_is_judged_as_it_was() -> None:
     assert not {"cause", "attempts", "severity"} & said["requirements"][0].keys()
     assert [a["role"] for a in said["approvals"]] == ["release-manager"]
     assert signed_off(d).outcome == "ALLOW"
+
+
+def test_only_the_second_edition_notes_that_criteria_moved() -> None:
+    """A decision of the first has the notes it always had, whatever a finding says that came later."""
+    moved = finding(name="registered", verdict="fail", counterexamples=(Counterexample("tests: 3 retries instead of 1"),))
+    d = one(attempt(), more={"findings": [moved]})
+    words = "the criteria moved since the change was first opened: tests: 3 retries instead of 1"
+    assert words in ruled(d).notes
+    assert words not in ruled(first_edition(d)).notes
 
 
 def test_both_editions_give_every_situation_its_state() -> None:

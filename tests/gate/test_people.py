@@ -268,10 +268,21 @@ def test_a_waiver_for_ones_own_change_says_so() -> None:
     assert r.reason.startswith("olga until ")
 
 
+def test_clocks_may_differ_by_five_minutes_and_no_more() -> None:
+    """What the log recorded five minutes after the moment decided about counts; a second later it does not."""
+    for ahead, counts in (300, True), (301, False):
+        late = {"ago": -ahead, "signed_at": stamp(ago=-ahead)}
+        (t,) = ruled(GOOD, yes(**late)).approvals
+        assert bool(t.counted) == counts
+        (r,) = ruled(one(failing()), waiver(**late)).requirements
+        assert (r.state == "waived") == counts
+
+
 def test_which_waiver_does_not_count_is_said() -> None:
     """A waiver that does not count says why beside what is wrong."""
     for w, words in (
         (waiver(until=stamp(ago=60)), f"it ended {stamp(ago=60)}"),
+        (waiver(until=stamp()), f"it ended {stamp()}"),
         (waiver("ops"), "ops is neither an owner of bank nor risk-owner"),
         (waiver(reason=""), "it gives no reason"),
         (waiver(ago=-DAY, signed_at=stamp(ago=-DAY)), "after the moment decided about"),

@@ -92,6 +92,12 @@ def test_what_holds_passes_and_is_not_refused(name: str) -> None:
     assert ask(condition, facts, 3, 4, "pass") == ("pass", "")
 
 
+def test_how_many_there_are_is_minus_one_where_nobody_knows() -> None:
+    """So that a condition about `of` does not hold by accident."""
+    assert ask("of == -1", {}, 1, None, "pass") == ("pass", "")
+    assert ask("of >= 0", {}, 1, None, "pass")[0] == "fail"
+
+
 def test_a_fail_says_the_numbers_exactly() -> None:
     """The words of a failed condition hold every fact in full, with unit, and the counts it speaks of: never '75 < 75'."""
     condition = "facts.p95 <= 300.0 && looked_at >= 75"

@@ -237,6 +237,16 @@ def test_a_page_of_a_list_has_as_many_as_it_was_asked_for(path: str, key: str, a
             assert (found.state == "pass") == (least <= n <= all_of_them + (path.endswith("positions/1"))), (query, n)
 
 
+@pytest.mark.parametrize(("query", "least"), [("", 22), ("?x=1", 22), *((f"?limit={x}", 20) for x in ("x", "0", "-1")), ("?limit=21", 21)])
+def test_a_part_of_a_list_is_as_long_as_usual_where_no_number_says_how_long(query: str, least: int) -> None:
+    """Positions: the 22 of 25 who hold shares unless a part is asked for, then twenty of them, or as many as the number says."""
+    ledger = settled(town([(f"u{i:02d}", 10, "YES", i + 1) for i in range(25)]), ERAS)
+    for n in (least - 1, least):
+        body = {"result": {"positions": [{"username": f"u{i:02d}"} for i in range(n)]}}
+        found = r8([answer("/v0/markets/positions/1" + query, body)], ledger, replay(ledger, ERAS, {}), ERAS)
+        assert (found.state == "pass") == (n == least)
+
+
 def test_a_row_of_a_group_adds_up_every_market_of_it() -> None:
     """An answer that is left out of a row and out of its sum is missed."""
     orders = [("alice", 10, "YES", 10), ("bob", 10, "NO", 20)]

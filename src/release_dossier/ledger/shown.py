@@ -41,9 +41,10 @@ def keeps_old_numbers(path: str) -> bool:
 
 
 class Asking(NamedTuple):
-    """Who asked, and for which part of a list: nothing is 0."""
+    """Who asked, and for which part of a list, if for one: `limit` and `offset` are 0 where they are no numbers."""
 
     who: str | None
+    for_part: bool = False
     limit: int = 0
     offset: int = 0
 
@@ -59,8 +60,9 @@ USUAL, LISTED_MAX = 20, 100
 def asking(query: str, who: str | None) -> Asking:
     """From what stands behind the question mark."""
     given = dict(parse_qsl(query))
-    limit, offset = (int(x) if re.fullmatch("[0-9]{1,9}", x) else 0 for x in (given.get("limit", ""), given.get("offset", "")))
-    return Asking(who, limit, offset)
+    words = [given.get("limit", ""), given.get("offset", "")]
+    limit, offset = (int(x) if re.fullmatch("[0-9]{1,9}", x) else 0 for x in words)
+    return Asking(who, any(words), limit, offset)
 
 
 def numbers(path: str, asked: Asking, body: Any) -> list[Shown] | None:
@@ -90,7 +92,7 @@ def _positions(result: Any, asked: Asking, market: str) -> Iterator[Shown]:
         """From those who hold shares to all who ever placed an order: releases differ in whether they list a position of nothing."""
         known = _buyers(s, number, at)
         holders = sum(_holds(s, number, u, at) for u in known)
-        return asked.least(holders, USUAL) if asked.limit or asked.offset else holders, len(known)
+        return asked.least(holders, USUAL) if asked.for_part else holders, len(known)
 
     if isinstance(shown, list):
         yield Shown("users with a position", None, number, len({user for user, _ in records}), listed)

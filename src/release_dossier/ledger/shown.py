@@ -141,6 +141,12 @@ _PARTS: tuple[tuple[str, str, _Part], ...] = (
 )
 
 
+_LEADERS_PARTS: tuple[tuple[str, str, _Part], ...] = (
+    *((f if f != "value" else "currentValue", what, part) for f, what, part in _PARTS),
+    ("profit", "profit", lambda s, at, m, u: s.position(m, u, at).value - s.spent(m, u, at)),
+)
+
+
 def _in_group(group: int, user: str, part: _Part) -> Right:
     """What a user has of the markets of a group he holds shares of."""
 
@@ -350,20 +356,12 @@ def _group_leaders(result: Any, asked: Asking, group: str) -> Iterator[Shown]:
     yield from _group_rows(result, "leaderboard", people, asked, lambda s, at: _holders(s, s.children(number), at))
     for x in _records(_get(result, "leaderboard")):
         user = str(_get(x, "username"))
-        answers = [(y, m) for y in _records(_get(x, "answers")) if isinstance(m := _get(y, "answerMarketId"), int)]
-        for y, market in answers:
-            yield from _leader(y, market, user)
-        sums: tuple[tuple[str, str, _Part], ...] = (
-            ("currentValue", "worth in a group", lambda s, at, m, u: s.position(m, u, at).value),
-            ("totalSpent", "spent in a group", lambda s, at, m, u: s.spent(m, u, at)),
-            ("profit", "profit in a group", lambda s, at, m, u: s.position(m, u, at).value - s.spent(m, u, at)),
-        )
-        for field, what, part in sums:
-            yield _shown(x, field, what, user, None, _over([m for _, m in answers], user, part))
-
-
-def _over(markets: Sequence[int], user: str, part: _Part) -> Right:
-    return lambda s, at: _exact(sum(part(s, at, m, user) for m in markets))
+        for y in _records(_get(x, "answers")):
+            market = _get(y, "answerMarketId")
+            if isinstance(market, int):
+                yield from _leader(y, market, user)
+        for field, what, part in _LEADERS_PARTS:
+            yield _shown(x, field, f"{what} in group {number}", user, None, _in_group(number, user, part))
 
 
 def _everybody(result: Any, _: Asking) -> Iterator[Shown]:

@@ -223,6 +223,14 @@ def test_the_first_edition_is_judged_as_it_was() -> None:
     assert signed_off(d).outcome == "ALLOW"
 
 
+def test_attempts_of_before_there_was_a_chain() -> None:
+    """None names the one before and none has terms: they are judged by their numbers. Where one names any, all must."""
+    loose = [msgspec.structs.replace(a, previous=None, criteria={}) for a in (failing(), attempt(n=2))]
+    assert line(one(*loose, retries=1)).state == "pass"
+    named = msgspec.structs.replace(loose[0], criteria={"tests": "sha256:" + "0" * 64})
+    assert line(one(named, loose[1], retries=1)).state == "error"
+
+
 def test_only_the_second_edition_notes_that_criteria_moved() -> None:
     """A decision of the first has the notes it always had, whatever a finding says that came later."""
     moved = finding(name="registered", verdict="fail", counterexamples=(Counterexample("tests: 3 retries instead of 1"),))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 import msgspec
 import pytest
@@ -266,6 +267,14 @@ def test_a_waiver_for_ones_own_change_says_so() -> None:
     assert r.reason.startswith("olga, for a change of their own, until ")
     (r,) = ruled(one(failing()), waiver("olga")).requirements
     assert r.reason.startswith("olga until ")
+
+
+def test_a_decision_is_made_at_the_millisecond_it_names() -> None:
+    """What lies behind the millisecond is cut off before anything is decided, so that replay has the same moment."""
+    for ms in (0, 1, 123, 999):
+        moment = NOW + timedelta(milliseconds=ms)
+        assert ruled(GOOD, yes(), now=moment + timedelta(microseconds=999)) == ruled(GOOD, yes(), now=moment)
+        assert ruled(GOOD, now=moment).at == stamp(ago=-ms / 1000)
 
 
 def test_clocks_may_differ_by_five_minutes_and_no_more() -> None:

@@ -50,6 +50,8 @@ UNORDERED: list[tuple[str, Any, Any, str]] = [
     ("evidence", "r", "q", OTHER),
     ("environment", "", "production", OTHER),
     ("producers", ("ci",), ("lab",), OTHER),
+    ("producers", ("ci", "lab"), ("lab", "ci"), OTHER),
+    ("needs", (*NEED, Need("q", "int")), (Need("q", "int"), *NEED), OTHER),
     ("topology", {"vcpus": 8}, {"vcpus": 1}, OTHER),
     ("skips", (Skip("a", "x"),), (Skip("b", "x"),), OTHER),
     ("condition", "facts.p95 <= 300.0", "facts.p99 <= 300.0", OTHER),

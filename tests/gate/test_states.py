@@ -37,6 +37,7 @@ OLD = {"observed_at": stamp(ago=30 * HOUR), "collected_at": stamp(ago=30 * HOUR)
 AHEAD = {"observed_at": stamp(ago=-HOUR), "collected_at": stamp(ago=-HOUR), "recorded_at": stamp(ago=-HOUR)}
 
 # name: (state, evidence, rule)
+PAST = {"observed_at": stamp(ago=HOUR), "collected_at": stamp(ago=HOUR), "recorded_at": stamp(ago=HOUR)}
 SITUATIONS: dict[str, tuple[str, tuple[Attempt, ...], dict[str, object]]] = {
     "passed": ("pass", (attempt(),), {}),
     "passed with its fact": ("pass", (attempt(facts=facts(p95=(300.0, "ms"))),), P95),
@@ -143,6 +144,10 @@ SITUATIONS: dict[str, tuple[str, tuple[Attempt, ...], dict[str, object]]] = {
     "passed, then inconclusive": ("inconclusive", (attempt(n=1), attempt(n=2, verdict="inconclusive")), {}),
     "the machine failed and it looks green": ("inconclusive", (attempt(infrastructure=True),), {}),
     "an attempt nobody listed signed, then a good one": ("error", (attempt(n=1, producer_key="SHA256:eve"), attempt(n=2)), {"retries": 9}),
+    "observed five minutes after it was collected": ("pass", (attempt(**{**PAST, "observed_at": stamp(ago=HOUR - 300)}),), {}),
+    "observed a second more after it was collected": ("error", (attempt(**{**PAST, "observed_at": stamp(ago=HOUR - 301)}),), {}),
+    "collected five minutes after it was recorded": ("pass", (attempt(**{**PAST, "collected_at": stamp(ago=HOUR - 300)}),), {}),
+    "collected a second more after it was recorded": ("error", (attempt(**{**PAST, "collected_at": stamp(ago=HOUR - 301)}),), {}),
     "recorded in the future": ("error", (attempt(recorded_at=stamp(ago=-HOUR)),), {}),
     "unclear, nothing looked at, over its limit": (
         "inconclusive",

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import cbor2
+import msgspec
 import pytest
 import webauthn
 from cryptography.hazmat.primitives import hashes
@@ -71,6 +72,14 @@ def test_an_assertion_verifies_offline(algorithm: int) -> None:
     assert verify_assertion(a.assertion(), MESSAGE, public_of(a))
     assert not verify_assertion(a.assertion(), MESSAGE + b" ", public_of(a))
     assert not verify_assertion(a.assertion(), MESSAGE, public_of(Authenticator(algorithm)))
+
+
+def test_a_key_of_no_site_signs_no_assertion() -> None:
+    """The same key as a plain one is for SSH: in a browser it counts for nothing, whatever it signs."""
+    a = Authenticator()
+    key = parse_public(key_of_credential(a.cose, SITE, b"c").public, "k")
+    assert verify_assertion(a.assertion(MESSAGE), MESSAGE, key)
+    assert not verify_assertion(a.assertion(MESSAGE), MESSAGE, msgspec.structs.replace(key, site=""))
 
 
 def test_the_library_of_browsers_agrees() -> None:

@@ -112,7 +112,7 @@ RIGHT: list[tuple[str, Any]] = [
     ("/v0/markets/active", {"markets": [{"market": {"id": 1}, "totalVolume": 70, "numUsers": 3}]}),
     ("/v0/markets/1/leaderboard?limit=1", {"result": {"leaderboard": [{"username": "alice", "currentValue": 50, "totalSpent": 20}]}}),
     (
-        "/v0/global/leaderboard",
+        "/v0/global/leaderboard?limit=1",
         {"result": {"entries": [{"username": "carol", "totalSpent": 30, "totalCurrentValue": 0, "totalProfit": -30}]}},
     ),
     (
@@ -209,7 +209,11 @@ def test_who_is_left_out_of_the_positions_of_a_market_is_missed() -> None:
         found = judged(answer("/v0/markets/positions/1", body))
         assert (found.state, found.looked_at) == ("fail" if wrong else "pass", 1), names
         assert not wrong or "users with a position" in found.examples[0].why
+        gone = ", ".join(x for x in ("alice", "bob") if x not in names)
+        assert not (wrong and gone) or found.examples[0].why.endswith(f"; not shown: {gone}")
     assert judged(answer("/v0/markets/positions/1", [], 5)).state == "pass"  # before the first order
+    twice = judged(answer("/v0/markets/positions/1", [{"username": n} for n in ("alice", "bob", "bob")]))
+    assert (twice.state, "users with a position, listed again in market 1: 1" in twice.examples[0].why) == ("fail", True)
 
 
 @pytest.mark.parametrize(
@@ -263,6 +267,22 @@ def test_a_row_of_a_group_adds_up_every_market_of_it() -> None:
         found = r8([answer("/v0/market-groups/7/positions", body)], ledger, replay(ledger, ERAS, {}), ERAS)
         assert found.state == ("fail" if wrong else "pass")
     assert "YES shares in group 7" in found.examples[0].why
+    for answers, wrong in ([{}, {}], False), ([{}], True):
+        body = {"positions": [{"username": "alice", "answers": answers}, {"username": "bob"}], "total": 2}
+        found = r8([answer("/v0/market-groups/7/positions", body)], ledger, replay(ledger, ERAS, {}), ERAS)
+        assert found.state == ("fail" if wrong else "pass")
+    assert "showed alice answers of group 7: 1; the ledger gives 2" in found.examples[0].why
+
+
+def test_a_leaderboard_says_how_long_it_is() -> None:
+    """`total` of a market's is the length of the page, of a group's of all pages."""
+    for path, total, wrong in (
+        ("/v0/markets/1/leaderboard?limit=1", 1, False),
+        ("/v0/markets/1/leaderboard?limit=1", 3, True),
+        ("/v0/market-groups/7/leaderboard?limit=1", 2, False),
+        ("/v0/market-groups/7/leaderboard?limit=1", 1, True),
+    ):
+        assert judged(answer(path, {"leaderboard": [{"username": "bob"}], "total": total})).state == ("fail" if wrong else "pass")
 
 
 def test_a_list_that_keeps_an_old_number_silently_warns() -> None:

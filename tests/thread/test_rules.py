@@ -288,6 +288,14 @@ def test_authors_a_platform_vouches_for(tmp_path: Path) -> None:
         {"sha": "0" * 40},
     ):
         assert opened(**unbound) == {("author", None), ("co-author", None)}, unbound
+    notes = town.run("open", "--issue", str(town.root / "issue.md"), "--pull", str(tmp_path / "commits.json"))[2]
+    assert "warning: --pull: GitHub verified 0 of the 2 commits that no listed key signed" in notes
+    opened(author={"id": 6}, committer={"id": 6})
+    notes = town.run("open", "--issue", str(town.root / "issue.md"), "--pull", str(tmp_path / "commits.json"))[2]
+    assert "account 6 is listed for no one person: dossier trust propose --email 6+LOGIN@users.noreply.github.com" in notes
+    town.open()
+    opened()
+    town.open()
     for wrong in ({"author": "octo"}, {"commit": None}, {"sha": 5}):
         with pytest.raises(AssertionError, match=r"commits\.shape"):
             opened(**wrong)
@@ -300,6 +308,30 @@ def test_authors_a_platform_vouches_for(tmp_path: Path) -> None:
         "Ann (bound by GitHub's word)"
         in town.run("open", "--issue", str(town.root / "issue.md"), "--pull", str(tmp_path / "commits.json"))[1]
     )
+
+
+def test_run_hears_a_platform_about_a_change_that_is_open(town: Town, tmp_path: Path) -> None:
+    """`run --pull` opens the change again with what GitHub says; an account that two people list is neither's."""
+    commits = town.git("rev-list", "main..HEAD").split()
+    said = [{"sha": c, "commit": {"verification": {"verified": True}}, "author": {"id": 5}, "committer": {"id": 5}} for c in commits]
+    (tmp_path / "commits.json").write_text(json.dumps(said))
+
+    def list_account(*of_whom: str) -> None:
+        town.git("switch", "-q", "main")
+        town.dossier("trust", "propose", *of_whom, "--email", "5+octo@users.noreply.github.com", "--key", str(town.key))
+        town.commit("an account")
+        town.git("switch", "-q", "fix/rounding")
+
+    def authors() -> set[tuple[str, str | None]]:
+        town.dossier("run", "--pull", str(tmp_path / "commits.json"), ok=(10,))
+        return {(a["how"], a["person"]) for a in town.dossier("assemble")["dossier"]["change"]["authors"]}
+
+    list_account("--person", "ann")
+    town.open()
+    assert authors() == {("platform", "ann")}
+    hers = town.dossier("key", "new", "bea")["key"]["file"]
+    list_account("--person", "bea", "--name", "Bea", "--role", "ops", "--public", f"{hers}.pub")
+    assert authors() == {("author", None)}
 
 
 @pytest.mark.parametrize("what", ["release", "dossier", "decision", "approval"])

@@ -50,7 +50,7 @@ def open_(
     else:
         scoped = read_issue(issue or "")
         world = edge.open_world()
-        vouched = read_commits(pull) if pull else {}
+        vouched = read_commits(pull) if pull else None
         digest, change, warnings = open_change(world, scoped, base=base, head=head, owner=owner, versions=versions, vouched=vouched)
     for words in warnings:
         edge.note(f"warning: {words}")

@@ -113,7 +113,7 @@ def run(issue: str | None, owner: str | None, pull: str | None, services: tuple[
 
     world = edge.open_world()
     scoped = read_issue(issue) if issue else None
-    vouched = read_commits(pull) if pull else {}
+    vouched = read_commits(pull) if pull else None
     say = edge.note if not as_json else lambda _: None
     done = run_all(world, scoped, owner, versions_of(services), edge.now, progress(), say, vouched)
     value = {"decision": decision_json(done.decision_digest, done.decision), "stages": list(done.stages)}

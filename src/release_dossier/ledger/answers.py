@@ -114,7 +114,7 @@ def _judged(s: Shown, asked: Asked, stood: Stood) -> Example | None:
     where = "" if s.market is None else f" in market {s.market}"
     gives = f"{low}" if low == high else f"{low} to {high}"
     shown = f"{s.what} {s.value}{where}" if s.what.endswith(" of") else f"{s.what}{where}: {s.value}"
-    words = f"{asked.path} showed {f'{s.user} ' if s.user else ''}{shown}{says}; the ledger gives {gives}"
+    words = f"{asked.path} showed {f'{s.user} ' if s.user else ''}{shown}{says}; the ledger gives {gives}{_missing(s, asked, stood)}"
     return Example(
         user=s.user,
         market=None if s.market is None else str(s.market),
@@ -123,6 +123,13 @@ def _judged(s: Shown, asked: Asked, stood: Stood) -> Example | None:
         difference=str(off) if isinstance(off, int) else "0",
         why=words,
     )
+
+
+def _missing(s: Shown, asked: Asked, stood: Stood) -> str:
+    """Who is not on a list that is too short."""
+    names = sorted(s.missing(stood, asked.at)) if s.missing is not None else []
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"; not shown: {', '.join(names[:3])}{more}" if names else ""
 
 
 def _old_since(s: Shown, asked: Asked, stood: Stood) -> int | None:

@@ -30,6 +30,7 @@ class Shown(msgspec.Struct, frozen=True):
     value: int | float
     right: Right
     of_balance: bool = False  # made of a balance: where R6 calls that wrong, this says nothing new
+    missing: Callable[[Stood, int], set[str]] | None = None  # of how many there are: who of them is not among those shown
 
 
 LISTS = re.compile(r"/v0/markets|/v0/markets/(?:active|closed|resolved|status/\w+)|/v0/read/market-discovery/[\w-]+")
@@ -48,10 +49,12 @@ class Asking(NamedTuple):
     limit: int = 0
     offset: int = 0
 
-    def least(self, n: int, usual: int) -> int:
-        """How many of `n` are listed at least, `usual` where nothing is asked for. Releases differ in how many they list at most, from 100;
-        older ones list everything whatever is asked for."""
-        return min(max(0, n - self.offset), min(self.limit or usual, LISTED_MAX))
+    def least(self, n: int, usual: int | None) -> int:
+        """How many of `n` are listed at least, where `usual` are when nothing is asked for, None for all. Releases differ in how many they
+        list at most, from 100; older ones list everything whatever is asked for."""
+        if usual is None and not self.for_part:
+            return n
+        return min(max(0, n - self.offset), self.limit or usual or USUAL, LISTED_MAX)
 
 
 USUAL, LISTED_MAX = 20, 100
@@ -84,20 +87,12 @@ def _some(value: int | None) -> Interval | None:
 
 
 def _positions(result: Any, asked: Asking, market: str) -> Iterator[Shown]:
+    """From those who hold shares to all who ever placed an order: releases differ in whether they list a position of nothing."""
     number = int(market)
-    shown = result.get("positions") if isinstance(result, Mapping) else result
-    records = [(str(_get(x, "username") or ""), x) for x in _records(shown)]
-
-    def listed(s: Stood, at: int) -> Interval:
-        """From those who hold shares to all who ever placed an order: releases differ in whether they list a position of nothing."""
-        known = _buyers(s, number, at)
-        holders = sum(_holds(s, number, u, at) for u in known)
-        return asked.least(holders, USUAL) if asked.for_part else holders, len(known)
-
-    if isinstance(shown, list):
-        yield Shown("users with a position", None, number, len({user for user, _ in records}), listed)
-    for user, x in records:
-        yield from _position(x, number, user)
+    all_of_it = [number]
+    yield from _people(result, "positions", "users with a position", number, asked, None, lambda _: all_of_it, emptied=True)
+    for x in _listed(result, "positions"):
+        yield from _position(x, number, str(_get(x, "username") or ""))
 
 
 def _buyers(s: Stood, market: int, at: int) -> set[str]:
@@ -119,15 +114,15 @@ def _portfolio(result: Any, _: Asking, user: str) -> Iterator[Shown]:
 def _group_positions(result: Any, asked: Asking, group: str) -> Iterator[Shown]:
     """A row adds up what its user has of every market of the group he holds shares of."""
     number = int(group)
-
     people = f"users with a position in group {number}"
-    yield from _group_rows(result, "positions", people, asked, lambda s, at: _holders(s, s.children(number), at))
+    yield from _people(result, "positions", people, None, asked, USUAL, lambda s: s.children(number))
     for row in _records(_get(result, "positions")):
         user = str(_get(row, "username") or "")
         for x in _records(_get(row, "answers")):
             market = _get(x, "marketId")
             if isinstance(market, int):
                 yield from _position(x, market, user)
+        yield from _answers_of(row, number, user)
         for field, what, part in _PARTS:
             yield _shown(row, field, f"{what} in group {number}", user, None, _in_group(number, user, part))
 
@@ -156,23 +151,59 @@ def _in_group(group: int, user: str, part: _Part) -> Right:
     return right
 
 
-def _rows(
-    result: Any, field: str, what: str, market: int | None, asked: Asking, usual: int, every: Callable[[Stood, int], int]
+def _answers_of(row: Mapping[str, Any], group: int, user: str) -> Iterator[Shown]:
+    """How many markets of a group a row shows."""
+    answers = _get(row, "answers")
+    if isinstance(answers, list):
+        one = _in_group(group, user, lambda s, at, m, u: 1)
+        yield Shown(f"answers of group {group}", user, None, len(answers), one)
+
+
+def _listed(result: Any, field: str) -> list[Mapping[str, Any]]:
+    return _records(_get(result, field) if isinstance(result, Mapping) else result)
+
+
+def _people(
+    result: Any, field: str, what: str, market: int | None, asked: Asking, usual: int | None,
+    markets: Callable[[Stood], Iterable[int]], *, emptied: bool = False,
 ) -> Iterator[Shown]:  # fmt: skip
-    """How long a list is, or the page of it that was asked for."""
+    """How long a list is of those who hold shares of some markets, or the page of it that was asked for. `emptied`: it may list those who
+    hold none any more as well."""
     found = _get(result, field) if isinstance(result, Mapping) else result
+    names = [str(_get(x, "username") or "") for x in _listed(result, field)]
+
+    def holders(s: Stood, at: int) -> set[str]:
+        return {u for m in markets(s) for u in _buyers(s, m, at) if _holds(s, m, u, at)}
+
+    def right(s: Stood, at: int) -> Interval:
+        least = len(holders(s, at))
+        return asked.least(least, usual), len({u for m in markets(s) for u in _buyers(s, m, at)}) if emptied else least
+
+    def missing(s: Stood, at: int) -> set[str]:
+        every = holders(s, at)
+        return every - set(names) if asked.least(len(every), usual) == len(every) else set()
+
     if isinstance(found, list):
-        yield Shown(what, None, market, len(found), lambda s, at: (asked.least(every(s, at), usual), every(s, at)))
+        yield Shown(what, None, market, len(set(names)), right, missing=missing)
+        if len(names) > len(set(names)):
+            yield Shown(f"{what}, listed again", None, market, len(names) - len(set(names)), lambda s, at: _exact(0))
+    if market is None:  # pages of a group say of how many they are a page, others how long they are
+        yield _shown(result, "total", f"{what}, in all", None, None, lambda s, at: (len(holders(s, at)), right(s, at)[1]))
+    else:
+        yield _shown(result, "total", f"{what}, in all", None, market, right)
 
 
-def _group_rows(result: Any, field: str, what: str, asked: Asking, every: Callable[[Stood, int], int]) -> Iterator[Shown]:
-    """The same of a group, whose pages say of how many they are a page."""
-    yield from _rows(result, field, what, None, asked, USUAL, every)
-    yield _shown(result, "total", f"{what}, in all", None, None, lambda s, at: _exact(every(s, at)))
+def _orders(result: Any, what: str, market: int | None, asked: Asking, markets: Callable[[Stood], Iterable[int]]) -> Iterator[Shown]:
+    """How long a list of orders is, or the page of it that was asked for."""
 
+    def every(s: Stood, at: int) -> int:
+        return sum(len(s.rows(m, at)) for m in markets(s))
 
-def _holders(s: Stood, markets: Iterable[int], at: int) -> int:
-    return len({u for m in markets for u in _buyers(s, m, at) if _holds(s, m, u, at)})
+    found = _get(result, "bets") if isinstance(result, Mapping) else result
+    if isinstance(found, list):
+        yield Shown(what, None, market, len(found), lambda s, at: (asked.least(every(s, at), USUAL), every(s, at)))
+    if market is None:
+        yield _shown(result, "total", f"{what}, in all", None, None, lambda s, at: _exact(every(s, at)))
 
 
 def _holds(s: Stood, market: int, user: str, at: int) -> bool:
@@ -296,18 +327,15 @@ def _volumes(x: Any, market: int) -> Iterator[Shown]:
 
 
 def _bets(result: Any, asked: Asking, market: str) -> Iterator[Shown]:
-    yield from _rows(result, "bets", "orders listed", int(market), asked, USUAL, lambda s, at: len(s.rows(int(market), at)))
+    every = [int(market)]
+    yield from _orders(result, "orders listed", every[0], asked, lambda _: every)
     for x in _records(result):
-        yield from _bet(x, int(market))
+        yield from _bet(x, every[0])
 
 
 def _group_bets(result: Any, asked: Asking, group: str) -> Iterator[Shown]:
     number = int(group)
-
-    def orders(s: Stood, at: int) -> int:
-        return sum(len(s.rows(m, at)) for m in s.children(number))
-
-    yield from _group_rows(result, "bets", f"orders listed in group {number}", asked, orders)
+    yield from _orders(result, f"orders listed of group {number}", None, asked, lambda s: s.children(number))
     for x in _records(_get(result, "bets")):
         market = _get(x, "answerMarketId")
         if isinstance(market, int):
@@ -336,9 +364,9 @@ def _order(market: int, user: str, moment: int, pick: Callable[[Stood, Sequence[
 
 def _leaders(result: Any, asked: Asking, market: str) -> Iterator[Shown]:
     every = [int(market)]
-    yield from _rows(result, "leaderboard", "users ranked", every[0], asked, LISTED_MAX, lambda s, at: _holders(s, every, at))
-    for x in _records(_get(result, "leaderboard") if isinstance(result, Mapping) else result):
-        yield from _leader(x, int(market), str(_get(x, "username")))
+    yield from _people(result, "leaderboard", "users ranked", every[0], asked, LISTED_MAX, lambda _: every)
+    for x in _listed(result, "leaderboard"):
+        yield from _leader(x, every[0], str(_get(x, "username")))
 
 
 def _leader(x: Mapping[str, Any], market: int, user: str) -> Iterator[Shown]:
@@ -352,20 +380,21 @@ def _leader(x: Mapping[str, Any], market: int, user: str) -> Iterator[Shown]:
 
 def _group_leaders(result: Any, asked: Asking, group: str) -> Iterator[Shown]:
     number = int(group)
-    people = f"users ranked in group {number}"
-    yield from _group_rows(result, "leaderboard", people, asked, lambda s, at: _holders(s, s.children(number), at))
+    yield from _people(result, "leaderboard", f"users ranked in group {number}", None, asked, USUAL, lambda s: s.children(number))
     for x in _records(_get(result, "leaderboard")):
         user = str(_get(x, "username"))
         for y in _records(_get(x, "answers")):
             market = _get(y, "answerMarketId")
             if isinstance(market, int):
                 yield from _leader(y, market, user)
+        yield from _answers_of(x, number, user)
         for field, what, part in _LEADERS_PARTS:
             yield _shown(x, field, f"{what} in group {number}", user, None, _in_group(number, user, part))
 
 
-def _everybody(result: Any, _: Asking) -> Iterator[Shown]:
-    for x in _records(_get(result, "entries") if isinstance(result, Mapping) else result):
+def _everybody(result: Any, asked: Asking) -> Iterator[Shown]:
+    yield from _people(result, "entries", "users ranked of all", None, asked, USUAL, lambda s: s.accounts.rows, emptied=True)
+    for x in _listed(result, "entries"):
         user = str(_get(x, "username"))
         yield _shown(x, "totalSpent", "spent in all", user, None, _held(user, lambda h: h.spent))
         yield _shown(x, "totalCurrentValue", "worth in all", user, None, _held(user, lambda h: h.value))

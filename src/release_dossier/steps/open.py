@@ -9,19 +9,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 
 import msgspec
 
 from release_dossier.change import Author, Change, ChangedService, Issue
 from release_dossier.digest import digest_of
-from release_dossier.errors import Refused
+from release_dossier.errors import Refused, counted
 from release_dossier.fingerprint import fingerprint, shipped
 from release_dossier.guess import declared_version
 from release_dossier.issue import ScopedIssue, bind_scope
 from release_dossier.project import SETTINGS_FILE, Service, Settings, parse_settings
 from release_dossier.rules.packs import Asked, freeze, load
 from release_dossier.steps.world import World, settings_digest
+from release_dossier.trust.document import Person
 from release_dossier.trust.statement import Subject, state
 from release_dossier.vouched import account_of
 
@@ -34,7 +36,7 @@ def open_change(
     head: str | None,
     owner: str | None,
     versions: Mapping[str, str],
-    vouched: Mapping[str, int] = {},
+    vouched: Mapping[str, int] | None = None,
 ) -> tuple[str, Change, tuple[str, ...]]:
     """Open the change and enter it in the log. Opening the same change again gives the same digest.
 
@@ -80,7 +82,7 @@ def open_change(
         issue=issue.issue,
         branch=branch,
         owner=_owner(world, owner or issue.owner),
-        authors=_authors(world, forked, head_commit, vouched),
+        authors=_authors(world, forked, head_commit, vouched or {}),
         base=forked,
         head=head_commit,
         tree=repo.tree(head_commit),
@@ -98,7 +100,8 @@ def open_change(
         rule_changes=_rule_changes(world, criteria, head_commit, asked),
         opened_at=world.stamp(),
     )
-    return _record(world, change)
+    digest, change, warnings = _record(world, change)
+    return digest, change, (*warnings, *_unvouched(world, forked, head_commit, vouched))
 
 
 def open_retrospective(
@@ -264,7 +267,7 @@ def _owner(world: World, owner: str) -> str:
 def _authors(world: World, base: str, head: str, vouched: Mapping[str, int] = {}) -> tuple[Author, ...]:
     """Who made the commits. A key of the trust document binds before a platform's word does."""
     people = world.trust.document.people
-    accounts = {n: p for p in people for e in p.emails if (n := account_of(e)) is not None}
+    accounts = _accounts(world)
     keys = {k.id: k.public for p in people for k in p.keys if not world.trust.revoked_at(k.id)}
     commits = world.repo.commits(base, head, keys)
     out: dict[Author, int] = {}
@@ -279,6 +282,29 @@ def _authors(world: World, base: str, head: str, vouched: Mapping[str, int] = {}
             out[who] = out.get(who, 0) + 1
     in_order = sorted(out.items(), key=lambda x: (x[0].name, x[0].email, x[0].person or "", x[0].how))
     return tuple(msgspec.structs.replace(a, commits=n) for a, n in in_order)
+
+
+def _accounts(world: World) -> dict[int, Person]:
+    """Who is behind an account of the platform; not one that two people claim."""
+    listed = {(n, p.id): p for p in world.trust.document.people for e in p.emails if (n := account_of(e)) is not None}
+    claims = Counter(n for n, _ in listed)
+    return {n: p for (n, _), p in listed.items() if claims[n] == 1}
+
+
+def _unvouched(world: World, base: str, head: str, vouched: Mapping[str, int] | None) -> tuple[str, ...]:
+    """Why a platform's word does not bind every commit it could have."""
+    if vouched is None:
+        return ()
+    keys = {k.id: k.public for p in world.trust.document.people for k in p.keys if not world.trust.revoked_at(k.id)}
+    unsigned = [c.id for c in world.repo.commits(base, head, keys) if c.key is None]
+    said, accounts = [c for c in unsigned if c in vouched], _accounts(world)
+    strangers = sorted({vouched[c] for c in said} - accounts.keys())
+    propose = "dossier trust propose --email {}+LOGIN@users.noreply.github.com"
+    words = [f"account {n} is listed for no one person: {propose.format(n)}" for n in strangers]
+    if len(said) < len(unsigned):
+        many = counted(len(unsigned), "commit")
+        words.append(f"GitHub verified {len(said)} of the {many} that no listed key signed, as their authors' own")
+    return tuple(f"--pull: {w}" for w in words)
 
 
 def _services(

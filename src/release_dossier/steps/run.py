@@ -36,7 +36,7 @@ def run(
     clock: Callable[[], datetime],
     watch: Callable[[str, float], None],
     say: Callable[[str], None],
-    vouched: Mapping[str, int] = {},
+    vouched: Mapping[str, int] | None = None,
 ) -> Run:
     """Open (when an issue is given, or commits came since), collect what is planned and not yet good, assemble, decide."""
     stages: list[dict[str, str]] = []
@@ -55,15 +55,15 @@ def run(
         stage("open", "; ".join([f"change {digest[:19]}… with {counted(len(change.files), 'file')}: {becomes}", *guess, *warnings]))
     else:
         digest, change = world.open_change()
-        if change.head == world.repo.resolve("HEAD"):
+        if change.head == world.repo.resolve("HEAD") and vouched is None:
             stage("open", f"change {digest[:19]}… stands")
-        else:  # rework: the same issue about the new head; what the issue said stands in the change
+        else:  # rework: the same issue about the new head, or a word about its authors; what the issue said stands in the change
             said = as_issue(change)
             kept = {s.name: s.version for s in change.services} | dict(versions)
             digest, change, warnings = open_change(
                 world, said, base=None, head=None, owner=owner or change.owner, versions=kept, vouched=vouched
             )  # fmt: skip
-            again = f"change {digest[:19]}… with {counted(len(change.files), 'file')}, the same issue at the new head"
+            again = f"change {digest[:19]}… with {counted(len(change.files), 'file')}, the same issue at {change.head[:12]}"
             stage("open", "; ".join([again, *warnings]))
     _, before = assemble(world, digest, change)
     wanted = _wanted(world, before, clock())

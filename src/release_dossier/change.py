@@ -25,8 +25,8 @@ class Author(msgspec.Struct, frozen=True):
     """Who wrote a commit: git's free text, and the person it is bound to by a signature of a trusted key, else None.
 
     With `how` "platform" a platform's word binds them: it verified a signature by their account (`vouched`). A co-author is bound by the
-    word of the commit's signer, when the trust document lists the address for a person. `claims` is the person an unbound address is listed
-    for: it proves nothing, and keeps that person from approving all the same.
+    word of the commit's signer, when the trust document lists the address for a person. `claims` is the person an address is listed for
+    who is not the one bound: it proves nothing, and keeps that person from approving all the same.
     """
 
     name: str

@@ -191,6 +191,10 @@ CODES = {
         "GitHub answered, but not with this issue.",
         "Check the number, and GITHUB_TOKEN for a private repository; or save it: dossier open --issue FILE.",
     ),
+    "github.pull": (
+        "GitHub does not give the commits of this pull request.",
+        "Check the number, and GITHUB_TOKEN for a private repository.",
+    ),
     "github.no-remote": (
         "The project's remote is not a GitHub repository, so an issue's number means nothing.",
         "dossier open --issue FILE",

@@ -8,13 +8,14 @@ GitHub knows its accounts' keys and we do not, so this is its word and no more. 
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import msgspec
 
 from release_dossier.digest import parse_json
 from release_dossier.errors import Refused
 
-_ACCOUNT = re.compile(r"([0-9]{1,19})\+[A-Za-z0-9-]+(?:\[bot\])?@users\.noreply\.github\.com", re.IGNORECASE)
+_ACCOUNT = re.compile(r"([0-9]{1,19})\+[A-Za-z0-9_-]+(?:\[bot\])?@users\.noreply\.github\.com", re.IGNORECASE)
 
 
 class _Account(msgspec.Struct):
@@ -37,13 +38,21 @@ class _Commit(msgspec.Struct):
 
 
 def parse_commits(raw: bytes, at: str) -> dict[str, int]:
-    """Number of the author's account by commit id, of the commits whose signature the platform verified and the author's account made. A
-    commit by one that another signed (the platform itself, where it was edited there) says nothing of its author.
+    """`commits_of` what a file holds.
 
     Raises:
         Refused: `json.*`, `commits.shape`.
     """
-    value = parse_json(raw, at)
+    return commits_of(parse_json(raw, at), at)
+
+
+def commits_of(value: Any, at: str) -> dict[str, int]:
+    """Number of the author's account by commit id, of the commits whose signature the platform verified and the author's account made. A
+    commit by one that another signed (the platform itself, where it was edited there) says nothing of its author.
+
+    Raises:
+        Refused: `commits.shape`.
+    """
     try:
         commits = msgspec.convert(value, list[_Commit])
     except msgspec.ValidationError as e:

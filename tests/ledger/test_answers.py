@@ -16,6 +16,7 @@ from release_dossier.ledger.answers import r8
 from release_dossier.ledger.checks import Check
 from release_dossier.ledger.columns import Member
 from release_dossier.ledger.rulesets import named
+from release_dossier.ledger.shown import asking
 from release_dossier.ledger.verify import verify
 from release_dossier.sources.ledgers import verify_ledger
 from tests.ledger.test_ledgers import SHARED
@@ -239,6 +240,44 @@ def test_a_page_of_a_list_has_as_many_as_it_was_asked_for(path: str, key: str, a
         for n in range(all_of_them + 2):
             found = judged(answer(path + query, {"result": {key: [{"username": f"u{i}"} for i in range(n)]}}))
             assert (found.state == "pass") == (least <= n <= all_of_them + (path.endswith("positions/1"))), (query, n)
+
+
+def test_a_query_is_read_as_the_server_reads_it() -> None:
+    """The first of a name, a sign before a number, zeros, and numbers no list is as long as."""
+    for query, read in (
+        ("limit=5&limit=30", (True, 5, 0)),
+        ("limit=%2B5", (True, 5, 0)),
+        ("limit=0000000005", (True, 5, 0)),
+        ("offset=10000000000", (True, 0, 10**10)),
+        (f"limit={2**63}", (True, 0, 0)),
+        ("limit=-3&offset=1", (True, 0, 1)),
+        ("limit=&limit=5", (False, 0, 0)),
+        ("x=1", (False, 0, 0)),
+    ):
+        assert asking(query, None)[1:] == read, query
+
+
+def test_a_list_of_orders_that_was_cut_off() -> None:
+    """All of them where no part is asked for; nothing at all is an empty list."""
+    ledger = settled(town([("alice", 1, "YES", i + 1) for i in range(40)]), ERAS)
+    for body, query, right in (
+        ([{}] * 40, "", True),
+        ([{}] * 20, "", False),
+        (None, "", False),
+        ([{}] * 20, "?limit=20", True),
+        ([{}] * 19, "?limit=20", False),
+    ):
+        found = r8([answer("/v0/markets/bets/1" + query, {"result": body})], ledger, replay(ledger, ERAS, {}), ERAS)
+        assert (found.state == "pass") == right, (body and len(body), query)
+
+
+def test_several_orders_while_an_answer_was_on_its_way() -> None:
+    """As many as there were after any of them; of several markets, anything between."""
+    orders = [("alice", 10, "YES", 10), ("bob", 10, "NO", 20), *((f"u{i}", 10, "YES", 30 + i / 100) for i in range(3))]
+    ledger = settled(town([(u, a, side, t) for u, a, side, t in orders]), ERAS)  # type: ignore[misc]
+    for n, right in (1, False), (2, True), (3, True), (4, True), (5, True), (6, False):
+        shown = answer("/v0/markets/bets/1", {"result": [{}] * n}, 30.1)
+        assert (r8([shown], ledger, replay(ledger, ERAS, {}), ERAS).state == "pass") == right, n
 
 
 @pytest.mark.parametrize(("query", "least"), [("", 22), ("?x=1", 22), *((f"?limit={x}", 20) for x in ("x", "0", "-1")), ("?limit=21", 21)])

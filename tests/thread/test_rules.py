@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from release_dossier.vouched import account_of
 from tests import needs
 from tests.thread.test_gate import FAILING, states
 from tests.town import Town
@@ -277,6 +278,8 @@ def test_authors_a_platform_vouches_for(tmp_path: Path) -> None:
     town.commit("ann's account")
     town.git("switch", "-q", "fix/rounding")
     assert opened() == {("platform", "ann"), ("co-author", "ann")}
+    assert account_of("583231+ann_acme@users.noreply.github.com") == 583231
+    assert account_of("octo@users.noreply.github.com") is None
     for unbound in (
         {"commit": {"verification": {"verified": False}}},
         {"commit": {}},
@@ -308,6 +311,39 @@ def test_authors_a_platform_vouches_for(tmp_path: Path) -> None:
         "Ann (bound by GitHub's word)"
         in town.run("open", "--issue", str(town.root / "issue.md"), "--pull", str(tmp_path / "commits.json"))[1]
     )
+
+
+@needs.ssh_keygen
+def test_attack_another_account_named_for_a_commit_of_ones_own(tmp_path: Path) -> None:
+    """Neither a platform's word nor another's signature takes a listed address off a change: who it names may not approve. A commit that a
+    revoked key signed stays unbound, whatever a platform says."""
+    town = Town(tmp_path)
+    commits = town.git("rev-list", "main..HEAD").split()
+    said = [{"sha": c, "commit": {"verification": {"verified": True}}, "author": {"id": 5}, "committer": {"id": 5}} for c in commits]
+    (tmp_path / "commits.json").write_text(json.dumps(said))
+
+    def change_trust(*how: str) -> None:
+        town.git("switch", "-q", "main")
+        town.dossier("trust", "propose", *how, "--key", str(town.key))
+        town.commit("trust")
+        town.git("switch", "-q", "fix/rounding")
+
+    def authors() -> set[tuple[str, str | None, str]]:
+        return {(a["how"], a["person"], a["claims"]) for a in town.open("--pull", str(tmp_path / "commits.json"))["authors"]}
+
+    hers = town.dossier("key", "new", "bea")["key"]["file"]
+    bea = ("--person", "bea", "--name", "Bea", "--role", "ops", "--public", f"{hers}.pub", "--email", "5+b@users.noreply.github.com")
+    change_trust(*bea)
+    change_trust("--person", "ann", "--email", "ann@example.invalid")
+    assert authors() == {("platform", "bea", "ann")}
+    town.git("config", "gpg.format", "ssh")
+    town.git("config", "user.signingkey", str(hers))
+    town.git("rebase", "-q", "--exec", "git commit -q --amend --no-edit --allow-empty -S", "main")
+    assert authors() == {("author", "bea", "ann")}
+    commits[:] = town.git("rev-list", "main..HEAD").split()
+    (tmp_path / "commits.json").write_text(json.dumps([{**x, "sha": c} for x, c in zip(said, commits, strict=True)]))
+    change_trust("--revoke", next(k["id"] for p in town.dossier("trust", "show")["trust"]["people"] if p["id"] == "bea" for k in p["keys"]))
+    assert authors() == {("author", None, "ann")}
 
 
 def test_run_hears_a_platform_about_a_change_that_is_open(town: Town, tmp_path: Path) -> None:

@@ -91,14 +91,14 @@ def read_issue(issue: str) -> Any:
 def read_commits(pull: str) -> dict[str, int]:
     """The platform's word behind `--pull`: a file, or a number asked of GitHub."""
     from release_dossier.errors import Refused
-    from release_dossier.vouched import parse_commits
+    from release_dossier.vouched import commits_of, parse_commits
 
     file = Path(pull)
     if pull.isdecimal() and not file.exists():
         from release_dossier.sources.github import fetch_commits
 
         world = edge.open_world()
-        return parse_commits(fetch_commits(int(pull), world.repo, world.pin.remote or "origin", world.environ), f"pull request {pull}")
+        return commits_of(fetch_commits(int(pull), world.repo, world.pin.remote or "origin", world.environ), f"pull request {pull}")
     try:
         return parse_commits(file.read_bytes(), file.name)
     except (FileNotFoundError, IsADirectoryError) as e:

@@ -101,10 +101,7 @@ def _freshness(body: Any) -> Mapping[str, Any]:
 def _judged(s: Shown, asked: Asked, stood: Stood) -> Example | None:
     """What is wrong with a shown number; None where it is right, may have been on its way, or cannot be held against anything."""
     right = _right(s, stood, asked.at)
-    if right is None or right[0] <= s.value <= right[1]:
-        return None
-    earlier = _right(s, stood, asked.at - LEDGER_FLIGHT_MICROSECONDS)
-    if earlier is None or earlier[0] <= s.value <= earlier[1]:
+    if right is None or right[0] <= s.value <= right[1] or _on_its_way(s, asked.at, stood):
         return None
     if s.of_balance and s.user is not None and stood.off(s.user):
         return None  # R6 says what is wrong with this balance
@@ -123,6 +120,16 @@ def _judged(s: Shown, asked: Asked, stood: Stood) -> Example | None:
         difference=str(off) if isinstance(off, int) else "0",
         why=words,
     )
+
+
+def _on_its_way(s: Shown, at: int, stood: Stood) -> bool:
+    """Whether it was right at a moment since the answer may have been read: before the window, or after any order in it. What is made of
+    several markets may have been read from one after another: anything between the least and the most of these moments."""
+    each = [_right(s, stood, t) for t in stood.moments(at - LEDGER_FLIGHT_MICROSECONDS, at)]
+    known = [r for r in each if r is not None]
+    if len(known) < len(each) or any(low <= s.value <= high for low, high in known):
+        return True
+    return s.market is None and min(low for low, _ in known) <= s.value <= max(high for _, high in known)
 
 
 def _missing(s: Shown, asked: Asked, stood: Stood) -> str:

@@ -61,10 +61,12 @@ USUAL, LISTED_MAX = 20, 100
 
 
 def asking(query: str, who: str | None) -> Asking:
-    """From what stands behind the question mark."""
-    given = dict(parse_qsl(query))
+    """From what stands behind the question mark, as Go reads it: the first of a name, whole numbers of 64 bits."""
+    given: dict[str, str] = {}
+    for name, word in parse_qsl(query, keep_blank_values=True):
+        given.setdefault(name, word)
     words = [given.get("limit", ""), given.get("offset", "")]
-    limit, offset = (int(x) if re.fullmatch("[0-9]{1,9}", x) else 0 for x in words)
+    limit, offset = (max(0, int(x)) if re.fullmatch("[+-]?[0-9]{1,300}", x) and abs(int(x)) < 2**63 else 0 for x in words)
     return Asking(who, any(words), limit, offset)
 
 
@@ -159,6 +161,14 @@ def _answers_of(row: Mapping[str, Any], group: int, user: str) -> Iterator[Shown
         yield Shown(f"answers of group {group}", user, None, len(answers), one)
 
 
+def _list(result: Any, field: str) -> list[Any] | None:
+    """A list by its field or bare; nothing at all is an empty one, as older releases give it."""
+    if isinstance(result, Mapping) and all(k.lower() != field.lower() for k in result if isinstance(k, str)):
+        return None
+    found = _get(result, field) if isinstance(result, Mapping) else result
+    return [] if found is None else found if isinstance(found, list) else None
+
+
 def _listed(result: Any, field: str) -> list[Mapping[str, Any]]:
     return _records(_get(result, field) if isinstance(result, Mapping) else result)
 
@@ -169,7 +179,6 @@ def _people(
 ) -> Iterator[Shown]:  # fmt: skip
     """How long a list is of those who hold shares of some markets, or the page of it that was asked for. `emptied`: it may list those who
     hold none any more as well."""
-    found = _get(result, field) if isinstance(result, Mapping) else result
     names = [str(_get(x, "username") or "") for x in _listed(result, field)]
 
     def holders(s: Stood, at: int) -> set[str]:
@@ -183,7 +192,7 @@ def _people(
         every = holders(s, at)
         return every - set(names) if asked.least(len(every), usual) == len(every) else set()
 
-    if isinstance(found, list):
+    if _list(result, field) is not None:
         yield Shown(what, None, market, len(set(names)), right, missing=missing)
         if len(names) > len(set(names)):
             yield Shown(f"{what}, listed again", None, market, len(names) - len(set(names)), lambda s, at: _exact(0))
@@ -199,9 +208,9 @@ def _orders(result: Any, what: str, market: int | None, asked: Asking, markets: 
     def every(s: Stood, at: int) -> int:
         return sum(len(s.rows(m, at)) for m in markets(s))
 
-    found = _get(result, "bets") if isinstance(result, Mapping) else result
-    if isinstance(found, list):
-        yield Shown(what, None, market, len(found), lambda s, at: (asked.least(every(s, at), USUAL), every(s, at)))
+    found, usual = _list(result, "bets"), None if market is not None else USUAL
+    if found is not None:
+        yield Shown(what, None, market, len(found), lambda s, at: (asked.least(every(s, at), usual), every(s, at)))
     if market is None:
         yield _shown(result, "total", f"{what}, in all", None, None, lambda s, at: _exact(every(s, at)))
 

@@ -31,6 +31,8 @@ class Stood:
         self.markets = {m.id: m for m in ledger.markets}
         self.stored = {u.username: u.balance for u in ledger.users}
         self._times = {m: [r.placed_at for r in rows] for m, rows in accounts.rows.items()}
+        ended = {m.resolved_at for m in ledger.markets if m.resolved_at}
+        self._moments = sorted(ended.union(*self._times.values()))
         self._markets_of: dict[str, list[int]] = {}
         for m, rows in accounts.rows.items():
             for user in {r.user for r in rows}:
@@ -46,6 +48,10 @@ class Stood:
     def rows(self, market: int, at: int) -> Sequence[Row]:
         """Orders of a market up to a moment."""
         return self.accounts.rows.get(market, ())[: bisect_right(self._times.get(market, []), at)]
+
+    def moments(self, begin: int, end: int) -> list[int]:
+        """`begin`, and when something happened after it and not after `end`."""
+        return [begin, *self._moments[bisect_right(self._moments, begin) : bisect_right(self._moments, end)]]
 
     def result(self, market: int, at: int) -> str:
         """How a market had been resolved by then; empty while it was open."""

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from release_dossier.digest import parse_json
 from release_dossier.errors import Refused, Unavailable
 from release_dossier.limits import ISSUE_BYTES_MAX
 from release_dossier.sources.git import Repository
@@ -58,20 +59,25 @@ def fetch_issue(number: int, repo: Repository, remote: str, environ: Mapping[str
     return answer.body
 
 
-def fetch_commits(number: int, repo: Repository, remote: str, environ: Mapping[str, str]) -> bytes:
-    """The JSON list of a pull request's commits (`GET /repos/{owner}/{repo}/pulls/{pull_number}/commits`); GitHub lists the first 250.
+def fetch_commits(number: int, repo: Repository, remote: str, environ: Mapping[str, str]) -> list[Any]:
+    """The list of a pull request's commits (`GET /repos/{owner}/{repo}/pulls/{pull_number}/commits`); GitHub lists the first 250.
 
     Raises:
-        As `fetch_issue`.
+        Refused: `github.no-remote`, `github.pull`, `json.*`, `commits.shape`. Unavailable: `github.unreachable`.
     """
     github = GitHub.of(environ, environ.get("GITHUB_TOKEN", ""), github_repository(repo, remote))
-    url, found = f"{github.api}/repos/{github.repository}/pulls/{number}/commits", list[dict[str, Any]]()
+    url, found = f"{github.api}/repos/{github.repository}/pulls/{number}/commits", list[Any]()
     for page in range(1, _PAGES_MAX + 1):
-        some, _ = github._page(f"{url}?per_page={_PAGE}&page={page}")
+        answer = github.get(f"{url}?per_page={_PAGE}&page={page}")
+        if answer.status != 200:
+            raise _refusal(answer, url, "github.pull", "the pull request", "dossier open --pull FILE")
+        some = parse_json(answer.body, url)
+        if not isinstance(some, list):
+            raise Refused("commits.shape", at=url, found=type(some).__name__, expected="a list of commits")
         found += some
         if len(some) < _PAGE:
             break
-    return json.dumps(found).encode()
+    return found
 
 
 class GitHub(msgspec.Struct, frozen=True, kw_only=True):
@@ -159,13 +165,13 @@ class GitHub(msgspec.Struct, frozen=True, kw_only=True):
             raise Unavailable("github.unreachable", at=url, found=e.found, expected="an answer", help="dossier open --issue FILE") from e
 
 
-def _refusal(answer: Answer, url: str) -> Refused | Unavailable:
+def _refusal(
+    answer: Answer, url: str, code: str = "github.issue", expected: str = "the issue", instead: str = "dossier open --issue FILE"
+) -> Refused | Unavailable:  # fmt: skip
     """Asked too often, or the service is ill: try again later. Else the question was wrong."""
     status = answer.status
     if status >= 500 or status == 429 or answer.headers.get("x-ratelimit-remaining") == "0":
         why = "asked too often" if status < 500 else "the service's own error"
-        return Unavailable(
-            "github.unreachable", at=url, found=f"HTTP {status}, {why}", expected="an answer", help="dossier open --issue FILE"
-        )
+        return Unavailable("github.unreachable", at=url, found=f"HTTP {status}, {why}", expected="an answer", help=instead)
     help = "check the number, and GITHUB_TOKEN for a private repository"
-    return Refused("github.issue", at=url, found=f"HTTP {status}", expected="the issue", help=help)
+    return Refused(code, at=url, found=f"HTTP {status}", expected=expected, help=help)

@@ -265,23 +265,28 @@ def _owner(world: World, owner: str) -> str:
 
 
 def _authors(world: World, base: str, head: str, vouched: Mapping[str, int] = {}) -> tuple[Author, ...]:
-    """Who made the commits. A key of the trust document binds before a platform's word does."""
-    people = world.trust.document.people
+    """Who made the commits. A platform is only heard about those no key of the trust document signed, revoked or not. Whose
+    address a commit shows and who is bound by it may be two: then neither approves."""
+    trust, people = world.trust, world.trust.document.people
     accounts = _accounts(world)
-    keys = {k.id: k.public for p in people for k in p.keys if not world.trust.revoked_at(k.id)}
-    commits = world.repo.commits(base, head, keys)
+    commits = world.repo.commits(base, head, _keys(world))
     out: dict[Author, int] = {}
     for c in commits:
-        signer, by = world.trust.person_of_key(c.key) if c.key else None, "author"
-        if signer is None and c.id in vouched:
+        signer, by = trust.person_of_key(c.key) if c.key and not trust.revoked_at(c.key) else None, "author"
+        if c.key is None and c.id in vouched:
             signer, by = accounts.get(vouched[c.id]), "platform"
         for name, email, how in ((c.name, c.email, "author"), *((n, e, "co-author") for n, e in c.co_authors)):
             listed = next((p.id for p in people if email.lower() in {x.lower() for x in p.emails}), "")
             person = (signer.id if how == "author" else listed or None) if signer else None
-            who = Author(name, email, person, 0, by if person and how == "author" else how, "" if person else listed)
+            who = Author(name, email, person, 0, by if person and how == "author" else how, "" if person == listed else listed)
             out[who] = out.get(who, 0) + 1
     in_order = sorted(out.items(), key=lambda x: (x[0].name, x[0].email, x[0].person or "", x[0].how))
     return tuple(msgspec.structs.replace(a, commits=n) for a, n in in_order)
+
+
+def _keys(world: World) -> dict[str, str]:
+    """Every key of a person: id → public line."""
+    return {k.id: k.public for p in world.trust.document.people for k in p.keys}
 
 
 def _accounts(world: World) -> dict[int, Person]:
@@ -295,8 +300,7 @@ def _unvouched(world: World, base: str, head: str, vouched: Mapping[str, int] | 
     """Why a platform's word does not bind every commit it could have."""
     if vouched is None:
         return ()
-    keys = {k.id: k.public for p in world.trust.document.people for k in p.keys if not world.trust.revoked_at(k.id)}
-    unsigned = [c.id for c in world.repo.commits(base, head, keys) if c.key is None]
+    unsigned = [c.id for c in world.repo.commits(base, head, _keys(world)) if c.key is None]
     said, accounts = [c for c in unsigned if c in vouched], _accounts(world)
     strangers = sorted({vouched[c] for c in said} - accounts.keys())
     propose = "dossier trust propose --email {}+LOGIN@users.noreply.github.com"

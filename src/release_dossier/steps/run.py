@@ -55,7 +55,8 @@ def run(
         stage("open", "; ".join([f"change {digest[:19]}… with {counted(len(change.files), 'file')}: {becomes}", *guess, *warnings]))
     else:
         digest, change = world.open_change()
-        if change.head == world.repo.resolve("HEAD") and vouched is None:
+        moved = change.head != world.repo.resolve("HEAD")
+        if not moved and vouched is None:
             stage("open", f"change {digest[:19]}… stands")
         else:  # rework: the same issue about the new head, or a word about its authors; what the issue said stands in the change
             said = as_issue(change)
@@ -63,7 +64,7 @@ def run(
             digest, change, warnings = open_change(
                 world, said, base=None, head=None, owner=owner or change.owner, versions=kept, vouched=vouched
             )  # fmt: skip
-            again = f"change {digest[:19]}… with {counted(len(change.files), 'file')}, the same issue at {change.head[:12]}"
+            again = f"change {digest[:19]}… with {counted(len(change.files), 'file')}, the same issue {'at the new head' if moved else 'as GitHub says who made it'}"
             stage("open", "; ".join([again, *warnings]))
     _, before = assemble(world, digest, change)
     wanted = _wanted(world, before, clock())

@@ -154,7 +154,7 @@ def _up(fn: int, sn: int, node: bytes, p: bytes) -> tuple[int, int, bytes]:
 
 
 class Inclusions:
-    """Inclusion proofs of many leaves of one tree, in base64. Where a proof comes to a node from which another one has gone on to the root
+    """Inclusion proofs of many leaves of one tree. Where a proof comes to a node from which another one has gone on to the root
     with the same hashes, it shows the same: only what is its own is decoded and hashed."""
 
     def __init__(self, size: int, root: bytes) -> None:

@@ -546,6 +546,7 @@ CODES = {
         "Stop. Find out who changed dossier.trust.json; go back to the last version that was good.",
     ),
     "trust.key-name": ("A key is listed under another fingerprint than its own, or with a comment.", "dossier trust propose writes both."),
+    "trust.email": ("What should be a person's address in git is none.", "--email ann@work.example"),
     "trust.key-shared": ("One key is listed for two holders, so nobody knows who signed.", "Give each their own."),
     "trust.name": ("A name of the trust document has characters a name may not have.", "Use letters, digits and . _ @ -"),
     "trust.no-key": ("A person or producer was proposed without a key.", "--public FILE; dossier key new NAME makes one."),

@@ -414,3 +414,15 @@ def test_a_changed_answer_of_a_real_server_is_found(page: str, field: str, tmp_p
     receipts = str(case / "journal.ndjson.xz")
     v = verify_ledger(case / "ledger.sqlite", ruleset="v3.8.1", answers=str(tmp_path / "a.ndjson"), receipts=receipts)
     assert next(c.violations for c in v.checks if c.id == "R8") == 1
+
+
+def test_a_wrong_page_does_not_make_right_credits_doubtful() -> None:
+    """With no rules named and every credit where the newest build puts it, a page no build would show is R8's alone."""
+    ledger = settled(town(ORDERS), ERAS)
+    right = answer("/v0/markets/positions/1", {"result": {"positions": [{"username": "alice"}, {"username": "bob"}]}})
+    wrong = answer("/v0/markets/positions/1", {"result": {"positions": [{"username": "alice"}]}})
+    for shown, state in (right, "pass"), (wrong, "fail"):
+        v = verify(ledger, None, journal=None, answers=[shown], written_by="")
+        states = {c.id: c.state for c in v.checks}
+        assert (states["R8"], states["R6"]) == (state, "pass")
+        assert any("every credit is where v3.8.1 puts it" in n for n in v.notes)

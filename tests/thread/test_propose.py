@@ -27,4 +27,7 @@ def test_roles_and_kinds_of_a_producer_and_addresses_of_a_person(tmp_path: Path)
     assert (lab["roles"], lab["kinds"], len(lab["keys"])) == (["load-lab"], ["latency", "benchmarks"], 2)
     ann = next(p for p in propose(town, "--person", "ann", "--email", "ann@work.example")["people"] if p["id"] == "ann")
     assert ann["emails"] == ["ann@work.example"]
+    for odd in ("nonsense", "a@b@c", "<ann@work.example>"):
+        refusal = town.refused("trust", "propose", "--person", "ann", "--email", odd, "--key", str(town.key))
+        assert (refusal["code"], refusal["found"]) == ("trust.email", repr(odd))
     assert " as load-lab" in town.run("trust", "show")[1]

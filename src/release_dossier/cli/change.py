@@ -40,7 +40,7 @@ def open_(
         raise Misuse(
             "usage.open",
             at="command line",
-            found="these options together",
+            found=f"--retrospective with {next(n for n, x in (('--issue', issue), ('--head', head), ('--pull', pull)) if x is not None)}",
             expected="--issue, or --retrospective TAG without --head or --pull",
         )
     versions = versions_of(services)

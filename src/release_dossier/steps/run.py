@@ -64,7 +64,8 @@ def run(
             digest, change, warnings = open_change(
                 world, said, base=None, head=None, owner=owner or change.owner, versions=kept, vouched=vouched
             )  # fmt: skip
-            again = f"change {digest[:19]}… with {counted(len(change.files), 'file')}, the same issue {'at the new head' if moved else 'as GitHub says who made it'}"
+            how = "at the new head" if moved else "as GitHub says who made it"
+            again = f"change {digest[:19]}… with {counted(len(change.files), 'file')}, the same issue {how}"
             stage("open", "; ".join([again, *warnings]))
     _, before = assemble(world, digest, change)
     wanted = _wanted(world, before, clock())

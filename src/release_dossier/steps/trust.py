@@ -22,6 +22,9 @@ from release_dossier.trust.statement import PAYLOAD_TYPE
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}\Z")
 
 
+_ADDRESS = re.compile(r"[^@\s<>]+@[^@\s<>]+")
+
+
 class Proposal(msgspec.Struct, frozen=True, kw_only=True):
     """What is to change. Empty fields change nothing."""
 
@@ -119,6 +122,9 @@ def _changed(old: TrustDocument, wish: Proposal, world: World) -> TrustDocument:
             )
         roles = wish.roles or (before.roles if before else ())
         emails = wish.emails or (before.emails if before else ())
+        odd = next((e for e in wish.emails if not _ADDRESS.fullmatch(e)), None)
+        if odd is not None:
+            raise Refused("trust.email", at="--email", found=repr(odd), expected="an address as git shows it, as ann@work.example")
         person = Person(wish.person, wish.name or (before.name if before else wish.person), roles, held, emails)
         people = [p for p in people if p.id != wish.person] + [person]
     if wish.producer:

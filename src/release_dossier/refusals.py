@@ -541,6 +541,10 @@ CODES = {
     "store.missing-document": ("A document the log names is gone.", "Restore it from another copy: nothing is decided without it."),
     "store.read-only": ("This user may not write to the project's folder.", "Check permissions and how the disk is mounted."),
     "time.syntax": ("This is no time with an offset.", "Write 2026-11-24T09:00:00Z."),
+    "trust.behind": (
+        "This branch has an older trust document than the protected one, and a new version follows the newest.",
+        "Propose it on the protected branch, or merge that one first.",
+    ),
     "trust.chain": (
         "A version of the trust document does not follow the one before it.",
         "Stop. Find out who changed dossier.trust.json; go back to the last version that was good.",

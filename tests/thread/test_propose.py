@@ -30,4 +30,8 @@ def test_roles_and_kinds_of_a_producer_and_addresses_of_a_person(tmp_path: Path)
     for odd in ("nonsense", "a@b@c", "<ann@work.example>"):
         refusal = town.refused("trust", "propose", "--person", "ann", "--email", odd, "--key", str(town.key))
         assert (refusal["code"], refusal["found"]) == ("trust.email", repr(odd))
+    town.git("switch", "-q", "fix/rounding")
+    refusal = town.refused("trust", "propose", "--person", "ann", "--email", "a@work.example", "--key", str(town.key))
+    assert (refusal["code"], refusal["found"], refusal["help"]) == ("trust.behind", "version 1, on this branch", "git switch main")
+    town.git("switch", "-q", "main")
     assert " as load-lab" in town.run("trust", "show")[1]

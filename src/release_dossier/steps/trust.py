@@ -90,6 +90,15 @@ def propose(world: World, wish: Proposal, key_files: Sequence[Path]) -> dict[str
         revocations=new.revocations,
         created_at=rfc3339(world.now),
     )
+    here = parse_chain(file.read_bytes(), TRUST_FILE, world.trust.project).document.version
+    if here < world.trust.document.version:
+        raise Refused(
+            "trust.behind",
+            at=TRUST_FILE,
+            found=f"version {here}, on this branch",
+            expected=f"version {world.trust.document.version}, which {world.protected_name()} has",
+            help=f"git switch {world.protected_name()}",
+        )
     signatures = []
     for key in key_files:
         key_id = key_of_public(public_of(key, world.environ)).id

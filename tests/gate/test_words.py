@@ -8,10 +8,11 @@ import pytest
 
 from release_dossier.dossier import Dossier
 from release_dossier.evidence.reading import Counterexample, Coverage
-from release_dossier.gate import explain, results_of, rework
+from release_dossier.gate import NO_ONE, approve_command, explain, results_of, rework
 from release_dossier.rules.moment import after, moment, span, stamp
 from tests.gate.town import (
     DAY,
+    DIGEST,
     HOUR,
     NOW,
     approval,
@@ -185,6 +186,15 @@ def test_what_comes_next_after_a_failure() -> None:
         d = one(failing(), *(() if retries else (attempt(n=2),)), retries=retries, remedy=remedy)
         assert words in explain(ruled(d), d, signers={})
     assert "next: dossier collect tests" in explain(ruled(one()), one(), signers={})
+
+
+def test_the_command_that_signs_a_missing_role() -> None:
+    """Who may sign and with what, words in their place where that is not known, and who is to be listed where nobody may."""
+    assert approve_command(DIGEST, "ops") == f"dossier approve {DIGEST[:19]} --as PERSON --role ops --key FILE"
+    known = approve_command(DIGEST, "owner of bank", {"owner of bank": ("olga", "k")})
+    assert known == f"dossier approve {DIGEST[:19]} --as olga --role owner --key k"
+    nobody = approve_command(DIGEST, "ops", {"ops": NO_ONE})
+    assert nobody == "dossier trust propose --person WHO --role ops --public THEIRS.pub --key FILE"
 
 
 def test_counterexamples_are_those_of_what_failed() -> None:

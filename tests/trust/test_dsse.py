@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from release_dossier.digest import canonical, canonical_words, is_canonical, parse_json
 from release_dossier.errors import DossierError, Refused
 from release_dossier.limits import JSON_DEPTH_MAX
-from release_dossier.trust.dsse import PAYLOAD_TYPE, decode_base64, pae, parse_envelope, seal, valid_keys
-from release_dossier.trust.keys import P256, generate, parse_private
+from release_dossier.trust.dsse import PAYLOAD_TYPE, decode_base64, pae, parse_envelope, seal, signers_of, valid_keys
+from release_dossier.trust.keys import P256, generate, parse_private, parse_public
 from release_dossier.trust.statement import Subject, state
 
 STATEMENT = state("evidence", "sha256:" + "0" * 64, [Subject("api", {"sha256": "1" * 64})], {"verdict": "pass"})
@@ -241,3 +241,13 @@ def test_a_strict_reader_reads_what_another_reads_or_refuses(text: str, doubled:
             parse_json(spelled, "x")
     else:
         assert parse_json(spelled, "x") == expected
+
+
+def test_a_key_that_signs_twice_counts_once_and_an_unknown_one_never() -> None:
+    """Whatever their ids say: of three signatures, two by one key and one by nobody's, one key is counted."""
+    one, other, stranger = (parse_private(generate()[0], "k") for _ in range(3))
+    statement = state("approval", "sha256:" + "0" * 64, [Subject("x", {"sha256": "0" * 64})], {"a": 1})
+    envelope = parse_envelope(seal(statement, (one, stranger, one)), "e")
+    known = [parse_public(k.public, "k") for k in (one, other)]
+    assert signers_of(envelope, known) == {one.key_id}
+    assert signers_of(envelope, known[1:]) == frozenset()

@@ -147,8 +147,6 @@ def _old_tool(rule: Requirement, a: Attempt) -> str:
 
 def unsaid(rule: Requirement, a: Attempt) -> str:
     """Which of the conditions the rule names the evidence does not say; empty when it says all."""
-    if not rule.topology:
-        return ""
     return next((f"it does not say {name}, which the rule fixes" for name in sorted(rule.topology) if name not in a.facts), "")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import lzma
+import random
 import re
 from pathlib import Path
 from typing import Any
@@ -121,6 +122,7 @@ RIGHT: list[tuple[str, Any]] = [
         {"moneyUtilized": {"activeBetVolume": {"value": 70}, "marketCreationFees": {"value": 10}, "participationFees": {"value": 3}}},
     ),
 ]
+NAMES = ["alice", "bob", "carol", "dan", "eve", "fay"]
 EARLY = {"/v0/markets/1": 15}  # shown after the first order
 
 
@@ -201,6 +203,7 @@ def test_who_is_left_out_of_the_positions_of_a_market_is_missed() -> None:
     for names, wrong in (
         (["alice", "bob"], False),
         (["alice", "bob", "carol"], False),
+        (["alice", "carol"], True),
         (["alice"], True),
         ([], True),
         (["alice", "alice"], True),
@@ -238,7 +241,12 @@ def test_a_page_of_a_list_has_as_many_as_it_was_asked_for(path: str, key: str, a
         ("?limit=x", all_of_them),
     ):
         for n in range(all_of_them + 2):
-            found = judged(answer(path + query, {"result": {key: [{"username": f"u{i}"} for i in range(n)]}}))
+            found = judged(
+                answer(
+                    path + query,
+                    {"result": {key: [{"username": u} for u in NAMES[:n]]}},
+                )
+            )
             assert (found.state == "pass") == (least <= n <= all_of_them + (path.endswith("positions/1"))), (query, n)
 
 
@@ -302,7 +310,7 @@ def test_a_row_of_a_group_adds_up_every_market_of_it() -> None:
     )
     ledger = settled(two, ERAS)
     for shares, wrong in (30, False), (15, True):
-        body = {"positions": [{"username": "alice", "yesSharesOwned": shares}, {}], "total": 2}
+        body = {"positions": [{"username": "alice", "yesSharesOwned": shares}, {"username": "bob"}], "total": 2}
         found = r8([answer("/v0/market-groups/7/positions", body)], ledger, replay(ledger, ERAS, {}), ERAS)
         assert found.state == ("fail" if wrong else "pass")
     assert "YES shares in group 7" in found.examples[0].why
@@ -426,3 +434,39 @@ def test_a_wrong_page_does_not_make_right_credits_doubtful() -> None:
         states = {c.id: c.state for c in v.checks}
         assert (states["R8"], states["R6"]) == (state, "pass")
         assert any("every credit is where v3.8.1 puts it" in n for n in v.notes)
+
+
+LISTS = re.compile(r"/v0/(?:markets/(?P<positions>positions)/|markets/bets/|markets/\d+/leaderboard|market-groups/\d+/(?:positions|leaderboard))")
+
+
+@pytest.mark.captured
+def test_parts_of_real_lists_and_rows_left_out_of_them() -> None:
+    """Every list v3.8.1 gave as a whole: any part of it is right where it was asked for; without a row that belongs there it is missed."""
+    if not SHARED.exists():
+        pytest.skip("needs ../shared: answers real servers gave")
+    case, rng = SHARED / "captured/v3.8.1-small", random.Random(20261128)
+    ledger = read_ledger(case / "ledger.sqlite")
+    replayed = replay(ledger, ERAS, {})
+    seen = 0
+    for line in lzma.decompress((case / "answers.ndjson.xz").read_bytes()).splitlines():
+        record = json.loads(line)
+        found = LISTS.match(record["path"])
+        if found is None or record["status"] != 200 or "?" in record["path"]:
+            continue
+        result = record["body"]["result"]
+        rows = result if isinstance(result, list) else result.get("positions", result.get("leaderboard", result.get("bets")))
+        rows[:] = [x for x in rows if not found["positions"] or x["yesSharesOwned"] + x["noSharesOwned"]]
+        if not rows:
+            continue
+        seen, whole = seen + 1, list(rows)
+        limit, offset = rng.randrange(1, 6), rng.randrange(3)
+        rows[:] = whole[offset : offset + limit]
+        more = {} if "market-groups" in record["path"] or isinstance(result, list) else {"total": len(rows)}
+        part = record | {"path": f"{record['path']}?limit={limit}&offset={offset}"}
+        if more:
+            part["body"] = {"result": {**result, **more}}
+        assert r8([part], ledger, replayed, ERAS).state in ("pass", "warn"), part["path"]
+        rows[:] = whole
+        del rows[rng.randrange(len(rows))]
+        assert r8([record], ledger, replayed, ERAS).state == "fail", record["path"]
+    assert seen > 40

@@ -179,27 +179,33 @@ def _people(
 ) -> Iterator[Shown]:  # fmt: skip
     """How long a list is of those who hold shares of some markets, or the page of it that was asked for. `emptied`: it may list those who
     hold none any more as well."""
-    names = [str(_get(x, "username") or "") for x in _listed(result, field)]
+    listed = [str(_get(x, "username") or "") for x in _listed(result, field)]
+    names = set(listed)
 
     def holders(s: Stood, at: int) -> set[str]:
         return {u for m in markets(s) for u in _buyers(s, m, at) if _holds(s, m, u, at)}
 
-    def right(s: Stood, at: int) -> Interval:
-        least = len(holders(s, at))
-        return asked.least(least, usual), len({u for m in markets(s) for u in _buyers(s, m, at)}) if emptied else least
-
     def missing(s: Stood, at: int) -> set[str]:
         every = holders(s, at)
-        return every - set(names) if asked.least(len(every), usual) == len(every) else set()
+        return every - names if asked.least(len(every), usual) == len(every) else set()
+
+    def long(s: Stood, at: int) -> Interval:
+        every = len(holders(s, at))
+        return asked.least(every, usual), len({u for m in markets(s) for u in _buyers(s, m, at)}) if emptied else every
+
+    def right(s: Stood, at: int) -> Interval:
+        """Others in the place of who is left out do not make up for them."""
+        gone = len(missing(s, at))
+        return _exact(len(names) + gone) if gone else long(s, at)
 
     if _list(result, field) is not None:
-        yield Shown(what, None, market, len(set(names)), right, missing=missing)
-        if len(names) > len(set(names)):
-            yield Shown(f"{what}, listed again", None, market, len(names) - len(set(names)), lambda s, at: _exact(0))
+        yield Shown(what, None, market, len(names), right, missing=missing)
+        if len(listed) > len(names):
+            yield Shown(f"{what}, listed again", None, market, len(listed) - len(names), lambda s, at: _exact(0))
     if market is None:  # pages of a group say of how many they are a page, others how long they are
-        yield _shown(result, "total", f"{what}, in all", None, None, lambda s, at: (len(holders(s, at)), right(s, at)[1]))
+        yield _shown(result, "total", f"{what}, in all", None, None, lambda s, at: (len(holders(s, at)), long(s, at)[1]))
     else:
-        yield _shown(result, "total", f"{what}, in all", None, market, right)
+        yield _shown(result, "total", f"{what}, in all", None, market, long)
 
 
 def _orders(result: Any, what: str, market: int | None, asked: Asking, markets: Callable[[Stood], Iterable[int]]) -> Iterator[Shown]:

@@ -19,7 +19,7 @@ from release_dossier.ledger.columns import Member
 from release_dossier.ledger.rulesets import named
 from release_dossier.ledger.shown import asking
 from release_dossier.ledger.verify import verify
-from release_dossier.sources.ledgers import verify_ledger
+from release_dossier.sources.ledgers import read_ledger, verify_ledger
 from tests.ledger.test_ledgers import SHARED
 from tests.ledger.test_rules import settled, town
 
@@ -436,7 +436,9 @@ def test_a_wrong_page_does_not_make_right_credits_doubtful() -> None:
         assert any("every credit is where v3.8.1 puts it" in n for n in v.notes)
 
 
-LISTS = re.compile(r"/v0/(?:markets/(?P<positions>positions)/|markets/bets/|markets/\d+/leaderboard|market-groups/\d+/(?:positions|leaderboard))")
+LISTS = re.compile(
+    r"/v0/(?:markets/(?P<positions>positions)/|markets/bets/|markets/\d+/leaderboard|market-groups/\d+/(?:positions|leaderboard))"
+)
 
 
 @pytest.mark.captured

@@ -114,51 +114,49 @@ def _portfolio(result: Any, _: Asking, user: str) -> Iterator[Shown]:
 
 
 def _group_positions(result: Any, asked: Asking, group: str) -> Iterator[Shown]:
-    """A row adds up what its user has of every market of the group he holds shares of."""
-    number = int(group)
-    people = f"users with a position in group {number}"
-    yield from _people(result, "positions", people, None, asked, USUAL, lambda s: s.children(number))
-    for row in _records(_get(result, "positions")):
-        user = str(_get(row, "username") or "")
-        for x in _records(_get(row, "answers")):
-            market = _get(x, "marketId")
+    yield from _group_rows(result, asked, int(group), "positions", "users with a position", "marketId", _POSITION)
+
+
+def _group_rows(
+    result: Any, asked: Asking, group: int, field: str, people: str, child: str, parts: Sequence[_Part]
+) -> Iterator[Shown]:  # fmt: skip
+    """A row shows what its user has of each market of the group he holds shares of (named by `child`), and of all of them together."""
+    yield from _people(result, field, f"{people} in group {group}", None, asked, USUAL, lambda s: s.children(group))
+    for row in _listed(result, field):
+        user, answers = str(_get(row, "username") or ""), _get(row, "answers")
+        for x in _records(answers):
+            market = _get(x, child)
             if isinstance(market, int):
-                yield from _position(x, market, user)
-        yield from _answers_of(row, number, user)
-        for field, what, part in _PARTS:
-            yield _shown(row, field, f"{what} in group {number}", user, None, _in_group(number, user, part))
+                yield from _of_user(x, market, user, parts)
+        if isinstance(answers, list):
+            yield Shown(f"answers of group {group}", user, None, len(answers), _in_group(group, user, lambda s, at, m, u: 1))
+        for name, what, part in parts:
+            yield _shown(row, name, f"{what} in group {group}", user, None, _in_group(group, user, part))
 
 
-_Part = Callable[[Stood, int, int, str], int]
-_PARTS: tuple[tuple[str, str, _Part], ...] = (
-    ("yesSharesOwned", "YES shares", lambda s, at, m, u: s.position(m, u, at).yes),
-    ("noSharesOwned", "NO shares", lambda s, at, m, u: s.position(m, u, at).no),
-    ("value", "worth", lambda s, at, m, u: s.position(m, u, at).value),
-    ("totalSpent", "spent", lambda s, at, m, u: s.spent(m, u, at)),
-)
+_Reckoned = Callable[[Stood, int, int, str], int]  # of a market and a user at a moment
+_Part = tuple[str, str, _Reckoned]  # a field, what it is, and how much
+_YES: _Part = ("yesSharesOwned", "YES shares", lambda s, at, m, u: s.position(m, u, at).yes)
+_NO: _Part = ("noSharesOwned", "NO shares", lambda s, at, m, u: s.position(m, u, at).no)
+_SPENT: _Part = ("totalSpent", "spent", lambda s, at, m, u: s.spent(m, u, at))
+_PROFIT: _Part = ("profit", "profit", lambda s, at, m, u: s.position(m, u, at).value - s.spent(m, u, at))
 
 
-_LEADERS_PARTS: tuple[tuple[str, str, _Part], ...] = (
-    *((f if f != "value" else "currentValue", what, part) for f, what, part in _PARTS),
-    ("profit", "profit", lambda s, at, m, u: s.position(m, u, at).value - s.spent(m, u, at)),
-)
+def _worth(field: str) -> _Part:
+    return field, "worth", lambda s, at, m, u: s.position(m, u, at).value
 
 
-def _in_group(group: int, user: str, part: _Part) -> Right:
+_POSITION = (_YES, _NO, _worth("value"), _SPENT)
+_RANKED = (_YES, _NO, _worth("currentValue"), _SPENT, _PROFIT)
+
+
+def _in_group(group: int, user: str, part: _Reckoned) -> Right:
     """What a user has of the markets of a group he holds shares of."""
 
     def right(s: Stood, at: int) -> Interval:
         return _exact(sum(part(s, at, m, user) for m in s.children(group) if _holds(s, m, user, at)))
 
     return right
-
-
-def _answers_of(row: Mapping[str, Any], group: int, user: str) -> Iterator[Shown]:
-    """How many markets of a group a row shows."""
-    answers = _get(row, "answers")
-    if isinstance(answers, list):
-        one = _in_group(group, user, lambda s, at, m, u: 1)
-        yield Shown(f"answers of group {group}", user, None, len(answers), one)
 
 
 def _list(result: Any, field: str) -> list[Any] | None:
@@ -170,7 +168,7 @@ def _list(result: Any, field: str) -> list[Any] | None:
 
 
 def _listed(result: Any, field: str) -> list[Mapping[str, Any]]:
-    return _records(_get(result, field) if isinstance(result, Mapping) else result)
+    return _records(_list(result, field))
 
 
 def _people(
@@ -185,27 +183,29 @@ def _people(
     def holders(s: Stood, at: int) -> set[str]:
         return {u for m in markets(s) for u in _buyers(s, m, at) if _holds(s, m, u, at)}
 
-    def missing(s: Stood, at: int) -> set[str]:
-        every = holders(s, at)
+    def gone(every: set[str]) -> set[str]:
+        """Who of them should be there and is not."""
         return every - names if asked.least(len(every), usual) == len(every) else set()
 
-    def long(s: Stood, at: int) -> Interval:
-        every = len(holders(s, at))
-        return asked.least(every, usual), len({u for m in markets(s) for u in _buyers(s, m, at)}) if emptied else every
+    def most(s: Stood, at: int, every: set[str]) -> int:
+        return len({u for m in markets(s) for u in _buyers(s, m, at)}) if emptied else len(every)
 
     def right(s: Stood, at: int) -> Interval:
         """Others in the place of who is left out do not make up for them."""
-        gone = len(missing(s, at))
-        return _exact(len(names) + gone) if gone else long(s, at)
+        every = holders(s, at)
+        away = len(gone(every))
+        return _exact(len(names) + away) if away else (asked.least(len(every), usual), most(s, at, every))
+
+    def total(s: Stood, at: int) -> Interval:
+        """Pages of a group say of how many they are a page, others how long they are."""
+        every = holders(s, at)
+        return len(every) if market is None else asked.least(len(every), usual), most(s, at, every)
 
     if _list(result, field) is not None:
-        yield Shown(what, None, market, len(names), right, missing=missing)
+        yield Shown(what, None, market, len(names), right, missing=lambda s, at: gone(holders(s, at)))
         if len(listed) > len(names):
             yield Shown(f"{what}, listed again", None, market, len(listed) - len(names), lambda s, at: _exact(0))
-    if market is None:  # pages of a group say of how many they are a page, others how long they are
-        yield _shown(result, "total", f"{what}, in all", None, None, lambda s, at: (len(holders(s, at)), long(s, at)[1]))
-    else:
-        yield _shown(result, "total", f"{what}, in all", None, market, long)
+    yield _shown(result, "total", f"{what}, in all", None, market, total)
 
 
 def _orders(result: Any, what: str, market: int | None, asked: Asking, markets: Callable[[Stood], Iterable[int]]) -> Iterator[Shown]:
@@ -234,10 +234,12 @@ def _one_position(result: Any, asked: Asking, market: str, user: str | None = No
 
 
 def _position(x: Mapping[str, Any], market: int, user: str) -> Iterator[Shown]:
-    yield _shown(x, "yesSharesOwned", "YES shares", user, market, lambda s, at: _exact(s.position(market, user, at).yes))
-    yield _shown(x, "noSharesOwned", "NO shares", user, market, lambda s, at: _exact(s.position(market, user, at).no))
-    yield _shown(x, "value", "worth", user, market, lambda s, at: _exact(s.position(market, user, at).value))
-    yield _shown(x, "totalSpent", "spent", user, market, lambda s, at: _exact(s.spent(market, user, at)))
+    return _of_user(x, market, user, _POSITION)
+
+
+def _of_user(x: Mapping[str, Any], market: int, user: str, parts: Sequence[_Part]) -> Iterator[Shown]:
+    for field, what, part in parts:
+        yield _shown(x, field, what, user, market, lambda s, at, part=part: _exact(part(s, at, market, user)))  # type: ignore[misc]
 
 
 def _sellable(x: Mapping[str, Any], market: int, user: str) -> Iterator[Shown]:
@@ -381,30 +383,11 @@ def _leaders(result: Any, asked: Asking, market: str) -> Iterator[Shown]:
     every = [int(market)]
     yield from _people(result, "leaderboard", "users ranked", every[0], asked, LISTED_MAX, lambda _: every)
     for x in _listed(result, "leaderboard"):
-        yield from _leader(x, every[0], str(_get(x, "username")))
-
-
-def _leader(x: Mapping[str, Any], market: int, user: str) -> Iterator[Shown]:
-    yield from _position({**x, "value": _get(x, "currentValue")}, market, user)
-
-    def profit(s: Stood, at: int) -> Interval:
-        return _exact(s.position(market, user, at).value - s.spent(market, user, at))
-
-    yield _shown(x, "profit", "profit", user, market, profit)
+        yield from _of_user(x, every[0], str(_get(x, "username")), _RANKED)
 
 
 def _group_leaders(result: Any, asked: Asking, group: str) -> Iterator[Shown]:
-    number = int(group)
-    yield from _people(result, "leaderboard", f"users ranked in group {number}", None, asked, USUAL, lambda s: s.children(number))
-    for x in _records(_get(result, "leaderboard")):
-        user = str(_get(x, "username"))
-        for y in _records(_get(x, "answers")):
-            market = _get(y, "answerMarketId")
-            if isinstance(market, int):
-                yield from _leader(y, market, user)
-        yield from _answers_of(x, number, user)
-        for field, what, part in _LEADERS_PARTS:
-            yield _shown(x, field, f"{what} in group {number}", user, None, _in_group(number, user, part))
+    yield from _group_rows(result, asked, int(group), "leaderboard", "users ranked", "answerMarketId", _RANKED)
 
 
 def _everybody(result: Any, asked: Asking) -> Iterator[Shown]:

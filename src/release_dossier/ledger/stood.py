@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
+from functools import cached_property
 from itertools import accumulate
 
 import msgspec
@@ -31,8 +32,6 @@ class Stood:
         self.markets = {m.id: m for m in ledger.markets}
         self.stored = {u.username: u.balance for u in ledger.users}
         self._times = {m: [r.placed_at for r in rows] for m, rows in accounts.rows.items()}
-        ended = {m.resolved_at for m in ledger.markets if m.resolved_at}
-        self._moments = sorted(ended.union(*self._times.values()))
         self._markets_of: dict[str, list[int]] = {}
         for m, rows in accounts.rows.items():
             for user in {r.user for r in rows}:
@@ -48,6 +47,11 @@ class Stood:
     def rows(self, market: int, at: int) -> Sequence[Row]:
         """Orders of a market up to a moment."""
         return self.accounts.rows.get(market, ())[: bisect_right(self._times.get(market, []), at)]
+
+    @cached_property
+    def _moments(self) -> list[int]:
+        """Whenever something happened, in order: sorted when the first number is wrong, and most never are."""
+        return sorted({m.resolved_at for m in self.ledger.markets if m.resolved_at}.union(*self._times.values()))
 
     def moments(self, begin: int, end: int) -> list[int]:
         """`begin`, and when something happened after it and not after `end`."""

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from release_dossier.change import Author, Change
 from release_dossier.cli import edge
 from release_dossier.errors import Misuse, counted
+
+if TYPE_CHECKING:
+    from release_dossier.sources.git import Repository
+
+T = TypeVar("T")
 
 
 @click.command("open")
@@ -71,38 +77,45 @@ def versions_of(pairs: tuple[str, ...]) -> dict[str, str]:
 
 def read_issue(issue: str) -> Any:
     """The scoped issue behind `--issue`: a file, or a number asked of GitHub."""
-    from release_dossier.errors import Refused
     from release_dossier.issue import parse_issue
 
-    file = Path(issue)
-    if issue.isdecimal() and not file.exists():
+    raw = _file("issue.no-file", "--issue", issue, "a Markdown file, GitHub's JSON, or a number")
+    if raw is None:
         from release_dossier.sources.github import fetch_issue
 
-        world = edge.open_world()
-        return parse_issue(fetch_issue(int(issue), world.repo, world.pin.remote or "origin", world.environ), f"issue {issue}")
-    try:
-        return parse_issue(file.read_bytes(), file.name)
-    except (FileNotFoundError, IsADirectoryError) as e:
-        raise Refused(
-            "issue.no-file", at="--issue", found=f"no file {issue}", expected="a Markdown file, GitHub's JSON, or a number"
-        ) from e
+        return parse_issue(_fetched(fetch_issue, issue), f"issue {issue}")
+    return parse_issue(raw, Path(issue).name)
 
 
 def read_commits(pull: str) -> dict[str, int]:
     """The platform's word behind `--pull`: a file, or a number asked of GitHub."""
-    from release_dossier.errors import Refused
     from release_dossier.vouched import commits_of, parse_commits
 
-    file = Path(pull)
-    if pull.isdecimal() and not file.exists():
+    raw = _file("commits.no-file", "--pull", pull, "GitHub's JSON of its commits, or a number")
+    if raw is None:
         from release_dossier.sources.github import fetch_commits
 
-        world = edge.open_world()
-        return commits_of(fetch_commits(int(pull), world.repo, world.pin.remote or "origin", world.environ), f"pull request {pull}")
+        return commits_of(_fetched(fetch_commits, pull), f"pull request {pull}")
+    return parse_commits(raw, Path(pull).name)
+
+
+def _file(code: str, option: str, word: str, expected: str) -> bytes | None:
+    """What stands in the file an option names; None where it is a number and no file is called so."""
+    from release_dossier.errors import Refused
+
+    file = Path(word)
+    if word.isdecimal() and not file.exists():
+        return None
     try:
-        return parse_commits(file.read_bytes(), file.name)
+        return file.read_bytes()
     except (FileNotFoundError, IsADirectoryError) as e:
-        raise Refused("commits.no-file", at="--pull", found=f"no file {pull}", expected="GitHub's JSON of its commits, or a number") from e
+        raise Refused(code, at=option, found=f"no file {word}", expected=expected) from e
+
+
+def _fetched(fetch: Callable[[int, Repository, str, Mapping[str, str]], T], number: str) -> T:
+    """What GitHub has under a number."""
+    world = edge.open_world()
+    return fetch(int(number), world.repo, world.pin.remote or "origin", world.environ)
 
 
 def change_json(digest: str, change: Change) -> dict[str, Any]:

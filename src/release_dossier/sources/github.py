@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -66,18 +66,17 @@ def fetch_commits(number: int, repo: Repository, remote: str, environ: Mapping[s
         Refused: `github.no-remote`, `github.pull`, `json.*`, `commits.shape`. Unavailable: `github.unreachable`.
     """
     github = GitHub.of(environ, environ.get("GITHUB_TOKEN", ""), github_repository(repo, remote))
-    url, found = f"{github.api}/repos/{github.repository}/pulls/{number}/commits", list[Any]()
-    for page in range(1, _PAGES_MAX + 1):
-        answer = github.get(f"{url}?per_page={_PAGE}&page={page}")
+    url = f"{github.api}/repos/{github.repository}/pulls/{number}/commits"
+
+    def listed(answer: Answer, at: str) -> list[Any]:
         if answer.status != 200:
-            raise _refusal(answer, url, "github.pull", "the pull request", "dossier open --pull FILE")
-        some = parse_json(answer.body, url)
+            raise _refusal(answer, at, "github.pull", "the pull request", "dossier open --pull FILE")
+        some = parse_json(answer.body, at)
         if not isinstance(some, list):
-            raise Refused("commits.shape", at=url, found=type(some).__name__, expected="a list of commits")
-        found += some
-        if len(some) < _PAGE:
-            break
-    return found
+            raise Refused("commits.shape", at=at, found=type(some).__name__, expected="a list of commits")
+        return some
+
+    return [commit for some, _ in github.pages(f"{url}?", listed) for commit in some]
 
 
 class GitHub(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,12 +101,9 @@ class GitHub(msgspec.Struct, frozen=True, kw_only=True):
         """
         url = f"{self.api}/repos/{self.repository}/issues/{issue}/comments"
         if look_first:
-            for page in range(1, _PAGES_MAX + 1):
-                found, answer = self._page(f"{url}?per_page={_PAGE}&page={page}")
+            for found, answer in self.pages(f"{url}?", _objects):
                 if any(mark in str(c.get("body", "")) for c in found):
                     return msgspec.structs.replace(answer, status=200)
-                if len(found) < _PAGE:
-                    break
         return self._post(url, body)
 
     def check_run(self, head: str, mark: str, body: bytes, *, look_first: bool) -> Answer:
@@ -117,13 +113,9 @@ class GitHub(msgspec.Struct, frozen=True, kw_only=True):
             As `comment`.
         """
         if look_first:
-            for page in range(1, _PAGES_MAX + 1):
-                url = f"{self.api}/repos/{self.repository}/commits/{head}/check-runs?filter=all&per_page={_PAGE}&page={page}"
-                found, answer = self._page(url)
+            for found, answer in self.pages(f"{self.api}/repos/{self.repository}/commits/{head}/check-runs?filter=all&", _objects):
                 if any(c.get("external_id") == mark for c in found):
                     return msgspec.structs.replace(answer, status=200)
-                if len(found) < _PAGE:
-                    break
         return self._post(f"{self.api}/repos/{self.repository}/check-runs", body)
 
     def get(self, url: str) -> Answer:
@@ -139,16 +131,15 @@ class GitHub(msgspec.Struct, frozen=True, kw_only=True):
             url = there.geturl()
         raise Refused("github.issue", at=start, found=f"more than {REDIRECTS_MAX} redirects", expected="an answer")
 
-    def _page(self, url: str) -> tuple[list[dict[str, Any]], Answer]:
-        answer = self.get(url)
-        if answer.status != 200:
-            raise _refusal(answer, url)
-        try:
-            value = json.loads(answer.body)
-        except ValueError as e:
-            raise Unavailable("github.unreachable", at=url, found=str(e), expected="JSON") from e
-        items = value.get("check_runs") if isinstance(value, dict) else value
-        return [x for x in items if isinstance(x, dict)] if isinstance(items, list) else [], answer
+    def pages(self, url: str, read: Callable[[Answer, str], list[Any]]) -> Iterator[tuple[list[Any], Answer]]:
+        """What `read` takes from each page of a list, until one is not full; `url` ends where the number of the page goes on."""
+        for page in range(1, _PAGES_MAX + 1):
+            at = f"{url}per_page={_PAGE}&page={page}"
+            answer = self.get(at)
+            found = read(answer, at)
+            yield found, answer
+            if len(found) < _PAGE:
+                return
 
     def _post(self, url: str, body: bytes) -> Answer:
         return self._ask("POST", url, body)
@@ -163,6 +154,18 @@ class GitHub(msgspec.Struct, frozen=True, kw_only=True):
             return request(method, url, headers, body, private=self.private, follow=False, bytes_max=ISSUE_BYTES_MAX * 4)
         except Unavailable as e:
             raise Unavailable("github.unreachable", at=url, found=e.found, expected="an answer", help="dossier open --issue FILE") from e
+
+
+def _objects(answer: Answer, url: str) -> list[dict[str, Any]]:
+    """The objects of a list, bare or of check runs."""
+    if answer.status != 200:
+        raise _refusal(answer, url)
+    try:
+        value = json.loads(answer.body)
+    except ValueError as e:
+        raise Unavailable("github.unreachable", at=url, found=str(e), expected="JSON") from e
+    items = value.get("check_runs") if isinstance(value, dict) else value
+    return [x for x in items if isinstance(x, dict)] if isinstance(items, list) else []
 
 
 def _refusal(

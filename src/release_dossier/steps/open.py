@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -22,6 +22,7 @@ from release_dossier.guess import declared_version
 from release_dossier.issue import ScopedIssue, bind_scope
 from release_dossier.project import SETTINGS_FILE, Service, Settings, parse_settings
 from release_dossier.rules.packs import Asked, freeze, load
+from release_dossier.sources.git import Commit
 from release_dossier.steps.world import World, settings_digest
 from release_dossier.trust.document import Person
 from release_dossier.trust.statement import Subject, state
@@ -72,6 +73,7 @@ def open_change(
             "change.empty", at=f"branch {branch}", found="no file differs from the protected branch", expected="at least one changed file"
         )
     services = _services(world, settings, head_commit, files, versions)
+    commits = _commits(world, forked, head_commit)
     criteria = forked if adopted else head_commit
     asked = [(s.name, s.asked, s.owners) for c in services if (s := settings.service_named(c.name)) is not None]
     change = Change(
@@ -82,7 +84,7 @@ def open_change(
         issue=issue.issue,
         branch=branch,
         owner=_owner(world, owner or issue.owner),
-        authors=_authors(world, forked, head_commit, vouched or {}),
+        authors=_authors(world, commits, vouched or {}),
         base=forked,
         head=head_commit,
         tree=repo.tree(head_commit),
@@ -101,7 +103,7 @@ def open_change(
         opened_at=world.stamp(),
     )
     digest, change, warnings = _record(world, change)
-    return digest, change, (*warnings, *_unvouched(world, forked, head_commit, vouched))
+    return digest, change, (*warnings, *_unvouched(world, commits, vouched))
 
 
 def open_retrospective(
@@ -137,7 +139,7 @@ def open_retrospective(
         issue=issue.issue,
         branch=ref,
         owner=_owner(world, owner),
-        authors=_authors(world, before, head),
+        authors=_authors(world, _commits(world, before, head), {}),
         base=before,
         head=head,
         tree=repo.tree(head),
@@ -264,12 +266,16 @@ def _owner(world: World, owner: str) -> str:
     return owner.lstrip("@")
 
 
-def _authors(world: World, base: str, head: str, vouched: Mapping[str, int] = {}) -> tuple[Author, ...]:
+def _commits(world: World, base: str, head: str) -> tuple[Commit, ...]:
+    """Each with the key of a person that signed it, revoked or not."""
+    return world.repo.commits(base, head, {k.id: k.public for p in world.trust.document.people for k in p.keys})
+
+
+def _authors(world: World, commits: Sequence[Commit], vouched: Mapping[str, int]) -> tuple[Author, ...]:
     """Who made the commits. A platform is only heard about those no key of the trust document signed, revoked or not. Whose
     address a commit shows and who is bound by it may be two: then neither approves."""
     trust, people = world.trust, world.trust.document.people
     accounts = _accounts(world)
-    commits = world.repo.commits(base, head, _keys(world))
     out: dict[Author, int] = {}
     for c in commits:
         signer, by = trust.person_of_key(c.key) if c.key and not trust.revoked_at(c.key) else None, "author"
@@ -284,11 +290,6 @@ def _authors(world: World, base: str, head: str, vouched: Mapping[str, int] = {}
     return tuple(msgspec.structs.replace(a, commits=n) for a, n in in_order)
 
 
-def _keys(world: World) -> dict[str, str]:
-    """Every key of a person: id → public line."""
-    return {k.id: k.public for p in world.trust.document.people for k in p.keys}
-
-
 def _accounts(world: World) -> dict[int, Person]:
     """Who is behind an account of the platform; not one that two people claim."""
     listed = {(n, p.id): p for p in world.trust.document.people for e in p.emails if (n := account_of(e)) is not None}
@@ -296,11 +297,11 @@ def _accounts(world: World) -> dict[int, Person]:
     return {n: p for (n, _), p in listed.items() if claims[n] == 1}
 
 
-def _unvouched(world: World, base: str, head: str, vouched: Mapping[str, int] | None) -> tuple[str, ...]:
+def _unvouched(world: World, commits: Sequence[Commit], vouched: Mapping[str, int] | None) -> tuple[str, ...]:
     """Why a platform's word does not bind every commit it could have."""
     if vouched is None:
         return ()
-    unsigned = [c.id for c in world.repo.commits(base, head, _keys(world)) if c.key is None]
+    unsigned = [c.id for c in commits if c.key is None]
     said, accounts = [c for c in unsigned if c in vouched], _accounts(world)
     strangers = sorted({vouched[c] for c in said} - accounts.keys())
     propose = "dossier trust propose --email {}+LOGIN@users.noreply.github.com"

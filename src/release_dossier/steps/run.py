@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 
 import msgspec
 
@@ -45,10 +46,9 @@ def run(
         stages.append({"name": name, "detail": detail})
         say(f"{name:9} {detail}")
 
+    opened = partial(open_change, world, base=None, head=None, vouched=vouched)
     if issue is not None:
-        digest, change, warnings = open_change(
-            world, issue, base=None, head=None, owner=owner, versions=versions, vouched=vouched
-        )  # fmt: skip
+        digest, change, warnings = opened(issue, owner=owner, versions=versions)
         becomes = ", ".join(f"{s.name} → {s.version}" for s in change.services)
         guessed = " ".join(f"--service {s.name}=VERSION" for s in change.services if s.name not in versions)
         guess = [f"the version is a guess, {guessed} names another"] if guessed else []
@@ -61,9 +61,7 @@ def run(
         else:  # rework: the same issue about the new head, or a word about its authors; what the issue said stands in the change
             said = as_issue(change)
             kept = {s.name: s.version for s in change.services} | dict(versions)
-            digest, change, warnings = open_change(
-                world, said, base=None, head=None, owner=owner or change.owner, versions=kept, vouched=vouched
-            )  # fmt: skip
+            digest, change, warnings = opened(said, owner=owner or change.owner, versions=kept)
             how = "at the new head" if moved else "as GitHub says who made it"
             again = f"change {digest[:19]}… with {counted(len(change.files), 'file')}, the same issue {how}"
             stage("open", "; ".join([again, *warnings]))

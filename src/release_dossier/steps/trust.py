@@ -20,8 +20,6 @@ from release_dossier.trust.keys import ED25519, Key, key_of_public
 from release_dossier.trust.statement import PAYLOAD_TYPE
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}\Z")
-
-
 _ADDRESS = re.compile(r"[^@\s<>]+@[^@\s<>]+")
 
 
@@ -90,7 +88,8 @@ def propose(world: World, wish: Proposal, key_files: Sequence[Path]) -> dict[str
         revocations=new.revocations,
         created_at=rfc3339(world.now),
     )
-    here = parse_chain(file.read_bytes(), TRUST_FILE, world.trust.project).document.version
+    held = file.read_bytes()
+    here = parse_chain(held, TRUST_FILE, world.trust.project).document.version
     if here < world.trust.document.version:
         raise Refused(
             "trust.behind",
@@ -103,7 +102,7 @@ def propose(world: World, wish: Proposal, key_files: Sequence[Path]) -> dict[str
     for key in key_files:
         key_id = key_of_public(public_of(key, world.environ)).id
         signatures.append(("sshsig", key_id, sign_with_ssh(key, pae(PAYLOAD_TYPE, statement.raw), world.environ)))
-    fresh = append_version(file.read_bytes(), seal(statement, (world.signer(),), tuple(signatures)))
+    fresh = append_version(held, seal(statement, (world.signer(),), tuple(signatures)))
     trust = parse_chain(fresh, TRUST_FILE, world.trust.project)
     staged = file.with_name(f"{TRUST_FILE}.new")
     staged.write_bytes(fresh)

@@ -154,8 +154,8 @@ def _up(fn: int, sn: int, node: bytes, p: bytes) -> tuple[int, int, bytes]:
 
 
 class Inclusions:
-    """Inclusion proofs of many leaves of one tree. Where a proof comes to a node from which another one has gone on to the root
-    with the same hashes, it shows the same: only what is its own is decoded and hashed."""
+    """Inclusion proofs of many leaves of one tree. Where a proof comes to a node from which another one has gone on to the root with the
+    same hashes, it shows the same: only what is its own is hashed."""
 
     def __init__(self, size: int, root: bytes) -> None:
         self.size, self.root = size, root

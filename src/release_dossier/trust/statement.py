@@ -7,7 +7,7 @@ Its identity is the SHA-256 of its canonical bytes: the same content has the sam
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -85,7 +85,7 @@ def parse_statement(raw: bytes, at: str) -> Statement:
         Refused: `statement.*` or `json.*`. Bytes that are not canonical are refused too: two spellings of one content
             would have two digests.
     """
-    plain = read_plainly(_plain, raw, lambda p: [p.predicate]) if len(raw) <= DOCUMENT_BYTES_MAX else None
+    plain = _read_plainly(_plain, raw)
     named = _PREDICATE.match(plain.predicateType) if plain is not None and plain._type == STATEMENT_TYPE else None
     if plain is not None and named is not None and named[1] in WORDS:
         return Statement(named[1], plain.predicate["project"], plain.subject, plain.predicate, raw, sha256(raw))
@@ -148,7 +148,7 @@ def parse_intoto(raw: bytes, at: str) -> Foreign:
     Raises:
         Refused: `json.*`, `statement.type`, `statement.shape`.
     """
-    plain = read_plainly(_plain_foreign, raw, lambda p: [p.predicate]) if len(raw) <= DOCUMENT_BYTES_MAX else None
+    plain = _read_plainly(_plain_foreign, raw)
     if plain is not None and plain._type in _STATEMENT_TYPES:
         return Foreign(plain.predicateType, tuple(plain.subject), plain.predicate)
     value = parse_json(raw, at)
@@ -207,6 +207,14 @@ class _PlainForeign(_ForeignBody, omit_defaults=True):
     """A statement of somebody else's, with these fields and no others."""
 
     _type: str = ""
+
+
+_AnyPlain = TypeVar("_AnyPlain", _Plain, _PlainForeign)
+
+
+def _read_plainly(decoder: msgspec.json.Decoder[_AnyPlain], raw: bytes) -> _AnyPlain | None:
+    """What may nest in a statement is its predicate, one level down."""
+    return read_plainly(decoder, raw, lambda p: [p.predicate]) if len(raw) <= DOCUMENT_BYTES_MAX else None
 
 
 _plain, _plain_foreign = without_fractions(_Plain), without_fractions(_PlainForeign)

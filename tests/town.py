@@ -159,6 +159,13 @@ class Town:
         """The refusal of `dossier args`."""
         return self.dossier(*args, ok=(code,))["error"]
 
+    def change_trust(self, *args: str) -> None:
+        """A new version of the trust document on main, proposed with Ann's key; back on the branch afterwards."""
+        self.git("switch", "-q", "main")
+        self.dossier("trust", "propose", *args, "--key", str(self.key))
+        self.commit("trust")
+        self.git("switch", "-q", "fix/rounding")
+
     def open(self, *args: str) -> Any:
         return self.dossier("open", "--issue", str(self.root / "issue.md"), *args)["change"]
 

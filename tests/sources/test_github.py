@@ -146,10 +146,7 @@ def test_the_commits_of_a_pull_request(town: Town, github: GitHub) -> None:
     for n, page in enumerate(pages, 1):
         github.answers[f"/repos/octo-org/shop/pulls/3/commits?per_page=100&page={n}"] = 200, {}, json.dumps(page).encode()
     account = f"{commit['author']['id']}+octocat@users.noreply.github.com"
-    town.git("switch", "-q", "main")
-    town.dossier("trust", "propose", "--person", "ann", "--email", account, "--key", str(town.key))
-    town.commit("ann's account")
-    town.git("switch", "-q", "fix/rounding")
+    town.change_trust("--person", "ann", "--email", account)
     (author,) = town.open("--pull", "3")["authors"]
     assert (author["person"], author["how"]) == ("ann", "platform")
     assert github.faults == []

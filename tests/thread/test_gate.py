@@ -85,11 +85,7 @@ def test_a_team_of_one_is_told_so_and_how_to_be_two(tmp_path: Path) -> None:
     people = next(c for c in town.dossier("doctor", ok=(0, 10))["checks"] if c["name"] == "people")
     assert (people["state"], people["help"]) == ("warn", propose)
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / "bea")], check=True)
-    town.git("switch", "-q", "main")
-    more = ("--person", "bea", "--name", "Bea", "--role", "release-manager", "--public", str(tmp_path / "bea.pub"))
-    town.dossier("trust", "propose", *more, "--key", str(town.key))
-    town.commit("bea")
-    town.git("switch", "-q", "fix/rounding")
+    town.change_trust("--person", "bea", "--name", "Bea", "--role", "release-manager", "--public", str(tmp_path / "bea.pub"))
     assert "--as bea --role release-manager --key FILE" in town.run("gate")[1]
     people = next(c for c in town.dossier("doctor")["checks"] if c["name"] == "people")
     assert (people["state"], people["detail"]) == ("pass", "2 people")

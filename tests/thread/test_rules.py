@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -255,6 +256,14 @@ def test_co_authors(tmp_path: Path) -> None:
     assert by["Bob", "co-author"] == (None, "")
 
 
+def github_says(folder: Path, commits: Sequence[str], **of_each: Any) -> str:
+    """The file of what GitHub says of commits: each verified and by account 5, but for what is said otherwise of each."""
+    said = {"commit": {"verification": {"verified": True}}, "author": {"id": 5}, "committer": {"id": 5}}
+    file = folder / "commits.json"
+    file.write_text(json.dumps([{"sha": c} | said | of_each for c in commits]))
+    return str(file)
+
+
 @needs.ssh_keygen
 def test_authors_a_platform_vouches_for(tmp_path: Path) -> None:
     """The author's own verified signature, from an account that is listed, binds by the platform's word; a listed key goes before that."""
@@ -263,20 +272,12 @@ def test_authors_a_platform_vouches_for(tmp_path: Path) -> None:
     commits = town.git("rev-list", "main..HEAD").split()
 
     def opened(**of_each: Any) -> set[tuple[str, str | None]]:
-        said = [
-            {"sha": c, "commit": {"verification": {"verified": True}}, "author": {"id": 5}, "committer": {"id": 5}} | of_each
-            for c in commits
-        ]
-        file = tmp_path / "commits.json"
-        file.write_text(json.dumps(said))
-        return {(a["how"], a["person"]) for a in town.open("--pull", str(file))["authors"]}
+        file = github_says(tmp_path, commits, **of_each)
+        return {(a["how"], a["person"]) for a in town.open("--pull", file)["authors"]}
 
     assert opened() == {("author", None), ("co-author", None)}  # nobody lists the account
     addresses = ("--email", "ann@example.invalid", "--email", "5+octo@users.noreply.github.com")
-    town.git("switch", "-q", "main")
-    town.dossier("trust", "propose", "--person", "ann", *addresses, "--key", str(town.key))
-    town.commit("ann's account")
-    town.git("switch", "-q", "fix/rounding")
+    town.change_trust("--person", "ann", *addresses)
     assert opened() == {("platform", "ann"), ("co-author", "ann")}
     assert account_of("583231+ann_acme@users.noreply.github.com") == 583231
     assert account_of("octo@users.noreply.github.com") is None
@@ -296,9 +297,6 @@ def test_authors_a_platform_vouches_for(tmp_path: Path) -> None:
     opened(author={"id": 6}, committer={"id": 6})
     notes = town.run("open", "--issue", str(town.root / "issue.md"), "--pull", str(tmp_path / "commits.json"))[2]
     assert "account 6 is listed for no one person: dossier trust propose --email 6+LOGIN@users.noreply.github.com" in notes
-    town.open()
-    opened()
-    town.open()
     for wrong in ({"author": "octo"}, {"commit": None}, {"sha": 5}):
         with pytest.raises(AssertionError, match=r"commits\.shape"):
             opened(**wrong)
@@ -319,54 +317,52 @@ def test_attack_another_account_named_for_a_commit_of_ones_own(tmp_path: Path) -
     revoked key signed stays unbound, whatever a platform says."""
     town = Town(tmp_path)
     commits = town.git("rev-list", "main..HEAD").split()
-    said = [{"sha": c, "commit": {"verification": {"verified": True}}, "author": {"id": 5}, "committer": {"id": 5}} for c in commits]
-    (tmp_path / "commits.json").write_text(json.dumps(said))
-
-    def change_trust(*how: str) -> None:
-        town.git("switch", "-q", "main")
-        town.dossier("trust", "propose", *how, "--key", str(town.key))
-        town.commit("trust")
-        town.git("switch", "-q", "fix/rounding")
+    file = github_says(tmp_path, commits)
 
     def authors() -> set[tuple[str, str | None, str]]:
-        return {(a["how"], a["person"], a["claims"]) for a in town.open("--pull", str(tmp_path / "commits.json"))["authors"]}
+        return {(a["how"], a["person"], a["claims"]) for a in town.open("--pull", file)["authors"]}
 
-    hers = town.dossier("key", "new", "bea")["key"]["file"]
-    bea = ("--person", "bea", "--name", "Bea", "--role", "ops", "--public", f"{hers}.pub", "--email", "5+b@users.noreply.github.com")
-    change_trust(*bea)
-    change_trust("--person", "ann", "--email", "ann@example.invalid")
+    hers = town.dossier("key", "new", "bea")["key"]
+    bea = (
+        "--person",
+        "bea",
+        "--name",
+        "Bea",
+        "--role",
+        "ops",
+        "--public",
+        f"{hers['file']}.pub",
+        "--email",
+        "5+b@users.noreply.github.com",
+    )
+    town.change_trust(*bea)
+    town.change_trust("--person", "ann", "--email", "ann@example.invalid")
     assert authors() == {("platform", "bea", "ann")}
     town.git("config", "gpg.format", "ssh")
-    town.git("config", "user.signingkey", str(hers))
+    town.git("config", "user.signingkey", hers["file"])
     town.git("rebase", "-q", "--exec", "git commit -q --amend --no-edit --allow-empty -S", "main")
     assert authors() == {("author", "bea", "ann")}
-    commits[:] = town.git("rev-list", "main..HEAD").split()
-    (tmp_path / "commits.json").write_text(json.dumps([{**x, "sha": c} for x, c in zip(said, commits, strict=True)]))
-    change_trust("--revoke", next(k["id"] for p in town.dossier("trust", "show")["trust"]["people"] if p["id"] == "bea" for k in p["keys"]))
+    github_says(tmp_path, town.git("rev-list", "main..HEAD").split())
+    town.change_trust("--revoke", hers["id"])
     assert authors() == {("author", None, "ann")}
 
 
 def test_run_hears_a_platform_about_a_change_that_is_open(town: Town, tmp_path: Path) -> None:
     """`run --pull` opens the change again with what GitHub says; an account that two people list is neither's."""
     commits = town.git("rev-list", "main..HEAD").split()
-    said = [{"sha": c, "commit": {"verification": {"verified": True}}, "author": {"id": 5}, "committer": {"id": 5}} for c in commits]
-    (tmp_path / "commits.json").write_text(json.dumps(said))
+    file = github_says(tmp_path, commits)
 
-    def list_account(*of_whom: str) -> None:
-        town.git("switch", "-q", "main")
-        town.dossier("trust", "propose", *of_whom, "--email", "5+octo@users.noreply.github.com", "--key", str(town.key))
-        town.commit("an account")
-        town.git("switch", "-q", "fix/rounding")
+    account = ("--email", "5+octo@users.noreply.github.com")
 
     def authors() -> set[tuple[str, str | None]]:
-        town.dossier("run", "--pull", str(tmp_path / "commits.json"), ok=(10,))
+        town.dossier("run", "--pull", file, ok=(10,))
         return {(a["how"], a["person"]) for a in town.dossier("assemble")["dossier"]["change"]["authors"]}
 
-    list_account("--person", "ann")
+    town.change_trust("--person", "ann", *account)
     town.open()
     assert authors() == {("platform", "ann")}
     hers = town.dossier("key", "new", "bea")["key"]["file"]
-    list_account("--person", "bea", "--name", "Bea", "--role", "ops", "--public", f"{hers}.pub")
+    town.change_trust("--person", "bea", "--name", "Bea", "--role", "ops", "--public", f"{hers}.pub", *account)
     assert authors() == {("author", None)}
 
 

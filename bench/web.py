@@ -128,6 +128,7 @@ def fill(repo: Path, env: dict[str, str], seed: dict[str, Any]) -> tuple[int, li
     from release_dossier.cli import edge
     from release_dossier.digest import sha256
     from release_dossier.steps.world import LOG_REF, open_world, producer_key_path
+    from release_dossier.store.documents import Documents
     from release_dossier.store.tail import Tail
     from release_dossier.trust.dsse import parse_envelope, seal
     from release_dossier.trust.keys import load_signer
@@ -139,6 +140,7 @@ def fill(repo: Path, env: dict[str, str], seed: dict[str, Any]) -> tuple[int, li
     signer, home = load_signer(producer_key_path(world.home, env)), world.home
     catalog = Catalog(Tail(home, world.trust.project), home / "index.sqlite", world.trust.public_keys)
     made, frontier, last, known, whole, offset = Made(world.trust.project, seed), Frontier(), None, {}, [], 0
+    documents = Documents(home)
     catalog.read = lambda entry: known[entry.digest]  # type: ignore[method-assign,assignment]
     db = catalog._db
     with (home / "log" / "entries.ndjson").open("wb") as log, db:
@@ -159,9 +161,7 @@ def fill(repo: Path, env: dict[str, str], seed: dict[str, Any]) -> tuple[int, li
                 catalog.take(last, statement.predicate)
                 if kept:
                     parse_envelope(raw, "made")
-                    file = home / "documents" / statement.digest[7:9] / f"{statement.digest[7:]}.json"
-                    file.parent.mkdir(exist_ok=True)
-                    file.write_bytes(raw)
+                    documents.append(last.n, [raw])
                     if kind == "change":
                         whole.append((statement.predicate["services"][0]["name"], statement.predicate["services"][0]["version"]))
             db.executemany("insert into nodes values (?, ?, ?)", nodes)

@@ -6,12 +6,14 @@ import base64
 import json
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from release_dossier import bundle
 from release_dossier.store.files import new_key
 from release_dossier.trust.keys import ED25519
+from tests.store.conftest_store import envelope_in, exchange
 from tests.thread.test_gate import allowed, states
 from tests.town import Town
 
@@ -21,18 +23,13 @@ def town(tmp_path: Path) -> Town:
     return Town(tmp_path)
 
 
-def documents(town: Town) -> Path:
-    return town.repo / ".dossier" / "documents"
+def home(town: Town) -> Path:
+    return town.repo / ".dossier"
 
 
-def logged(town: Town, type_: str) -> list[dict[str, object]]:
-    lines = (town.repo / ".dossier" / "log" / "entries.ndjson").read_text().splitlines()
+def logged(town: Town, type_: str) -> list[dict[str, Any]]:
+    lines = (home(town) / "log" / "entries.ndjson").read_text().splitlines()
     return [e for e in map(json.loads, lines) if e["type"] == type_]
-
-
-def envelope_file(town: Town, digest: object) -> Path:
-    (file,) = documents(town).rglob(str(digest).removeprefix("sha256:") + "*")
-    return file
 
 
 def test_attack_evidence_of_another_change(town: Town) -> None:
@@ -81,13 +78,11 @@ def test_attack_role_raised(town: Town) -> None:
     assert town.refused("approve", digest, "--as", "ann", "--role", "king", "--key", str(town.key))["code"].startswith("people.")
     town.approve(digest, "release-manager")
     (entry,) = logged(town, "approval")
-    file = envelope_file(town, entry["digest"])
-    envelope = json.loads(file.read_bytes())
+    envelope = json.loads(envelope_in(home(town), entry["n"]))
     payload = base64.b64decode(envelope["payload"])
     assert b'"release-manager"' in payload
     envelope["payload"] = base64.b64encode(payload.replace(b'"release-manager"', b'"rule-owner"')).decode()
-    file.chmod(0o600)
-    file.write_bytes(json.dumps(envelope, sort_keys=True, separators=(",", ":")).encode())
+    exchange(home(town), entry["n"], json.dumps(envelope, sort_keys=True, separators=(",", ":")).encode())
     assert town.run("gate", "--json")[0] == 40
 
 
@@ -96,10 +91,7 @@ def test_attack_a_signature_moved_to_another_dossier(town: Town) -> None:
     allowed(town)
     (approval,) = logged(town, "approval")
     (dossier,) = logged(town, "dossier")
-    moved = envelope_file(town, approval["digest"]).read_bytes()
-    target = envelope_file(town, dossier["digest"])
-    target.chmod(0o600)
-    target.write_bytes(moved)
+    exchange(home(town), dossier["n"], envelope_in(home(town), approval["n"]))
     assert town.run("gate", "--json")[0] == 40
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from release_dossier.ports import Put, Store
+from release_dossier.store.documents import WIDTH, Documents
 from release_dossier.store.files import FileStore
 from release_dossier.store.memory import MemoryStore
 from release_dossier.trust.dsse import seal
@@ -32,6 +33,19 @@ def put(store: Store, n: int, signer: object = SIGNER) -> Entry:
 
 def put_all(store: Store, numbers: Iterable[int]) -> list[Entry]:
     return store.put_all([Put(envelope=envelope(n), type="evidence", change="c", key=f"k{n}", at=AT) for n in numbers])
+
+
+def envelope_in(home: Path, n: int) -> bytes:
+    """The envelope of log entry `n` as it lies in the folder `home`."""
+    return Path(Documents(home).file_of(n)).read_bytes().split(b"\n")[n % WIDTH]
+
+
+def exchange(home: Path, n: int, raw: bytes) -> None:
+    """Somebody else's envelope in place of that of log entry `n`; with nothing, the document is gone."""
+    file = Path(Documents(home).file_of(n))
+    lines = file.read_bytes().split(b"\n")
+    lines[n % WIDTH] = raw
+    file.write_bytes(b"\n".join(lines))
 
 
 @pytest.fixture(params=["files", "memory"])

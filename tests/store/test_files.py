@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import re
 import shutil
@@ -21,7 +22,7 @@ from hypothesis import strategies as st
 
 from release_dossier.digest import sha256
 from release_dossier.errors import Corrupt, Misuse, Refused, Unavailable
-from release_dossier.store import crash, files, journal
+from release_dossier.store import crash, documents, files, journal
 from release_dossier.store.files import FileStore, new_key
 from release_dossier.store.memory import MemoryStore
 from release_dossier.trust.log import extends, make_checkpoint, parse_checkpoint
@@ -154,6 +155,7 @@ WRITES = 5  # the journal's line and its sync; document, entry and checkpoint wi
 def failing_disk(m: pytest.MonkeyPatch, failing: Failing) -> None:
     m.setattr(files, "os", failing)
     m.setattr(journal, "os", failing)
+    m.setattr(documents, "os", failing)
 
 
 @pytest.mark.parametrize("applied", [False, True])
@@ -171,9 +173,11 @@ def test_a_write_that_fails_can_be_done_again(nth: int, applied: bool, home: Pat
     fresh = FileStore(home, PROJECT)
     assert [e.key for e in fresh.entries()] == ["k0"]
     assert fresh.recovered == (), "what failed left nothing to be done, so that a full disk can still be read"
+    put(store, 2)
     assert put(store, 1) == put(FileStore(home, PROJECT), 1)
-    assert [e.key for e in store.entries()] == ["k0", "k1"] == [e.key for e in FileStore(home, PROJECT).entries()]
-    assert store.document(store.entries()[1].digest) == envelope(1)
+    for look in (store, FileStore(home, PROJECT)):
+        assert [e.key for e in look.entries()] == ["k0", "k2", "k1"]
+        assert look.envelopes([e.digest for e in look.entries()]) == [envelope(0), envelope(2), envelope(1)]
 
 
 @pytest.mark.parametrize("applied", [False, True])
@@ -242,7 +246,7 @@ def lose(home: Path, data: st.DataObject, before: dict[str, bytes]) -> None:
         if fate == "old" and name not in before:
             file.unlink()
         elif fate != "there":
-            kept = before.get(name, b"") if file.name == "entries.ndjson" else b""
+            kept = before.get(name, b"") if file.suffix == ".ndjson" else b""
             some = data.draw(st.integers(len(kept), len(now)))
             was = before.get(name, b"")
             file.write_bytes({"old": was, "empty": kept, "short": now[:some], "zeros": now[:some] + bytes(len(now) - some)}[fate])
@@ -283,12 +287,10 @@ def test_the_journal_begins_anew_and_stays_bounded(home: Path, monkeypatch: pyte
     for n in range(12):
         put(store, n)
         assert store._journal.size() <= 4000 + 2000
-    files_of = {str(p) for p in home.rglob("*.json")} & set(synced)
-    assert len(files_of) >= 8, "every document that left the journal was synced"
-    for file in files_of:
-        assert {str(Path(file).parent), str(home / "documents"), str(log(home)), str(home / "log" / "checkpoint")} <= set(synced)
-    journaled = len(store._journal.read()[1])
-    assert len(files_of) == 12 - journaled
+    assert len(store._journal.read()[1]) < 6
+    every = [store._documents.file_of(0), home / "documents", log(home), home / "log" / "checkpoint", home / "log"]
+    assert len(synced) >= 2 * len(every)
+    assert synced == [str(p) for p in every] * (len(synced) // len(every)), "all that left the journal was synced before"
     Path(store._journal.file).write_bytes(b'{"boot":"another"}\n')
     again = FileStore(home, PROJECT)
     assert [e.key for e in again.entries()] == [f"k{n}" for n in range(12)]
@@ -449,19 +451,53 @@ def test_a_removed_or_altered_document_is_found(home: Path) -> None:
     """An entry whose document is gone, or is another envelope of the same statement, is an integrity failure."""
     store = filled(home)
     digest = store.entries()[1].digest
-    file = home / "documents" / digest[7:9] / f"{digest[7:]}.json"
-    for raw in (envelope(1, OTHER), envelope(2), file.read_bytes()[:-1], b""):
-        file.write_bytes(raw)
+    file = Path(store._documents.file_of(1))
+    lines = file.read_bytes().split(b"\n")
+    altered, missing = "store.altered-document", "store.missing-document"
+    for line, code in ((envelope(1, OTHER), altered), (envelope(2), altered), (lines[1][:-1], altered), (b'"', altered), (b"", missing)):
+        file.write_bytes(b"\n".join([lines[0], line, *lines[2:]]))
         with pytest.raises(Corrupt) as e:
             store.document(digest)
-        assert e.value.code == "store.altered-document"
-    file.unlink()
-    with pytest.raises(Corrupt) as e:
-        store.document(digest)
-    assert e.value.code == "store.missing-document"
+        assert (e.value.code, str(file) in e.value.at) == (code, True)
+        assert store.document(store.entries()[2].digest) == envelope(2), "another line is where it is now"
+    for raw in (lines[0] + b"\n", lines[0] + b"\n" + lines[1], None):
+        file.unlink() if raw is None else file.write_bytes(raw)
+        with pytest.raises(Corrupt) as e:
+            store.document(digest)
+        assert e.value.code == missing
     assert put(store, 1).n == 1  # putting it again is no repair: the entry stands, the document stays gone
-    with pytest.raises(Corrupt):
-        store.document(digest)
+    assert put(store, 4).n == 4
+    for look in (store, FileStore(home, PROJECT)):
+        assert look.document(look.entries()[4].digest) == envelope(4), "what is missing before it moves no later one"
+        with pytest.raises(Corrupt) as e:
+            look.document(digest)
+        assert e.value.code == missing
+
+
+def test_documents_go_on_in_the_next_file(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever was put one by one and together, by this process and the next, each is read where its entry says."""
+    monkeypatch.setattr(documents, "WIDTH", 4)
+    store = FileStore(home, PROJECT)
+    for n in range(3):
+        put(store, n)
+    put_all(store, range(3, 13))
+    other = FileStore(home, PROJECT)
+    put(other, 13)
+    put(store, 14)
+    for look in (store, other, FileStore(home, PROJECT)):
+        assert look.envelopes([e.digest for e in reversed(look.entries())]) == [envelope(n) for n in reversed(range(15))]
+    assert [f.read_bytes().count(b"\n") for f in sorted((home / "documents").iterdir())] == [4, 4, 4, 3]
+
+
+def test_an_envelope_with_line_ends_is_kept_as_it_is(home: Path) -> None:
+    """Somebody else's may be written over many lines: the bytes are those that were signed, and those after it are found."""
+    store = FileStore(home, PROJECT)
+    spread = json.dumps(json.loads(envelope(0)), indent=1, ensure_ascii=False).encode()
+    assert b"\n" in spread
+    store.put(spread, type="started", change="", key="k0", at="2026-01-01T00:00:00.000Z")
+    put(store, 1)
+    for look in (store, FileStore(home, PROJECT)):
+        assert look.envelopes([e.digest for e in look.entries()]) == [spread, envelope(1)]
 
 
 def test_an_altered_artifact_is_found(home: Path) -> None:
@@ -514,8 +550,9 @@ def test_a_remembered_document_that_was_touched_is_read_again(home: Path) -> Non
     """A process that read a document finds it changed (same length, times put back), exchanged by a copy, and gone."""
     store = FileStore(home, PROJECT)
     entry = put(store, 1)
-    file = next((home / "documents").rglob("*.json"))
-    time.sleep(2 * files._TICK_NS / 1e9)
+    file = Path(store._documents.file_of(0))
+    assert store.document(entry.digest) is not store.document(entry.digest), "its file could change once more within the tick of the clock"
+    time.sleep(2 * documents.TICK_NS / 1e9)
     raw = store.document(entry.digest)
     assert store.document(entry.digest) is raw, "it is remembered"
     times = file.stat()
@@ -525,13 +562,14 @@ def test_a_remembered_document_that_was_touched_is_read_again(home: Path) -> Non
             store.document(entry.digest)
         return e.value.code
 
-    file.write_bytes(raw.replace(b"A", b"B", 1))
+    line = file.read_bytes()
+    file.write_bytes(line.replace(b"A", b"B", 1))
     os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
     assert found() == "store.altered-document"
-    file.write_bytes(raw)
+    file.write_bytes(line)
     assert store.document(entry.digest) == raw
     fresh = file.with_name("other")
-    fresh.write_bytes(raw[::-1])
+    fresh.write_bytes(line[-2::-1] + b"\n")
     fresh.replace(file)
     assert found() == "store.altered-document"
     file.unlink()
@@ -539,13 +577,20 @@ def test_a_remembered_document_that_was_touched_is_read_again(home: Path) -> Non
 
 
 def test_what_is_remembered_is_bounded(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beyond its bound a process forgets and reads again."""
+    """Beyond its bound a process forgets and reads again; what it reads once more counts once. No file stays open."""
     store = FileStore(home, PROJECT)
-    entries = [put(store, n) for n in range(4)]
-    time.sleep(2 * files._TICK_NS / 1e9)
-    monkeypatch.setattr(files, "REMEMBERED_BYTES_MAX", 2 * len(envelope(0)) + 100)
-    assert [len(store.document(e.digest)) for e in entries for _ in range(2)]
-    assert store._remembered_bytes == sum(len(raw) for _, raw in store._remembered.values()) <= files.REMEMBERED_BYTES_MAX
+    entries, kept, sizes = [put(store, n) for n in range(4)], store._documents, []
+    for bound in (100, 2):
+        monkeypatch.setattr(documents, "REMEMBERED_BYTES_MAX", bound * (len(envelope(0)) + 50))
+        for n in (4, 5):
+            put(store, bound + n)  # the file grows: everything in it is read again
+            time.sleep(2 * documents.TICK_NS / 1e9)
+            opened = len(os.listdir("/proc/self/fd"))
+            assert [store.document(e.digest) for e in entries for _ in range(2)] == [envelope(n) for n in range(4) for _ in range(2)]
+            assert len(os.listdir("/proc/self/fd")) == opened
+            sizes.append(kept._remembered_bytes)
+            assert sizes[-1] == sum(len(raw) for _, raw in kept._remembered.values()) <= documents.REMEMBERED_BYTES_MAX
+    assert min(sizes) < max(sizes) == sum(len(envelope(n)) for n in range(4))
 
 
 def test_restoring_is_copying_the_folder(home: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.store.conftest_store import exchange
 from tests.town import JUNIT, Town
 
 FAILING = JUNIT.replace('name="b"/>', 'name="b"><failure message="off by one credit"/></testcase>')
@@ -285,8 +286,7 @@ def test_attack_a_deleted_document(town: Town, type_: str) -> None:
     entry = next(
         json.loads(x) for x in (town.repo / ".dossier/log/entries.ndjson").read_text().splitlines() if json.loads(x)["type"] == type_
     )
-    name = entry["digest"].removeprefix("sha256:")
-    next((town.repo / ".dossier" / "documents").rglob(f"{name}*")).unlink()
+    exchange(town.repo / ".dossier", entry["n"], b"")
     assert town.run("gate", "--json")[0] == 40
 
 

@@ -13,6 +13,7 @@ from release_dossier.steps.look import listing
 from release_dossier.store.tail import Tail
 from release_dossier.web.catalog import Catalog
 from release_dossier.web.place import Place
+from tests.store.conftest_store import envelope_in, exchange
 
 
 @pytest.fixture
@@ -75,8 +76,8 @@ def test_a_log_cut_short_is_corrupt(copy: Callable[[], Catalog]) -> None:
 def test_one_altered_document_hides_no_other(copy: Callable[[], Catalog], place: Place) -> None:
     """A decision whose bytes were changed makes its release unreadable, with the reason; the others stand."""
     decision = place.catalog.entries("type = 'decision' order by n")[0]
-    file = copy.home / "documents" / decision.digest[7:9] / f"{decision.digest[7:]}.json"  # type: ignore[attr-defined]
-    file.write_bytes(file.read_bytes().replace(b"payload", b"paYload"))
+    home = copy.home  # type: ignore[attr-defined]
+    exchange(home, decision.n, envelope_in(home, decision.n).replace(b"payload", b"paYload"))
     catalog = copy()
     catalog.refresh()
     told = [r for r in catalog.rounds.values() if r.status == "unreadable"]

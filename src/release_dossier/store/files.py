@@ -1,6 +1,6 @@
 """The embedded store: plain files in one folder. Restoring it is copying the folder.
 
-    documents/ab/<hex>.json   envelopes, by the digest of their statement
+    documents/000000.ndjson   envelopes in the order of the log, 256 to a file (`documents.py`)
     artifacts/ab/<hex>        content, by its digest
     log/journal.ndjson        what was put last, durable before the files above and below are (`journal.py`)
     log/entries.ndjson        one line per statement, appended
@@ -25,15 +25,15 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from io import FileIO
 from pathlib import Path
 
 from release_dossier.digest import DIGEST, sha256
 from release_dossier.errors import Corrupt, Refused, Unavailable
-from release_dossier.limits import ARTIFACT_BYTES_MAX, JOURNAL_BYTES_MAX, REMEMBERED_BYTES_MAX
+from release_dossier.limits import ARTIFACT_BYTES_MAX, JOURNAL_BYTES_MAX
 from release_dossier.ports import LOCK_SECONDS_MAX, Put
 from release_dossier.store.crash import armed, reach
-from release_dossier.store.index import Index, check_document, salts
+from release_dossier.store.documents import Documents
+from release_dossier.store.index import Index, salts
 from release_dossier.store.journal import Journal, Record, write_all
 from release_dossier.trust.keys import ED25519, Signer, generate, load_signer
 from release_dossier.trust.log import (
@@ -51,11 +51,9 @@ from release_dossier.trust.log import (
 
 _FOLDERS = ("documents", "artifacts", "log", "keys", "tmp")
 _CHUNK_BYTES = 1024 * 1024
-_TOGETHER = 300  # files from which on the file system is synced as a whole: it waits for what others wrote, too
 _POLL_SECONDS = 0.02
 _CHECKPOINT_BYTES_MAX = 16 * 1024  # ours are some 220
 _AGAIN_SECONDS = (0.001, 0.02)  # between readings of a checkpoint that does not hold: it may be being written
-_TICK_NS = 100_000_000  # nanoseconds; file systems count in ticks of up to 10 ms
 _unnamed = itertools.count()
 _Stamp = tuple[int, int, int, int]
 
@@ -86,8 +84,7 @@ class FileStore:
         self._index, self._stamp = Index(), (0, 0, 0, 0)
         self._known: tuple[bytes, Checkpoint] | None = None
         self._journal, self._journal_size = Journal(home / "log" / "journal.ndjson"), -1
-        self._remembered: dict[str, tuple[tuple[int, ...], bytes]] = {}
-        self._remembered_bytes = 0
+        self._documents = Documents(home)
         self._open()
 
     # Reading
@@ -112,39 +109,12 @@ class FileStore:
         return self.envelopes((digest,))[0]
 
     def envelopes(self, digests: Sequence[str]) -> list[bytes]:
-        """See `ports.Store.envelopes`. A file whose inode, size and times are those it had is not read again; the time an inode changed
-        cannot be set by hand."""
+        """See `ports.Store.envelopes`."""
         index = self._read()
-        return [self._envelope(index.entry_of(d)) for d in digests]
-
-    def _envelope(self, entry: Entry) -> bytes:
-        file = self._where("documents", entry.digest, ".json")
-        known = self._remembered.get(entry.digest)
         try:
-            if known is not None and known[0] == _stamp_of(os.stat(file)):
-                return known[1]
-            with FileIO(file) as f:
-                stamp = _stamp_of(os.fstat(f.fileno()))
-                raw = f.readall()
-        except FileNotFoundError as e:
-            raise Corrupt(
-                "store.missing-document", at=file, found="no such file", expected=f"the {entry.type} of log entry {entry.n}"
-            ) from e
+            return self._documents.read([index.entry_of(d) for d in digests])
         except OSError as e:
-            raise _unavailable(e, Path(file)) from e
-        check_document(raw, entry, file)
-        self._remember(entry.digest, stamp, raw)
-        return raw
-
-    def _remember(self, digest: str, stamp: tuple[int, ...], raw: bytes) -> None:
-        """Unless it is so young that a change could fall into the same tick of the file system's clock."""
-        if time.time_ns() - stamp[-1] < _TICK_NS:
-            return
-        if self._remembered_bytes + len(raw) > REMEMBERED_BYTES_MAX:
-            self._remembered.clear()
-            self._remembered_bytes = 0
-        self._remembered[digest] = stamp, raw
-        self._remembered_bytes += len(raw)
+            raise _unavailable(e, Path(self._documents.folder)) from e
 
     def root(self, size: int) -> bytes:
         """See `ports.Store.root`."""
@@ -156,7 +126,7 @@ class FileStore:
 
     def artifact(self, digest: str) -> bytes:
         """See `ports.Store.artifact`."""
-        file = self._place("artifacts", digest)
+        file = self._place(digest)
         try:
             raw = file.read_bytes()
         except FileNotFoundError as e:
@@ -217,9 +187,11 @@ class FileStore:
 
     def _enter(self, fresh: Sequence[tuple[Entry, bytes]]) -> None:
         """The files of what stands in the journal, but the checkpoint."""
-        for entry, envelope in fresh:
-            self._write_document(self._where("documents", entry.digest, ".json"), envelope)
-            reach("store.document")
+        try:
+            self._documents.append(fresh[0][0].n, [envelope for _, envelope in fresh])
+        except OSError as e:
+            raise _unavailable(e, Path(self._documents.folder)) from e
+        reach("store.document")
         self._append([e for e, _ in fresh])
         reach("store.entry")
 
@@ -249,7 +221,7 @@ class FileStore:
                 digest = _spill(iter((source,)), fresh)
             else:
                 digest = _spill(_chunks(source), fresh)
-            file = self._place("artifacts", digest)
+            file = self._place(digest)
             reach("store.artifact-written")
             if file.exists():
                 # Whoever wrote it first may not have finished making its name durable.
@@ -268,7 +240,7 @@ class FileStore:
 
     def erase_artifact(self, digest: str) -> None:
         """See `ports.Store.erase_artifact`."""
-        file = self._place("artifacts", digest)
+        file = self._place(digest)
         try:
             file.unlink(missing_ok=True)
             if file.parent.is_dir():
@@ -397,11 +369,9 @@ class FileStore:
         return [f"put back {len(lost)} statement{'s' if len(lost) > 1 else ''} that a power cut took"] if lost else []
 
     def _stands(self, record: Record) -> bool:
-        entry = parse_entry(record.entry.encode())
         try:
-            with FileIO(self._where("documents", entry.digest, ".json")) as f:
-                return f.readall() == record.envelope.encode()
-        except OSError:
+            return self._documents.read([parse_entry(record.entry.encode())]) == [record.envelope.encode()]
+        except (OSError, Corrupt):
             return False
 
     def _log_differs(self, records: list[Record]) -> bool:
@@ -432,8 +402,10 @@ class FileStore:
         for entry, record in zip(entries, records, strict=True):
             if sha256(record.envelope.encode()) != entry.envelope:
                 raise Corrupt("log.journal", at=self._journal.file, found="another envelope", expected=f"that of entry {entry.n}")
-            if not self._stands(record):
-                self._write(self._place("documents", entry.digest, ".json"), record.envelope.encode())
+        try:
+            self._documents.append(first, [r.envelope.encode() for r in records])
+        except OSError as e:
+            raise _unavailable(e, Path(self._documents.folder)) from e
         whole = b"".join(line + b"\n" for line in (*kept[:first], *(r.entry.encode() for r in records)))
         self._write(self._log, whole)
         self._write(self._checkpoint_file, records[-1].checkpoint.encode())
@@ -441,11 +413,8 @@ class FileStore:
     def _settle(self) -> None:
         """Everything the journal holds is durable as files; it begins anew."""
         try:
-            places = [self._where("documents", parse_entry(r.entry.encode()).digest, ".json") for r in self._journal.read()[1]]
-            folders = {os.path.dirname(p) for p in places} | {f"{self.home}/documents", f"{self.home}/log"}
-            if len(places) >= _TOGETHER and _sync_file_system(self.home):
-                folders, places = set(), []
-            for place in (*places, str(self._log), str(self._checkpoint_file), *sorted(folders)):
+            documents = {self._documents.file_of(parse_entry(r.entry.encode()).n) for r in self._journal.read()[1]}
+            for place in (*sorted(documents), self._documents.folder, str(self._log), str(self._checkpoint_file), str(self._log.parent)):
                 with suppress(FileNotFoundError):  # gone since: whoever asks for it is told
                     _sync(place)
             self._journal.begin()
@@ -565,14 +534,11 @@ class FileStore:
 
     # Files
 
-    def _place(self, folder: str, digest: str, suffix: str = "") -> Path:
-        return Path(self._where(folder, digest, suffix))
-
-    def _where(self, folder: str, digest: str, suffix: str) -> str:
-        if not DIGEST.match(digest):
-            raise Refused("digest.syntax", at="digest", found=digest, expected="sha256: and 64 hexadecimal digits")
-        digits = digest.removeprefix("sha256:")
-        return f"{self.home}/{folder}/{digits[:2]}/{digits}{suffix}"
+    def _place(self, artifact: str) -> Path:
+        if not DIGEST.match(artifact):
+            raise Refused("digest.syntax", at="digest", found=artifact, expected="sha256: and 64 hexadecimal digits")
+        digits = artifact.removeprefix("sha256:")
+        return self.home / "artifacts" / digits[:2] / digits
 
     def _fresh(self) -> Path:
         return self.home / "tmp" / f"{os.getpid()}-{threading.get_ident()}-{next(_unnamed)}"
@@ -589,18 +555,6 @@ class FileStore:
             with suppress(OSError):
                 fresh.unlink(missing_ok=True)
             raise _unavailable(e, file) from e
-
-    def _write_document(self, file: str, data: bytes) -> None:
-        """Under its name at once: nobody looks before its entry is in the log, and until then the journal has it."""
-        try:
-            if armed("store.document-torn"):
-                _spill_over(data[: len(data) // 2], file)
-                reach("store.document-torn")
-            _spill_over(data, file)
-        except OSError as e:
-            with suppress(OSError):
-                os.unlink(file)
-            raise _unavailable(e, Path(file)) from e
 
     def _name(self, fresh: Path, file: Path, durable: bool = True) -> None:
         try:
@@ -663,20 +617,6 @@ def new_key(file: Path, kind: str = ED25519) -> None:
         with suppress(OSError):
             fresh.unlink(missing_ok=True)
         raise _unavailable(e, file) from e
-
-
-def _spill_over(data: bytes, file: str) -> None:
-    """`data` in `file`, whatever is left of one there; its folder is made when it is missing."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
-    try:
-        fd = os.open(file, flags, 0o666)
-    except FileNotFoundError:
-        os.makedirs(os.path.dirname(file), exist_ok=True)
-        fd = os.open(file, flags, 0o666)
-    try:
-        write_all(fd, data)
-    finally:
-        os.close(fd)
 
 
 def _spill(chunks: Iterator[bytes], file: Path, durable: bool = True) -> str:
@@ -748,34 +688,12 @@ def _sync(place: Path | str) -> None:
         os.close(fd)
 
 
-def _sync_file_system(place: Path) -> bool:
-    """Everything written to the file system `place` is on, durable: one call where there would be thousands. False where there is none
-    such call, and nothing was done."""
-    import ctypes
-
-    try:
-        syncfs = ctypes.CDLL(None, use_errno=True).syncfs
-    except (OSError, AttributeError):
-        return False
-    fd = os.open(place, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        if syncfs(fd) != 0:
-            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(place))
-    finally:
-        os.close(fd)
-    return True
-
-
 def _is_entry(line: bytes) -> bool:
     try:
         parse_entry(line)
     except Corrupt:
         return False
     return True
-
-
-def _stamp_of(s: os.stat_result) -> tuple[int, ...]:
-    return (s.st_dev, s.st_ino, s.st_size, s.st_mtime_ns, s.st_ctime_ns)
 
 
 def _alive(pid: int) -> bool:

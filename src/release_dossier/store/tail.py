@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from release_dossier.digest import sha256
 from release_dossier.errors import Corrupt, Unavailable
+from release_dossier.store.documents import Documents
 from release_dossier.trust.log import Checkpoint, Entry, checkpoint_signers, origin_of, parse_checkpoint, parse_entries
 
 
@@ -23,6 +23,7 @@ class Tail:
     def __init__(self, home: Path, project: str) -> None:
         self.home, self.project = home, project
         self._log, self._checkpoint_file = home / "log" / "entries.ndjson", home / "log" / "checkpoint"
+        self._documents = Documents(home)
 
     def stamp(self) -> tuple[int, int, int]:
         """Another value whenever the checkpoint was replaced; costs one stat."""
@@ -75,22 +76,17 @@ class Tail:
         whole = raw.rfind(b"\n") + 1
         return parse_entries(raw[:whole], last), offset + whole
 
-    def document(self, digest: str, envelope: str) -> bytes:
-        """The envelope of the statement `digest`, whose own bytes have the digest `envelope`.
+    def document(self, entry: Entry) -> bytes:
+        """The envelope of an entry's statement.
 
         Raises:
             Corrupt: `store.missing-document`, `store.altered-document`.
         """
-        file = self.home / "documents" / digest[7:9] / f"{digest[7:]}.json"
         try:
-            raw = file.read_bytes()
-        except FileNotFoundError as e:
-            raise Corrupt("store.missing-document", at=str(file), found="no such file", expected="the document of a log entry") from e
+            return self._documents.read((entry,))[0]
         except OSError as e:
-            raise Unavailable("store.file-system", at=str(file), found=e.strerror or "an error", expected="a readable file") from e
-        if sha256(raw) != envelope:
-            raise Corrupt("store.altered-document", at=str(file), found=f"bytes of digest {sha256(raw)}", expected=envelope)
-        return raw
+            at = self._documents.file_of(entry.n)
+            raise Unavailable("store.file-system", at=at, found=e.strerror or "an error", expected="a readable file") from e
 
     def artifact_file(self, digest: str) -> Path:
         """Where an artifact lies; whoever reads it hashes it."""

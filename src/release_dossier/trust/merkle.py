@@ -28,13 +28,14 @@ class Frontier:
     def __init__(self, leaves: Iterable[bytes] = ()) -> None:
         self.size = 0
         self._roots: list[bytes] = []
+        self._root: bytes | None = EMPTY_ROOT  # over all of them, once somebody asked
         for leaf in leaves:
             self.append(leaf)
 
     def copy(self) -> Frontier:
         """Another that grows by itself."""
         other = Frontier()
-        other.size, other._roots = self.size, list(self._roots)
+        other.size, other._roots, other._root = self.size, list(self._roots), self._root
         return other
 
     def kept(self) -> bytes:
@@ -46,7 +47,7 @@ class Frontier:
         """The frontier that `kept` came from."""
         assert len(kept) == 32 * size.bit_count(), "not the roots of a tree of this size"
         out = cls()
-        out.size, out._roots = size, [kept[i : i + 32] for i in range(0, len(kept), 32)]
+        out.size, out._roots, out._root = size, [kept[i : i + 32] for i in range(0, len(kept), 32)], None if size else EMPTY_ROOT
         return out
 
     def append(self, leaf: bytes, made: Callable[[int, int, bytes], None] | None = None) -> None:
@@ -60,16 +61,17 @@ class Frontier:
         if made:
             made(height, n, node)
         self._roots.append(node)
+        self._root = None
         self.size += 1
 
     def root(self) -> bytes:
         """The root over everything appended so far."""
-        if not self._roots:
-            return EMPTY_ROOT
-        node = self._roots[-1]
-        for left in self._roots[-2::-1]:
-            node = node_hash(left, node)
-        return node
+        if self._root is None:
+            node = self._roots[-1]
+            for left in self._roots[-2::-1]:
+                node = node_hash(left, node)
+            self._root = node
+        return self._root
 
 
 def tree_root(leaves: Iterable[bytes]) -> bytes:

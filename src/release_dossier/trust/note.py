@@ -11,6 +11,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 import msgspec
 
@@ -93,7 +94,7 @@ def parse_vkey(text: str, at: str = "verifier key") -> NoteKey:
 
 def is_note_name(name: str) -> bool:
     """Whether a key may be called so: not empty, no blank of Unicode, no plus."""
-    return bool(name) and "+" not in name and not any(c.isspace() for c in name)
+    return "+" not in name and name.split() == [name]
 
 
 def parse_note(raw: bytes, at: str) -> tuple[bytes, tuple[Signature, ...]]:
@@ -142,7 +143,12 @@ def signature_line(key: NoteKey, signature: bytes) -> bytes:
 
 def note_line(name: str, text: bytes, signer: Signer) -> bytes:
     """The signature line of `signer`, called `name`, over `text`."""
-    return signature_line(note_key(name, parse_public(signer.public, "signer")), signer.sign(text))
+    return signature_line(_signs_as(name, signer.public), signer.sign(text))
+
+
+@lru_cache(maxsize=16)
+def _signs_as(name: str, public: str) -> NoteKey:
+    return note_key(name, parse_public(public, "signer"))
 
 
 def note_key_hash(name: str, public: PublicKey) -> bytes:

@@ -222,7 +222,7 @@ def envelope(request: Request, digest: Digest) -> Response:
     place = place_of(request)
     place.catalog.refresh()
     e = place.catalog.find(digest)
-    return fixed(request, e.digest + "/envelope", lambda: place.tail.document(e.digest, e.envelope), "application/json")
+    return fixed(request, e.digest + "/envelope", lambda: place.tail.document(e), "application/json")
 
 
 @api.get("/documents/{digest}/proof", responses=described(Proof), summary="Its place in the log, provably", operation_id="proof")

@@ -299,7 +299,7 @@ class Catalog:
         if known is not None:
             return known
         at = f"document {entry.digest}"
-        envelope = reread_envelope(self._tail.document(entry.digest, entry.envelope), at)
+        envelope = reread_envelope(self._tail.document(entry), at)
         statement = reread_statement(envelope.payload, entry.digest, at)
         if (statement.word, statement.project) != (entry.type, self._tail.project):
             found = f"a {statement.word} of project {statement.project[:19]}"

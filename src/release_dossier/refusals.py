@@ -90,7 +90,7 @@ CODES = {
     "commits.no-file": ("What GitHub says of the commits is neither a file that is there nor a number.", "Check the path after --pull."),
     "commits.shape": (
         "The file is not what GitHub says of a pull request's commits.",
-        "gh api --paginate repos/OWNER/NAME/pulls/NUMBER/commits > FILE, or --pull NUMBER.",
+        "gh api --paginate repos/OWNER/NAME/pulls/NUMBER/commits > FILE (gh 2.49 or newer: before, each page is a list), or --pull NUMBER.",
     ),
     "crash.unknown-point": ("A test asked to stop at a commit point there is not.", "Use one of those listed."),
     "demo.exists": ("The folder the demo would make is there already.", "Name another with --keep, or remove it."),

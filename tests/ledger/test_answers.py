@@ -341,13 +341,24 @@ def test_a_list_that_keeps_an_old_number_silently_warns() -> None:
 
 
 def test_what_is_not_known_is_counted_and_not_judged() -> None:
-    """Other pages, refusals and lines that are no answers never count as looked at."""
-    found = judged(
-        answer(*RIGHT[0]), answer("/v0/home", {"x": 1}), answer("/v0/markets/positions/1", [], status=404), None, {"path": 5}, "text"
-    )
-    assert (found.state, found.looked_at, found.of) == ("pass", 1, 6)
-    assert "5 answers" in found.why
+    """Other pages and refusals never count as looked at."""
+    found = judged(answer(*RIGHT[0]), answer("/v0/home", {"x": 1}), answer("/v0/markets/positions/1", [], status=404))
+    assert (found.state, found.looked_at, found.of) == ("pass", 1, 3)
+    assert "2 answers" in found.why
     assert judged(answer("/v0/home", {})).state == "missing"
+
+
+@pytest.mark.parametrize(
+    "record", [None, "text", {"path": 5}, answer("/v0/home", {}, status="200"), answer("/v0/home", {}, at="today"), {"path": "/v0/home"}]
+)
+def test_a_record_that_is_no_answer_leaves_the_check_open(record: Any) -> None:
+    """Whatever it would have shown was not looked at: said with its place, beside right answers and alone; what is wrong stays wrong."""
+    wrong = answer("/v0/markets/positions/1/carol", {"username": "carol", "yesSharesOwned": 5, "noSharesOwned": 0, "value": 0})
+    stale = answer("/v0/markets", {"markets": [{"market": {"id": 1}, "totalVolume": 30}]})
+    for others, state in (((answer(*RIGHT[0]),), "inconclusive"), ((), "inconclusive"), ((stale,), "inconclusive"), ((wrong,), "fail")):
+        found = judged(*others, record)
+        assert (found.state, found.looked_at, found.of) == (state, len(others), len(others) + 1)
+        assert f"1 record could not be read as an answer, the first is record {len(others) + 1}" in found.why
 
 
 def test_r8_is_required_when_answers_are_given() -> None:

@@ -172,6 +172,19 @@ def order(path: str, user: str, amount: int, reply: Any = None, **more: Any) -> 
     return {"path": path, "actor": user, "body": {"marketId": 1, "amount": amount, "outcome": "YES"}, "reply": reply, **more}
 
 
+def test_a_request_that_cannot_be_read_leaves_the_check_open() -> None:
+    """Its place is said; an order that has no row is still found."""
+    ledger = settled(town([("a", 10, "YES", 1)]), ERAS)
+    kept, lost = order("/v0/bet", "a", 10), order("/v0/bet", "a", 11)
+    requests = [{"method": "POST", "status": 201, **o} for o in (kept, kept | {"body": "cut off"})]
+    for records, state in (([*requests, None], "inconclusive"), ([*requests, None, {"method": "POST", "status": 201, **lost}], "fail")):
+        j1 = check(verify(ledger, ERAS, journal=read_journal(records), answers=None, written_by=""), "J1")
+        assert j1.state == state
+        if state == "inconclusive":
+            assert (j1.looked_at, j1.of) == (1, 3)
+            assert j1.why == "2 requests of the journal could not be read, the first is request 1"
+
+
 def test_a_record_kept_twice_is_one_order() -> None:
     """A log shipped again accuses nobody; the same order begun at another moment, or a record without moments, is one more."""
     ledger = settled(town([("a", 10, "YES", 1)]), ERAS)
@@ -196,7 +209,10 @@ def test_accepted_orders_are_held_against_their_rows() -> None:
     assert match(journal(*good[:2], order("/v0/sell", "a", 5, told)), ledger).asked == {3: 5}
     for bad in (order("/v0/sell", "a", 5, {"result": {"sharesSold": -4}}), order("/v0/bet", "a", 1, body={"marketId": "x"})):
         unread = verify(ledger, ERAS, journal=journal(*good, bad), answers=None, written_by="")
-        assert (check(unread, "J1").state, "1 lines" in check(unread, "J1").why) == ("inconclusive", True)
+        assert (
+            check(unread, "J1").state,
+            "1 request of the journal could not be read, the first is request 3" in check(unread, "J1").why,
+        ) == ("inconclusive", True)
 
 
 def test_a_journal_names_the_servers_of_each_era() -> None:

@@ -3,17 +3,18 @@
 1. An answer that says it is stale is judged at its own time of making, and warned about by its age.
 2. One that says it is fresh, or says nothing, is judged at the moment it was given; what it may have missed on its way is allowed for.
 3. Lists of markets are made of kept summaries. One that says nothing about its age and shows what was right before is warned about.
-4. A page nobody wrote down here is counted, not judged; so is a market without an answer.
+4. A page nobody wrote down here is counted, not judged; so is a market without an answer. A record that is no answer, a line cut off among
+   them, leaves open what it would have shown.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
 
+from release_dossier.errors import counted
 from release_dossier.ledger.account import Accounts
 from release_dossier.ledger.checks import Check, Example, conclude
 from release_dossier.ledger.columns import Ledger
@@ -41,13 +42,16 @@ def r8(answers: Iterable[Any], g: Ledger, a: Accounts, eras: Eras) -> Check:
     found: list[Example] = []
     old: list[tuple[int, str]] = []
     silent: list[tuple[int, str]] = []
-    seen = judged = 0
-    other: Counter[str] = Counter()
+    seen = judged = other = 0
+    unread: list[int] = []
     for answer in answers:
         seen += 1
+        if not _is_answer(answer):
+            unread.append(seen)
+            continue
         asked = _asked(answer)
         if asked is None:
-            other[str(answer.get("path", "")).split("?")[0].rsplit("/", 1)[0] if isinstance(answer, Mapping) else "unreadable"] += 1
+            other += 1
             continue
         judged += 1
         for s in asked.shown:
@@ -59,10 +63,11 @@ def r8(answers: Iterable[Any], g: Ledger, a: Accounts, eras: Eras) -> Check:
                 silent.append((asked.at - since, asked.path))
         if asked.age is not None:
             old.append((asked.age, asked.path))
+    words = [f"{counted(len(unread), 'record')} could not be read as an answer, the first is record {unread[0]}"] if unread else []
     if not judged:
-        return Check(id="R8", title=TITLE, state="missing", looked_at=0, of=seen, why="no answer shows a number that is known here")
+        words.append("no answer shows a number that is known here")
+        return Check(id="R8", title=TITLE, state="inconclusive" if unread else "missing", looked_at=0, of=seen, why="; ".join(words))
     check = conclude("R8", TITLE, seen, found, looked_at=judged)
-    words = []
     if old:
         age, path = max(old)
         words.append(f"{len(old)} answers call themselves stale, the oldest ({path}) was {age / 1_000_000:.1f} s old when it was given")
@@ -70,16 +75,25 @@ def r8(answers: Iterable[Any], g: Ledger, a: Accounts, eras: Eras) -> Check:
         age, path = max(silent)
         words.append(f"{len(silent)} numbers were old without saying so, the oldest ({path}) for {age / 1_000_000:.1f} s")
     if other:
-        words.append(f"{sum(other.values())} answers show other things and were not judged")
-    return msgspec.structs.replace(check, why="; ".join(words), state="warn" if (old or silent) and check.state == "pass" else check.state)
+        words.append(f"{other} answers show other things and were not judged")
+    state = check.state if check.state != "pass" else "inconclusive" if unread else "warn" if old or silent else "pass"
+    return msgspec.structs.replace(check, why="; ".join(words), state=state)
 
 
-def _asked(answer: Any) -> Asked | None:
-    if not isinstance(answer, Mapping) or answer.get("status") != 200:
-        return None
-    path, _, query = str(answer.get("path", "")).partition("?")
-    at, who = microseconds(str(answer.get("at", ""))), answer.get("as")
-    shown = numbers(path, asking(query, who if isinstance(who, str) else None), answer.get("body"))
+def _is_answer(record: Any) -> bool:
+    return (
+        isinstance(record, Mapping)
+        and isinstance(record.get("path"), str)
+        and isinstance(record.get("status"), int)
+        and isinstance(record.get("at"), str)
+        and microseconds(record["at"]) is not None
+    )
+
+
+def _asked(answer: Mapping[str, Any]) -> Asked | None:
+    path, _, query = answer["path"].partition("?")
+    at, who = microseconds(answer["at"]), answer.get("as")
+    shown = numbers(path, asking(query, who if isinstance(who, str) else None), answer.get("body")) if answer["status"] == 200 else []
     if at is None or not shown:
         return None
     fresh = _freshness(answer.get("body"))

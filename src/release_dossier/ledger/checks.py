@@ -5,7 +5,7 @@ S and T speak of rows and sums, R of what a replay gives, J of what was asked fo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import accumulate, pairwise
 from typing import Literal
 
@@ -558,7 +558,7 @@ def all_balances(low: int, high: int, irregular: int, total: int, *, stuck: bool
     return conclude("T", title, 1, found)
 
 
-def j1(matched: Matched, orders: int, unreadable: int) -> Check:
+def j1(matched: Matched, orders: int, unreadable: Sequence[int]) -> Check:
     bad = [
         Example(
             user=o.user,
@@ -586,8 +586,8 @@ def j1(matched: Matched, orders: int, unreadable: int) -> Check:
     words = f"{counted(matched.rows_without, 'row')} without a request in this journal" if matched.rows_without else ""
     check = conclude("J1", "Every accepted request has its row", orders, bad, why=words)
     if unreadable and check.state in ("pass", "missing"):
-        words = f"{unreadable} lines of the journal could not be read"
-        return msgspec.structs.replace(check, state="inconclusive", of=orders + unreadable, looked_at=orders, why=words)
+        words = f"{counted(len(unreadable), 'request')} of the journal could not be read, the first is request {unreadable[0]}"
+        return msgspec.structs.replace(check, state="inconclusive", of=orders + len(unreadable), looked_at=orders, why=words)
     return check
 
 

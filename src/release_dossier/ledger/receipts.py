@@ -29,12 +29,12 @@ class Order(msgspec.Struct, frozen=True):
 
 
 class Journal(msgspec.Struct, frozen=True):
-    """Accepted orders in the order of the journal, how many requests were read, how many lines could not be, and which servers answered:
-    (version, first request, end of the last), where the journal says."""
+    """Accepted orders in the order of the journal, how many requests were read, the numbers of those that could not be, from 0, and which
+    servers answered: (version, first request, end of the last), where the journal says."""
 
     orders: tuple[Order, ...]
     requests: int
-    unreadable: int
+    unreadable: tuple[int, ...]
     versions: tuple[tuple[str, int, int], ...] = ()
     resolves: tuple[tuple[int, int], ...] = ()  # market → requests to resolve it that were accepted
 
@@ -44,13 +44,13 @@ def read_journal(records: Iterable[Any]) -> Journal:
 
     A record that was kept twice, as a log shipped again is, counts once: the same order, begun and done at the same moments.
     """
-    orders, requests, unreadable = [], 0, 0
+    orders, requests, unreadable = [], 0, list[int]()
     spans: list[tuple[int, int, str]] = []
     resolves: Counter[int] = Counter()
     seen: set[tuple[Order, str]] = set()
     for number, r in enumerate(records):
         if not isinstance(r, Mapping):
-            unreadable += 1
+            unreadable.append(number)
             continue
         requests += 1
         span = _span(r)
@@ -64,13 +64,13 @@ def read_journal(records: Iterable[Any]) -> Journal:
             continue
         order = _order(number, r, body, path == "/v0/sell")
         if order is None:
-            unreadable += 1
+            unreadable.append(number)
             continue
         once = msgspec.structs.replace(order, number=0), str(r.get("started_at"))
         if order.at is None or not r.get("started_at") or once not in seen:
             orders.append(order)
         seen.add(once)
-    return Journal(tuple(orders), requests, unreadable, _versions(spans), tuple(sorted(resolves.items())))
+    return Journal(tuple(orders), requests, tuple(unreadable), _versions(spans), tuple(sorted(resolves.items())))
 
 
 def _span(r: Mapping[str, Any]) -> tuple[int, int, str] | None:

@@ -3,6 +3,7 @@ as the checkout action leaves it."""
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
@@ -15,6 +16,8 @@ from typing import Any
 import pytest
 import yaml
 
+from tests import needs
+from tests.thread.test_rules import github_says
 from tests.town import ISSUE, Town
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -92,7 +95,7 @@ class Runner:
 
     def _look(self, expression: str, inputs: dict[str, str]) -> str:
         steps = {k: {"outputs": v} for k, v in self.outputs.items()}
-        at: Any = {"github": {"event": self.event}, "inputs": inputs, "steps": steps}
+        at: Any = {"github": {"event": self.event, "repository": "octo-org/shop"}, "inputs": inputs, "steps": steps}
         for word in expression.split("."):
             at = at.get(word, "") if isinstance(at, dict) else ""
         return str(at)
@@ -151,6 +154,34 @@ def test_without_a_listed_key_it_is_denied_without_a_bundle(town: Town) -> None:
     assert "bundle" in runner.said
     assert "file" not in runner.outputs["bundle"]
     assert "✓ pass | tests" not in runner.summary.read_text()
+
+
+GH = """#!/bin/sh
+[ "$*" = "api --paginate repos/octo-org/shop/pulls/1/commits" ] && [ "$GH_TOKEN" = t0ken ] || { echo "not found" >&2; exit 1; }
+cat "$(dirname "$0")/commits.json"
+"""
+
+
+@needs.ssh_keygen
+@pytest.mark.parametrize(("token", "person", "warned"), [("t0ken", "ann", False), ("other", None, True), ("", None, False)])
+def test_github_says_who_made_the_commits(town: Town, token: str, person: str | None, warned: bool) -> None:
+    """With a token the author is bound by GitHub's word; where it does not answer, a warning says so; no later step has the token."""
+    town.change_trust("--person", "ann", "--email", "5+octo@users.noreply.github.com")
+    town.git("rebase", "-q", "main")
+    runner = Runner(town, ISSUE)
+    tools = town.root / "tools"
+    tools.mkdir()
+    (tools / "gh").write_text(GH)
+    (tools / "gh").chmod(0o755)
+    github_says(tools, town.git("rev-list", "main..fix/rounding").split())
+    town.env["PATH"] = f"{tools}:{town.env['PATH']}"
+    assert runner.play(github_token=token) == 10, runner.said
+    lines = (Path(runner.outputs["state"]["home"]) / "documents" / "000000.ndjson").read_text().splitlines()
+    statements = [json.loads(base64.b64decode(json.loads(line)["payload"])) for line in lines]
+    (change,) = (s["predicate"] for s in statements if s["predicateType"].endswith("/change/v1"))
+    assert {a["person"] for a in change["authors"]} == {person}
+    assert ("::warning::GitHub did not say" in runner.said) is warned
+    assert [s["id"] for s in STEPS if "github-token" in json.dumps(s.get("env", {}))] == ["commits"]
 
 
 def test_a_pull_request_without_scope_is_refused(town: Town) -> None:

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import IO, Any, TypeVar
 
 import msgspec
 
@@ -587,13 +587,14 @@ def _log_faults(opened: Opened, statements: Mapping[str, Statement], public: Map
     places: dict[str, Entry] = {}
     try:
         checkpoint = parse_checkpoint(files.get(CHECKPOINT, b""), CHECKPOINT)
-        proofs, written_so = _read_proofs(files.get(PROOFS, b""))
+        proofs, misread, written_so = _read_proofs(files.get(PROOFS, b""))
         if not checkpoint_signers(checkpoint, public.values()):
             faults.append(f"{CHECKPOINT}: no signature of a known machine verifies")
     except DossierError as e:
         return places, [str(e)]
     except (msgspec.DecodeError, ValueError) as e:
         return places, [f"{PROOFS}: {e}"]
+    faults += misread
     if not written_so:
         faults.append(f"{PROOFS}: not canonical JSON")
     if proofs.size != checkpoint.size:
@@ -619,17 +620,23 @@ def _log_faults(opened: Opened, statements: Mapping[str, Statement], public: Map
     return places, faults
 
 
-def _read_proofs(raw: bytes) -> tuple[_Proofs, bool]:
-    """The proofs, and whether they are canonical JSON of nothing else.
+def _read_proofs(raw: bytes) -> tuple[_Proofs, list[str], bool]:
+    """The proofs, what is wrong with each that is none, and whether they are canonical JSON of nothing else.
 
     Raises:
         Refused: `json.*`. msgspec.ValidationError: of another shape.
     """
     if len(raw) <= DOCUMENT_BYTES_MAX and (plain := read_as(_proofs_decoder, raw)) is not None:
-        return plain, True
+        return plain, [], True
     value, written_so = parse_canonical(raw, PROOFS)
-    proofs = msgspec.convert(value, _Proofs)
-    return proofs, written_so and msgspec.to_builtins(proofs) == value
+    each = msgspec.convert(value, _ProofsOfAnyShape)
+    proofs, faults = _Proofs([], each.size), list[str]()
+    for i, one in enumerate(each.entries):
+        try:
+            proofs.entries.append(msgspec.convert(one, _Proof))
+        except msgspec.ValidationError as e:
+            faults.append(f"{PROOFS} entries[{i}]: {e}")
+    return proofs, faults, written_so and (bool(faults) or msgspec.to_builtins(proofs) == value)
 
 
 class _Proof(msgspec.Struct):
@@ -640,6 +647,11 @@ class _Proof(msgspec.Struct):
 
 class _Proofs(msgspec.Struct):
     entries: list[_Proof]
+    size: int
+
+
+class _ProofsOfAnyShape(msgspec.Struct):
+    entries: list[Any]
     size: int
 
 

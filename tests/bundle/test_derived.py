@@ -117,6 +117,24 @@ def test_every_fault_is_named(town: Town) -> None:
     assert sum(c["name"] == "log" for c in faults) >= len(proofs["entries"])
 
 
+def test_a_proof_that_is_none_hides_no_other(town: Town) -> None:
+    """A misspelled hash, an entry of another shape, one that is not included: each is named by its place; so are their statements."""
+    file = exported(town, allowed(town))
+    files = bundle.unpack(file)
+    proofs: dict[str, Any] = json.loads(files[bundle.PROOFS])
+    entries = proofs["entries"]
+    assert len(entries) > 4
+    entries[0]["proof"][0] = "*" + entries[0]["proof"][0][1:]
+    entries[1] = "no entry"
+    entries[3]["proof"] = entries[3]["proof"][:-1]
+    told = town.dossier("verify", str(packed_anew(town, file, {bundle.PROOFS: bundle.canonical(proofs)})), ok=(40,))["checks"]
+    faults = [c["detail"] for c in told if c["name"] == "log"]
+    assert [f.split(":")[0] for f in faults[:3]] == ["log/proofs.json entries[0]", "log/proofs.json entries[1]", "log/proofs.json"]
+    assert f"entry {entries[3]['n']} is not in the log" in faults[2]
+    assert len(faults) == 5, faults
+    assert all("no proof that it is in the log" in f for f in faults[3:])
+
+
 def test_the_words_of_others(town: Town) -> None:
     """A verification summary and a test result say of an allowed dossier that it passed, about its commit, naming what was looked at."""
     digest = allowed(town)

@@ -12,11 +12,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from release_dossier.ledger.account import replay
+from release_dossier.ledger.account import market_rows, replay
 from release_dossier.ledger.answers import r8
 from release_dossier.ledger.checks import Check
 from release_dossier.ledger.columns import Member
-from release_dossier.ledger.rulesets import named
+from release_dossier.ledger.rulesets import named, possible
+from release_dossier.ledger.schema import RELEASES
+from release_dossier.ledger.settlement import positions
 from release_dossier.ledger.shown import asking
 from release_dossier.ledger.verify import verify
 from release_dossier.sources.ledgers import read_ledger, verify_ledger
@@ -445,6 +447,47 @@ def test_a_wrong_page_does_not_make_right_credits_doubtful() -> None:
         states = {c.id: c.state for c in v.checks}
         assert (states["R8"], states["R6"]) == (state, "pass")
         assert any("every credit is where v3.8.1 puts it" in n for n in v.notes)
+
+
+def test_a_number_of_any_build_that_may_have_shown_it_is_right() -> None:
+    """Where several rules may have been in force, each of them in each era explains a number; one that none gives stays wrong."""
+    orders = [("alice", 10, "YES", 10), ("bob", 40, "NO", 20), ("bob", 3, "YES", 30), ("carol", 10, "YES", 40), ("bob", -5, "NO", 50)]
+    ledger = town(orders)
+    eras = possible([("old", None, RELEASES["v2.1.0–v3.1.0"]), ("new", 40_000_000, RELEASES["v3.5.0–v3.8.1"])])
+    shown: dict[float, set[int]] = {}
+    for era, second in zip(eras.eras, (35, 55), strict=True):
+        for rules in era.possible:
+            worth = positions(market_rows(ledger)[1][: 5 if second == 55 else 3], rules, "")["alice"].value
+            shown.setdefault(second, set()).add(worth)
+    assert all(len(values) > 1 for values in shown.values())
+    for second, values in shown.items():
+        for worth in range(min(values) - 2, max(values) + 3):
+            page = answer("/v0/markets/positions/1/alice", {"username": "alice", "value": worth}, second)
+            found = r8([page], ledger, replay(ledger, eras, {}), eras)
+            assert (found.state == "pass") is (worth in values), (second, worth, found.examples)
+
+
+@pytest.mark.captured
+@pytest.mark.parametrize("case", ["captured/v2.1.0-small", "upgraded/upgraded-a", "upgraded/upgraded-b"])
+def test_answers_of_an_older_build_are_right_where_no_rules_are_named(case: str, tmp_path: Path) -> None:
+    """Real answers of builds that are not the newest their schema fits accuse nobody; one number that no build gives does."""
+    folder = SHARED / case
+    if not folder.exists():
+        pytest.skip("needs ../shared: answers real servers gave")
+    assert check_of(verify_ledger(folder / "ledger.sqlite", answers=str(folder / "answers.ndjson.xz")), "R8").state in ("pass", "warn")
+    with lzma.open(folder / "answers.ndjson.xz", "rt") as f:
+        lines = [json.loads(line) for line in f]
+    page = next(x for x in reversed(lines) if x["status"] == 200 and x["body"] and re.fullmatch(r"/v0/markets/positions/\d+", x["path"]))
+    body = page["body"]
+    rows = body if isinstance(body, list) else body["result"]
+    rows[0]["Value" if "Value" in rows[0] else "value"] += 1_000
+    (tmp_path / "answers.ndjson").write_text("\n".join(map(json.dumps, lines)))
+    found = check_of(verify_ledger(folder / "ledger.sqlite", answers=str(tmp_path / "answers.ndjson")), "R8")
+    assert (found.state, found.violations) == ("fail", 1)
+
+
+def check_of(v: Any, name: str) -> Check:
+    return next(c for c in v.checks if c.id == name)
 
 
 LISTS = re.compile(

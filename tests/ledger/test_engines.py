@@ -16,7 +16,7 @@ import pytest
 
 from release_dossier.digest import canonical
 from release_dossier.errors import Refused
-from release_dossier.ledger.columns import Bet, Ledger, Market, User
+from release_dossier.ledger.columns import Bet, Ledger, Market, Standing, Stewardship, User
 from release_dossier.ledger.fast.big import Big, Orders, from_ledger
 from release_dossier.ledger.fast.judge import Judge, by_columns, concluded, whole
 from release_dossier.ledger.fast.names import NOBODY, filled, found, mark_of
@@ -73,7 +73,16 @@ def broken(g: Ledger, rng: random.Random) -> Ledger:
                 {"cost": rng.choice([0, 3]) if row.cost is not None else None},
             ]  # fmt: skip
         rows[table][i] = msgspec.structs.replace(row, **rng.choice(changes))
-    return msgspec.structs.replace(g, **{t: tuple(r) for t, r in rows.items()})
+    more: dict[str, Any] = {}
+    if g.stewardships is not None and marks and rng.random() < 0.5:
+        whose = ["", "stranger", *names]
+        changed = [
+            Stewardship(rng.choice(marks), rng.choice(whose), rng.choice(moments), rng.choice(whose)) for _ in range(rng.randint(1, 5))
+        ]
+        more["stewardships"] = (*g.stewardships, *changed)
+        standings = [Standing(rng.choice(names), rng.choice(["suspended", "active"]), rng.choice(moments)) for _ in range(4)]
+        more["standings"] = (*(g.standings or ()), *standings)
+    return msgspec.structs.replace(g, **{t: tuple(r) for t, r in rows.items()}, **more)
 
 
 def terms(rng: random.Random, rules: str) -> Eras:

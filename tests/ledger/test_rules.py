@@ -15,7 +15,7 @@ import pytest
 from release_dossier.errors import Refused
 from release_dossier.ledger.account import possible_orders, replay
 from release_dossier.ledger.checks import Check
-from release_dossier.ledger.columns import Bet, Ledger, Market, User
+from release_dossier.ledger.columns import Addition, Bet, Ledger, Market, Standing, Stewardship, User
 from release_dossier.ledger.rulesets import NAMED, always, economics, named, parse_timeline, possible, release, release_of
 from release_dossier.ledger.schema import FAMILIES, KNOWN, RELEASES, lived_through, told
 from release_dossier.ledger.settlement import Row
@@ -364,6 +364,47 @@ def test_whose_ledger_it_is() -> None:
 # Dust without receipts
 
 SOLD_SHORT = [("a", 50, "NO", 1), ("b", 25, "NO", 2), ("a", -1, "NO", 3)]
+
+
+def test_who_was_steward_for_a_while_is_paid_for_it() -> None:
+    """A change of a group's steward names the group's, not the market's own: the change before a market was resolved says whose it was."""
+    eras = named("v3.8.1")
+    changes = (
+        Stewardship(1, "mod", 500 * SECOND, "amy"),
+        Stewardship(1, "mod", 2000 * SECOND, "zoe"),
+        Stewardship(1, "zoe", 3000 * SECOND, "eve"),
+    )
+    base = town(TIED[:1], result="YES")
+    market = msgspec.structs.replace(base.markets[0], steward="eve")
+    more = tuple(User(i, u, "MODERATOR", 0, 0, False) for i, u in enumerate(("amy", "zoe", "eve", "old"), 9))
+    first = Stewardship(1, "old", 200 * SECOND, "mod")
+    for known, paid in ((changes, "amy"), (changes[1:], "mod"), (changes[:1], "eve"), ((), "eve"), ((first, *changes[1:]), "mod")):
+        ledger = msgspec.structs.replace(base, users=(*base.users, *more), markets=(market,), stewardships=known)
+        lines = replay(ledger, eras, {}).lines
+        assert [u for u, mine in lines.items() if any(x.what == "stewardship" for x in mine)] == [paid], known
+        v = judged(settled(ledger, eras), eras)
+        assert (check(v, "S17").state in ("pass", "missing"), v.verdict) == (True, "pass")
+    without_names = tuple(msgspec.structs.replace(s, after="") for s in changes)
+    ledger = msgspec.structs.replace(base, users=(*base.users, *more), markets=(market,), stewardships=without_names)
+    assert any(x.what == "stewardship" for x in replay(ledger, eras, {}).lines["mod"])
+
+
+def test_who_is_suspended_twice_is_free_once_let_go() -> None:
+    """Suspended again while suspended is one suspension; an answer approved meanwhile was not made by whom its group belongs to."""
+    base = town(TIED, result="YES")
+    says = lambda *spans: tuple(Standing("mod", status, at) for at, status in spans)  # noqa: E731
+    twice = says((-9, "suspended"), (-8, "suspended"), (-5, "active"))
+    cases = [
+        (twice, "pass"), (says((-9, "suspended"), (-5, "active"), (-3, "suspended")), "fail"), (twice[:2], "fail"),
+        ((*twice, *says((-4, "suspended"), (-3, "active"), (1, "suspended"))), "pass"),
+    ]  # fmt: skip
+    for standings, state in cases:
+        ledger = msgspec.structs.replace(base, standings=standings)
+        assert check(judged(settled(ledger, named("v3.8.1")), named("v3.8.1")), "S18").state == state, standings
+    answer = Addition(1, 7, 1, "approved", "a", 2)
+    for status, state in (("approved", "pass"), ("pending", "fail")):
+        more = {"standings": twice[:2], "additions": (msgspec.structs.replace(answer, status=status),)}
+        assert check(judged(msgspec.structs.replace(base, **more), named("v3.8.1")), "S18").state == state
 
 
 def test_dust_only_a_request_could_explain_is_undecided() -> None:

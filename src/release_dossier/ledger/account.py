@@ -17,7 +17,7 @@ from math import factorial, prod
 
 import msgspec
 
-from release_dossier.ledger.columns import Group, Ledger, Market
+from release_dossier.ledger.columns import Group, Ledger, Market, Stewardship
 from release_dossier.ledger.rulesets import Eras, Ruleset
 from release_dossier.ledger.settlement import Degenerate, Quote, Row, may_sell, positions, probabilities, volume
 from release_dossier.limits import LEDGER_ORDERS_MAX
@@ -370,18 +370,22 @@ def _stored(rules: Ruleset, market: Market) -> bool:
     return market.cost is not None if rules.create_cost_stored is None else rules.create_cost_stored
 
 
-def stewards(ledger: Ledger) -> dict[int, list[tuple[int, str]]]:
-    """market → (moment of a change of steward, who it was before), in order of time."""
-    changes: dict[int, list[tuple[int, str]]] = {}
+def stewards(ledger: Ledger) -> dict[int, list[Stewardship]]:
+    """market → its changes of steward, in order of time."""
+    changes: dict[int, list[Stewardship]] = {}
     for s in ledger.stewardships or ():
-        changes.setdefault(s.market_id, []).append((s.at, s.before))
-    return {market: sorted(known) for market, known in changes.items()}
+        changes.setdefault(s.market_id, []).append(s)
+    return {market: sorted(known, key=lambda s: s.at) for market, known in changes.items()}
 
 
-def steward_of(market: Market, at: int | None, changes: Mapping[int, Sequence[tuple[int, str]]]) -> str:
-    """Who was steward of a market at a moment, given the `stewards` of its ledger."""
-    later = (before for when, before in changes.get(market.id, ()) if at is not None and when > at)
-    return next(later, market.steward) or market.creator
+def steward_of(market: Market, at: int | None, changes: Mapping[int, Sequence[Stewardship]]) -> str:
+    """Who was steward of a market at a moment, given the `stewards` of its ledger: who is now, unless it changed later; then whom the
+    change before that moment made it, or who was found by the first."""
+    mine = changes.get(market.id, ())
+    before = [s for s in mine if at is not None and s.at <= at]
+    later = [s for s in mine if at is not None and s.at > at]
+    then = ((before[-1].after if before else "") or later[0].before) if later else market.steward
+    return then or market.steward or market.creator
 
 
 def _work(book: Book, ledger: Ledger, rows: Mapping[int, Sequence[Row]], children: Mapping[int, int], eras: Eras) -> None:

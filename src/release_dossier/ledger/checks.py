@@ -312,9 +312,14 @@ def s16(g: Ledger, summed: Mapping[int, tuple[int, int, int]]) -> Check:
     )
 
 
+def former_stewards(g: Ledger) -> set[str]:
+    """Who was steward of a market for a while."""
+    return {name for s in g.stewardships or () for name in (s.before, s.after) if name}
+
+
 def s17(g: Ledger, a: Accounts) -> Check:
     busy = {user for user, lines in a.lines.items() if any(x.what != "initial balance" for x in lines)} | {b.username for b in g.bets}
-    busy |= {m.creator for m in g.markets} | {m.steward for m in g.markets}
+    busy |= {m.creator for m in g.markets} | {m.steward for m in g.markets} | former_stewards(g)
     idle = [u for u in g.users if u.username not in busy]
     bad = [
         Example(
@@ -337,14 +342,18 @@ def s18(g: Ledger) -> Check:
     spans: dict[str, list[tuple[int, int | None]]] = {}
     for s in sorted(g.standings, key=lambda s: s.at):
         open_ = spans.setdefault(s.username, [])
-        if s.status == "suspended":
+        still = bool(open_) and open_[-1][1] is None
+        if s.status == "suspended" and not still:
             open_.append((s.at, None))
-        elif open_ and open_[-1][1] is None:
+        elif s.status != "suspended" and still:
             open_[-1] = (open_[-1][0], s.at)
+    answers = {x.market_id for x in g.additions or () if x.status == "approved"}  # made by whoever approved, in the name of the group's
     bad = [
         _market(m, f"was made by {m.creator} while suspended")
         for m in g.markets
-        if m.created_at is not None and any(a <= m.created_at and (b is None or m.created_at < b) for a, b in spans.get(m.creator, ()))
+        if m.created_at is not None
+        and m.id not in answers
+        and any(a <= m.created_at and (b is None or m.created_at < b) for a, b in spans.get(m.creator, ()))
     ]
     return conclude("S18", title, len(g.markets), bad)
 

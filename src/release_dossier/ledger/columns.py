@@ -81,11 +81,12 @@ class Addition(msgspec.Struct, frozen=True):
 
 
 class Stewardship(msgspec.Struct, frozen=True):
-    """A change of steward of a market."""
+    """A change of steward of a market: who it was `before` as its group had it, which may be another than the market's own."""
 
     market_id: int
     before: str
     at: int
+    after: str = ""
 
 
 class Standing(msgspec.Struct, frozen=True):

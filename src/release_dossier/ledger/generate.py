@@ -282,7 +282,7 @@ def _stewards(world: World) -> None:
         before = int(world.creator[m])
         after = int(world.moderators[draw % (len(world.moderators) - 1)])
         moment = int(world.created[m]) + (OPEN_TIME if draw % 2 else 3 * OPEN_TIME)
-        world.stewardships.append(c.Stewardship(m + 1, world.names[before], moment))
+        world.stewardships.append(c.Stewardship(m + 1, world.names[before], moment, world.names[after]))
         world.steward[m] = after
 
 

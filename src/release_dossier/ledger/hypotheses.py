@@ -119,7 +119,7 @@ def _touched(g: Ledger, users: set[str]) -> Ledger:
     """The part of a ledger that the accounts of some users are made of."""
     groups = {m.market_id: m.group_id for m in g.members}
     near = {b.market_id for b in g.bets if b.username in users} | {m.id for m in g.markets if {m.creator, m.steward} & users}
-    near |= {s.market_id for s in g.stewardships or () if s.before in users}
+    near |= {s.market_id for s in g.stewardships or () if {s.before, s.after} & users}
     whole = {groups[m] for m in near if m in groups} | {x.id for x in g.groups or () if {x.creator, x.steward} & users}
     near |= {m for m, group in groups.items() if group in whole}
     return msgspec.structs.replace(

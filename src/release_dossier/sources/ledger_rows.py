@@ -36,7 +36,7 @@ TABLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("id", "group_id", "market_id", "status", "proposed_by", "addition_cost"),
         ("deleted_at", "reviewed_at"),
     ),
-    "market_stewardship_audits": (("market_id", "from_steward_username", "created_at"), ()),
+    "market_stewardship_audits": (("market_id", "from_steward_username", "created_at"), ("to_steward_username",)),
     "moderator_role_audits": (("username", "to_moderator_status", "created_at"), ()),
     "market_accounting_snapshots": (("market_id", "net_bet_volume", "bet_count", "last_processed_bet_id", "is_stale"), ("deleted_at",)),
     "schema_migrations": (("id",), ("applied_at",)),
@@ -302,7 +302,7 @@ def _addition(r: dict[str, Any]) -> c.Addition:
 
 
 def _stewardship(r: dict[str, Any]) -> c.Stewardship:
-    return c.Stewardship(r["market_id"], _word(r["from_steward_username"]), r["created_at"] or 0)
+    return c.Stewardship(r["market_id"], _word(r["from_steward_username"]), r["created_at"] or 0, _word(r.get("to_steward_username")))
 
 
 def _standing(r: dict[str, Any]) -> c.Standing:

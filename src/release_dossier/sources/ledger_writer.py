@@ -92,7 +92,10 @@ def _rare(world: World) -> Iterator[tuple[str, pa.Table]]:
     applied = {"id": pa.array(migrations(family)), "applied_at": pa.array([EPOCH - 3_600_000_000] * len(migrations(family)), MOMENT)}
     yield "schema_migrations", pa.table(applied)
     if family:
-        yield "market_stewardship_audits", _rows(world.stewardships, market_id="market_id", from_steward_username="before", created_at="at")
+        yield (
+            "market_stewardship_audits",
+            _rows(world.stewardships, market_id="market_id", from_steward_username="before", to_steward_username="after", created_at="at"),
+        )
         yield "moderator_role_audits", _rows(world.standings, username="username", to_moderator_status="status", created_at="at")
         yield (
             "market_accounting_snapshots",

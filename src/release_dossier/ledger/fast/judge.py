@@ -842,7 +842,7 @@ class Judge:
         busy = self.busy.copy()
         for column in (m.creator, m.steward):
             busy[column[column >= 0]] = True
-        gone = {b.username for b in self.big.rest}
+        gone = {b.username for b in self.big.rest} | law.former_stewards(self.big.small)
         if gone:
             busy[[i for i, name in enumerate(u.names) if name in gone]] = True
         idle = ~busy[:n]
@@ -924,7 +924,7 @@ def around(big: Big, users: Sequence[str], most: int) -> c.Ledger:
     m, small = big.markets, big.small
     groups = {x.market_id: x.group_id for x in small.members}
     near = {int(i) for i in m.id[np.isin(m.creator, numbers) | np.isin(m.steward, numbers)]}
-    near |= {s.market_id for s in small.stewardships or () if s.before in some}
+    near |= {s.market_id for s in small.stewardships or () if {s.before, s.after} & some}
     near |= {b.market_id for b in big.rest if b.username in some and b.market_id is not None}
     for p in big.parts():
         near |= {big.market_id(i) for i in np.unique(p.market[np.isin(p.user, numbers)]).tolist()}

@@ -8,10 +8,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from release_dossier.ledger.account import replay
+from release_dossier.ledger.account import market_rows, replay
+from release_dossier.ledger.columns import Bet
 from release_dossier.ledger.hypotheses import RULES
 from release_dossier.ledger.receipts import match, read_journal
 from release_dossier.ledger.rulesets import Ruleset, always, named
+from release_dossier.ledger.settlement import sell
 from release_dossier.ledger.verify import Verified, verify
 from release_dossier.sources.ledgers import verify_ledger
 from tests.ledger.test_ledgers import SHARED, failed
@@ -127,6 +129,86 @@ def test_double_resolve_and_half_a_resolve() -> None:
     assert any("3 requests to resolve market 1" in h["words"] for h in told.hypotheses)
 
 
+RACE = [("a", 10, "YES", 1000), ("b", 10, "NO", 2000), ("c", 30, "YES", 3000), ("e", 5, "YES", 3500), ("d", 90, "NO", 3995)]  # milliseconds
+MINT = [("a", 10, "YES", 1000), ("b", 10_000, "NO", 2000), ("c", 50_000, "YES", 3000), ("e", 5, "NO", 3500), ("d", 90, "NO", 3995)]
+
+
+@pytest.mark.parametrize(("orders", "asked"), [(RACE, 20), (RACE, 40), (RACE, 80), (MINT, 4000), (MINT, 9000)])
+def test_a_sale_that_raced_an_order_is_said_to_have(orders: list[tuple[str, int, str, int]], asked: int) -> None:
+    """Sold on the history without the order five milliseconds before it: the guess says so to the millisecond, from the rows alone and
+    with the requests; not where a request was done before the other began, where the order is older, or for another difference."""
+    rules = ERAS.eras[0].rules
+    bets = tuple(Bet(i, u, 1, n, side, at * 1000, False) for i, (u, n, side, at) in enumerate(orders, 1))
+    base = town([(u, n, side, 1) for u, n, side, _ in orders])
+    rows = market_rows(msgspec.structs.replace(base, bets=bets))[1]
+    raced = sell(rows[:-1], "a", True, asked, rules)
+    assert raced.shares > 0
+    assert raced != sell(rows, "a", True, asked, rules)
+
+    def verified(at: int, off: int = 0, requests: list[dict[str, Any]] | None = None) -> Verified:
+        sold = Bet(9, "a", 1, -raced.shares, "YES", at * 1000, False)
+        ledger = settled(msgspec.structs.replace(base, bets=(*bets, sold)), ERAS)
+        (sale,) = replay(ledger, ERAS, {9: asked}).sales
+        due = replay(ledger, ERAS, {9: asked}).expected("a")[0] - sale.low + raced.credit + off
+        users = tuple(msgspec.structs.replace(u, balance=due if u.username == "a" else u.balance) for u in ledger.users)
+        made = read_journal(requests) if requests is not None else None
+        return verify(msgspec.structs.replace(ledger, users=users), ERAS, journal=made, answers=None, written_by="")
+
+    def asked_for(of_bet: tuple[str, str], of_sale: tuple[str, str], at: str) -> list[dict[str, Any]]:
+        bet = {"placedAt": "1970-01-01T00:00:03.995Z"}
+        sale = {"transactionAt": at, "sharesSold": raced.shares}
+        both = (
+            order("/v0/bet", "d", 90, bet, outcome="NO", started_at=of_bet[0], ended_at=of_bet[1]),
+            order("/v0/sell", "a", asked, sale, started_at=of_sale[0], ended_at=of_sale[1]),
+        )
+        return [{"method": "POST", "status": 201, **o} for o in both]
+
+    def said(v: Verified) -> list[str]:
+        return [h["words"] for h in v.hypotheses if h["fits"] == "raced order"]
+
+    moment = "1970-01-01T00:00:0{}Z".format
+    at, early, late = moment("4.000"), (moment("3.990"), moment("3.998")), (moment("3.999"), moment("4.001"))
+    v = verified(4000)
+    assert v.verdict in ("fail", "inconclusive")
+    if v.verdict == "fail":
+        assert any("1 sale of a went as if orders up to 5.0 ms before had not been there" in w for w in said(v)), v.hypotheses
+    together = asked_for((moment("3.990"), moment("4.002")), (moment("3.980"), moment("4.010")), at)
+    v = verified(4000, requests=together)
+    assert check(v, "R6").state == "fail"
+    assert any("5.0 ms" in w for w in said(v)), v.hypotheses
+    assert not said(verified(4000, requests=asked_for(early, late, at)))
+    assert not said(verified(4000, 50, requests=together))
+    assert not said(verified(4100, requests=asked_for(early, (moment("3.980"), moment("4.110")), moment("4.100"))))
+
+
+def test_a_row_of_another_size_is_no_lost_request() -> None:
+    """What was accepted and stored otherwise, and what was accepted and not stored, are two guesses."""
+    ledger = settled(town([("a", 10, "YES", 1), ("b", 7, "NO", 2)]), ERAS)
+    other = order("/v0/bet", "a", 12, {"placedAt": "1970-01-01T00:00:01Z"})
+    lost = order("/v0/bet", "a", 99, {"placedAt": "1970-01-01T00:00:09Z"})
+    for orders, names in (
+        ((other,), {"another row than asked"}),
+        ((lost,), {"half a request"}),
+        ((other, lost), {"another row than asked", "half a request"}),
+    ):
+        v = verify(ledger, ERAS, journal=journal(*orders), answers=None, written_by="")
+        assert check(v, "J1").state == "fail"
+        assert {h["fits"] for h in v.hypotheses} == names
+        assert all(h["words"].startswith("1 ") for h in v.hypotheses)
+
+
+def test_a_guess_for_one_of_many_is_not_made() -> None:
+    """One user of nine off by just what undoing an order of theirs would give: a small number, by chance. Of four, it is said."""
+    names = "abcdefghi"
+    ledger = settled(town([(u, 10 + i, "YES" if i % 2 else "NO", i + 1) for i, u in enumerate(names)]), ERAS)
+    for users, said in ((names[:4], True), (names, False)):
+        off = dict.fromkeys(users, 997) | {"a": 11}
+        wrong = tuple(msgspec.structs.replace(u, balance=u.balance + off.get(u.username, 0)) for u in ledger.users)
+        v = judged(msgspec.structs.replace(ledger, users=wrong), ERAS)
+        assert check(v, "R6").violations == len(users)
+        assert any(h["words"].startswith("a is off by exactly one buy") for h in v.hypotheses) is said
+
+
 def test_an_order_written_back() -> None:
     """Exactly one order and its fee undone."""
     ledger = settled(town(TRADED, result="YES"), ERAS)
@@ -168,8 +250,8 @@ def journal(*orders: dict[str, Any]) -> Any:
     return read_journal([{"method": "POST", "status": 201, **o} for o in orders])
 
 
-def order(path: str, user: str, amount: int, reply: Any = None, **more: Any) -> dict[str, Any]:
-    return {"path": path, "actor": user, "body": {"marketId": 1, "amount": amount, "outcome": "YES"}, "reply": reply, **more}
+def order(path: str, user: str, amount: int, reply: Any = None, outcome: str = "YES", **more: Any) -> dict[str, Any]:
+    return {"path": path, "actor": user, "body": {"marketId": 1, "amount": amount, "outcome": outcome}, "reply": reply, **more}
 
 
 def test_a_request_that_cannot_be_read_leaves_the_check_open() -> None:

@@ -15,7 +15,7 @@ import pytest
 from release_dossier.errors import Refused
 from release_dossier.ledger.account import possible_orders, replay
 from release_dossier.ledger.checks import Check
-from release_dossier.ledger.columns import Addition, Bet, Ledger, Market, Standing, Stewardship, User
+from release_dossier.ledger.columns import Addition, Bet, Group, Ledger, Market, Standing, Stewardship, User
 from release_dossier.ledger.rulesets import NAMED, always, economics, named, parse_timeline, possible, release, release_of
 from release_dossier.ledger.schema import FAMILIES, KNOWN, RELEASES, lived_through, told
 from release_dossier.ledger.settlement import Row
@@ -274,6 +274,22 @@ economics:
   user: {maximumDebtAllowed: 100}
   betting: {maxDustPerSale: 3, betFees: {initialBetFee: 2, buySharesFee: 1}}
 """
+
+
+def test_what_groups_and_answers_cost_is_held_against_the_rules() -> None:
+    """Stored and charged otherwise than the rules say: lawful for older rows, so it warns, with whose. Rejected answers cost nothing."""
+    eras = named("v3.8.1")
+    group = Group(id=7, created_at=5, lifecycle="published", cost=10, creator="mod", steward="mod", rejected_at=None, deleted=False)
+    answer = Addition(3, 7, 2, "approved", "ann", 2, 9)
+    for cost, added, said in ((10, 2, ()), (50, 2, ("group 7 of mod cost 50, not 10",)), (10, 20, ("answer 3 of ann cost 20, not 2",))):
+        for status in ("approved", "rejected"):
+            groups = (msgspec.structs.replace(group, cost=cost),)
+            answers = (msgspec.structs.replace(answer, cost=added, status=status),)
+            ledger = msgspec.structs.replace(town(TIED), groups=groups, additions=answers)
+            s10 = check(judged(ledger, eras), "S10")
+            due = said if status == "approved" or "group" in "".join(said) else ()
+            assert (tuple(e.why for e in s10.examples), s10.state) == (due, "warn" if due else "pass")
+            assert s10.of == s10.looked_at == 2 + (status == "approved")
 
 
 def test_economics_come_from_the_setup_file(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -20,7 +21,7 @@ from release_dossier.ledger.account import Accounts
 from release_dossier.ledger.checks import Check, Example, conclude
 from release_dossier.ledger.columns import Ledger
 from release_dossier.ledger.rulesets import Eras, microseconds
-from release_dossier.ledger.shown import Shown, asking, keeps_old_numbers, numbers
+from release_dossier.ledger.shown import Interval, Shown, asking, keeps_old_numbers, numbers
 from release_dossier.ledger.stood import Degenerate, Stood
 from release_dossier.limits import LEDGER_FLIGHT_MICROSECONDS
 
@@ -55,15 +56,18 @@ def r8(answers: Iterable[Any], g: Ledger, a: Accounts, eras: Eras) -> Check:
         if asked is None:
             other += 1
             continue
+        known = [(s, right) for s in asked.shown if (right := _right(s, stood, asked.at)) is not None]
+        if not known:
+            other += 1
+            continue
         judged += 1
-        for s in asked.shown:
-            wrong = _judged(s, asked, stood)
-            if wrong is not None and any(_judged(s, asked, other) is None for other in others.stood):
+        for s, right in known:
+            if _holds(s, right, asked, stood) or any(_may_hold(s, asked, elsewhere) for elsewhere in others.stood):
                 continue
-            since = _old_since(s, asked, stood) if wrong is not None else None
-            if wrong is not None and since is None:
-                found.append(wrong)
-            elif since is not None:
+            since = _old_since(s, asked, stood)
+            if since is None:
+                found.append(_said_wrong(s, right, asked, stood))
+            else:
                 silent.append((asked.at - since, asked.path))
         if asked.age is not None:
             old.append((asked.age, asked.path))
@@ -135,13 +139,20 @@ def _freshness(body: Any) -> Mapping[str, Any]:
     return {}
 
 
-def _judged(s: Shown, asked: Asked, stood: Stood) -> Example | None:
-    """What is wrong with a shown number; None where it is right, may have been on its way, or cannot be held against anything."""
+def _may_hold(s: Shown, asked: Asked, stood: Stood) -> bool:
+    """Whether a number is right on a ledger that stood so, or cannot be held against it."""
     right = _right(s, stood, asked.at)
-    if right is None or right[0] <= s.value <= right[1] or _on_its_way(s, asked.at, stood):
-        return None
-    if s.of_balance and s.user is not None and stood.off(s.user):
-        return None  # R6 says what is wrong with this balance
+    return right is None or _holds(s, right, asked, stood)
+
+
+def _holds(s: Shown, right: Interval, asked: Asked, stood: Stood) -> bool:
+    """Whether a number is right, or may have been on its way; what is wrong with a balance is for R6 to say."""
+    if right[0] <= s.value <= right[1] or _on_its_way(s, asked.at, stood):
+        return True
+    return s.of_balance and s.user is not None and stood.off(s.user)
+
+
+def _said_wrong(s: Shown, right: Interval, asked: Asked, stood: Stood) -> Example:
     low, high = right
     off = s.value - high if s.value > high else s.value - low
     says = " and calls itself fresh" if asked.claims_fresh else ""
@@ -161,12 +172,16 @@ def _judged(s: Shown, asked: Asked, stood: Stood) -> Example | None:
 
 def _on_its_way(s: Shown, at: int, stood: Stood) -> bool:
     """Whether it was right at a moment since the answer may have been read: before the window, or after any order in it. What is made of
-    several markets may have been read from one after another: anything between the least and the most of these moments."""
+    several markets may have been read from one after another, with some of these orders and without others."""
     each = [_right(s, stood, t) for t in stood.moments(at - LEDGER_FLIGHT_MICROSECONDS, at)]
     known = [r for r in each if r is not None]
     if len(known) < len(each) or any(low <= s.value <= high for low, high in known):
         return True
-    return s.market is None and min(low for low, _ in known) <= s.value <= max(high for _, high in known)
+    if s.market is not None:
+        return False
+    least = known[0][0] + sum(min(0, b[0] - a[0]) for a, b in pairwise(known))
+    most = known[0][1] + sum(max(0, b[1] - a[1]) for a, b in pairwise(known))
+    return least <= s.value <= most
 
 
 def _missing(s: Shown, asked: Asked, stood: Stood) -> str:
@@ -187,7 +202,7 @@ def _old_since(s: Shown, asked: Asked, stood: Stood) -> int | None:
     return None
 
 
-def _right(s: Shown, stood: Stood, at: int) -> tuple[int | float, int | float] | None:
+def _right(s: Shown, stood: Stood, at: int) -> Interval | None:
     try:
         return s.right(stood, at)
     except Degenerate:

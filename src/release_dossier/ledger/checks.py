@@ -218,7 +218,33 @@ def s10(g: Ledger, eras: Eras) -> Check:
         len(g.markets),
         odd,
         warn=True,
-        why="another cost than the rules' is legal for seeded and older markets",
+        why=OTHER_COST,
+    )
+
+
+OTHER_COST = "another cost than the rules' is legal for seeded and older markets"
+
+
+def with_costs_of_groups(c: Check, g: Ledger, eras: Eras) -> Check:
+    """S10 with what groups and answers added to them cost: another amount than the rules' was charged as it is stored, and warns."""
+    groups = [x for x in g.groups or () if not x.deleted]
+    answers = [x for x in g.additions or () if x.status == "approved"]
+    if c.state not in ("pass", "warn") or not (groups or answers):
+        return c
+    odd = [
+        Example(user=x.creator, why=f"group {x.id} of {x.creator} cost {x.cost}, not {due}")
+        for x in groups
+        if x.cost != (due := eras.one(x.created_at).create_market_cost)
+    ] + [
+        Example(user=x.proposed_by, why=f"answer {x.id} of {x.proposed_by} cost {x.cost}, not {due}")
+        for x in answers
+        if x.cost != (due := eras.one(x.reviewed_at).add_answer_cost)
+    ]
+    looked_at, found = c.looked_at + len(groups) + len(answers), c.violations + len(odd)
+    state, why = ("warn", OTHER_COST) if found else (c.state, c.why)
+    examples = (*c.examples, *odd)[:LEDGER_EXAMPLES_MAX]
+    return msgspec.structs.replace(
+        c, state=state, why=why, looked_at=looked_at, of=c.of + len(groups) + len(answers), violations=found, examples=examples
     )
 
 
@@ -611,7 +637,21 @@ def all_checks(g: Ledger, a: Accounts, eras: Eras) -> list[Check]:
         out = [absent(c.id, c.title, "the schema has no groups") if c.id in GROUPED else c for c in out]
     if all(m.lifecycle is None for m in g.markets) and g.markets:
         out = [absent(c.id, c.title, "the schema has no state of a market") if c.id == "S6" else c for c in out]
-    out += [s9(g, a), s10(g, eras), s12(g, a, eras), s15(a), s17(g, a), t(g, a), r1(a), r2(a), r3(a), r4(a), r5(a), r6(g, a), r7(a)]
+    out += [
+        s9(g, a),
+        with_costs_of_groups(s10(g, eras), g, eras),
+        s12(g, a, eras),
+        s15(a),
+        s17(g, a),
+        t(g, a),
+        r1(a),
+        r2(a),
+        r3(a),
+        r4(a),
+        r5(a),
+        r6(g, a),
+        r7(a),
+    ]
     out.append(
         s16(g, sums(a))
         if g.snapshots is not None

@@ -1,23 +1,24 @@
 """Known defects whose signature fits what is wrong: where to look first, never part of a verdict.
 
 A signature says what a defect would have done to each user; it fits as far as that is, to the credit, what each accused user is off by.
-Signatures are tried in this order: another rule (the ledger replayed with one dimension changed), a payout made again or never, an account
-written back, fees, refunds, payouts computed before the market was stored as resolved. Only accused users and the markets they touched are
-replayed, so that a guess costs little; beyond a bound nothing is guessed.
+Signatures are tried in this order: a sale that raced an order, another rule (the ledger replayed with one dimension changed), a payout made
+again or never, an account written back, fees, refunds, payouts computed before the market was stored as resolved. Only accused users and
+the markets they touched are replayed, so that a guess costs little; beyond a bound nothing is guessed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 
 import msgspec
 
 from release_dossier.errors import counted
-from release_dossier.ledger.account import Accounts, Line, replay
+from release_dossier.ledger.account import Accounts, Line, Sale, replay
 from release_dossier.ledger.checks import Check
 from release_dossier.ledger.columns import Ledger
+from release_dossier.ledger.receipts import Matched, Order
 from release_dossier.ledger.rulesets import Eras, Ruleset, stamp
-from release_dossier.ledger.settlement import Degenerate, positions
+from release_dossier.ledger.settlement import Degenerate, Row, may_sell, positions, sell
 from release_dossier.limits import LEDGER_GUESS_ORDERS_MAX, LEDGER_GUESSES_MAX
 
 # dimension, value, name, words
@@ -50,6 +51,12 @@ class Guess(msgspec.Struct, frozen=True):
     at: str = ""
 
 
+ALWAYS_SAID = ("over-cashout", "late order", "half a request", "another row than asked")
+GUESS_SHARE_MIN = 4  # one in so many of the accused: what explains fewer fits some small number by chance
+RACE_MICROSECONDS = 40_000  # between an order and a sale that did not see it: up to some 30 ms where this was watched
+RACING_ORDERS_MAX = 4  # orders a sale may not have seen
+
+
 class Accused(msgspec.Struct, frozen=True):
     """The replayed part of a ledger, and by how much users are off in it."""
 
@@ -67,21 +74,29 @@ class Accused(msgspec.Struct, frozen=True):
 
 
 def hypotheses(
-    g: Ledger, eras: Eras, asked: Mapping[int, int], checks: Sequence[Check], resolves: Mapping[int, int]
+    g: Ledger,
+    eras: Eras,
+    asked: Mapping[int, int],
+    checks: Sequence[Check],
+    resolves: Mapping[int, int],
+    matched: Matched | None = None,
 ) -> list[dict[str, str]]:
     """Guesses for what `checks` found wrong, those that explain most first.
 
     Args:
         resolves: market → how many requests to resolve it a journal says were accepted.
+        matched: the requests of that journal beside the rows.
     """
     by_id = {c.id: c for c in checks}
     off = {e.user: int(e.difference) for e in by_id["R6"].examples if e.user and e.difference != "0"} if "R6" in by_id else {}
-    found = _of_checks(by_id)
-    part = _touched(g, set(off)) if off else g
-    if off and len(part.bets) <= LEDGER_GUESS_ORDERS_MAX:
+    oversold = {e.user for e in by_id["R1"].examples if e.user} if "R1" in by_id and by_id["R1"].state == "fail" else set()
+    found = [*_of_checks(by_id), *_of_requests(matched, by_id["J1"].of if "J1" in by_id else 0)]
+    part = _touched(g, off.keys() | oversold)
+    if (off or oversold) and len(part.bets) <= LEDGER_GUESS_ORDERS_MAX:
         a = replay(part, eras, asked)
-        found += _other_rules(part, a, eras, asked, off)
         accused = Accused(a, off, {u.username: u.balance for u in g.users if u.username in off})
+        found += _raced(accused, eras, matched.orders if matched is not None else {})
+        found += _other_rules(part, a, eras, asked, off)
         found += _paid_again_or_never(accused)
         found += _written_back(accused)
         found += [x for x in (_everywhere(name, words, predict, accused) for name, words, predict in EVERYWHERE) if x is not None]
@@ -92,7 +107,7 @@ def hypotheses(
         if n > 1 and off
     ]
     whole = {x.fits for x in found if x.explains == x.of}
-    found = [x for x in found if x.explains == x.of or not whole or x.fits in ("over-cashout", "late order", "half a request")]
+    found = [x for x in found if x.fits in ALWAYS_SAID or ((x.explains == x.of or not whole) and x.explains * GUESS_SHARE_MIN >= x.of)]
     found.sort(key=lambda x: -x.explains / x.of)
     return [{k: str(v) for k, v in msgspec.to_builtins(x).items()} for x in found[:LEDGER_GUESSES_MAX]]
 
@@ -103,11 +118,6 @@ def _of_checks(by_id: Mapping[str, Check]) -> list[Guess]:
         ("R1", "over-cashout", "sales went beyond what the rules let go (as before #770, #774 and #784)"),
         ("S4", "late order", "orders came after their market was resolved: it was open when the order was checked, not when it was stored"),
         ("S18", "suspended maker", "markets were made by suspended moderators (as before #733)"),
-        (
-            "J1",
-            "half a request",
-            "requests were accepted and left no row: credit and row were not one transaction (as before #669 and #684)",
-        ),
     ):
         c = by_id.get(id)
         if c is not None and c.state == "fail":
@@ -115,7 +125,66 @@ def _of_checks(by_id: Mapping[str, Check]) -> list[Guess]:
     return out
 
 
-def _touched(g: Ledger, users: set[str]) -> Ledger:
+def _of_requests(matched: Matched | None, requests: int) -> list[Guess]:
+    out = []
+    if matched is not None and (lost := matched.without_row):
+        words = "requests were accepted and left no row: credit and row were not one transaction (as before #669 and #684)"
+        out.append(Guess("half a request", f"{len(lost)} {words}", len(lost), requests, str(lost[0].market)))
+    if matched is not None and (other := matched.misstated):
+        words = "rows say another size than the request that was accepted: what was charged or sold is not what was stored"
+        out.append(Guess("another row than asked", f"{len(other)} {words}", len(other), requests, str(other[0][0].market)))
+    return out
+
+
+def _raced(x: Accused, eras: Eras, orders: Mapping[int, Order]) -> list[Guess]:
+    """Sales the server let go, or priced, without the orders placed just before them: a bet takes no lock on the market a sale reads."""
+    found: list[tuple[Sale, int]] = []
+    for s in x.accounts.sales:
+        if s.against or s.user in x.off:
+            rows = x.accounts.rows[s.market]
+            i = next(i for i, r in enumerate(rows) if r.id == s.bet)
+            late = next(
+                (rows[k].placed_at for k in _just_before(rows, i, orders) if _let_go(s, rows[:k], rows[i], eras, x, orders.get(s.bet))),
+                None,
+            )
+            if late is not None:
+                found.append((s, s.at - late))
+    if not found:
+        return []
+    wrong = sum(bool(s.against) for s in x.accounts.sales) + len(x.off.keys() - {s.user for s in x.accounts.sales if s.against})
+    who = _who(sorted({s.user for s, _ in found}))
+    words = (
+        f"{counted(len(found), 'sale')} of {who} went as if orders up to {max(late for _, late in found) / 1000:.1f} ms before had not been"
+        " there: they were being made at once, and a bet takes no lock on the market a sale reads"
+    )
+    first = min((s for s, _ in found), key=lambda s: s.at)
+    return [Guess("raced order", words, min(len(found), wrong), wrong, str(first.market), stamp(first.at))]
+
+
+def _just_before(rows: Sequence[Row], i: int, orders: Mapping[int, Order]) -> range:
+    """Places of the rows in front of row `i` that may have been on their way when it was made, the nearest first: not those whose request
+    a journal says was done before this one began."""
+    first, mine = i, orders.get(rows[i].id)
+    while first > max(0, i - RACING_ORDERS_MAX) and rows[first - 1].placed_at >= rows[i].placed_at - RACE_MICROSECONDS:
+        other = orders.get(rows[first - 1].id)
+        if mine and other and mine.begun is not None and other.done is not None and other.done < mine.begun:
+            break
+        first -= 1
+    return range(i - 1, first - 1, -1)
+
+
+def _let_go(s: Sale, before: Sequence[Row], row: Row, eras: Eras, x: Accused, order: Order | None) -> bool:
+    """Whether on that history the sale was allowed and, where its seller is off, made the balance what it is."""
+    rules = eras.one(s.at)
+    if order is not None:
+        sold = sell(before, s.user, row.yes, order.asked, rules)
+        return sold.shares == s.shares and (s.user not in x.off or x.fits(s.user, sold.credit - s.high))
+    quote, against = may_sell(before, s.user, row.yes, s.shares, rules)
+    more, cap = s.shares * (quote.price - (0 if s.against else s.price)), max(0, rules.max_dust)
+    return not against and (s.user not in x.off or any(x.fits(s.user, more - dust) for dust in range(0 if s.against else -cap, cap + 1)))
+
+
+def _touched(g: Ledger, users: Set[str]) -> Ledger:
     """The part of a ledger that the accounts of some users are made of."""
     groups = {m.market_id: m.group_id for m in g.members}
     near = {b.market_id for b in g.bets if b.username in users} | {m.id for m in g.markets if {m.creator, m.steward} & users}

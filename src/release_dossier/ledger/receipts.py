@@ -16,7 +16,8 @@ _RESOLVE = re.compile(r"/v0/markets/(\d+)/resolve|/v0/resolve/(\d+)")
 
 
 class Order(msgspec.Struct, frozen=True):
-    """An accepted buy or sale: `shares` is what the reply says was sold, None where it does not say."""
+    """An accepted buy or sale: `shares` is what the reply says was sold, `begun` and `done` when the request was; None where the journal
+    does not say."""
 
     number: int
     user: str
@@ -26,6 +27,8 @@ class Order(msgspec.Struct, frozen=True):
     asked: int
     shares: int | None
     at: int | None
+    begun: int | None = None
+    done: int | None = None
 
 
 class Journal(msgspec.Struct, frozen=True):
@@ -106,7 +109,8 @@ def _order(number: int, r: Mapping[str, Any], body: Any, sale: bool) -> Order | 
     if shares is not None and (not _whole(shares) or shares < 0):
         return None
     when = result.get("transactionAt") or result.get("placedAt")
-    return Order(number, r["actor"], market, outcome == "YES", sale, amount, shares, microseconds(when) if isinstance(when, str) else None)
+    at, begun, done = (microseconds(x) if isinstance(x, str) else None for x in (when, r.get("started_at"), r.get("ended_at")))
+    return Order(number, r["actor"], market, outcome == "YES", sale, amount, shares, at, begun, done)
 
 
 def _whole(value: Any) -> TypeGuard[int]:
@@ -114,13 +118,18 @@ def _whole(value: Any) -> TypeGuard[int]:
 
 
 class Matched(msgspec.Struct, frozen=True):
-    """Requests beside rows: what each sale asked for by bet id, accepted orders without a row, those whose row says another size than the
+    """Requests beside rows: the order of each row by bet id, accepted orders without a row, those whose row says another size than the
     request or its reply, and rows no request explains."""
 
-    asked: dict[int, int]
+    orders: dict[int, Order]
     without_row: tuple[Order, ...]
     misstated: tuple[tuple[Order, Bet], ...]
     rows_without: int
+
+    @property
+    def asked(self) -> dict[int, int]:
+        """What each sale asked for, by bet id."""
+        return {bet: order.asked for bet, order in self.orders.items() if order.sale}
 
 
 def match(journal: Journal, ledger: Ledger) -> Matched:
@@ -130,7 +139,7 @@ def match(journal: Journal, ledger: Ledger) -> Matched:
         assert b.username is not None
         assert b.market_id is not None
         free.setdefault((b.username, b.market_id, b.outcome == "YES", b.amount < 0), []).append(b)
-    asked: dict[int, int] = {}
+    orders: dict[int, Order] = {}
     misstated: list[tuple[Order, Bet]] = []
     left: list[Order] = list(journal.orders)
     for size, moment in ((True, True), (True, False), (False, True)):
@@ -142,12 +151,11 @@ def match(journal: Journal, ledger: Ledger) -> Matched:
                 again.append(order)
                 continue
             rows.remove(row)
-            if order.sale:
-                asked[row.id] = order.asked
+            orders[row.id] = order
             if not size:
                 misstated.append((order, row))
         left = again
-    return Matched(asked, tuple(left), tuple(misstated), sum(len(rows) for rows in free.values()))
+    return Matched(orders, tuple(left), tuple(misstated), sum(len(rows) for rows in free.values()))
 
 
 def _same_size(order: Order, b: Bet) -> bool:

@@ -32,7 +32,7 @@ class Ruleset(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     dust_over_cap: Literal["refused", "capped"] = "capped"
     max_debt: int = 500
     add_answer_cost: int = 2
-    display_weight: int = 10  # weight of the 0.5 prior in the probability that is shown; never moves money
+    display_weight: int = 10  # weight of the 0.5 prior in the probability that is shown; 0: shown by another prior. Never moves money
 
 
 _V200 = Ruleset(
@@ -194,12 +194,12 @@ def parse_ruleset(value: Any, at: str) -> Ruleset:
     except msgspec.ValidationError as e:
         raise Refused("ledger.ruleset", at=at, found=str(e), expected=", ".join(Ruleset.__struct_fields__)) from e
     negative = next((f for f in Ruleset.__struct_fields__ if isinstance(v := getattr(rules, f), int) and v < 0 and f != "max_dust"), None)
-    if negative or rules.settlement_weight < 1 or rules.display_weight < 1:
+    if negative or rules.settlement_weight < 1:
         raise Refused(
             "ledger.ruleset",
-            at=f"{at} {negative or 'settlement_weight or display_weight'}",
+            at=f"{at} {negative or 'settlement_weight'}",
             found="a number below its range",
-            expected="0 or more, a weight of 1 or more",
+            expected="0 or more, a settlement weight of 1 or more",
         )
     return rules
 
@@ -214,10 +214,13 @@ _SETUP = {
     ("betting", "betFees", "initialBetFee"): "initial_bet_fee",
     ("betting", "betFees", "buySharesFee"): "buy_fee",
 }
+# What else the shown probability begins with, and what it is where it is nothing.
+_PRIOR = {"initialMarketProbability": 0.5, "initialMarketYes": 0, "initialMarketNo": 0}
 
 
 def economics(value: Any, at: str) -> dict[str, int]:
-    """Ruleset keys of SocialPredict's own setup file (or its answer at /v0/setup), or keys as they are.
+    """Ruleset keys of SocialPredict's own setup file (or its answer at /v0/setup), or keys as they are. A probability that is shown by
+    another prior than one half has no weight here.
 
     Raises:
         Refused: `ledger.ruleset`, naming the key.
@@ -231,16 +234,23 @@ def economics(value: Any, at: str) -> dict[str, int]:
         return dict(value)
     out = {}
     for path, key in _SETUP.items():
-        node: Any = tree
-        for step in path:
-            node = next((v for k, v in node.items() if str(k).lower() == step.lower()), None) if isinstance(node, Mapping) else None
+        node = _at(tree, path)
         if node is not None:
             if not isinstance(node, int) or isinstance(node, bool):
                 raise Refused("ledger.ruleset", at=f"{at} {'.'.join(path)}", found=repr(node), expected="a whole number")
             out[key] = node
     if not out:
         raise Refused("ledger.ruleset", at=at, found="no economics", expected=", ".join(".".join(p) for p in _SETUP))
+    if any(_at(tree, ("marketcreation", key)) not in (None, usual) for key, usual in _PRIOR.items()):
+        out["display_weight"] = 0
     return out
+
+
+def _at(tree: Any, path: Sequence[str]) -> Any:
+    """What stands there, whatever the case of its names; None where nothing does."""
+    for step in path:
+        tree = next((v for k, v in tree.items() if str(k).lower() == step.lower()), None) if isinstance(tree, Mapping) else None
+    return tree
 
 
 def parse_timeline(value: Any, at: str) -> Eras:

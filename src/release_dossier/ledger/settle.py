@@ -60,7 +60,7 @@ def _market(number: int, market: Market | None, history: Sequence[Row], eras: Er
     item: dict[str, Any] = {"id": number, "volume": str(volume(history)), "orders": len(history), "result": result, "why": ""}
     try:
         item["probability"] = probabilities(history, rules.settlement_weight)[-1]
-        item["probability_shown"] = probabilities(history, rules.display_weight)[-1]
+        item["probability_shown"] = probabilities(history, rules.display_weight)[-1] if rules.display_weight else None
         held = positions(history, rules, result)
         shown = [_position(history, u, p.yes, p.no, p.value, rules, result) for u, p in sorted(held.items())]
         tried = {"sale": _sale(history, asked.sale, rules)} if asked.sale else {}

@@ -421,7 +421,9 @@ def _metrics(result: Any, _: Asking) -> Iterator[Shown]:
 
     yield _shown(volume, "value", "volume of open markets", None, None, active)
     yield _shown(_get(used, "marketCreationFees"), "value", "creation fees in all", None, None, creation)
-    yield _shown(_get(used, "bonusesPaid"), "value", "credits held in all", None, None, bonuses)
+    held = _get(used, "bonusesPaid")
+    if "future feature" not in str(_get(held, "explanation")):  # v2.x, which says 0
+        yield _shown(held, "value", "credits held in all", None, None, bonuses)
     kept = _get(used, "participationFees")
     yield _shown(kept, "value", "fees of taking part", None, None, lambda s, at: _some(fees_kept(s, at)))
 

@@ -100,7 +100,7 @@ class Stood:
             Degenerate: one of the markets had no answer then.
         """
         if (user, at) not in self._held:
-            weight = self.eras.one(at).display_weight
+            weight = self._display_weight(at)
             self._held[user, at] = tuple(
                 Held(m, self.positions(m, at, weight).get(user, NOTHING).value, self.spent(m, user, at), bool(self.result(m, at)))
                 for m in self.markets_of(user)
@@ -117,11 +117,17 @@ class Stood:
         Raises:
             Degenerate: the market had no answer then.
         """
-        rows, weight = self.rows(market, at), self.eras.one(at).display_weight
+        rows, weight = self.rows(market, at), self._display_weight(at)
         key = (market, len(rows), weight)
         if key not in self._probabilities:
             self._probabilities[key] = probabilities(rows, weight)
         return self._probabilities[key]
+
+    def _display_weight(self, at: int) -> int:
+        weight = self.eras.one(at).display_weight
+        if not weight:
+            raise Degenerate("its probability is shown by a prior of the operator's own", None)
+        return weight
 
     def volume(self, market: int, at: int) -> int:
         """Sum of the signed amounts."""

@@ -127,7 +127,12 @@ def verify(
     asked = matched.asked if matched is not None else {}
     accused = [e.user for c in checks if c.id == "R6" for e in c.examples if e.user]
     guesses = hypotheses(
-        engine.touched(accused, LEDGER_GUESS_ORDERS_MAX), rules, asked, checks, dict(journal.resolves) if journal is not None else {}
+        engine.touched(accused, LEDGER_GUESS_ORDERS_MAX),
+        rules,
+        asked,
+        checks,
+        dict(journal.resolves) if journal is not None else {},
+        matched,
     )
     checks = sorted((c for c in checks if not only or c.id in only), key=lambda c: order_of(c.id))
     given = {i for i, there in (("J1", journal is not None), ("R8", answers is not None)) if there}

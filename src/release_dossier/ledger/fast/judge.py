@@ -720,7 +720,8 @@ class Judge:
         for i in np.flatnonzero(index < 0).tolist():
             row = self.big.market(i)
             right[i] = self.eras.one(row.created_at).create_market_cost
-        return held(lambda g: law.s10(g, self.eras), wrong if wrong.any() else ~child & (m.cost != right))
+        made = held(lambda g: law.s10(g, self.eras), wrong if wrong.any() else ~child & (m.cost != right))
+        return law.with_costs_of_groups(made, self.big.small, self.eras)
 
     def _s18(self, held: Callable[..., law.Check]) -> law.Check:
         big, m = self.big, self.big.markets

@@ -32,6 +32,7 @@ def read(stream: IO[bytes], given: Given) -> Reading:
         by.setdefault(word(t.get("status")) or "unnamed", []).append(t)
     passed, failed = len(by.get("passed", ())), by.get("failed", [])
     skipped = [t for w in _NOT_RUN for t in by.get(w, ())]
+    skipped += [t for t in by.get("other", ()) if word(t.get("rawStatus")) == "todo"]
     other = len(tests) - passed - len(failed) - len(skipped)
     flaky = sum(t.get("flaky") is True for t in tests)
     bad = [example(f"{_title(t)}: {word(t.get('message')) or 'failed'}", _where(t)) for t in failed]

@@ -73,10 +73,16 @@ def valid(stream: IO[bytes]) -> dict[str, Any]:
     version = document.get("specVersion")
     if version not in VERSIONS:
         wrong_version("specVersion", version, f"CycloneDX {VERSIONS[0]} to {VERSIONS[-1]}")
-    fault = next(_schema(version).iter_errors(document), None)
+    fault = next((e for e in _schema(version).iter_errors(document) if not _odd_address(e)), None)
     if fault is not None:
         wrong_shape(_place(fault.instance_path), shown(fault.message), f"what the schema of CycloneDX {version} says")
     return document
+
+
+def _odd_address(fault: Any) -> bool:
+    """Whether it is only the spelling of a link to somewhere: npm copies `git@github.com:…` as packages have it."""
+    path = list(fault.instance_path)
+    return path[-1:] == ["url"] and "externalReferences" in path and isinstance(fault.instance, str) and bool(fault.instance)
 
 
 def _place(path: list[str | int]) -> str:

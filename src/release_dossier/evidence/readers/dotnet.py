@@ -17,8 +17,9 @@ _TOOLS = {"assemblies": "xunit.net", "assembly": "xunit.net", "test-results": "n
 _CASE = {"xunit.net": "test", "nunit 2": "test-case", "nunit 3": "test-case", "visual studio": "UnitTestResult"}
 _PASSED = frozenset(("pass", "passed", "success", "warning"))
 _SKIPPED = frozenset(("skip", "skipped", "ignored", "notrun", "notrunnable", "notexecuted", "pending", "inconclusive"))
+_CUT_OFF = frozenset(("Aborted", "PassedButRunAborted", "Timeout", "Disconnected", "InProgress", "Pending", "NotRunnable"))
 _SUMS = {  # of an element, the attributes that sum its tests: all, failed, skipped
-    "assembly": (("total",), ("failed",), ("skipped",)),
+    "assembly": (("total",), ("failed", "errors"), ("skipped",)),
     "test-results": (("total", "not-run"), ("failures", "errors"), ("not-run",)),
     "test-run": (("total",), ("failed",), ("skipped", "inconclusive")),
     "Counters": (("total",), ("failed", "error", "timeout", "aborted"), ("notExecuted", "inconclusive")),
@@ -50,8 +51,8 @@ def read(stream: IO[bytes], given: Given) -> Reading:
             case = _CASE.get(tool, "")
         if event == "start":
             said = [n + sum(_count(element.get(a, "")) for a in names) for n, names in zip(said, _SUMS.get(name, ((),) * 3), strict=True)]
-        elif name == "ResultSummary":
-            outcome = str(element.get("outcome", ""))
+        elif name in ("ResultSummary", "test-run"):
+            outcome = str(element.get("outcome") or element.get("result") or "")
         elif name == case:
             tests += 1
             word, title = _ended(element), element.get("name") or element.get("testName") or element.get("fullname") or "unnamed"
@@ -69,9 +70,13 @@ def read(stream: IO[bytes], given: Given) -> Reading:
         elif name not in ("message", "Message", "reason", "failure", "Output", "ErrorInfo", "stack-trace", "StackTrace"):
             element.clear()
     if said[1] > failed:
-        bad.append(example(f"{said[1]} tests failed, says its summary, and {failed} of them are shown", "summary"))
-    bad += [example(f"the run says {shown(outcome, 80)}", "ResultSummary")] if outcome in ("Failed", "Error") and not bad else []
+        bad.append(
+            example(f"{said[1]} tests, set-ups or clean-ups failed, says its summary, and {failed} tests of them are shown", "summary")
+        )
+    ended_badly = outcome.startswith(("Failed", "Error"))
+    bad += [example(f"the run says {shown(outcome, 80)}, and no test of it does", "the run")] if ended_badly and not bad else []
     cause = f"it says {said[0]} tests and holds {tests}" if said[0] > tests else ""
+    cause = cause or (f"the run says {outcome}: it was cut off" if outcome in _CUT_OFF else "")
     cause = cause or (f"{unknown} tests ended in a way that is not known" if unknown else "")
     verdict: Any = "fail" if bad else "missing" if passed == 0 else "inconclusive" if cause else "pass"
     return Reading(

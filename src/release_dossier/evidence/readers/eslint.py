@@ -1,4 +1,6 @@
-"""ESLint's JSON: every file it looked at, with messages and those a comment suppressed. A fatal message: the file could not be parsed."""
+"""ESLint's JSON: every file it looked at, with messages and those a comment suppressed; with its metadata around them or not. A fatal
+message: the file could not be parsed.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,7 @@ NAME = "eslint"
 def recognises(head: bytes) -> bool:
     """A list of files with messages."""
     top = outline(head)
-    return top.get("") == "[" and "[].filePath" in top and "[].messages" in top
+    return any(top.get(at) == "[" and f"{at}[].filePath" in top and f"{at}[].messages" in top for at in ("", "results"))
 
 
 def read(stream: IO[bytes], given: Given) -> Reading:
@@ -31,6 +33,8 @@ def parse(stream: IO[bytes]) -> lint.Report:
     """The report. What a file counts must be what it shows."""
     out = lint.Report("ESLint")
     d = whole_json(stream)
+    if isinstance(d, dict):
+        d = d.get("results")
     if not isinstance(d, list):
         wrong_shape("file", d, "a list of files")
     out.files = len(d)

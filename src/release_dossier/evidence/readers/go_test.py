@@ -104,6 +104,8 @@ def _worse(before: str | None, now: str) -> str:
 
 def _reading(run: _Run, given: Given) -> Reading:
     exit_status = given.exit_status
+    for key in [k for k, s in run.state.items() if s == "run" and k[1].startswith("Benchmark") and run.packages.get(k[0]) == "pass"]:
+        del run.state[key]  # a benchmark has no end of its own
     failed = [k for k, s in run.state.items() if s == "fail"]
     skipped = [k for k, s in run.state.items() if s == "skip"]
     open_ = [k for k, s in run.state.items() if s == "run"]

@@ -1,4 +1,8 @@
-"""JUnit XML, as many tools write it: `testcase` elements with `failure`, `error` or `skipped` inside, whatever stands around them."""
+"""JUnit XML, as many tools write it: `testcase` elements with `failure`, `error` or `skipped` inside, whatever stands around them.
+
+Some tools say more than others, and are read as they mean it: pytest counts subtests that passed and shows none of them, Newman counts each
+iteration and shows one, Node's TODO may fail, CTest calls a test without its program not run, GoogleTest lists tests that it did not run.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,9 @@ _SUITES = ("testsuites", "testsuite")
 _FAILED = ("failure", "error", "rerunFailure", "rerunError")
 _FLAKY = ("flakyFailure", "flakyError")
 _SAYS_FAILED = ("failed", "failure", "fail", "error")  # of attributes `status` and `result`, for tools that write no element
+_ENDED = frozenset(("time", "status", "result", "duration", "assertions"))  # attributes of a test that ran, one of them at least
+_UUID_CHARS = 36  # as Newman names a suite
+_NOT_STARTED = ("Unable to find", "Fixture dependency failed", "Insufficient resources", "Failed to change working directory")  # CTest
 
 
 def recognises(head: bytes) -> bool:
@@ -30,8 +37,10 @@ def read(stream: IO[bytes], given: Given) -> Reading:
     """
     tally = _Tally()
     _parse(stream, tally)
-    looked_at = tally.tests - len(tally.skipped) - len(tally.disabled) - tally.said_skipped
+    looked_at = 0 if tally.only_lists else tally.tests - len(tally.skipped) - len(tally.disabled) - tally.said_skipped
     verdict, cause = _verdict(tally, looked_at, given.exit_status)
+    if tally.counted_more and given.exit_status != 0 and verdict == "pass":
+        verdict, cause = "inconclusive", f"{tally.counted_more}, and no exit status of 0 came with it"
     limits = skips(tally.skipped + tally.disabled)
     if tally.flaky:
         limits.append(f"{tally.flaky} tests passed only when tried again")
@@ -62,12 +71,21 @@ class _Tally:
         self.bad: list[Counterexample] = []
         self.skipped: list[tuple[str, str]] = []
         self.disabled: list[tuple[str, str]] = []
-        self.promised = ""
+        self.promised = self.counted_more = ""
+        self.suites = self.ids = self.listed = 0
+        self.told = False
+
+    @property
+    def only_lists(self) -> bool:
+        """Whether it is a list of where tests stand, as GoogleTest writes it, and no suite says how any ended."""
+        return 0 < self.listed == self.tests and not self.told
 
 
 def _verdict(tally: _Tally, looked_at: int, exit_status: int | None) -> tuple[Any, str]:
     if tally.bad:
         return "fail", ""
+    if tally.only_lists:
+        return "missing", f"it lists {tally.tests} tests and says of none that it ran"
     if looked_at == 0:
         return "missing", "no test ran" if tally.tests == 0 else f"all {tally.tests} tests were skipped"
     if tally.promised:
@@ -92,13 +110,20 @@ def _element(element: Any, tally: _Tally) -> None:
         element.clear()
     elif name in _SUITES:
         tests, bad = tally.open.pop()
+        tally.told = tally.told or any(a in element.attrib for a in ("failures", "errors", "skipped", "time"))
         for child in element:
             if local(child.tag) in _FAILED:
                 where = element.get("name") or "unnamed suite"
                 tally.bad.append(example(f"{where}: {child.get('message') or (child.text or '').strip().split(chr(10))[0]}", where))
         if tally.tests == tests:
             _summary(element, tally)
-        tally.promised = tally.promised or _promise(element, tally.tests - tests, len(tally.bad) - bad)
+        tally.suites += name == "testsuite"
+        tally.ids += name == "testsuite" and len(element.get("id") or "") == _UUID_CHARS
+        promise = _promise(element, tally.tests - tests, len(tally.bad) - bad)
+        if promise and _counts_more(element, tally.tests - tests, tally):
+            tally.counted_more = tally.counted_more or promise
+        else:
+            tally.promised = tally.promised or promise
         element.clear()
 
 
@@ -132,8 +157,19 @@ def _promise(suite: Any, held: int, bad: int) -> str:
     return ""
 
 
+def _counts_more(suite: Any, held: int, tally: _Tally) -> bool:
+    """Whether a suite may say more tests than it shows: pytest's with subtests, Newman's root of several iterations."""
+    if "failures" in suite.attrib or "errors" in suite.attrib:
+        return bool(suite.get("name") == "pytest")
+    return held > 0 and _says(suite).get("tests", 0) % held == 0 and tally.ids == tally.suites > 0
+
+
 def _case(element: Any, tally: _Tally) -> None:
+    if not element.get("name") and not element.get("classname"):
+        tally.promised = tally.promised or "a test in it has no name: it was running when the run was cut off"
+        return
     tally.tests += 1
+    tally.listed += not len(element) and element.attrib.keys() >= {"file", "line"} and not _ENDED & element.attrib.keys()
     name = ".".join(x for x in (element.get("classname"), element.get("name")) if x) or "unnamed"
     key = hash((element.get("classname"), element.get("file"), element.get("name")))
     tally.twice += key in tally.names
@@ -142,13 +178,16 @@ def _case(element: Any, tally: _Tally) -> None:
     bad = next((found[w] for w in _FAILED if w in found), None)
     says = {str(element.get(a, "")).lower() for a in ("status", "result")}
     tally.flaky += any(w in found for w in _FLAKY)
-    if bad is not None or says & set(_SAYS_FAILED):
+    skipped = found.get("skipped", found.get("skip"))
+    todo = skipped is not None and skipped.get("type") == "todo"
+    if "notrun" in says and skipped is not None and (skipped.get("message") or "").startswith(_NOT_STARTED):
+        bad = skipped
+    if (bad is not None or says & set(_SAYS_FAILED)) and not todo:
         tally.failed += 1
         why = (bad.get("message") or (bad.text or "").strip().split("\n")[0]) if bad is not None else "its attributes say that it failed"
         tally.bad.append(example(f"{element.get('name') or name}: {why}", name))
-    elif "skipped" in found or "skip" in found or says & {"skipped", "ignored"}:
-        element_ = found.get("skipped", found.get("skip"))
-        why = (element_.get("message") or element_.text or "") if element_ is not None else ""
+    elif skipped is not None or says & {"skipped", "ignored"}:
+        why = (skipped.get("message") or skipped.text or "") if skipped is not None else ""
         tally.skipped.append((element.get("name") or name, " ".join(why.split())[:120] or element.get("classname") or ""))
     elif "disabled" in found or says & {"notrun", "disabled", "suppressed"}:
         tally.disabled.append((element.get("name") or name, "disabled"))

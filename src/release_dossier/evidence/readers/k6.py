@@ -1,4 +1,5 @@
-"""k6's summary: `--summary-export` (thresholds say whether they were crossed) and `handleSummary` (they say whether they held)."""
+"""k6's summary: `--summary-export` (thresholds say whether they were crossed), `handleSummary` (they say whether they held), and
+`--new-machine-readable-summary`, which holds no thresholds: whether any was crossed is what its exit status says."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ from typing import IO, Any
 
 from release_dossier.errors import Refused
 from release_dossier.evidence.readers import load
-from release_dossier.evidence.readers.given import Given, count, whole_json
+from release_dossier.evidence.readers.given import Given, count, mapping, objects, whole_json, word
 from release_dossier.evidence.reading import Reading
 
 NAME = "k6-summary"
@@ -29,6 +30,8 @@ def read(stream: IO[bytes], given: Given) -> Reading:
     """
     report = whole_json(stream)
     metrics = report.get("metrics") if isinstance(report, dict) else None
+    if metrics is None and isinstance(report, dict) and (listed := _listed(report)) is not None:
+        metrics = listed
     if not isinstance(metrics, dict) or not all(isinstance(m, dict) for m in metrics.values()):
         raise Refused("k6.shape", at="metrics", found=type(metrics).__name__, expected="k6's metrics by name")
     duration, failed, checks, sent = (_values(metrics.get(n, {})) for n in ("http_req_duration", "http_req_failed", "checks", "http_reqs"))
@@ -38,6 +41,9 @@ def read(stream: IO[bytes], given: Given) -> Reading:
         duration, sent = grpc, _values(metrics.get("iterations", {}))
         run.limits.append("calls of gRPC, counted as iterations")
     run.promised = [(name, words, held) for name, m in sorted(metrics.items()) for words, held in _thresholds(m)]
+    script = word(mapping(report.get("config"), "config").get("script"))
+    if "metrics" not in report and given.exit_status in (0, 99) and (given.exit_status or "thresholds" in script):
+        run.promised.append(("thresholds", f"as k6 judged them, by its exit status {given.exit_status}", given.exit_status == 0))
     run.figures = {
         "latency_p50": (duration.get("med", duration.get("p(50)")), "ms"),
         "latency_p95": (duration.get("p(95)"), "ms"),
@@ -57,6 +63,25 @@ def read(stream: IO[bytes], given: Given) -> Reading:
         "where load generator and server ran is not in this file",
     ]
     return load.reading(NAME, run, given)
+
+
+def _listed(report: dict[str, Any]) -> dict[str, Any] | None:
+    """The metrics of the newer summary, named as in the older ones."""
+    results = mapping(report.get("results"), "results")
+    if not isinstance(results.get("metrics"), list):
+        return None
+    out: dict[str, Any] = {}
+    for m in objects(results["metrics"], "results.metrics"):
+        values = {f"p({k[1:]})" if k[:1] == "p" and k[1:].isdecimal() else k: v for k, v in mapping(m.get("values"), "values").items()}
+        out[word(m.get("name"))] = {"values": values}
+    seconds = mapping(report.get("config"), "config").get("duration")
+    sent = out.get("http_reqs", {}).get("values", {})
+    if isinstance(seconds, (int, float)) and seconds > 0 and isinstance(sent.get("count"), (int, float)):
+        sent["rate"] = round(sent["count"] / seconds, 6)
+    for m in objects(mapping(results.get("checks"), "results.checks").get("metrics"), "results.checks.metrics"):
+        if m.get("name") == "checks_succeeded":
+            out["checks"] = {"values": mapping(m.get("values"), "values")}
+    return out
 
 
 def _values(metric: Any) -> dict[str, Any]:

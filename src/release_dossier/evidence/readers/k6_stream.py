@@ -30,6 +30,7 @@ class _Seen:
         self.points: dict[str, load.Distribution] = {}
         self.low: dict[str, float] = {}
         self.thresholds: dict[str, list[str]] = {}
+        self.counters: set[str] = set()
         self.first = self.last = ""
         self.broken: list[str] = []
         self.failed: dict[tuple[str, str], int] = {}
@@ -62,7 +63,7 @@ def read(stream: IO[bytes], given: Given) -> Reading:
         run.figures["throughput"] = (round(run.requests / seconds, 6), "1/s")
     for metric, words in sorted(seen.thresholds.items()):
         for text in words:
-            held = _held(text, seen.points.get(metric), seen.low.get(metric, 0.0), seconds)
+            held = _held(text, seen.points.get(metric), seen.low.get(metric, 0.0), seconds if metric in seen.counters else None)
             if held is None:
                 run.broken.append(f"threshold {metric}: {text} is not judged here")
             else:
@@ -78,6 +79,8 @@ def _line(number: int, line: bytes, seen: _Seen) -> None:
         seen.broken.append(f"line {number}: {line[:60]!r}")
         return
     if event.get("type") == "Metric":
+        if data.get("type") == "counter":
+            seen.counters.add(metric)
         subs = data.get("submetrics")
         for name, of in (
             (metric, data),
@@ -85,7 +88,8 @@ def _line(number: int, line: bytes, seen: _Seen) -> None:
         ):
             words = of.get("thresholds")
             known = seen.thresholds.setdefault(name, [])
-            known += [str(w) for w in words if str(w) not in known] if isinstance(words, list) else []
+            said = [str(w.get("threshold") if isinstance(w, dict) else w) for w in words] if isinstance(words, list) else []
+            known += [w for w in said if w not in known]
         return
     value = data.get("value")
     if isinstance(value, bool) or not isinstance(value, (int, float)) or (metric.startswith("http_req") and value < 0):
@@ -117,7 +121,8 @@ def _seconds(seen: _Seen) -> float:
     return (datetime.fromisoformat(last) - datetime.fromisoformat(first)).total_seconds() if first and last else 0.0
 
 
-def _held(text: str, d: load.Distribution | None, low: float, seconds: float) -> bool | None:
+def _held(text: str, d: load.Distribution | None, low: float, seconds: float | None) -> bool | None:
+    """Whether a threshold held; None where that cannot be said here. `seconds` of the run are for counters, whose rate is one a second."""
     found = _THRESHOLD.match(text)
     if found is None or d is None or not d.count:
         return None
@@ -125,6 +130,9 @@ def _held(text: str, d: load.Distribution | None, low: float, seconds: float) ->
     value: float | None
     if kind.startswith("p("):
         value = d.percentiles(float(found[2]))[float(found[2])] if float(found[2]) <= 100 else None
+    elif kind == "rate" and seconds is not None:
+        # k6 knows how long the run was, and we only when its first and last points were: near the limit, nobody can say.
+        value = d.total / seconds if seconds > 0 and abs(d.total / seconds - float(found[4])) > 0.1 * float(found[4]) else None
     else:
         known = {"rate": d.total / d.count, "avg": d.total / d.count, "max": d.max, "min": low, "count": d.total}
         value = d.percentiles(50)[50] if kind == "med" else known.get(kind)

@@ -15,7 +15,7 @@ NAME = "osv-scanner"
 def recognises(head: bytes) -> bool:
     """Results with a source, or none and its own configuration."""
     top = outline(head)
-    return top.get("results") == "[" and ("results[].source" in top or "experimental_config" in top or "image_metadata" in top)
+    return top.get("results") == "[" and (top.get("results[].source") == "{" or "experimental_config" in top or "image_metadata" in top)
 
 
 def read(stream: IO[bytes], given: Given) -> Reading:

@@ -6,7 +6,7 @@ from typing import IO, Any
 
 from release_dossier.evidence.readers.given import Given, count, mapping, objects, skips, test_facts, whole_json, word
 from release_dossier.evidence.readers.sniff import outline
-from release_dossier.evidence.reading import Reading, example, first
+from release_dossier.evidence.reading import Fact, Reading, example, first
 
 NAME = "pytest-json"
 _FAILED = ("failed", "error")
@@ -29,7 +29,9 @@ def read(stream: IO[bytes], given: Given) -> Reading:
     report = mapping(whole_json(stream), "file")
     tests, summary = objects(report.get("tests"), "tests"), mapping(report.get("summary"), "summary")
     outcomes = [word(t.get("outcome")) for t in tests]
-    passed = sum(o in ("passed", "xpassed") for o in outcomes)
+    status = report.get("exitcode")
+    good = ("passed", "xpassed", "rerun", "subtests passed") if status == 0 and not isinstance(status, bool) else ("passed", "xpassed")
+    passed, flaky = sum(o in good for o in outcomes), outcomes.count("rerun")
     failed = [t for t, o in zip(tests, outcomes, strict=True) if o in _FAILED]
     skipped = [t for t, o in zip(tests, outcomes, strict=True) if o in _NOT_RUN]
     unknown = len(tests) - passed - len(failed) - len(skipped)
@@ -40,7 +42,8 @@ def read(stream: IO[bytes], given: Given) -> Reading:
     said_failed = count(summary.get("failed")) + count(summary.get("error"))
     if said_failed and not bad:
         bad = [example(f"the summary says {said_failed} failed and the list shows none", "summary")]
-    status = report.get("exitcode")
+    if status == 1 and not isinstance(status, bool) and not bad:
+        bad = [example("pytest ended with 1: a test failed, and the list shows none", "exitcode")]
     said = max(count(summary.get("collected")) - count(summary.get("deselected")), count(summary.get("total")))
     if said != len(tests):
         cause = f"the summary says {said} tests and the list holds {len(tests)}"
@@ -58,8 +61,11 @@ def read(stream: IO[bytes], given: Given) -> Reading:
         cause="" if verdict in ("fail", "pass") else (cause or "no test ran"),
         counterexamples=first(bad),
         counterexamples_total=len(bad),
-        facts=test_facts(len(tests), passed, len(failed), len(skipped)),
-        limits=tuple(skips([(word(t.get("nodeid")), word(t.get("outcome"))) for t in skipped])),
+        facts=test_facts(len(tests), passed, len(failed), len(skipped)) | ({"flaky": Fact(flaky, "tests")} if flaky else {}),
+        limits=(
+            *skips([(word(t.get("nodeid")), word(t.get("outcome"))) for t in skipped]),
+            *([f"{flaky} tests were tried again"] if flaky else []),
+        ),
         tool="pytest",
     )
 

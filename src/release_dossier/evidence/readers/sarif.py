@@ -93,9 +93,11 @@ def _run(run: dict[str, Any], at: str, tally: _Tally, given: Given) -> None:
     name = word(driver["name"])
     invocations = objects(run.get("invocations"), f"{at}.invocations")
     said = [i.get("executionSuccessful") for i in invocations]
-    worst = [n for i in invocations for n in _notifications(i, at) if n.get("level") == "error"]
+    worst = [n for i in invocations for n in _notifications(i, at) if n.get("level") == "error" or _unread(n)]
     artifacts = objects(run.get("artifacts"), f"{at}.artifacts")
     tally.scanned |= {u for a in artifacts if (u := word(mapping(a.get("location"), f"{at}.artifacts").get("uri")))}
+    if name == "Staticcheck" and "results" not in run and said and all(s is True for s in said):
+        run = run | {"results": []}  # it leaves an empty list out
     if run.get("results") is None:
         tally.causes.append(f"{name} has no results: it did not look")
         return
@@ -121,6 +123,11 @@ def _run(run: dict[str, Any], at: str, tally: _Tally, given: Given) -> None:
 def _notifications(invocation: dict[str, Any], at: str) -> list[dict[str, Any]]:
     names = ("toolExecutionNotifications", "toolConfigurationNotifications")
     return [n for name in names for n in objects(invocation.get(name), f"{at}.invocations.{name}")]
+
+
+def _unread(notification: dict[str, Any]) -> bool:
+    """Whether it says that part of a file was not read, whatever its level: Semgrep calls that a warning."""
+    return word(mapping(notification.get("descriptor"), "descriptor").get("id")) in ("Syntax error", "PartialParsing", "Timeout")
 
 
 def _rules(component: dict[str, Any], at: str) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import IO
+from typing import IO, Any
 
 from release_dossier.evidence.readers import lint
 from release_dossier.evidence.readers.given import Given, mapping, objects, whole_json, word, wrong_shape
@@ -12,6 +12,7 @@ from release_dossier.evidence.reading import Reading
 NAME = "semgrep"
 _WORDS = {"error": "error", "critical": "error", "high": "error", "warning": "warning", "medium": "warning", "info": "note", "low": "note"}
 _WORDS |= {"inventory": "none", "experiment": "none"}
+_UNREAD = frozenset(("PartialParsing", "Syntax error", "Timeout", "Out of memory", "Stack overflow", "Fixpoint timeout"))
 
 
 def recognises(head: bytes) -> bool:
@@ -46,5 +47,11 @@ def parse(stream: IO[bytes]) -> lint.Report:
     out.files = len(scanned)
     for e in objects(d.get("errors"), "errors"):
         words = f"{word(e.get('path'))} {word(e.get('message'))}".strip()[:300]
-        (out.broken if word(e.get("level")) == "error" else out.limits).append(words)
+        (out.broken if word(e.get("level")) == "error" or _kind(e) in _UNREAD else out.limits).append(words)
     return out
+
+
+def _kind(error: dict[str, Any]) -> str:
+    """What sort of error it is: a word, or a list that begins with one. Some, called warnings, mean that part of a file was not read."""
+    kind = error.get("type")
+    return word(kind[0] if isinstance(kind, list) and kind else kind)

@@ -1,7 +1,8 @@
 """TAP, versions 12 to 14: `ok` and `not ok` lines under a plan `1..N`. It can end anywhere: only the plan tells how many there should be.
 
 `# SKIP` was not looked at; `# TODO` that fails is expected to and is not looked at either; `Bail out!` ends a run that broke. An indented
-line belongs to a subtest, whose own result the line after it gives.
+line belongs to a subtest, whose own result the line after it gives. Node calls a suite ok whose tests were all skipped; what ran stands in
+the sums it ends with (`# pass N`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from release_dossier.evidence.reading import Counterexample, Reading, example, f
 
 NAME = "tap"
 _POINT = re.compile(r"(not )?ok\b(?:\s+(\d{1,9}))?(?:\s+-)?\s*((?:[^#\\]|\\.)*)(?:#\s*(.*))?\Z")
+_SUM = re.compile(r"# (tests|pass|fail|cancelled|skipped|todo) (\d{1,9})\s*\Z")
 _PLAN = re.compile(r"1\.\.(\d{1,9})\s*(?:#\s*(.*))?\Z")
 _START = re.compile(rb"\A(?:\s*#[^\n]*\n)*\s*(?:TAP version 1[234]\b|1\.\.\d+\s*(?:#.*)?$|(?:not )?ok \d+\b)", re.MULTILINE)
 
@@ -33,6 +35,7 @@ class _Run:
         self.passed = self.failed = self.todo = self.plans = 0
         self.bad: list[Counterexample] = []
         self.skipped: list[tuple[str, str]] = []
+        self.sums: dict[str, int] = {}
 
 
 def read(stream: IO[bytes], given: Given) -> Reading:
@@ -50,6 +53,8 @@ def read(stream: IO[bytes], given: Given) -> Reading:
         elif plan := _PLAN.match(text):
             run.plan, run.why_none = (run.plan or 0) + int(plan[1]), plan[2] or ""
             run.plans += 1
+        elif sums := _SUM.match(text):
+            run.sums[sums[1]] = int(sums[2])
         elif point := _POINT.match(text):
             _point(run, number, bool(point[1]), point[2], point[3].strip(), (point[4] or "").strip())
     if run.plan is None and not run.seen and not run.bail:
@@ -90,6 +95,9 @@ def _reading(run: _Run, given: Given) -> Reading:
         cause = "the numbers of its tests are not those of its plan"
     else:
         cause = ""
+    none_ran = run.sums.keys() >= {"tests", "pass", "fail", "skipped"} and not any(run.sums.get(w) for w in ("pass", "fail", "cancelled"))
+    if none_ran:
+        run.passed, run.why_none = 0, f"all {run.sums['tests']} tests were skipped, say its sums"
     verdict: Any = "fail" if bad else "missing" if run.passed == 0 and not run.todo else "inconclusive" if cause else "pass"
     if verdict == "pass" and run.passed == 0:
         verdict = "missing"

@@ -1,0 +1,286 @@
+"""Shapes that real runs of tools wrote and a plain reading gets wrong: the verdict is what the tool itself ended with."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import Any
+
+import pytest
+
+from release_dossier.errors import Refused
+from release_dossier.evidence.readers import read
+from release_dossier.evidence.reading import Reading
+
+
+def says(raw: Any, exit_status: int | None = None) -> Reading:
+    text = raw if isinstance(raw, str) else json.dumps(raw)
+    return read(io.BytesIO(text.encode()), exit_status=exit_status)
+
+
+def pytest_xml(tests: int, cases: str, name: str = "pytest") -> str:
+    return (
+        f'<testsuites name="pytest tests"><testsuite name="{name}" errors="0" failures="0" tests="{tests}">{cases}</testsuite></testsuites>'
+    )
+
+
+def newman(tests: int, cases: int, ids: bool = True) -> str:
+    suite = '<testsuite name="ok" id="{}" tests="{}">{}</testsuite>'
+    case = '<testcase name="200" time="0.1"/>' * cases
+    first = suite.format("d049a517-49bd-4354-9814-b7b6ff2cdfc8" if ids else "1", cases, case)
+    return f'<testsuites name="c" tests="{tests}">{first}{suite.format("d049a517-49bd-4354-9814-b7b6ff2cdfc9", 0, "")}</testsuites>'
+
+
+CASE = '<testcase classname="t" name="a" time="0.1"/>'
+LISTED = '<testcase name="{}" file="t.cc" line="3"/>'
+CTEST = (
+    '<testsuite name="(empty)" tests="2" failures="0">{}<testcase name="nf" time="0" status="notrun"><skipped message="{}"/></testcase>'
+    "</testsuite>"
+)
+SUITES = '<testsuites tests="2"><testsuite name="A" tests="2"{}>{}</testsuite></testsuites>'
+TODO = f'<testsuites>{CASE}<testcase name="b"><skipped type="{{}}" message="true"/><failure message="1"/></testcase></testsuites>'
+
+
+@pytest.mark.parametrize(
+    ("raw", "exit_status", "verdict", "counts"),
+    [
+        # pytest counts subtests that passed in `tests` and writes no element for them
+        (pytest_xml(5, CASE * 2), 0, "pass", (2, 2)),
+        (pytest_xml(5, CASE * 2), None, "inconclusive", None),
+        (pytest_xml(5, CASE * 2, "other"), 0, "inconclusive", None),
+        # a test without a name was running when pytest was interrupted, or called pytest.exit(returncode=0)
+        (pytest_xml(1, CASE + '<testcase time="0.000"/>'), None, "inconclusive", (1, 1)),
+        (pytest_xml(1, CASE + '<testcase time="0.000"/>'), 0, "inconclusive", (1, 1)),
+        # newman -n 3: the root counts every iteration, the suites show one
+        (newman(6, 2), 0, "pass", (2, 2)),
+        (newman(7, 2), 0, "inconclusive", None),
+        (newman(6, 2), None, "inconclusive", None),
+        (newman(6, 2, ids=False), 0, "inconclusive", None),
+        # Node: a test that is still to do fails and is expected to
+        (TODO.format("todo"), 0, "pass", (1, 2)),
+        (TODO.format(""), 0, "fail", (2, 2)),
+        # CTest: a program that is missing is a failure, a return code that means skip is not
+        (CTEST.format(CASE, "Unable to find executable"), None, "fail", (2, 2)),
+        (CTEST.format(CASE, "Fixture dependency failed"), 8, "fail", (2, 2)),
+        (CTEST.format(CASE, "SKIP_RETURN_CODE=77"), 0, "pass", (1, 2)),
+        # GoogleTest --gtest_list_tests: where tests stand, and no word of how they ended
+        (SUITES.format("", LISTED.format("a") + LISTED.format("b")), 0, "missing", (0, 2)),
+        (SUITES.format(' failures="0"', LISTED.format("a") * 2), 0, "pass", (2, 2)),
+        (SUITES.format("", LISTED.format("a") + CASE), 0, "pass", (2, 2)),
+    ],
+)  # fmt: skip
+def test_junit_of_many_tools(raw: str, exit_status: int | None, verdict: str, counts: tuple[int, int] | None) -> None:
+    """Each tool's own way of counting, and no more lenient for anybody else's file of the same shape."""
+    r = says(raw, exit_status)
+    assert r.verdict == verdict, r.cause
+    assert counts is None or (r.looked_at, r.of) == counts
+
+
+def node(points: str, **sums: int) -> str:
+    told = {"tests": 2, "suites": 1, "pass": 0, "fail": 0, "cancelled": 0, "skipped": 0, "todo": 0} | sums
+    return "TAP version 13\n" + points + "1..1\n" + "".join(f"# {k} {v}\n" for k, v in told.items())
+
+
+SUITE = "# Subtest: d\n    ok 1 - x # SKIP\n    ok 2 - y # SKIP\n    1..2\nok 1 - d\n  ---\n  type: 'suite'\n  ...\n"
+
+
+def test_tap_of_node() -> None:
+    """A suite of which every test was skipped is `ok`; the sums at the end say that none ran. They do not make green what failed."""
+    skipped = says(node(SUITE, skipped=2), 0)
+    assert (skipped.verdict, skipped.looked_at, skipped.cause) == ("missing", 0, "all 2 tests were skipped, say its sums")
+    assert says(node(SUITE, **{"pass": 1, "skipped": 1}), 0).verdict == "pass"
+    assert says(SUITE.replace("# Subtest", "TAP version 13\n# Subtest") + "1..1\n# pass 0\n", 0).verdict == "pass", "not Node's sums"
+    assert says(node("not ok 1 - d\n", skipped=2), 0).verdict == "fail"
+
+
+NUNIT = (
+    '<test-run id="2" result="{0}" total="1" passed="1" failed="0"><test-suite result="{0}" site="TearDown"><failure>'
+    '<message>db down</message></failure><test-case name="a" result="Passed"/></test-suite></test-run>'
+)
+XUNIT = (
+    '<assemblies><assembly name="T.dll" run-date="2026-01-01" total="1" passed="1" failed="0" skipped="0" errors="{}"><collection>'
+    '<test name="a" result="Pass"/></collection></assembly></assemblies>'
+)
+TRX = (
+    '<TestRun><Results><UnitTestResult testName="a" outcome="Passed"/></Results><ResultSummary outcome="{}"><Counters/>'
+    "</ResultSummary></TestRun>"
+)
+
+
+@pytest.mark.parametrize(
+    ("raw", "verdict"),
+    [
+        (NUNIT.format("Failed"), "fail"), (NUNIT.format("Passed"), "pass"),
+        (XUNIT.format(1), "fail"), (XUNIT.format(0), "pass"),
+        (TRX.format("Completed"), "pass"), (TRX.format("Failed"), "fail"), (TRX.format("Error"), "fail"),
+        *((TRX.format(word), "inconclusive") for word in ("Aborted", "PassedButRunAborted", "Timeout")),
+    ],
+)  # fmt: skip
+def test_dotnet_runs_that_failed_outside_of_a_test(raw: str, verdict: str) -> None:
+    """Every test passed, and a clean-up failed or the run was aborted: what the run says of itself counts."""
+    assert says(raw).verdict == verdict
+
+
+def go_bench(*events: dict[str, Any]) -> str:
+    return "".join(json.dumps({"Package": "p", **e}) + "\n" for e in events)
+
+
+def test_benchmarks_of_go_have_no_end() -> None:
+    """`go test -json -bench .` ends the package and never the benchmark; in a package that did not end, or of a test, it was cut off."""
+    start, test = {"Action": "start"}, [{"Action": a, "Test": "T"} for a in ("run", "pass")]
+    bench, end = {"Action": "run", "Test": "BenchmarkX"}, {"Action": "pass"}
+    r = says(go_bench(start, *test, bench, end), 0)
+    assert (r.verdict, r.looked_at, r.of) == ("pass", 1, 1)
+    assert says(go_bench(start, *test, bench), 0).verdict == "inconclusive"
+    assert says(go_bench(start, *test, bench | {"Test": "TestX"}, end), 0).verdict == "inconclusive"
+    assert says(go_bench(start, *test, bench, {"Action": "fail"}), 1).verdict == "fail"
+
+
+def pytest_json(exitcode: int, *outcomes: str) -> dict[str, Any]:
+    tests = [{"nodeid": f"t.py::{i}", "outcome": o} for i, o in enumerate(outcomes)]
+    return {"exitcode": exitcode, "root": "/", "environment": {}, "summary": {"total": len(tests), "collected": len(tests)}, "tests": tests}
+
+
+@pytest.mark.parametrize(
+    ("exitcode", "outcomes", "verdict"),
+    [
+        (0, ("rerun", "passed"), "pass"), (0, ("subtests passed", "passed"), "pass"), (1, ("subtests passed",), "fail"),
+        (2, ("rerun", "passed"), "inconclusive"), (0, ("sublime", "passed"), "inconclusive"), (1, ("rerun", "failed"), "fail"),
+    ],
+)  # fmt: skip
+def test_outcomes_of_pytest_plugins(exitcode: int, outcomes: tuple[str, ...], verdict: str) -> None:
+    """Tried again, and with subtests: pytest's own exit code says how it came out; 1 is a failure wherever it hides."""
+    r = says(pytest_json(exitcode, *outcomes), exitcode)
+    assert r.verdict == verdict
+    assert ("flaky" in r.facts) is ("rerun" in outcomes)
+
+
+def test_a_test_of_jest_that_is_still_to_do() -> None:
+    """CTRF calls it `other`; only what Jest calls a todo is one."""
+    summary = {"tests": 2, "passed": 1, "failed": 0, "other": 1}
+    for raw, verdict in (("todo", "pass"), ("timedOut", "inconclusive")):
+        tests = [{"name": "a", "status": "passed"}, {"name": "t", "status": "other", "rawStatus": raw}]
+        assert (
+            says({"reportFormat": "CTRF", "results": {"tool": {"name": "jest"}, "summary": summary, "tests": tests}}, 0).verdict == verdict
+        )
+
+
+def k6_stream(metric: str, kind: str, threshold: Any, value: float = 1.0) -> str:
+    told: dict[str, Any] = {"type": "Metric", "metric": metric, "data": {"type": kind, "thresholds": [threshold], "submetrics": None}}
+    points = [
+        {"type": "Point", "metric": name, "data": {"time": f"2026-01-01T00:00:{i:02d}Z", "value": v}}
+        for i in range(11)
+        for name, v in (("http_reqs", 1.0), ("http_req_duration", 5.0), *(((metric, value),) if metric != "http_reqs" else ()))
+    ]
+    return "".join(json.dumps(line) + "\n" for line in (told, *points))
+
+
+@pytest.mark.parametrize(
+    ("metric", "kind", "threshold", "exit_status", "verdict"),
+    [
+        # 11 requests in 10 seconds: a counter's rate is one a second
+        ("http_reqs", "counter", "rate>0.5", 0, "pass"), ("http_reqs", "counter", "rate<0.5", 99, "fail"),
+        ("http_reqs", "counter", "rate>1.05", 0, "inconclusive"), ("http_reqs", "counter", "count>10", 0, "pass"),
+        ("http_req_failed", "rate", "rate<2", 0, "pass"), ("http_req_failed", "rate", "rate<0.5", 99, "fail"),
+        ("http_req_failed", "rate", {"threshold": "rate<2", "abortOnFail": True, "delayAbortEval": None}, 0, "pass"),
+        ("http_req_failed", "rate", {"threshold": "rate<0.01", "abortOnFail": True}, 99, "fail"),
+        ("http_req_failed", "rate", {"abortOnFail": True}, 0, "inconclusive"),
+    ],
+)  # fmt: skip
+def test_thresholds_of_k6(metric: str, kind: str, threshold: Any, exit_status: int, verdict: str) -> None:
+    """A rate over a counter is one a second, and left open near its limit; thresholds written as objects are judged too."""
+    assert says(k6_stream(metric, kind, threshold), exit_status).verdict == verdict
+
+
+def test_the_newer_summary_of_k6() -> None:
+    """It holds no thresholds: its exit status says whether one was crossed, where its script asks for any."""
+    duration = {"name": "http_req_duration", "type": "trend", "values": {"avg": 2.0, "med": 2.0, "p90": 3.0, "p95": 4.0, "max": 5.0}}
+    sent = {"name": "http_reqs", "type": "counter", "values": {"count": 20}}
+    checks = {"metrics": [{"name": "checks_succeeded", "type": "rate", "values": {"rate": 1}}]}
+
+    def summary(script: str) -> dict[str, Any]:
+        return {
+            "version": "1.0.0",
+            "config": {"duration": 2.0, "execution": "local", "script": script},
+            "metadata": {"k6_version": "1.8.1"},
+            "results": {"checks": checks, "metrics": [duration, sent]},
+        }
+
+    asks = "export const options = { thresholds: {} }"
+    for script, exit_status, verdict in (
+        (asks, 0, "pass"),
+        (asks, 99, "fail"),
+        ("", 0, "inconclusive"),
+        ("", 99, "fail"),
+        (asks, None, "inconclusive"),
+    ):
+        assert says(summary(script), exit_status).verdict == verdict
+    facts = says(summary(asks), 0).facts
+    assert (facts["latency_p95"].value, facts["throughput"].value, facts["checks_rate"].value, facts["requests"].value) == (4, 10, 1, 20)
+
+
+def sarif(name: str, **run: Any) -> dict[str, Any]:
+    return {"version": "2.1.0", "runs": [{"tool": {"driver": {"name": name}}, **run}]}
+
+
+def test_analysers_that_did_not_read_everything() -> None:
+    """Semgrep calls a part of a file it could not read a warning; Staticcheck leaves out an empty list of results; nobody else may."""
+    unread = {"level": "warning", "descriptor": {"id": "Syntax error"}, "message": {"text": "`x(` was unexpected"}}
+    other = unread | {"descriptor": {"id": "Deprecated rule"}}
+    for notification, verdict in ((unread, "inconclusive"), (other, "pass")):
+        invocations = [{"executionSuccessful": True, "toolExecutionNotifications": [notification]}]
+        assert says(sarif("Semgrep OSS", results=[], invocations=invocations), 0).verdict == verdict
+    well = [{"executionSuccessful": True}]
+    assert says(sarif("Staticcheck", invocations=well), 0).verdict == "pass"
+    assert says(sarif("Staticcheck", invocations=[{"executionSuccessful": False}]), 1).verdict == "missing"
+    assert says(sarif("Staticcheck", invocations=well, results=None), 0).verdict == "missing"
+    assert says(sarif("Other", invocations=well), 0).verdict == "missing"
+    for kind, verdict in (
+        (["PartialParsing", [{"path": "a.py"}]], "inconclusive"),
+        ("Timeout", "inconclusive"),
+        ("Unknown language", "pass"),
+    ):
+        error = {"level": "warn", "type": kind, "message": "m", "path": "a.py"}
+        assert says({"version": "1", "results": [], "errors": [error], "paths": {"scanned": ["a.py"]}}, 0).verdict == verdict
+
+
+def test_a_link_of_npm_is_no_reason_to_refuse_a_bill() -> None:
+    """npm copies `git@github.com:…` into `externalReferences`, which is no address; a number there is still refused."""
+    component: dict[str, Any] = {"type": "library", "name": "a", "version": "1", "purl": "pkg:npm/a@1"}
+
+    def bill(url: Any) -> dict[str, Any]:
+        references = [{"type": "vcs", "url": url}]
+        return {"bomFormat": "CycloneDX", "specVersion": "1.5", "components": [component | {"externalReferences": references}]}
+
+    assert says(bill("git@github.com:pkgjs/parseargs.git")).kind == "sbom"
+    with pytest.raises(Refused):
+        says(bill(5))
+
+
+def test_eslint_with_its_metadata() -> None:
+    """`--format json-with-metadata` puts the list into an object; source code beside a message makes it no scan of packages."""
+    message = {"ruleId": "no-undef", "severity": 2, "message": "'foo' is not defined.", "line": 1}
+    file = {"filePath": "/a.js", "messages": [message], "suppressedMessages": [], "errorCount": 1, "warningCount": 0, "source": "foo();"}
+    r = says({"results": [file], "metadata": {"cwd": "/"}}, 1)
+    assert (r.format, r.verdict) == ("eslint", "fail")
+
+
+def test_a_fast_benchmark_keeps_many_rounds() -> None:
+    """pytest-benchmark keeps every round of what takes microseconds."""
+    stats = {
+        "data": [1e-6] * 150_000,
+        "min": 1e-6,
+        "max": 1e-6,
+        "mean": 1e-6,
+        "median": 1e-6,
+        "rounds": 150_000,
+        "iterations": 1,
+        "stddev": 0.0,
+    }
+    report = {
+        "machine_info": {},
+        "commit_info": {},
+        "benchmarks": [{"name": "t", "fullname": "t.py::t", "stats": stats}],
+        "version": "5.3.1",
+    }
+    assert says(report, 0).verdict == "pass"

@@ -284,3 +284,16 @@ def test_a_fast_benchmark_keeps_many_rounds() -> None:
         "version": "5.3.1",
     }
     assert says(report, 0).verdict == "pass"
+
+
+def test_xml_with_what_a_test_said() -> None:
+    """Jest copies control characters into XML, PowerShell's `>` makes it UTF-16 that declares UTF-8: the failure in it is found."""
+    declared = '<?xml version="1.0" encoding="{}"?>'
+    failed = declared + '<testsuites><testcase name="f ü"><failure>Received: "{}[31m"</failure></testcase></testsuites>'
+    r = says(failed.format("UTF-8", "\x01\x1b"), 1)
+    assert (r.verdict, r.counterexamples[0].text) == ("fail", 'f ü: Received: "??[31m"')
+    for name in ("UTF-8", "utf-8", "utf-16"):
+        wide = read(io.BytesIO(failed.format(name, "").encode("utf-16")), exit_status=1)
+        assert (wide.verdict, wide.counterexamples[0].text) == ("fail", 'f ü: Received: "[31m"')
+    with pytest.raises(Refused):
+        read(io.BytesIO(failed.format("iso-8859-1", "").encode("utf-16")))

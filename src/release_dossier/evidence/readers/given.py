@@ -213,7 +213,8 @@ def share(text: Any, at: str) -> int:
 
 def xml_events(stream: IO[bytes]) -> Iterator[tuple[str, Any]]:
     """`("start" | "end", element)` in the order of the file, without entities, outside references or deep nesting. The encoding is the one
-    the file declares. Whoever reads clears elements it is done with (`element.clear()`), so that memory stays bounded.
+    the file declares; control characters, which XML does not allow and tools copy from what a test said, become `?`. Whoever reads clears
+    elements it is done with (`element.clear()`), so that memory stays bounded.
 
     Raises:
         Refused: `xml.entities`, `xml.syntax`, `xml.encoding`, `xml.too-deep`.
@@ -225,7 +226,7 @@ def xml_events(stream: IO[bytes]) -> Iterator[tuple[str, Any]]:
 
     depth = 0
     try:
-        for event, element in iterparse(stream, events=("start", "end")):
+        for event, element in iterparse(_Printable(stream), events=("start", "end")):
             depth += 1 if event == "start" else -1
             if depth > XML_DEPTH_MAX:
                 raise Refused("xml.too-deep", at="XML", found=f"more than {XML_DEPTH_MAX} levels", expected=f"at most {XML_DEPTH_MAX}")
@@ -236,6 +237,22 @@ def xml_events(stream: IO[bytes]) -> Iterator[tuple[str, Any]]:
         raise Refused("xml.syntax", at=f"line {e.position[0]} column {e.position[1]}", found=str(e), expected="well-formed XML") from e
     except (UnicodeError, LookupError, ValueError) as e:
         raise Refused("xml.encoding", at="XML", found=str(e), expected="the encoding it declares") from e
+
+
+class _Printable:
+    """XML as its bytes come, with `?` for control characters. In an encoding of more than one byte a letter they stay."""
+
+    _TABLE = bytes(0x3F if b < 0x20 and b not in (0x09, 0x0A, 0x0D) else b for b in range(256))
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self._wide: bool | None = None
+
+    def read(self, size: int) -> bytes:
+        raw = self._stream.read(size)
+        if self._wide is None:
+            self._wide = raw.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in raw[:4]
+        return raw if self._wide else raw.translate(self._TABLE)
 
 
 def local(tag: Any) -> str:

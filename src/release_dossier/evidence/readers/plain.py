@@ -1,7 +1,8 @@
 """A file as its reader wants it: unpacked, in UTF-8, without a byte order mark, and never more of it than is allowed.
 
 1. gzip, xz and bzip2 are unpacked as they are read, once: a packed file inside a packed file is refused.
-2. Text that begins with a mark of UTF-16 or UTF-32 becomes UTF-8, except XML, which declares its encoding itself.
+2. Text that begins with a mark of UTF-16 or UTF-32 becomes UTF-8, except XML, which declares its encoding itself. XML that declares UTF-8
+   behind such a mark got it on its way: PowerShell's `>` writes so.
 3. What comes out is bounded, whatever goes in: a bomb costs a refusal.
 """
 
@@ -12,6 +13,7 @@ import codecs
 import gzip
 import io
 import lzma
+import re
 import zlib
 from typing import IO, Any
 
@@ -25,6 +27,7 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_DECLARES_UTF8 = re.compile(r"<\?xml\s[^>]*\bencoding=[\"']utf-8[\"']", re.IGNORECASE)
 _BLOCK_BYTES = 256 * 1024
 
 
@@ -43,7 +46,8 @@ def plain(stream: IO[bytes], bytes_max: int = EVIDENCE_BYTES_MAX) -> IO[bytes]:
     start = unpacked.read(4096)
     unpacked.seek(0)
     encoding = next((name for mark, name in _MARKS if start.startswith(mark)), None)
-    if encoding and not start.decode(encoding, "ignore").lstrip("\ufeff \t\r\n").startswith("<"):
+    text = start.decode(encoding, "ignore").lstrip("\ufeff \t\r\n") if encoding else ""
+    if encoding and (not text.startswith("<") or _DECLARES_UTF8.match(text)):
         return io.BufferedReader(_Decoded(unpacked, encoding), _BLOCK_BYTES)
     if start.startswith(codecs.BOM_UTF8):
         return io.BufferedReader(_Decoded(unpacked, ""), _BLOCK_BYTES)

@@ -257,6 +257,19 @@ def test_a_link_of_npm_is_no_reason_to_refuse_a_bill() -> None:
         says(bill(5))
 
 
+def test_bills_whose_name_comes_last() -> None:
+    """cyclonedx-py writes a hundred components before `bomFormat`, sbom-tool all files before `spdxVersion`: both are recognised."""
+    component = {"bom-ref": "a", "name": "a", "type": "library", "version": "1", "purl": "pkg:pypi/a@1", "description": "x" * 900}
+    components = [component | {"bom-ref": f"a{i}"} for i in range(100)]
+    assert says({"components": components, "bomFormat": "CycloneDX", "specVersion": "1.6", "version": 1}).format == "cyclonedx"
+    file = {"fileName": "./a.dll", "SPDXID": "SPDXRef-File-a", "checksums": [{"algorithm": "SHA256", "checksumValue": "a" * 64}]}
+    files = [file | {"SPDXID": f"SPDXRef-File-{i}", "copyrightText": "x" * 900} for i in range(100)]
+    info = {"created": "2026-01-01T00:00:00Z", "creators": ["Tool: t-1"]}
+    package = {"name": "a", "SPDXID": "SPDXRef-a", "downloadLocation": "NOASSERTION"}
+    about = {"SPDXID": "SPDXRef-DOCUMENT", "spdxVersion": "SPDX-2.2", "dataLicense": "CC0-1.0", "name": "a", "creationInfo": info}
+    assert says({"files": files, "packages": [package], **about, "documentNamespace": "https://a.example/1"}).format == "spdx"
+
+
 def test_eslint_with_its_metadata() -> None:
     """`--format json-with-metadata` puts the list into an object; source code beside a message makes it no scan of packages."""
     message = {"ruleId": "no-undef", "severity": 2, "message": "'foo' is not defined.", "line": 1}

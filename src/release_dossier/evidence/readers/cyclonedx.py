@@ -34,6 +34,9 @@ def recognises_vex(head: bytes) -> bool:
 
 
 def _is_bom(top: dict[str, str]) -> bool:
+    """Its name; or components as only it has them, where the name comes after them (cyclonedx-py's order)."""
+    if "components[].bom-ref" in top:
+        return True
     return top.get("") == "{" and ("bomFormat" in top or ("specVersion" in top and "cyclonedx" in top.get("$schema", "").lower()))
 
 

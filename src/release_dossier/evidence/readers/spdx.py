@@ -18,8 +18,10 @@ _ELSEWHERE = ("NONE", "NOASSERTION")
 
 
 def recognises(head: bytes) -> bool:
-    """Its version at the top."""
+    """Its version at the top, or files or packages as only it has them (Microsoft's sbom-tool begins with those)."""
     top = outline(head)
+    if top.get("files[].SPDXID", top.get("packages[].SPDXID", "")).startswith("SPDXRef-"):
+        return True
     return top.get("") == "{" and ("spdxVersion" in top or (top.get("SPDXID") == "SPDXRef-DOCUMENT" and "creationInfo" in top))
 
 

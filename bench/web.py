@@ -161,7 +161,7 @@ def fill(repo: Path, env: dict[str, str], seed: dict[str, Any]) -> tuple[int, li
                 catalog.take(last, statement.predicate)
                 if kept:
                     parse_envelope(raw, "made")
-                    documents.append(last.n, [raw])
+                    documents.append(last.n, [raw], None)
                     if kind == "change":
                         whole.append((statement.predicate["services"][0]["name"], statement.predicate["services"][0]["version"]))
             db.executemany("insert into nodes values (?, ?, ?)", nodes)

@@ -38,7 +38,9 @@ CTEST = (
     "</testsuite>"
 )
 SUITES = '<testsuites tests="2"><testsuite name="A" tests="2"{}>{}</testsuite></testsuites>'
-TODO = f'<testsuites>{CASE}<testcase name="b"><skipped type="{{}}" message="true"/><failure message="1"/></testcase></testsuites>'
+TODO = (
+    f'<testsuites>{CASE}<testcase name="b" failure="1"><skipped type="{{}}" message="true"/><failure message="1"/></testcase></testsuites>'
+)
 
 
 @pytest.mark.parametrize(
@@ -48,9 +50,15 @@ TODO = f'<testsuites>{CASE}<testcase name="b"><skipped type="{{}}" message="true
         (pytest_xml(5, CASE * 2), 0, "pass", (2, 2)),
         (pytest_xml(5, CASE * 2), None, "inconclusive", None),
         (pytest_xml(5, CASE * 2, "other"), 0, "inconclusive", None),
+        # but no failure more than are shown, and something must be shown
+        (pytest_xml(1, CASE).replace('failures="0"', 'failures="3"'), 0, "inconclusive", None),
+        (pytest_xml(9, CASE).replace('errors="0"', 'errors="2"'), 0, "inconclusive", None),
+        (pytest_xml(9, ""), 0, "inconclusive", None),
         # a test without a name was running when pytest was interrupted, or called pytest.exit(returncode=0)
         (pytest_xml(1, CASE + '<testcase time="0.000"/>'), None, "inconclusive", (1, 1)),
         (pytest_xml(1, CASE + '<testcase time="0.000"/>'), 0, "inconclusive", (1, 1)),
+        # one that failed without a name is a failure all the same
+        (pytest_xml(1, CASE + '<testcase><failure message="boom"/></testcase>'), 1, "fail", (2, 2)),
         # newman -n 3: the root counts every iteration, the suites show one
         (newman(6, 2), 0, "pass", (2, 2)),
         (newman(7, 2), 0, "inconclusive", None),
@@ -58,6 +66,7 @@ TODO = f'<testsuites>{CASE}<testcase name="b"><skipped type="{{}}" message="true
         (newman(6, 2, ids=False), 0, "inconclusive", None),
         # Node: a test that is still to do fails and is expected to
         (TODO.format("todo"), 0, "pass", (1, 2)),
+        (TODO.format("todo").replace(' failure="1"', ""), 0, "fail", (2, 2)),
         (TODO.format(""), 0, "fail", (2, 2)),
         # CTest: a program that is missing is a failure, a return code that means skip is not
         (CTEST.format(CASE, "Unable to find executable"), None, "fail", (2, 2)),
@@ -76,6 +85,11 @@ def test_junit_of_many_tools(raw: str, exit_status: int | None, verdict: str, co
     assert counts is None or (r.looked_at, r.of) == counts
 
 
+def test_a_todo_of_node_that_fails_is_said() -> None:
+    """It does not count as a failure, and the reading says that it failed."""
+    assert "1 tests fail and are expected to (TODO)" in says(TODO.format("todo"), 0).limits
+
+
 def node(points: str, **sums: int) -> str:
     told = {"tests": 2, "suites": 1, "pass": 0, "fail": 0, "cancelled": 0, "skipped": 0, "todo": 0} | sums
     return "TAP version 13\n" + points + "1..1\n" + "".join(f"# {k} {v}\n" for k, v in told.items())
@@ -87,10 +101,15 @@ SUITE = "# Subtest: d\n    ok 1 - x # SKIP\n    ok 2 - y # SKIP\n    1..2\nok 1 
 def test_tap_of_node() -> None:
     """A suite of which every test was skipped is `ok`; the sums at the end say that none ran. They do not make green what failed."""
     skipped = says(node(SUITE, skipped=2), 0)
-    assert (skipped.verdict, skipped.looked_at, skipped.cause) == ("missing", 0, "all 2 tests were skipped, say its sums")
+    assert (skipped.verdict, skipped.looked_at, skipped.cause) == ("missing", 0, "none of 2 tests passed or failed, say its sums")
     assert says(node(SUITE, **{"pass": 1, "skipped": 1}), 0).verdict == "pass"
     assert says(SUITE.replace("# Subtest", "TAP version 13\n# Subtest") + "1..1\n# pass 0\n", 0).verdict == "pass", "not Node's sums"
     assert says(node("not ok 1 - d\n", skipped=2), 0).verdict == "fail"
+    for word in ("fail", "cancelled"):
+        told = says(node("ok 1 - d\n", **{"pass": 1, word: 2}), 0)
+        assert (told.verdict, told.counterexamples[0].text[:7]) == ("fail", "2 tests")
+    passed = node("ok 1 - d\n", **{"pass": 1})
+    assert says(passed + node(SUITE, skipped=2).removeprefix("TAP version 13\n"), 0).verdict == "inconclusive", "two runs in one file"
 
 
 NUNIT = (
@@ -144,8 +163,10 @@ def pytest_json(exitcode: int, *outcomes: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("exitcode", "outcomes", "verdict"),
     [
-        (0, ("rerun", "passed"), "pass"), (0, ("subtests passed", "passed"), "pass"), (1, ("subtests passed",), "fail"),
-        (2, ("rerun", "passed"), "inconclusive"), (0, ("sublime", "passed"), "inconclusive"), (1, ("rerun", "failed"), "fail"),
+        (0, ("rerun", "passed"), "pass"), (0, ("subtests passed", "passed"), "pass"), 
+        (1, ("subtests passed",), "fail"),
+        (2, ("rerun", "passed"), "inconclusive"), (1, ("passed",), "inconclusive"),
+        (0, ("sublime", "passed"), "inconclusive"), (1, ("rerun", "failed"), "fail"),
     ],
 )  # fmt: skip
 def test_outcomes_of_pytest_plugins(exitcode: int, outcomes: tuple[str, ...], verdict: str) -> None:
@@ -193,7 +214,7 @@ def test_thresholds_of_k6(metric: str, kind: str, threshold: Any, exit_status: i
 
 
 def test_the_newer_summary_of_k6() -> None:
-    """It holds no thresholds: its exit status says whether one was crossed, where its script asks for any."""
+    """It holds no thresholds: its exit status says that one was crossed, and nothing in it that any was asked for."""
     duration = {"name": "http_req_duration", "type": "trend", "values": {"avg": 2.0, "med": 2.0, "p90": 3.0, "p95": 4.0, "max": 5.0}}
     sent = {"name": "http_reqs", "type": "counter", "values": {"count": 20}}
     checks = {"metrics": [{"name": "checks_succeeded", "type": "rate", "values": {"rate": 1}}]}
@@ -206,15 +227,9 @@ def test_the_newer_summary_of_k6() -> None:
             "results": {"checks": checks, "metrics": [duration, sent]},
         }
 
-    asks = "export const options = { thresholds: {} }"
-    for script, exit_status, verdict in (
-        (asks, 0, "pass"),
-        (asks, 99, "fail"),
-        ("", 0, "inconclusive"),
-        ("", 99, "fail"),
-        (asks, None, "inconclusive"),
-    ):
-        assert says(summary(script), exit_status).verdict == verdict
+    asks = "export const options = { thresholds: { http_req_failed: ['rate<0.01'] } }"
+    for exit_status, verdict in ((0, "inconclusive"), (99, "fail"), (None, "inconclusive")):
+        assert says(summary(asks), exit_status).verdict == verdict
     facts = says(summary(asks), 0).facts
     assert (facts["latency_p95"].value, facts["throughput"].value, facts["checks_rate"].value, facts["requests"].value) == (4, 10, 1, 20)
 
@@ -227,14 +242,15 @@ def test_analysers_that_did_not_read_everything() -> None:
     """Semgrep calls a part of a file it could not read a warning; Staticcheck leaves out an empty list of results; nobody else may."""
     unread = {"level": "warning", "descriptor": {"id": "Syntax error"}, "message": {"text": "`x(` was unexpected"}}
     other = unread | {"descriptor": {"id": "Deprecated rule"}}
-    for notification, verdict in ((unread, "inconclusive"), (other, "pass")):
+    more = [(unread | {"descriptor": {"id": word}}, "inconclusive") for word in ("Out of memory", "Lexical error", "Fixpoint timeout")]
+    for notification, verdict in ((unread, "inconclusive"), (other, "pass"), *more):
         invocations = [{"executionSuccessful": True, "toolExecutionNotifications": [notification]}]
         assert says(sarif("Semgrep OSS", results=[], invocations=invocations), 0).verdict == verdict
     well = [{"executionSuccessful": True}]
     assert says(sarif("Staticcheck", invocations=well), 0).verdict == "pass"
     assert says(sarif("Staticcheck", invocations=[{"executionSuccessful": False}]), 1).verdict == "missing"
     assert says(sarif("Staticcheck", invocations=well, results=None), 0).verdict == "missing"
-    assert says(sarif("Other", invocations=well), 0).verdict == "missing"
+    assert says(sarif("Other", invocations=well), 0).verdict == says(sarif("Staticcheck"), 0).verdict == "missing"
     for kind, verdict in (
         (["PartialParsing", [{"path": "a.py"}]], "inconclusive"),
         ("Timeout", "inconclusive"),
@@ -255,6 +271,30 @@ def test_a_link_of_npm_is_no_reason_to_refuse_a_bill() -> None:
     assert says(bill("git@github.com:pkgjs/parseargs.git")).kind == "sbom"
     with pytest.raises(Refused):
         says(bill(5))
+
+
+def trivy(**more: Any) -> dict[str, Any]:
+    packages = {"Target": "img", "Class": "os-pkgs", "Packages": [{"Name": "a", "Version": "1"}]}
+    return {"SchemaVersion": 2, "ArtifactName": "img", "Results": [packages, {"Target": "a.py", **more}]}
+
+
+def test_what_else_a_scanner_of_packages_found() -> None:
+    """A secret, a failed check of configuration or a licence that is not allowed is found beside packages without a vulnerability."""
+    secret = {"Class": "secret", "Secrets": [{"RuleID": "aws", "Severity": "CRITICAL"}]}
+    for more, verdict in (
+        (secret, "fail"),
+        ({"Class": "config", "Misconfigurations": [{"ID": "DS002", "Severity": "HIGH", "Status": "FAIL"}]}, "fail"),
+        ({"Class": "config", "Misconfigurations": [{"ID": "DS002", "Severity": "HIGH", "Status": "PASS"}]}, "pass"),
+    ):
+        assert says(trivy(**more), 0).verdict == verdict
+    assert says(trivy(**secret)).counterexamples[0].text.startswith("aws (critical) in a.py")
+    package = {"package": {"name": "a", "version": "1", "ecosystem": "npm"}}
+    clean = {"package": {"name": "b", "version": "1", "ecosystem": "npm"}}
+    called = {"vulnerabilities": [{"id": "GO-1"}], "groups": [{"ids": ["GO-1"], "experimentalAnalysis": {"GO-1": {"called": False}}}]}
+    reached = {"vulnerabilities": [{"id": "GO-1"}], "groups": [{"ids": ["GO-1"]}]}
+    for more, verdict in (({"license_violations": ["GPL-3.0"]}, "fail"), (called, "pass"), (reached, "fail"), ({}, "pass")):
+        report = {"results": [{"source": {"path": "/x"}, "packages": [package | more, clean]}]}
+        assert says(report, 0).verdict == verdict, more
 
 
 def test_bills_whose_name_comes_last() -> None:

@@ -489,6 +489,110 @@ def test_documents_go_on_in_the_next_file(home: Path, monkeypatch: pytest.Monkey
     assert [f.read_bytes().count(b"\n") for f in sorted((home / "documents").iterdir())] == [4, 4, 4, 3]
 
 
+def test_the_format_on_disk() -> None:
+    """256 lines to a file, named by number: other readers may rely on it."""
+    assert (documents.WIDTH, documents.Documents(Path("/h")).file_of(513)) == (256, "/h/documents/000002.ndjson")
+
+
+def test_documents_that_lie_behind_are_not_lost(home: Path, tmp_path: Path) -> None:
+    """A log of before beside documents of after: what is written over is put aside. Lines that were moved are not written over at all."""
+    store = filled(home)
+    shutil.copytree(home / "log", tmp_path / "log")
+    later = [put(store, n) for n in (4, 5)]
+    shutil.rmtree(home / "log")
+    shutil.copytree(tmp_path / "log", home / "log")
+    old = FileStore(home, PROJECT)
+    assert put(old, 6).n == 4
+    assert old.envelopes([e.digest for e in old.entries()]) == [envelope(n) for n in (0, 1, 2, 3, 6)]
+    aside = (home / "documents" / "cut-off.ndjson").read_bytes().splitlines()
+    assert [sha256(line) for line in aside] == [e.envelope for e in later]
+    file = Path(old._documents.file_of(0))
+    good = file.read_bytes()
+    for moved in (b"\n" + good, good.replace(good.splitlines(keepends=True)[1], b"", 1) + b"{}\n" * 2):
+        file.write_bytes(moved)
+        with pytest.raises(Corrupt) as e:
+            put(FileStore(home, PROJECT), 7)
+        assert (e.value.code, file.read_bytes()) == ("store.altered-document", moved)
+    file.write_bytes(good)
+    fresh = FileStore(home, PROJECT)
+    put(fresh, 7)
+    assert fresh.envelopes([e.digest for e in fresh.entries()]) == [envelope(n) for n in (0, 1, 2, 3, 6, 7)]
+
+
+def test_documents_are_looked_through_in_pieces(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However little a read gives and however long a file is; one that has no end of a line is not read on and on."""
+    store = filled(home)
+    monkeypatch.setattr(documents, "_CHUNK_BYTES", 7)
+    real = os.pread
+    monkeypatch.setattr(os, "pread", lambda fd, size, at: real(fd, min(size, 100), at))
+    put(store, 4)
+    for look in (store, FileStore(home, PROJECT)):
+        assert look.envelopes([e.digest for e in look.entries()]) == [envelope(n) for n in range(5)]
+    monkeypatch.undo()
+    file = Path(store._documents.file_of(0))
+    size = file.stat().st_size
+    os.truncate(file, 1 << 40)
+    began = time.monotonic()
+    fresh = FileStore(home, PROJECT)
+    assert fresh.document(fresh.entries()[4].digest) == envelope(4)
+    put(fresh, 5)
+    assert time.monotonic() - began < 5
+    assert fresh.document(fresh.entries()[5].digest) == envelope(5)
+    assert file.stat().st_size < 2 * size
+
+
+def test_a_damaged_file_is_looked_through_once(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not once for every document that is asked for; and once more when it changed."""
+    store, looks, real = filled(home), [], documents._lines_of
+    file = Path(store._documents.file_of(0))
+    good = file.read_bytes()
+    file.write_bytes(b"\n" + good)
+    monkeypatch.setattr(documents, "_lines_of", lambda fd, known=None: looks.append(known) or real(fd, known))
+    for _ in range(3):
+        for e in store.entries()[1:]:
+            with pytest.raises(Corrupt):
+                store.document(e.digest)
+    assert looks == [None]
+    file.write_bytes(good)
+    assert store.envelopes([e.digest for e in store.entries()]) == [envelope(n) for n in range(4)]
+    assert looks == [None, None]
+
+
+def test_many_files_are_read_one_after_another(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call opens no more than one at a time, however many documents it asks for."""
+    monkeypatch.setattr(documents, "WIDTH", 1)
+    store, opened, most = filled(home), set(), []
+    real_open, real_close = os.open, os.close
+
+    def open_(path: Any, *rest: Any, **more: Any) -> int:
+        fd = real_open(path, *rest, **more)
+        if "documents" in str(path):
+            opened.add(fd)
+            most.append(len(opened))
+        return fd
+
+    def close(fd: int) -> None:
+        opened.discard(fd)
+        real_close(fd)
+
+    monkeypatch.setattr(os, "open", open_)
+    monkeypatch.setattr(os, "close", close)
+    assert len(store.envelopes([e.digest for e in store.entries()])) == 4
+    assert (max(most), opened) == (1, set())
+
+
+def test_what_is_remembered_is_of_the_entry_that_asks(home: Path) -> None:
+    """Another log put in place of the one that was read, signed by the same key: its statements are not answered with those of before."""
+    store = filled(home)
+    time.sleep(2 * documents.TICK_NS / 1e9)
+    assert len(store.envelopes([e.digest for e in store.entries()])) == 4
+    entry = store.entries()[2]
+    other = msgspec.structs.replace(entry, envelope=sha256(envelope(9)), digest="sha256:" + "9" * 64)
+    with pytest.raises(Corrupt):
+        store._documents.read([other])
+    assert store._documents.read([entry]) == [envelope(2)]
+
+
 def test_an_envelope_with_line_ends_is_kept_as_it_is(home: Path) -> None:
     """Somebody else's may be written over many lines: the bytes are those that were signed, and those after it are found."""
     store = FileStore(home, PROJECT)
@@ -589,7 +693,7 @@ def test_what_is_remembered_is_bounded(home: Path, monkeypatch: pytest.MonkeyPat
             assert [store.document(e.digest) for e in entries for _ in range(2)] == [envelope(n) for n in range(4) for _ in range(2)]
             assert len(os.listdir("/proc/self/fd")) == opened
             sizes.append(kept._remembered_bytes)
-            assert sizes[-1] == sum(len(raw) for _, raw in kept._remembered.values()) <= documents.REMEMBERED_BYTES_MAX
+            assert sizes[-1] == sum(len(raw) for _, _, raw in kept._remembered.values()) <= documents.REMEMBERED_BYTES_MAX
     assert min(sizes) < max(sizes) == sum(len(envelope(n)) for n in range(4))
 
 

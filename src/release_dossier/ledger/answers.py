@@ -45,7 +45,7 @@ def r8(answers: Iterable[Any], g: Ledger, a: Accounts, eras: Eras) -> Check:
     found: list[Example] = []
     old: list[tuple[int, str]] = []
     silent: list[tuple[int, str]] = []
-    seen = judged = other = 0
+    seen = judged = other = unsure = 0
     unread: list[int] = []
     for answer in answers:
         seen += 1
@@ -62,7 +62,10 @@ def r8(answers: Iterable[Any], g: Ledger, a: Accounts, eras: Eras) -> Check:
             continue
         judged += 1
         for s, right in known:
-            if _holds(s, right, asked, stood) or any(_may_hold(s, asked, elsewhere) for elsewhere in others.stood):
+            if _holds(s, right, asked, stood) or any(_held_elsewhere(s, asked, other) for other in others.stood):
+                continue
+            if any(_right(s, other, asked.at) is None for other in others.stood):
+                unsure += 1
                 continue
             since = _old_since(s, asked, stood)
             if since is None:
@@ -84,7 +87,9 @@ def r8(answers: Iterable[Any], g: Ledger, a: Accounts, eras: Eras) -> Check:
         words.append(f"{len(silent)} numbers were old without saying so, the oldest ({path}) for {age / 1_000_000:.1f} s")
     if other:
         words.append(f"{other} answers show other things and were not judged")
-    state = check.state if check.state != "pass" else "inconclusive" if unread else "warn" if old or silent else "pass"
+    if unsure:
+        words.append(f"{counted(unsure, 'number')} wrong for some of the builds that may have run, and not known for others")
+    state = check.state if check.state != "pass" else "inconclusive" if unread or unsure else "warn" if old or silent else "pass"
     return msgspec.structs.replace(check, why="; ".join(words), state=state)
 
 
@@ -139,10 +144,10 @@ def _freshness(body: Any) -> Mapping[str, Any]:
     return {}
 
 
-def _may_hold(s: Shown, asked: Asked, stood: Stood) -> bool:
-    """Whether a number is right on a ledger that stood so, or cannot be held against it."""
+def _held_elsewhere(s: Shown, asked: Asked, stood: Stood) -> bool:
+    """Whether a number is right on a ledger that stood so."""
     right = _right(s, stood, asked.at)
-    return right is None or _holds(s, right, asked, stood)
+    return right is not None and _holds(s, right, asked, stood)
 
 
 def _holds(s: Shown, right: Interval, asked: Asked, stood: Stood) -> bool:
@@ -172,13 +177,16 @@ def _said_wrong(s: Shown, right: Interval, asked: Asked, stood: Stood) -> Exampl
 
 def _on_its_way(s: Shown, at: int, stood: Stood) -> bool:
     """Whether it was right at a moment since the answer may have been read: before the window, or after any order in it. What is made of
-    several markets may have been read from one after another, with some of these orders and without others."""
+    several markets may have been read from one after another, with some of these orders and without others; what is made of a balance is
+    between the least and the most of these moments."""
     each = [_right(s, stood, t) for t in stood.moments(at - LEDGER_FLIGHT_MICROSECONDS, at)]
     known = [r for r in each if r is not None]
     if len(known) < len(each) or any(low <= s.value <= high for low, high in known):
         return True
     if s.market is not None:
         return False
+    if s.of_balance:
+        return min(low for low, _ in known) <= s.value <= max(high for _, high in known)
     least = known[0][0] + sum(min(0, b[0] - a[0]) for a, b in pairwise(known))
     most = known[0][1] + sum(max(0, b[1] - a[1]) for a, b in pairwise(known))
     return least <= s.value <= most

@@ -270,19 +270,23 @@ def _financial(result: Any, asked: Asking, user: str) -> Iterator[Shown]:
         ("amountInPlayActive", "worth in open markets", lambda h: 0 if h.resolved else h.value),
         ("potentialValue", "worth in open markets", lambda h: 0 if h.resolved else h.value),
         ("realizedValue", "worth in resolved markets", lambda h: h.value if h.resolved else 0),
-        ("totalSpent", "spent in all", lambda h: h.spent),
-        ("totalSpentInPlay", "spent in open markets", lambda h: 0 if h.resolved else h.spent),
         ("tradingProfits", "profit of trading", lambda h: h.value - h.spent),
         ("potentialProfits", "profit in open markets", lambda h: 0 if h.resolved else h.value - h.spent),
         ("realizedProfits", "profit in resolved markets", lambda h: h.value - h.spent if h.resolved else 0),
     )
     for field, what, part in sums:
         yield _shown(x, field, what, user, None, _held(user, part))
+    yield _shown(x, "totalSpent", "spent in all", user, None, _spent(user))
+    yield _shown(x, "totalSpentInPlay", "spent in open markets", user, None, _spent(user, open_only=True))
     yield _shown(x, "workProfits", "profit of work", user, None, lambda s, at: _some(work_profit(s, user, at)))
 
 
 def _held(user: str, part: Callable[[Held], int]) -> Right:
     return lambda s, at: _exact(sum(part(h) for h in s.held(user, at)))
+
+
+def _spent(user: str, open_only: bool = False) -> Right:
+    return lambda s, at: _exact(s.spent_in(user, at, open_only))
 
 
 def _of_balance(x: Any, field: str, what: str, user: str, made: Callable[[int, int], Interval]) -> Shown:
@@ -394,7 +398,7 @@ def _everybody(result: Any, asked: Asking) -> Iterator[Shown]:
     yield from _people(result, "entries", "users ranked of all", None, asked, USUAL, lambda s: s.accounts.rows, emptied=True)
     for x in _listed(result, "entries"):
         user = str(_get(x, "username"))
-        yield _shown(x, "totalSpent", "spent in all", user, None, _held(user, lambda h: h.spent))
+        yield _shown(x, "totalSpent", "spent in all", user, None, _spent(user))
         yield _shown(x, "totalCurrentValue", "worth in all", user, None, _held(user, lambda h: h.value))
         yield _shown(x, "totalProfit", "profit in all", user, None, _held(user, lambda h: h.value - h.spent))
 

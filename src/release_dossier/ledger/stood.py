@@ -107,6 +107,10 @@ class Stood:
             )
         return self._held[user, at]
 
+    def spent_in(self, user: str, at: int, open_only: bool = False) -> int:
+        """Sum of a user's signed amounts in every market, or in those that were open; whatever the shown probability is."""
+        return sum(self.spent(m, user, at) for m in self.markets_of(user) if not (open_only and self.result(m, at)))
+
     def quote(self, market: int, user: str, yes: bool, at: int) -> Quote:
         """What a user might have sold."""
         return quote(self.rows(market, at), user, yes, self.eras.one(at))

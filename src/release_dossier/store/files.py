@@ -188,7 +188,7 @@ class FileStore:
     def _enter(self, fresh: Sequence[tuple[Entry, bytes]]) -> None:
         """The files of what stands in the journal, but the checkpoint."""
         try:
-            self._documents.append(fresh[0][0].n, [envelope for _, envelope in fresh])
+            self._documents.append(fresh[0][0].n, [envelope for _, envelope in fresh], self._index.last())
         except OSError as e:
             raise _unavailable(e, Path(self._documents.folder)) from e
         reach("store.document")
@@ -359,6 +359,10 @@ class FileStore:
         lost = [r for r in records if not self._stands(r)]
         try:
             with self.lock():
+                same, records = self._journal.read()
+                if same:
+                    return []  # another process was quicker
+                lost = [r for r in records if not self._stands(r)]
                 if records and (lost or self._log_differs(records)):
                     self._rewrite(records)
                     lost = lost or records[-1:]
@@ -403,7 +407,8 @@ class FileStore:
             if sha256(record.envelope.encode()) != entry.envelope:
                 raise Corrupt("log.journal", at=self._journal.file, found="another envelope", expected=f"that of entry {entry.n}")
         try:
-            self._documents.append(first, [r.envelope.encode() for r in records])
+            before = parse_entry(kept[first - 1]) if first else None
+            self._documents.append(first, [r.envelope.encode() for r in records], before)
         except OSError as e:
             raise _unavailable(e, Path(self._documents.folder)) from e
         whole = b"".join(line + b"\n" for line in (*kept[:first], *(r.entry.encode() for r in records)))

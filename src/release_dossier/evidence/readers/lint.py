@@ -21,6 +21,11 @@ from release_dossier.evidence.readers.plain import plain
 from release_dossier.evidence.reading import Coverage, Fact, Reading, example, first
 
 LEVELS = ("error", "warning", "note", "none")  # worst first
+# What Semgrep reports as a warning and means that part of a file was not looked at.
+NOT_READ = frozenset(
+    ("PartialParsing", "Syntax error", "Lexical error", "Other syntax error", "AST builder error", "Timeout", "Out of memory",
+     "Stack overflow", "Fixpoint timeout", "Timeout during interfile analysis", "OOM during interfile analysis")
+)  # fmt: skip
 
 
 class Found(msgspec.Struct, frozen=True):

@@ -44,7 +44,10 @@ def read(stream: IO[bytes], given: Given) -> Reading:
 def _package(s: scan.Scan, p: dict[str, Any], place: str, at: str) -> int:
     about = mapping(p.get("package"), f"{at}.package")
     name, version = word(about.get("name")), word(about.get("version"))
-    scores = {word(x): g.get("max_severity") for g in objects(p.get("groups"), f"{at}.groups") for x in g.get("ids") or ()}
+    groups = objects(p.get("groups"), f"{at}.groups")
+    scores = {word(x): g.get("max_severity") for g in groups for x in g.get("ids") or ()}
+    analysed = [mapping(g.get("experimentalAnalysis"), f"{at}.groups.experimentalAnalysis") for g in groups]
+    unreached = {x for g in analysed for x, said in g.items() if isinstance(said, dict) and said.get("called") is False}
     found = objects(p.get("vulnerabilities"), f"{at}.vulnerabilities")
     for v in found:
         aliases = v.get("aliases")
@@ -54,8 +57,15 @@ def _package(s: scan.Scan, p: dict[str, Any], place: str, at: str) -> int:
         worst = by_score if by_score != "unknown" else scan.severity(said)
         ecosystem = {"go": "golang"}.get(word(about.get("ecosystem")).lower(), word(about.get("ecosystem")).lower())
         purl = f"pkg:{ecosystem}/{name}@{version}" if ecosystem else ""
-        s.findings.append(scan.Finding(ids, word(v.get("id")), name, version, worst, scan.names(purl, name), _fixed(v, name), place))
-    return len(found)
+        reached = word(v.get("id")) not in unreached
+        s.findings.append(
+            scan.Finding(ids, word(v.get("id")), name, version, worst, scan.names(purl, name), _fixed(v, name), place, reached)
+        )
+    against = p.get("license_violations")
+    for licence in against if isinstance(against, list) else ():
+        rule = f"licence {word(licence) or 'unknown'} is not among those allowed"
+        s.findings.append(scan.Finding(frozenset({rule}), rule, name, version, "unknown", scan.names("", name), "", place))
+    return len(found) + bool(against)
 
 
 def _fixed(v: dict[str, Any], name: str) -> str:

@@ -19,6 +19,7 @@ from typing import IO, Any
 
 from release_dossier.errors import Refused
 from release_dossier.evidence.readers.given import Given, mapping, objects, whole_json, word, wrong_shape, wrong_version
+from release_dossier.evidence.readers.lint import NOT_READ
 from release_dossier.evidence.readers.plain import plain
 from release_dossier.evidence.readers.sniff import outline
 from release_dossier.evidence.reading import Counterexample, Coverage, Fact, Reading, example, first
@@ -127,7 +128,7 @@ def _notifications(invocation: dict[str, Any], at: str) -> list[dict[str, Any]]:
 
 def _unread(notification: dict[str, Any]) -> bool:
     """Whether it says that part of a file was not read, whatever its level: Semgrep calls that a warning."""
-    return word(mapping(notification.get("descriptor"), "descriptor").get("id")) in ("Syntax error", "PartialParsing", "Timeout")
+    return word(mapping(notification.get("descriptor"), "descriptor").get("id")) in NOT_READ
 
 
 def _rules(component: dict[str, Any], at: str) -> list[dict[str, Any]]:

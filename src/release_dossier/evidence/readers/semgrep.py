@@ -12,7 +12,6 @@ from release_dossier.evidence.reading import Reading
 NAME = "semgrep"
 _WORDS = {"error": "error", "critical": "error", "high": "error", "warning": "warning", "medium": "warning", "info": "note", "low": "note"}
 _WORDS |= {"inventory": "none", "experiment": "none"}
-_UNREAD = frozenset(("PartialParsing", "Syntax error", "Timeout", "Out of memory", "Stack overflow", "Fixpoint timeout"))
 
 
 def recognises(head: bytes) -> bool:
@@ -47,7 +46,7 @@ def parse(stream: IO[bytes]) -> lint.Report:
     out.files = len(scanned)
     for e in objects(d.get("errors"), "errors"):
         words = f"{word(e.get('path'))} {word(e.get('message'))}".strip()[:300]
-        (out.broken if word(e.get("level")) == "error" or _kind(e) in _UNREAD else out.limits).append(words)
+        (out.broken if word(e.get("level")) == "error" or _kind(e) in lint.NOT_READ else out.limits).append(words)
     return out
 
 

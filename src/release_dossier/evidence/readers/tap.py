@@ -54,7 +54,7 @@ def read(stream: IO[bytes], given: Given) -> Reading:
             run.plan, run.why_none = (run.plan or 0) + int(plan[1]), plan[2] or ""
             run.plans += 1
         elif sums := _SUM.match(text):
-            run.sums[sums[1]] = int(sums[2])
+            run.sums[sums[1]] = run.sums.get(sums[1], 0) + int(sums[2])
         elif point := _POINT.match(text):
             _point(run, number, bool(point[1]), point[2], point[3].strip(), (point[4] or "").strip())
     if run.plan is None and not run.seen and not run.bail:
@@ -95,9 +95,12 @@ def _reading(run: _Run, given: Given) -> Reading:
         cause = "the numbers of its tests are not those of its plan"
     else:
         cause = ""
-    none_ran = run.sums.keys() >= {"tests", "pass", "fail", "skipped"} and not any(run.sums.get(w) for w in ("pass", "fail", "cancelled"))
-    if none_ran:
-        run.passed, run.why_none = 0, f"all {run.sums['tests']} tests were skipped, say its sums"
+    if run.sums.keys() >= {"tests", "pass", "fail", "skipped"}:
+        broke = run.sums["fail"] + run.sums.get("cancelled", 0)
+        if broke and not bad:
+            bad = [example(f"{broke} tests failed or were cancelled, say its sums, and no line shows them", "# fail")]
+        elif not run.sums["pass"]:
+            run.passed, run.why_none = 0, f"none of {run.sums['tests']} tests passed or failed, say its sums"
     verdict: Any = "fail" if bad else "missing" if run.passed == 0 and not run.todo else "inconclusive" if cause else "pass"
     if verdict == "pass" and run.passed == 0:
         verdict = "missing"

@@ -1,4 +1,6 @@
-"""Trivy's JSON, version 2: results a target, with vulnerabilities and, when it is told `--list-all-pkgs`, every package."""
+"""Trivy's JSON, version 2: results a target, with vulnerabilities and, when it is told `--list-all-pkgs`, every package. Secrets and failed
+checks of configuration in the same file are findings too: a scan that found a key is not green.
+"""
 
 from __future__ import annotations
 
@@ -36,6 +38,17 @@ def read(stream: IO[bytes], given: Given) -> Reading:
         listed += len(objects(r.get("Packages"), f"Results[{i}].Packages"))
         for j, v in enumerate(objects(r.get("Vulnerabilities"), f"Results[{i}].Vulnerabilities")):
             _vulnerability(s, v, word(r.get("Target")), f"Results[{i}].Vulnerabilities[{j}]")
+    for i, r in enumerate(objects(d.get("Results"), "Results")):
+        target = word(r.get("Target"))
+        others = [(x, "RuleID") for x in objects(r.get("Secrets"), f"Results[{i}].Secrets")]
+        others += [
+            (x, "ID")
+            for x in objects(r.get("Misconfigurations"), f"Results[{i}].Misconfigurations")
+            if x.get("Status") not in ("PASS", "EXCEPTION")
+        ]
+        for x, named in others:
+            rule = word(x.get(named)) or word(x.get("Title")) or "unnamed"
+            s.findings.append(scan.Finding(frozenset({rule}), rule, target, "", scan.severity(x.get("Severity")), (target,), "", target))
     s.packages = listed or (None if s.findings or targets else 0)
     if not listed and targets:
         s.limits.append("without --list-all-pkgs it does not say how many packages it looked at")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from typing import Any
 
 import pytest
@@ -350,3 +351,106 @@ def test_xml_with_what_a_test_said() -> None:
         assert (wide.verdict, wide.counterexamples[0].text) == ("fail", 'f ü: Received: "[31m"')
     with pytest.raises(Refused):
         read(io.BytesIO(failed.format("iso-8859-1", "").encode("utf-16")))
+
+
+BENCHSTAT = """          │    a.txt    │                d.txt                │                b.txt                 │
+          │   sec/op    │    sec/op     vs base               │    sec/op     vs base                │
+A-8         99.95n ± 1%   100.55n ± 1%       ~ (p=0.158 n=10)   119.45n ± 1%  {} (p=0.000 n=10)
+"""
+FEW = """    │   a.txt      │             b.txt              │
+    │    sec/op    │    sec/op      vs base           │
+A-8   99.75n ± ∞ ¹   120.10n ± ∞ ¹  ~ (p=0.333 n=2) ²
+"""
+
+
+def test_every_set_that_benchstat_compares() -> None:
+    """The third input counts as the second does; few samples are rows that tell nothing, not no rows."""
+    for change, verdict in (("+19.51%", "fail"), ("      ~", "pass"), ("-19.51%", "pass")):
+        r = says(BENCHSTAT.format(change), 0)
+        assert (r.verdict, r.of) == (verdict, 2)
+    heads = ",a.txt,,b.txt,,,,c.txt,,,\n,sec/op,CI,sec/op,CI,vs base,P,sec/op,CI,vs base,P\n"
+    csv = heads + "A-8,1e-07,1%,1e-07,1%,~,p=0.1 n=10,1.2e-07,1%,{},p=0.0 n=10\n"
+    assert says(csv.format("+20.00%"), 0).verdict == "fail"
+    assert says(csv.format("~"), 0).verdict == "pass"
+    few = says(FEW, 0)
+    assert (few.verdict, few.looked_at, few.of, "± ∞" in few.cause) == ("inconclusive", 0, 1, True)
+
+
+def test_a_quote_in_jmeters_csv_that_is_never_closed() -> None:
+    """However many lines follow it: they are read in time that grows with them."""
+    head = "timeStamp,elapsed,label,responseCode,responseMessage,threadName,dataType,success,bytes\n"
+    line = "1795834427301,59,get,200,OK,TG 1-1,text,true,166\n"
+    began = time.process_time()
+    r = says(head + line + line.replace("get", 'g"et') + line * 60_000, 0)
+    assert time.process_time() - began < 5
+    assert r.verdict == "inconclusive"
+
+
+PHPUNIT = '<testsuites><testsuite name="R" tests="{}" errors="{}" failures="0"><testcase name="a" time="0.1"/>{}</testsuite></testsuites>'
+RISKY = (
+    '<testcase name="b" time="0.1"><error type="PHPUnit\\Framework\\RiskyTestError">It did not perform any assertions</error></testcase>'
+)
+EMPTY = (
+    '<testsuites><testsuite name="W" tests="1" warnings="1"><testcase name="Warning"><warning>No tests found in class "W".</warning>'
+    "</testcase></testsuite></testsuites>"
+)
+
+
+def test_phpunit_without_tests_and_with_risky_ones() -> None:
+    """A class without tests is no pass; a risky test fails only where PHPUnit ended so."""
+    assert says(EMPTY, 0).verdict == "missing"
+    for exit_status, verdict in ((0, "pass"), (1, "fail"), (None, "fail")):
+        assert says(PHPUNIT.format(2, 1, RISKY), exit_status).verdict == verdict
+    assert "1 tests are risky" in says(PHPUNIT.format(2, 1, RISKY), 0).limits[0]
+    assert says(PHPUNIT.format(2, 2, RISKY), 0).verdict == "pass", "it says two errors and shows one: at least one is there"
+
+
+def test_what_promtool_and_amtool_say() -> None:
+    """amtool says how a file is beside its name; promtool's FAILED of a test is on the other stream."""
+    good, bad = "Checking 'am.yml'  SUCCESS\nFound:\n - global config\n", "Checking 'b.yml'  FAILED: undefined receiver\n"
+    assert [says(good, 0).verdict, says(good + bad, 1).verdict, says(bad, 1).verdict] == ["pass", "fail", "fail"]
+    assert "undefined receiver" in says(good + bad, 1).counterexamples[0].text
+    tested = "Unit Testing:  t.yml\n\n"
+    assert [says(tested, 1).verdict, says(tested + "  SUCCESS\n", 0).verdict, says(tested, 0).verdict] == ["fail", "pass", "missing"]
+
+
+def test_an_answer_of_prometheus_that_warns() -> None:
+    """A part of the data that is missing is said in `warnings` of a success."""
+    answer: dict[str, Any] = {"status": "success", "data": {"resultType": "vector", "result": [{"metric": {"a": "b"}, "value": [1, "1"]}]}}
+    assert says(answer).verdict == "pass"
+    partial = says(answer | {"warnings": ["fetch series: partial"]})
+    assert (partial.verdict, partial.cause) == ("inconclusive", "it warns: fetch series: partial")
+    assert says(answer | {"warnings": []}).verdict == "pass"
+
+
+def test_what_govulncheck_calls_a_warning() -> None:
+    """In SARIF an error is called, a warning is imported and not called; as in its JSON only the first is a finding."""
+    result = {"ruleId": "GO-1", "message": {"text": "m"}}
+    well = [{"executionSuccessful": True}]
+    for level, verdict in (("error", "fail"), ("warning", "pass"), ("note", "pass")):
+        assert says(sarif("govulncheck", invocations=well, results=[result | {"level": level}]), 0).verdict == verdict
+    assert says(sarif("other", invocations=well, results=[result | {"level": "warning"}]), 0).verdict == "fail"
+
+
+def test_a_service_that_is_done_and_one_that_is_not_wanted() -> None:
+    """Ended with 0 is done, not down; `replicas: 0` is none."""
+    row = {"Name": "web", "Service": "web", "State": "running", "Health": "healthy", "ExitCode": 0, "Status": "Up"}
+    done = row | {"Name": "migrate", "Service": "migrate", "State": "exited", "Health": ""}
+    lines = lambda *rows: "".join(json.dumps(r) + "\n" for r in rows)  # noqa: E731
+    assert says(lines(row, done), 0).verdict == "inconclusive"
+    assert "ended with 0: migrate" in says(lines(row, done), 0).limits
+    assert says(lines(row, done | {"ExitCode": 1}), 0).verdict == "fail"
+    assert "nothing runs any more" in says(lines(done), 0).cause
+    compose = "services:\n  a: {image: redis, deploy: {replicas: 2}}\n  z: {image: x, deploy: {replicas: 0}}\n  y: {image: y}\n"
+    assert says(compose).facts["instances"].value == 3
+
+
+def test_files_whose_keys_are_sorted_or_begin_otherwise() -> None:
+    """An OpenAPI description behind its components, advisories of pnpm before `muted`, manifests behind a definition of a resource."""
+    schemas = {f"S{i}": {"type": "object", "description": "d" * 200} for i in range(400)}
+    paths = {"/a": {"get": {"responses": {"200": {"description": "ok"}}}}}
+    api = {"components": {"schemas": schemas}, "info": {"title": "t", "version": "1"}, "openapi": "3.0.3", "paths": paths}
+    assert says(api).format == "openapi"
+    definition = "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: x.y}\n---\n"
+    pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: [{name: c, image: 'c:1'}]}\n"
+    assert says(definition + pod).format == "kubernetes"

@@ -1,4 +1,4 @@
-"""benchstat's comparison of two sets of benchmarks, as CSV (`-format csv`) or as its table.
+"""benchstat's comparison of sets of benchmarks with the first of them, as CSV (`-format csv`) or as its table.
 
 A row is decided when benchstat found a difference, or when the confidence intervals of both sides are within `tolerance_percent` (5 unless
 told otherwise): then no difference is what was found. A row with `~` and wide intervals says only that nothing could be told.
@@ -15,7 +15,9 @@ from release_dossier.evidence.readers.given import Given, Lines, fields, wrong_s
 from release_dossier.evidence.reading import Fact, Reading, example, first
 
 NAME = "benchstat"
-_ROW = re.compile(r"(\S.*?)\s+[\d.]+[^\s±]*\s*±\s*(\d+|∞)\s*%.*?[\d.]+[^\s±]*\s*±\s*(\d+|∞)\s*%\s+(~|[-+]?\d+(?:\.\d+)?%)\s+\(p=")
+_INTERVAL = r"[\d.]+[^\s±]*\s*±\s*(\d+(?=\s*%)|∞)(?:\s*%)?(?:\s*[¹²³⁴-⁹]+)?"
+_ROW = re.compile(rf"(\S.*?)\s+{_INTERVAL}")
+_AGAINST = re.compile(rf"\s+{_INTERVAL}\s+(~|[-+]?\d+(?:\.\d+)?%)\s+\(p=[^)]*\)(?:\s*[¹²³⁴-⁹]+)*")
 _HEAD = re.compile(rb"^\s+\xe2\x94\x82.*\xe2\x94\x82", re.MULTILINE)
 _UP_IS_BETTER = re.compile(r"/s\b|ops?/")
 
@@ -63,7 +65,7 @@ def read(stream: IO[bytes], given: Given) -> Reading:
     open_ = [r for r in rows if r not in decided]
     cause = cut or (broken[0] if broken else "")
     if not cause and open_:
-        cause = f"{len(open_)} of {len(rows)} rows tell nothing: {open_[0].name} is ± {open_[0].interval:g} %"
+        cause = f"{len(open_)} of {len(rows)} rows tell nothing: {open_[0].name} is ± {open_[0].interval:g} %".replace("1e+09", "∞")
     bad = [example(f"{r.name} is {_worse(r):g} % worse in {r.unit}; {text} % are allowed", r.name) for r in worse]
     verdict: Any = "fail" if bad else "missing" if not rows else "inconclusive" if cause else "pass"
     return Reading(
@@ -90,18 +92,29 @@ def _worse(r: Row) -> float:
 
 
 def _row(line: str, number: int, unit: str, rows: list[Row], broken: list[str]) -> None:
+    """One row for each set that is held against the first."""
     found = _ROW.match(line)
-    if found is not None:
-        intervals, name, change = (found[2], found[3]), found[1], found[4]
+    at = found.end() if found else 0
+    others: list[tuple[str, str]] = []
+    while found and (other := _AGAINST.match(line, at)):
+        others.append((other[1], other[2]))
+        at = other.end()
+    if found and others:
+        name, base = found[1], found[2]
     else:
         cells = fields(line)
-        if len(cells) != 7 or not unit or cells[0] in ("", "geomean") or not cells[6].startswith("p="):
+        if len(cells) < 7 or (len(cells) - 3) % 4 or not unit or cells[0] in ("", "geomean") or not cells[6].startswith("p="):
             if "p=" in line:
                 broken.append(f"line {number}: {line[:60]!r}")
             return
-        intervals, name, change = (cells[2].removesuffix("%"), cells[4].removesuffix("%")), cells[0], cells[5]
+        name, base = cells[0], cells[2].removesuffix("%")
+        others = [(cells[i + 1].removesuffix("%"), cells[i + 2]) for i in range(3, len(cells), 4) if cells[i]]
+        at = len(line)
+    if line.count("(p=") > len(others) or line[at:].strip():
+        broken.append(f"line {number}: {line[:60]!r}")
     try:
-        widest = max(float("inf") if x in ("∞", "") else float(x) for x in intervals)
-        rows.append(Row(name, unit, min(widest, 1e9), None if change == "~" else float(change.removesuffix("%"))))
+        for interval, change in others:
+            widest = max(float("inf") if x in ("∞", "") else float(x) for x in (base, interval))
+            rows.append(Row(name, unit, min(widest, 1e9), None if change == "~" else float(change.removesuffix("%"))))
     except ValueError:
         broken.append(f"line {number}: {line[:60]!r}")

@@ -55,7 +55,7 @@ def _container(name: str, service: dict[str, Any]) -> Container:
     return Container(
         name=name,
         image=word(service.get("image")) or ("built here" if "build" in service else ""),
-        count=count(deploy.get("replicas", service.get("scale", 1))) or 1,
+        count=count(asked) if (asked := deploy.get("replicas", service.get("scale"))) is not None else 1,
         cpu=topology.cores(limits.get("cpus", service.get("cpus"))),
         memory=topology.size(limits.get("memory", service.get("mem_limit")), binary=True),
         probed=isinstance(check, dict) and check.get("disable") is not True and "test" in check,

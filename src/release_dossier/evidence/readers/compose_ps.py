@@ -28,10 +28,12 @@ def read(stream: IO[bytes], given: Given) -> Reading:
         Refused: `evidence.shape`, `json.*`.
     """
     every, broken, doubt = _containers(stream, given)
-    bad, waiting = [], []
+    bad, waiting, done = [], [], []
     for c in every:
         name, state, health = word(c.get("Name")), word(c.get("State")), word(c.get("Health"))
-        if health == "unhealthy" or state in ("exited", "dead", "restarting", "paused", "removing"):
+        if state == "exited" and c.get("ExitCode") == 0:
+            done.append(name)
+        elif health == "unhealthy" or state in ("exited", "dead", "restarting", "paused", "removing"):
             bad.append(example(f"{name} is {health or state}", name, status=word(c.get("Status"))))
         elif health == "starting" or state != "running":
             waiting.append(name)
@@ -39,10 +41,14 @@ def read(stream: IO[bytes], given: Given) -> Reading:
     bad += [example(f"service {s} does not run", s) for s in wanted if s not in names]
     words = [] if wanted else ["which services should run is not declared"]
     words += [f"not known yet: {', '.join(waiting[:5])}"] if waiting else []
+    words += ["nothing runs any more: every container ended with 0"] if every and len(done) == len(every) else []
     words += [f"{broken} lines could not be read"] if broken else []
     words += [doubt] if doubt else []
     verdict: Any = "fail" if bad else "missing" if not every else "inconclusive" if words else "pass"
     asked = sum(word(c.get("Health")) != "" for c in every)
+    limits = [f"ended with 0: {', '.join(done[:10])}"] if done else []
+    if asked < len(every):
+        limits.append(f"{len(every) - asked} containers have no health check: that they run is all that is known")
     return Reading(
         kind="readiness",
         format=NAME,
@@ -57,7 +63,7 @@ def read(stream: IO[bytes], given: Given) -> Reading:
             "containers_running": Fact(sum(c.get("State") == "running" for c in every), "containers"),
             "containers_probed": Fact(asked, "containers"),
         },
-        limits=(f"{len(every) - asked} containers have no health check: that they run is all that is known",) if asked < len(every) else (),
+        limits=tuple(limits),
         tool="docker compose",
     )
 

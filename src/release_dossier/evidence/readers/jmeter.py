@@ -94,17 +94,17 @@ def read(stream: IO[bytes], given: Given) -> Reading:
 def _rows(lines: Lines) -> Iterator[tuple[int, Any]]:
     """(line, fields); a quoted field may go over many lines."""
     held: list[str] = []
-    begun = size = 0
+    begun = size = quotes = 0
     for number, raw in lines:
         line = raw.decode("utf-8", "replace")
         held.append(line)
-        begun, size = begun or number, size + len(line)
+        begun, size, quotes = begun or number, size + len(line), quotes + line.count('"')
         if size > EVIDENCE_LINE_BYTES_MAX:
             raise Refused(
                 "evidence.line-too-long", at=f"line {begun}", found="a longer record", expected=f"at most {EVIDENCE_LINE_BYTES_MAX} bytes"
             )
-        if sum(x.count('"') for x in held) % 2 == 0:
+        if quotes % 2 == 0:
             yield begun, fields("\n".join(held))
-            held, begun, size = [], 0, 0
+            held, begun, size, quotes = [], 0, 0, 0
     if held:
         yield begun, held

@@ -13,7 +13,16 @@ from release_dossier.evidence.reading import Fact, Reading
 from release_dossier.evidence.topology import Container
 
 NAME = "kubernetes"
-_GROUPS = ("v1", "apps/v1", "batch/v1", "networking.k8s.io/v1", "policy/v1", "autoscaling/", "rbac.authorization.k8s.io/")
+_GROUPS = (
+    "v1",
+    "apps/v1",
+    "batch/v1",
+    "networking.k8s.io/v1",
+    "policy/v1",
+    "autoscaling/",
+    "rbac.authorization.k8s.io/",
+    "apiextensions.k8s.io/",
+)
 _RUNS = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "CronJob", "Pod", "ReplicationController")
 
 

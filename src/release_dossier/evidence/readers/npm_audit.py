@@ -15,7 +15,11 @@ NAME = "npm-audit"
 def recognises(head: bytes) -> bool:
     """Its version, its advisories, or why it could not look."""
     top = outline(head)
-    return "auditReportVersion" in top or ("advisories" in top and "muted" in top) or ("error.code" in top and "error.summary" in top)
+    return (
+        "auditReportVersion" in top
+        or ("advisories" in top and ("muted" in top or "actions[].resolves" in top))
+        or ("error.code" in top and "error.summary" in top)
+    )
 
 
 def read(stream: IO[bytes], given: Given) -> Reading:

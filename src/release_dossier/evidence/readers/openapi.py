@@ -9,7 +9,7 @@ from typing import IO, Any
 
 from release_dossier.evidence.contract import Comparison, Document, compare
 from release_dossier.evidence.readers.given import Given, mapping, word, wrong_shape, wrong_version
-from release_dossier.evidence.readers.sniff import top
+from release_dossier.evidence.readers.sniff import outline, top
 from release_dossier.evidence.readers.yaml_tree import documents, documents_and_doubt
 from release_dossier.evidence.reading import Fact, Reading, example, first
 from release_dossier.limits import LIMITS_MAX
@@ -21,6 +21,8 @@ _VERSION = re.compile(r"3\.[01]\.\d+(?:-\S+)?\Z")
 def recognises(head: bytes) -> bool:
     """`openapi`, or `swagger` of older versions, which is then refused by its version."""
     keys = top(head)
+    if outline(head).get("components.schemas") == "{":
+        return True  # its keys are sorted, and `openapi` comes behind
     return ("openapi" in keys or "swagger" in keys) and ("info" in keys or "paths" in keys)
 
 

@@ -60,6 +60,12 @@ def data(value: Any) -> tuple[dict[str, Any], str]:
     return mapping(answer.get("data"), "data"), ""
 
 
+def warned(value: dict[str, Any]) -> str:
+    """What a successful answer warns of, a part of the data that is missing among it; empty where it warns of nothing."""
+    warnings = value.get("warnings")
+    return "; ".join(word(w) or "no word of what" for w in warnings)[:300] if isinstance(warnings, list) else ""
+
+
 def series(found: dict[str, Any]) -> tuple[Series, ...]:
     """The series of a query's answer, a single value being one.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import IO, Any
 
 from release_dossier.evidence.readers.given import Given, numbers, whole_json
-from release_dossier.evidence.readers.prometheus_answer import Series, Window, data, moment, series, window
+from release_dossier.evidence.readers.prometheus_answer import Series, Window, data, moment, series, warned, window
 from release_dossier.evidence.readers.sniff import outline
 from release_dossier.evidence.reading import Counterexample, Fact, Reading, example, first
 
@@ -32,19 +32,23 @@ def read(stream: IO[bytes], given: Given) -> Reading:
     Raises:
         Refused: `evidence.shape`, `json.*`.
     """
-    found, error = data(whole_json(stream))
-    every = () if error else series(found)
-    return answer(every, error, window(given.asked, given.expectations), given.expectations, instant=found.get("resultType") != "matrix")
+    value = whole_json(stream)
+    found, error = data(value)
+    every, asked = () if error else series(found), window(given.asked, given.expectations)
+    return answer(every, error, asked, given.expectations, instant=found.get("resultType") != "matrix", partial=warned(value))
 
 
-def answer(every: tuple[Series, ...], error: str, asked: Window | None, wanted: dict[str, str], *, instant: bool) -> Reading:
-    """What an answer proves."""
+def answer(
+    every: tuple[Series, ...], error: str, asked: Window | None, wanted: dict[str, str], *, instant: bool, partial: str = ""
+) -> Reading:
+    """What an answer proves. `partial` is why it may not be whole."""
     full = [s for s in every if s.samples]
     samples = sum(len(s.samples) for s in full)
     strange = sum(s.strange for s in every)
     late = [s for s in full if asked and not instant and s.last < asked.end - _STEPS_LATE * asked.step]
     bad = _outside(full, wanted)
     words = [error] if error else []
+    words += [f"it warns: {partial}"] if partial else []
     words += [f"{s.name()} ended {moment(s.last)}, before the window does" for s in late[:5]]
     words += [f"{len(late) - 5} more ended early"] if len(late) > 5 else []
     empty = [s for s in every if not s.samples]

@@ -1,4 +1,7 @@
-"""promtool's text: `check rules` and `test rules`. It can end anywhere, so it needs its exit status."""
+"""promtool's text, `check rules` and `test rules`, and amtool's `check-config`. It can end anywhere, so it needs its exit status.
+
+promtool writes FAILED of `test rules` to the other stream: its exit status says it here. amtool says how a file is beside its name.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from release_dossier.evidence.reading import Fact, Reading, example, first
 
 NAME = "promtool"
 _HEAD = re.compile(rb"\A\s*(?:Checking \S+|Unit Testing:\s+\S+)")
+_BESIDE = re.compile(r"\A(?:Checking|Unit Testing:) .*'\s+(SUCCESS|FAILED)\b")
 _RULES = re.compile(r"SUCCESS: (\d+) rules? found")
 
 
@@ -21,7 +25,7 @@ def recognises(head: bytes) -> bool:
 def read(stream: IO[bytes], given: Given) -> Reading:
     """Files that were looked at, rules found, groups that failed."""
     files = good = rules = 0
-    failing = open_ = counted = False
+    failing = open_ = counted = testing = False
     bad = []
     read = Lines(stream)
     for number, raw in read:
@@ -29,6 +33,10 @@ def read(stream: IO[bytes], given: Given) -> Reading:
         if text.startswith(("Checking ", "Unit Testing:")):
             files += 1
             failing, open_ = False, True
+            testing = testing or text.startswith("Unit")
+            if beside := _BESIDE.search(text):
+                good, open_ = good + (beside[1] == "SUCCESS"), False
+                bad += [example(text.strip(), f"line {number}")] if beside[1] == "FAILED" else []
         elif text.strip().startswith("SUCCESS"):
             good += open_  # one a file: a second line says nothing about the next file
             open_ = False
@@ -40,6 +48,8 @@ def read(stream: IO[bytes], given: Given) -> Reading:
             bad.append(example("promtool says FAILED", f"line {number}"))
         elif failing and text.startswith("    name: "):
             bad.append(example(text.strip().rstrip(","), f"line {number}"))
+    if testing and not bad and good < files and given.exit_status == 1:
+        bad = [example(f"promtool ended with 1, and {files - good} of {files} files do not say SUCCESS", "its exit status")]
     bad = [b for b in bad if b.text != "promtool says FAILED"] or bad
     verdict: Any = "fail" if bad else "missing" if good == 0 or (counted and rules == 0) else "pass"
     cause = "nothing was checked" if verdict == "missing" else ""

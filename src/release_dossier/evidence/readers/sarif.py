@@ -99,6 +99,9 @@ def _run(run: dict[str, Any], at: str, tally: _Tally, given: Given) -> None:
     tally.scanned |= {u for a in artifacts if (u := word(mapping(a.get("location"), f"{at}.artifacts").get("uri")))}
     if name == "Staticcheck" and "results" not in run and said and all(s is True for s in said):
         run = run | {"results": []}  # it leaves an empty list out
+    if name == "govulncheck":  # a warning of its means imported and not called, which is no finding of its own either
+        known = objects(run.get("results"), f"{at}.results")
+        run = run | {"results": [r | {"level": "note"} if r.get("level") == "warning" else r for r in known]}
     if run.get("results") is None:
         tally.causes.append(f"{name} has no results: it did not look")
         return

@@ -16,7 +16,7 @@ from release_dossier.errors import Refused
 from release_dossier.ledger.account import possible_orders, replay
 from release_dossier.ledger.checks import Check
 from release_dossier.ledger.columns import Addition, Bet, Group, Ledger, Market, Standing, Stewardship, User
-from release_dossier.ledger.rulesets import NAMED, always, economics, named, parse_timeline, possible, release, release_of
+from release_dossier.ledger.rulesets import NAMED, Era, Eras, always, economics, named, parse_timeline, possible, release, release_of
 from release_dossier.ledger.schema import FAMILIES, KNOWN, RELEASES, lived_through, told
 from release_dossier.ledger.settlement import Row
 from release_dossier.ledger.verify import Verified, verify
@@ -290,6 +290,12 @@ def test_what_groups_and_answers_cost_is_held_against_the_rules() -> None:
             due = said if status == "approved" or "group" in "".join(said) else ()
             assert (tuple(e.why for e in s10.examples), s10.state) == (due, "warn" if due else "pass")
             assert s10.of == s10.looked_at == 2 + (status == "approved")
+    gone = msgspec.structs.replace(town(TIED), groups=(msgspec.structs.replace(group, cost=50, deleted=True),))
+    assert check(judged(gone, eras), "S10").state == "pass"
+    dear = msgspec.structs.replace(eras.eras[0].rules, create_market_cost=50, add_answer_cost=20)
+    then = Eras("then", (Era(None, 7, "dear", dear), Era(8, None, "v3.8.1", eras.eras[0].rules)))
+    older = msgspec.structs.replace(town(TIED), groups=(msgspec.structs.replace(group, cost=50),), additions=(answer,))
+    assert not [e.why for e in check(judged(older, then), "S10").examples if "group" in e.why or "answer" in e.why]
 
 
 def test_economics_come_from_the_setup_file(tmp_path: Path) -> None:
@@ -394,7 +400,15 @@ def test_who_was_steward_for_a_while_is_paid_for_it() -> None:
     market = msgspec.structs.replace(base.markets[0], steward="eve")
     more = tuple(User(i, u, "MODERATOR", 0, 0, False) for i, u in enumerate(("amy", "zoe", "eve", "old"), 9))
     first = Stewardship(1, "old", 200 * SECOND, "mod")
-    for known, paid in ((changes, "amy"), (changes[1:], "mod"), (changes[:1], "eve"), ((), "eve"), ((first, *changes[1:]), "mod")):
+    at_once = msgspec.structs.replace(changes[0], at=1000 * SECOND)
+    for known, paid in (
+        (changes, "amy"),
+        ((at_once, *changes[1:]), "amy"),
+        (changes[1:], "mod"),
+        (changes[:1], "eve"),
+        ((), "eve"),
+        ((first, *changes[1:]), "mod"),
+    ):
         ledger = msgspec.structs.replace(base, users=(*base.users, *more), markets=(market,), stewardships=known)
         lines = replay(ledger, eras, {}).lines
         assert [u for u, mine in lines.items() if any(x.what == "stewardship" for x in mine)] == [paid], known

@@ -282,6 +282,8 @@ def test_a_frontier_goes_on_where_it_was_kept() -> None:
     leaves = [leaf_hash(b"%d" % i) for i in range(40)]
     for n in range(40):
         before = Frontier(leaves[:n])
+        copied = before.copy()
+        assert copied.root() == before.root() == before.copy().root() == Tree(leaves[:n]).root()
         after = Frontier.resumed(n, before.kept())
         assert after.root() == before.root()
         for leaf in leaves[n:]:

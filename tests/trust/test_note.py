@@ -13,6 +13,7 @@ from release_dossier.trust.note import (
     TREE_HEAD,
     NoteKey,
     cosign,
+    is_note_name,
     note_key,
     note_line,
     parse_note,
@@ -139,3 +140,11 @@ def test_a_request_has_one_spelling(text: str) -> None:
     with pytest.raises(Refused) as found:
         parse_request(text.encode())
     assert found.value.code == "witness.request"
+
+
+@pytest.mark.parametrize(
+    ("name", "is_one"), [("log.example/1", True), ("", False), (" a", False), ("a ", False), ("a\u00a0b", False), ("a+b", False)]
+)
+def test_names_of_keys(name: str, is_one: bool) -> None:
+    """Not empty, no blank of Unicode anywhere, no plus."""
+    assert is_note_name(name) is is_one

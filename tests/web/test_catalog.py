@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from release_dossier.errors import Corrupt, Refused
+from release_dossier.errors import Corrupt, Refused, Unavailable
 from release_dossier.steps.look import listing
 from release_dossier.store.tail import Tail
 from release_dossier.web.catalog import Catalog
@@ -84,6 +84,19 @@ def test_one_altered_document_hides_no_other(copy: Callable[[], Catalog], place:
     assert [r.change for r in told] == [decision.change]
     assert "store.altered-document" in told[0].detail
     assert sum(r.status == "released" for r in catalog.rounds.values()) == 2
+
+
+def test_documents_that_cannot_be_read_are_unavailable(copy: Callable[[], Catalog], place: Place) -> None:
+    """A folder in the place of a file: said with its place, and not that the document were gone."""
+    catalog = copy()
+    catalog.refresh()
+    decision = catalog.entries("type = 'decision' order by n")[0]
+    file = copy.home / "documents" / "000000.ndjson"  # type: ignore[attr-defined]
+    file.unlink()
+    file.mkdir()
+    with pytest.raises(Unavailable) as e:
+        Tail(copy.home, place.project).document(decision)  # type: ignore[attr-defined]
+    assert (e.value.code, e.value.at) == ("store.file-system", str(file))
 
 
 def test_a_prefix_names_one_statement(place: Place) -> None:

@@ -178,7 +178,7 @@ def _counts_more(suite: Any, held: int, bad: int, tally: _Tally) -> bool:
 
 
 def _case(element: Any, tally: _Tally) -> None:
-    if not element.get("name") and not element.get("classname") and not len(element):
+    if element.attrib.keys() == {"time"} and not len(element):  # as pytest writes the one that was running
         tally.promised = tally.promised or "a test in it has no name: it was running when the run was cut off"
         return
     tally.tests += 1

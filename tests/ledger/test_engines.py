@@ -23,14 +23,16 @@ from release_dossier.ledger.fast.names import NOBODY, filled, found, mark_of
 from release_dossier.ledger.generate import EPOCH, Bets, Spec, as_ledger, generate, requests
 from release_dossier.ledger.judged import Judged, by_rows
 from release_dossier.ledger.mutants import MUTANTS, Made, mutate
-from release_dossier.ledger.rulesets import NAMED, Era, Eras, always
-from release_dossier.ledger.verify import statement_of_account
+from release_dossier.ledger.rulesets import NAMED, Era, Eras, always, named
+from release_dossier.ledger.verify import statement_of_account, verify
 from release_dossier.sources import ledger_bets, ledger_columns, ledger_postgres_copy
 from release_dossier.sources.ledger_bets import Names
 from release_dossier.sources.ledger_columns import from_folder, from_sqlite
 from release_dossier.sources.ledger_writer import bets_table, tables, writing
 from release_dossier.sources.ledgers import read_ledger, rules_for, verify_ledger
 from tests.ledger.servers import Server
+from tests.ledger.test_findings import RACE
+from tests.ledger.test_rules import settled, town
 
 SHARED = Path(__file__).resolve().parents[3] / "shared/socialpredict/ledgers"
 
@@ -125,6 +127,21 @@ def test_columns_say_what_rows_say(seed: int) -> None:
                 continue
         g = as_ledger(m.world, m.bets)
         same(broken(g, rng) if rng.random() < 0.6 else g, terms(rng, rules), requests(m.bets) if rng.random() < 0.4 else {})
+
+
+def test_guesses_do_not_depend_on_the_engine() -> None:
+    """A sale of shares nobody had, every balance as its replay gives it: each engine hands over the rows a guess is made of."""
+    eras = named("v3.8.1")
+    bets = tuple(Bet(i, u, 1, n, side, at * 1000, False) for i, (u, n, side, at) in enumerate(RACE, 1))
+    sold = Bet(9, "a", 1, -32, "YES", 4_000_000, False)
+    base = town([(u, n, side, 1) for u, n, side, _ in RACE])
+    ledger = settled(msgspec.structs.replace(base, bets=(*bets, sold)), eras)
+    big = from_ledger(ledger)
+    assert big is not None
+    for engine in (by_rows(ledger), by_columns(big, "numba", 1)):
+        v = verify(ledger, eras, journal=None, answers=None, written_by="", engine=engine)
+        assert [c.id for c in v.checks if c.state == "fail"] == ["R1"]
+        assert [h["fits"] for h in v.hypotheses] == ["over-cashout", "raced order"]
 
 
 def joined(parts: list[Orders]) -> Orders:

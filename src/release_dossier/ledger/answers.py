@@ -62,9 +62,12 @@ def r8(answers: Iterable[Any], g: Ledger, a: Accounts, eras: Eras) -> Check:
             continue
         judged += 1
         for s, right in known:
-            if _holds(s, right, asked, stood) or any(_held_elsewhere(s, asked, other) for other in others.stood):
+            if _holds(s, right, asked, stood):
                 continue
-            if any(_right(s, other, asked.at) is None for other in others.stood):
+            elsewhere = [(under, _right(s, under, asked.at)) for under in others.stood]
+            if any(gives is not None and _holds(s, gives, asked, under) for under, gives in elsewhere):
+                continue
+            if any(gives is None for _, gives in elsewhere):
                 unsure += 1
                 continue
             since = _old_since(s, asked, stood)
@@ -142,12 +145,6 @@ def _freshness(body: Any) -> Mapping[str, Any]:
             found: Mapping[str, Any] = x["freshness"]
             return found
     return {}
-
-
-def _held_elsewhere(s: Shown, asked: Asked, stood: Stood) -> bool:
-    """Whether a number is right on a ledger that stood so."""
-    right = _right(s, stood, asked.at)
-    return right is not None and _holds(s, right, asked, stood)
 
 
 def _holds(s: Shown, right: Interval, asked: Asked, stood: Stood) -> bool:

@@ -125,7 +125,7 @@ def verify(
     checks = [_by_policy(c, most or {}, made.totals) for c in checks]
     _known([*require, *only], checks)
     asked = matched.asked if matched is not None else {}
-    accused = [e.user for c in checks if c.id == "R6" for e in c.examples if e.user]
+    accused = [e.user for c in checks if c.id == "R6" or (c.id, c.state) == ("R1", "fail") for e in c.examples if e.user]
     guesses = hypotheses(
         engine.touched(accused, LEDGER_GUESS_ORDERS_MAX),
         rules,

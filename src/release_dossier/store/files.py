@@ -187,13 +187,16 @@ class FileStore:
 
     def _enter(self, fresh: Sequence[tuple[Entry, bytes]]) -> None:
         """The files of what stands in the journal, but the checkpoint."""
-        try:
-            self._documents.append(fresh[0][0].n, [envelope for _, envelope in fresh], self._index.last())
-        except OSError as e:
-            raise _unavailable(e, Path(self._documents.folder)) from e
+        self._put_documents(fresh[0][0].n, [envelope for _, envelope in fresh], self._index.last())
         reach("store.document")
         self._append([e for e, _ in fresh])
         reach("store.entry")
+
+    def _put_documents(self, first: int, envelopes: Sequence[bytes], last: Entry | None) -> None:
+        try:
+            self._documents.append(first, envelopes, last)
+        except OSError as e:
+            raise _unavailable(e, Path(self._documents.folder)) from e
 
     def _checkpoint_over(self, index: Index, fresh: Sequence[Entry]) -> bytes:
         after = index.frontier.copy()
@@ -406,11 +409,7 @@ class FileStore:
         for entry, record in zip(entries, records, strict=True):
             if sha256(record.envelope.encode()) != entry.envelope:
                 raise Corrupt("log.journal", at=self._journal.file, found="another envelope", expected=f"that of entry {entry.n}")
-        try:
-            before = parse_entry(kept[first - 1]) if first else None
-            self._documents.append(first, [r.envelope.encode() for r in records], before)
-        except OSError as e:
-            raise _unavailable(e, Path(self._documents.folder)) from e
+        self._put_documents(first, [r.envelope.encode() for r in records], parse_entry(kept[first - 1]) if first else None)
         whole = b"".join(line + b"\n" for line in (*kept[:first], *(r.entry.encode() for r in records)))
         self._write(self._log, whole)
         self._write(self._checkpoint_file, records[-1].checkpoint.encode())

@@ -15,6 +15,7 @@ from release_dossier.evidence.readers.given import Given, Lines, fields, wrong_s
 from release_dossier.evidence.reading import Fact, Reading, example, first
 
 NAME = "benchstat"
+_WIDEST = 1e9  # percent: an interval without end, and whatever is wider
 _INTERVAL = r"[\d.]+[^\s±]*\s*±\s*(\d+(?=\s*%)|∞)(?:\s*%)?(?:\s*[¹²³⁴-⁹]+)?"
 _ROW = re.compile(rf"(\S.*?)\s+{_INTERVAL}")
 _AGAINST = re.compile(rf"\s+{_INTERVAL}\s+(~|[-+]?\d+(?:\.\d+)?%)\s+\(p=[^)]*\)(?:\s*[¹²³⁴-⁹]+)*")
@@ -65,7 +66,8 @@ def read(stream: IO[bytes], given: Given) -> Reading:
     open_ = [r for r in rows if r not in decided]
     cause = cut or (broken[0] if broken else "")
     if not cause and open_:
-        cause = f"{len(open_)} of {len(rows)} rows tell nothing: {open_[0].name} is ± {open_[0].interval:g} %".replace("1e+09", "∞")
+        wide = "∞" if open_[0].interval >= _WIDEST else f"{open_[0].interval:g}"
+        cause = f"{len(open_)} of {len(rows)} rows tell nothing: {open_[0].name} is ± {wide} %"
     bad = [example(f"{r.name} is {_worse(r):g} % worse in {r.unit}; {text} % are allowed", r.name) for r in worse]
     verdict: Any = "fail" if bad else "missing" if not rows else "inconclusive" if cause else "pass"
     return Reading(
@@ -115,6 +117,6 @@ def _row(line: str, number: int, unit: str, rows: list[Row], broken: list[str]) 
     try:
         for interval, change in others:
             widest = max(float("inf") if x in ("∞", "") else float(x) for x in (base, interval))
-            rows.append(Row(name, unit, min(widest, 1e9), None if change == "~" else float(change.removesuffix("%"))))
+            rows.append(Row(name, unit, min(widest, _WIDEST), None if change == "~" else float(change.removesuffix("%"))))
     except ValueError:
         broken.append(f"line {number}: {line[:60]!r}")

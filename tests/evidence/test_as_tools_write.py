@@ -454,3 +454,67 @@ def test_files_whose_keys_are_sorted_or_begin_otherwise() -> None:
     definition = "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: x.y}\n---\n"
     pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: [{name: c, image: 'c:1'}]}\n"
     assert says(definition + pod).format == "kubernetes"
+
+
+JTL = ["timeStamp", "elapsed", "label", "responseCode", "responseMessage", "threadName", "success", "bytes"]
+
+
+def jtl(*rows: str, delimiter: str = ",") -> str:
+    return "\n".join([delimiter.join(JTL), *(r.replace(",", delimiter) for r in rows), ""])
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_jmeter_counts_a_redirect_once(delimiter: str) -> None:
+    whole = "1795834427361,11,redir,200,OK,T 1,true,498"
+    first, second = "1795834427361,6,redir-0,302,Found,T 1,true,201", "1795834427367,5,redir-1,200,OK,T 1,true,297"
+    r = says(jtl(whole, first, second, whole, first, second, delimiter=delimiter), 0)
+    assert (r.looked_at, r.of) == (2, 2), r
+    assert r.limits[-1].startswith("4 steps of samples are left out")
+    # of another thread, beyond its time, or not the next part: a sample like any other
+    for other in (first.replace("T 1", "T 2"), first.replace(",6,", ",12,"), second, first.replace("427361", "427360")):
+        assert says(jtl(whole, other, delimiter=delimiter), 0).looked_at == 2, other
+
+
+def test_gatling_takes_a_request_called_as_a_status() -> None:
+    run = "RUN\tS\ts\t1795834427361\t \t3.9.5\n"
+    r = says(run + "REQUEST\t\tOK\t1795834427361\t1795834427371\tKO\tboom\n", 0)
+    assert (r.looked_at, r.facts["error_rate"].value) == (1, 1), r
+
+
+def test_go_benchmarks_that_fail_or_print() -> None:
+    head, good = "pkg: ex.org/b\n", "BenchmarkA-2 \t 10\t 5 ns/op\n"
+    r = says(f"{head}{good}--- FAIL: BenchmarkB\n    b_test.go:6: no\nFAIL\nexit status 1\nFAIL\tex.org/b\t0.1s\n", 1)
+    assert (r.verdict, r.looked_at, r.of, len(r.counterexamples)) == ("fail", 1, 2, 1)
+    assert says(f"{head}{good}FAIL\nFAIL\tex.org/b\t0.1s\n", 1).verdict == "fail"
+    r = says(f"{head}{good}BenchmarkLog-2 \thello\n12 monkeys\nhello\n 20\t 7 ns/op\t 2 B/op\nPASS\n", 0)
+    assert (r.verdict, r.looked_at, r.facts["median:ex.org/b.BenchmarkLog-2:ns/op"].value) == ("pass", 2, 7)
+
+
+def test_promtool_calls_a_duplicate_an_error_and_ends_with_0() -> None:
+    text = "Checking r.yml\n  FAILED:\nlint error 1 duplicate rule(s) found.\nMetric: a\n\n"
+    assert [says(text, status).verdict for status in (0, 1, 3, None)] == ["inconclusive", "fail", "fail", "fail"]
+    assert "duplicate rule" in says(text, 0).cause
+    assert says(text + "Checking s.yml\n  FAILED:\nno rules\n", 0).verdict == "fail"
+
+
+def test_alertmanager_routes_go_by_intervals_that_exist() -> None:
+    route = "route: {{receiver: a, routes: [{{receiver: a, {}: [{}]}}]}}\n{}: [{{name: off}}]\n"
+    receivers = "receivers: [{name: a, webhook_configs: [{url: x}]}]\n"
+    assert says(receivers + route.format("mute_time_intervals", "off", "time_intervals"), 0).verdict == "inconclusive"
+    assert says(receivers + route.format("active_time_intervals", "off", "mute_time_intervals"), 0).verdict == "inconclusive"
+    for key in ("mute_time_intervals", "active_time_intervals"):
+        r = says(receivers + route.format(key, "on", "time_intervals"), 0)
+        assert (r.verdict, r.counterexamples[0].text) == ("fail", "route.routes[0] goes by the time interval on, which is none")
+
+
+def test_prometheus_groups_digits_and_quotes_names() -> None:
+    rule = "groups: [{{name: g, rules: [{{alert: A, expr: '{}'}}]}}]\n"
+    assert [says(rule.format(e), 0).facts["lint_errors"].value for e in ("up_1 > 1_000", 'x_1_0{a="1_000"} > 2_0.5', "x > 1__0")] == [
+        0,
+        0,
+        1,
+    ]
+    r = says('# TYPE "my.m" gauge\n{"my.m",a="b"} 1\n{"other"} 2\nup 1\n', 0)
+    assert (r.facts["series"].value, r.facts["lint_errors"].value if "lint_errors" in r.facts else 0, r.verdict) == (3, 0, "inconclusive")
+    assert says('# TYPE up gauge\n{a="b"} 1\n', 0).verdict == "fail"
+    assert says("# TYPE up gauge\n{} 1\n", 0).verdict == "fail"

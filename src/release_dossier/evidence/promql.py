@@ -7,6 +7,7 @@ nothing is known (a name alone does not make a counter), so an alert is called d
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from math import inf
 from typing import Any
@@ -70,6 +71,10 @@ _COMPARES = frozenset(["==", "!=", ">", "<", ">=", "<="])
 _DEPTH_MAX = 200  # levels of one expression
 
 
+# `1_000` is 1000 to Prometheus and nothing to this parser; text and names keep theirs.
+_GROUPED = re.compile(r""""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`[^`]*`|[A-Za-z_:][\w:.]*|(\d+(?:_\d+)+)""")
+
+
 class Bounds(msgspec.Struct, frozen=True):
     """Values an expression can have: from `low` to `high`, the ends left out where open. `empty`: it never has one."""
 
@@ -100,7 +105,7 @@ def parse(query: str, at: str) -> Any:
     if deep > _DEPTH_MAX or query.count("-") + query.count("+") > QUERY_CHARS_MAX // 4:
         raise Refused("promql.syntax", at=at, found=f"{deep} levels", expected=f"at most {_DEPTH_MAX}")
     try:
-        return promql_parser.parse(query)
+        return promql_parser.parse(_GROUPED.sub(lambda m: m[0] if m[1] is None else m[0].replace("_", ""), query))
     except (ValueError, RuntimeError) as e:
         code = "promql.dialect" if "unknown function" in str(e) else "promql.syntax"
         raise Refused(code, at=at, found=str(e), expected="an expression in PromQL") from e

@@ -12,6 +12,7 @@ from release_dossier.evidence.reading import Counterexample, Fact, Reading, exam
 from release_dossier.limits import JSON_DEPTH_MAX
 
 NAME = "alertmanager-config"
+_INTERVALS = ("time_intervals", "mute_time_intervals", "active_time_intervals")  # the first two define some, the last two use them
 
 
 def recognises(head: bytes) -> bool:
@@ -44,6 +45,8 @@ def read(stream: IO[bytes], given: Given) -> Reading:
     if any(k in route for k in ("match", "match_re", "matchers")):
         faults.append(example("the first route takes only some alerts: the others go nowhere", "route"))
     faults += [example(f"{at} sends to {name}, which is no receiver", at) for at, name in routes if name and name not in receivers]
+    intervals = {word(i.get("name")) for k in _INTERVALS[:2] for i in objects(config.get(k), k)}
+    faults += [example(f"{at} goes by the time interval {n}, which is none", at) for at, n in _timed(route, "route") if n not in intervals]
     silent = sorted(n for n in used if receivers.get(n) is False)
     words = ["a route is no alarm: nothing was seen delivered"]
     words += [f"alerts sent to {', '.join(silent[:5])} reach nobody"] if silent else []
@@ -72,3 +75,13 @@ def _routes(route: dict[str, Any], at: str, depth: int = 0) -> Iterator[tuple[st
     if depth < JSON_DEPTH_MAX:
         for i, child in enumerate(objects(route.get("routes"), f"{at}.routes")):
             yield from _routes(child, f"{at}.routes[{i}]", depth + 1)
+
+
+def _timed(route: dict[str, Any], at: str, depth: int = 0) -> Iterator[tuple[str, str]]:
+    """(place, name) of every time interval a route goes by."""
+    for key in _INTERVALS[1:]:
+        names = route.get(key)
+        yield from ((at, word(n)) for n in (names if isinstance(names, list) else []))
+    if depth < JSON_DEPTH_MAX:
+        for i, child in enumerate(objects(route.get("routes"), f"{at}.routes")):
+            yield from _timed(child, f"{at}.routes[{i}]", depth + 1)

@@ -30,8 +30,8 @@ def read(stream: IO[bytes], given: Given) -> Reading:
         if field[0] == "RUN":
             version = field[-1].strip()
         elif field[0] == "REQUEST":
-            at = next((i for i, f in enumerate(field) if f in ("OK", "KO")), 0)
-            start, end = (whole(field[at - 2]), whole(field[at - 1])) if at >= 3 else (None, None)
+            at = next((i for i in range(3, len(field)) if field[i] in ("OK", "KO") and whole(field[i - 1]) is not None), 0)
+            start, end = (whole(field[at - 2]), whole(field[at - 1])) if at else (None, None)
             if start is None or end is None or end < start:
                 broken.append(f"line {number}: {raw[:60]!r}")
                 continue

@@ -103,10 +103,10 @@ def json_objects(stream: IO[bytes]) -> Iterator[dict[str, Any]]:
         wrong_shape(f"line {begun}", "an object that does not end", "whole objects")
 
 
-def fields(text: str) -> list[str]:
+def fields(text: str, delimiter: str = ",") -> list[str]:
     """The fields of one record of CSV; none when it is no record."""
     try:
-        return next(csv.reader([text]), [])
+        return next(csv.reader([text], delimiter=delimiter), [])
     except csv.Error:
         return []
 

@@ -13,9 +13,13 @@ from release_dossier.evidence.readers.given import Given, Lines
 from release_dossier.evidence.reading import Fact, Reading, example, first
 
 NAME = "prometheus-text"
-_META = re.compile(rb"# (?:HELP|TYPE|UNIT) ([a-zA-Z_:][a-zA-Z0-9_:.]*)(?: (.*))?\Z")
-_NAMED = re.compile(rb'\A([a-zA-Z_:][a-zA-Z0-9_:]*)(\{(?:[^"}]|"(?:[^"\\]|\\.)*")*\})?[ \t]+(\S+)(?:[ \t]+(-?[0-9.eE+]+))?(?:[ \t]+#.*)?\Z')
-_BEGIN = re.compile(rb"\A(?:#[^\n]*\n|\s)*# (?:HELP|TYPE) [a-zA-Z_:]", re.MULTILINE)
+_META = re.compile(rb'# (?:HELP|TYPE|UNIT) ([a-zA-Z_:][a-zA-Z0-9_:.]*|"(?:[^"\\]|\\.)*")(?: (.*))?\Z')
+_QUOTED = rb'"((?:[^"\\]|\\.)*)"'
+_NAMED = re.compile(
+    rb'\A([a-zA-Z_:][a-zA-Z0-9_:]*|(?=\{[ \t]*"))(\{(?:[^"}]|"(?:[^"\\]|\\.)*")*\})?[ \t]+(\S+)(?:[ \t]+(-?[0-9.eE+]+))?(?:[ \t]+#.*)?\Z'
+)
+_NAME_INSIDE = re.compile(rb"\{[ \t]*" + _QUOTED + rb"[ \t]*[,}]")  # a name of any UTF-8 stands among the labels (Prometheus 3)
+_BEGIN = re.compile(rb'\A(?:#[^\n]*\n|\s)*# (?:HELP|TYPE) ["a-zA-Z_:]', re.MULTILINE)
 
 
 def recognises(head: bytes) -> bool:
@@ -43,7 +47,8 @@ def read(stream: IO[bytes], given: Given) -> Reading:
         if whole:
             bad.append(example("a sample behind # EOF", f"line {number}"))
         found = _NAMED.match(line.strip())
-        value = _number(found[3]) if found else None
+        inside = _NAME_INSIDE.match(found[2] or b"") if found and not found[1] else None
+        value = _number(found[3]) if found and (found[1] or inside) else None
         if found is None or value is None:
             bad.append(example(f"no sample: {line[:80].decode('utf-8', 'replace')}", f"line {number}"))
             continue
@@ -51,7 +56,7 @@ def read(stream: IO[bytes], given: Given) -> Reading:
         if which in seen and found[4] is None:
             bad.append(example(f"{which[:120].decode('utf-8', 'replace')} is there twice", f"line {number}"))
         seen.add(which)
-        names.add(found[1].decode())
+        names.add((inside[1] if inside else found[1]).decode("utf-8", "replace"))
         samples += 1
         strange += not isfinite(value)
     wanted = given.declared("series")

@@ -1,6 +1,7 @@
 """promtool's text, `check rules` and `test rules`, and amtool's `check-config`. It can end anywhere, so it needs its exit status.
 
-promtool writes FAILED of `test rules` to the other stream: its exit status says it here. amtool says how a file is beside its name.
+promtool writes FAILED of `test rules` to the other stream: its exit status says it here. What it calls a lint error is one only where it
+ended so. amtool says how a file is beside its name.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ def read(stream: IO[bytes], given: Given) -> Reading:
     """Files that were looked at, rules found, groups that failed."""
     files = good = rules = 0
     failing = open_ = counted = testing = False
+    linted: list[str] = []
     bad = []
     read = Lines(stream)
     for number, raw in read:
@@ -46,16 +48,20 @@ def read(stream: IO[bytes], given: Given) -> Reading:
         elif text.strip().startswith("FAILED"):
             failing = True
             bad.append(example("promtool says FAILED", f"line {number}"))
+        elif failing and text.startswith("lint error ") and given.exit_status == 0:
+            failing = False
+            linted.append(text.strip())
+            bad.pop()
         elif failing and text.startswith("    name: "):
             bad.append(example(text.strip().rstrip(","), f"line {number}"))
     if testing and not bad and good < files and given.exit_status == 1:
         bad = [example(f"promtool ended with 1, and {files - good} of {files} files do not say SUCCESS", "its exit status")]
     bad = [b for b in bad if b.text != "promtool says FAILED"] or bad
-    verdict: Any = "fail" if bad else "missing" if good == 0 or (counted and rules == 0) else "pass"
+    verdict: Any = "fail" if bad else "missing" if (good == 0 and not linted) or (counted and rules == 0) else "pass"
     cause = "nothing was checked" if verdict == "missing" else ""
     if verdict == "pass" and (given.exit_status is None or given.exit_status or good < files):
         why = "its exit status did not come with it" if given.exit_status is None else f"it ended with {given.exit_status}"
-        verdict, cause = "inconclusive", f"{good} of {files} files say SUCCESS; {why}"
+        verdict, cause = "inconclusive", "; ".join([f"{good} of {files} files say SUCCESS", why, *linted[:3]])
     if verdict == "pass" and not read.ended:
         verdict, cause = "inconclusive", read.doubt(given.exit_status)
     return Reading(

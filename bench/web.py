@@ -138,7 +138,7 @@ def fill(repo: Path, env: dict[str, str], seed: dict[str, Any]) -> tuple[int, li
 
     world = open_world(repo, env, edge.now())
     signer, home = load_signer(producer_key_path(world.home, env)), world.home
-    catalog = Catalog(Tail(home, world.trust.project), home / "index.sqlite", world.trust.public_keys)
+    catalog = Catalog(Tail(home, world.trust.project), home / "index.sqlite", world.trust.public_keys, world.trust.machine_keys)
     made, frontier, last, known, whole, offset = Made(world.trust.project, seed), Frontier(), None, {}, [], 0
     documents = Documents(home)
     catalog.read = lambda entry: known[entry.digest]  # type: ignore[method-assign,assignment]

@@ -36,7 +36,7 @@ from release_dossier.limits import (
 from release_dossier.trust.document import Trust, parse_chain
 from release_dossier.trust.dsse import PAYLOAD_TYPE, Envelope, pae, parse_envelope, seal, valid_keys
 from release_dossier.trust.keys import Signer, parse_public
-from release_dossier.trust.log import Entry, Tree, checkpoint_signers, leaf_of, leaves_of, parse_checkpoint, parse_entry
+from release_dossier.trust.log import Entry, Tree, checkpoint_signers, leaf_of, leaves_of, origin_of, parse_checkpoint, parse_entry
 from release_dossier.trust.merkle import Inclusions
 from release_dossier.trust.statement import PREDICATE_BASE, Statement, Subject, parse_intoto, parse_statement, state
 
@@ -454,8 +454,8 @@ def examine(opened: Opened, trust: Trust | None = None, each: _Each = one_after_
         note("trust", str(e), "")
     judge = trust or own
     project = judge.project if judge else ""
-    public = judge.public_keys() if judge else {}
-    listed, maker = _manifest_checks(opened, project, public, note)
+    public, machines = (judge.public_keys(), judge.machine_keys()) if judge else ({}, {})
+    listed, maker, contents = _manifest_checks(opened, project, machines, note)
     read = {n: _read(n, files[n]) for n in sorted(files) if _is_statement(n) or n.startswith(ATTESTATIONS)}
     whole = [(n, x[0]) for n, x in read.items() if not isinstance(x, str)]
     signed = dict(zip((n for n, _ in whole), each(whole, lambda e: valid_keys(e[1], public, e[0])), strict=True))
@@ -464,12 +464,17 @@ def examine(opened: Opened, trust: Trust | None = None, each: _Each = one_after_
             fault = None if name == f"{ARTIFACTS}{opened.digests[name]}" else f"{name}: content has digest {opened.digests[name]}"
             note(name, fault, "content has the digest it is named by")
         elif name.startswith(ATTESTATIONS):
-            note(f"attestation {name}", _attestation_fault(name, read[name], signed), "signed by a known machine")
+            note(f"attestation {name}", _attestation_fault(name, read[name], signed, machines), "signed by a known machine")
         elif _is_statement(name):
-            fault = _statement_fault(name, files, project, read[name], signed, statements)
+            fault = _statement_fault(name, files, project, read[name], signed, machines, statements)
             note(f"statement {name}", fault, f"signed by {', '.join(sorted(signed.get(name, ())))}")
     note("sums", None if files.get(SUMS) == sums_of(opened.digests) else f"{SUMS}: other sums than those of the files", f"{listed} files")
-    places, faults = _log_faults(opened, statements, public)
+    if contents is not None and "dossier.json" in statements and contents.dossier != statements["dossier.json"].digest:
+        note("manifest", f"{MANIFEST}: of dossier {contents.dossier}, not of the one in it", "")
+    places, faults = _log_faults(opened, statements, machines, project)
+    faults += _late(statements, signed, places, judge) if judge else []
+    if contents is not None and judge and maker and not any(_stood(judge, k, contents.made_at) for k in maker):
+        note("manifest", f"{MANIFEST}: made at {contents.made_at}, when no key that signed it stood any more", "")
     for fault in faults:
         note("log", fault, "")
     if not faults:
@@ -481,23 +486,24 @@ def examine(opened: Opened, trust: Trust | None = None, each: _Each = one_after_
 def listed(opened: Opened, trust: Trust) -> tuple[str, ...]:
     """What is wrong between the files and the signed list of them alone: the first thing `examine` asks, and the cheapest."""
     faults: list[str] = []
-    _manifest_checks(opened, trust.project, trust.public_keys(), lambda name, fault, fine: faults.append(fault) if fault else None)
+    _manifest_checks(opened, trust.project, trust.machine_keys(), lambda name, fault, fine: faults.append(fault) if fault else None)
     return tuple(faults)
 
 
-def _manifest_checks(opened: Opened, project: str, public: Mapping[str, str], note: _Note) -> tuple[int, frozenset[str]]:
-    """Rule 2. Returns how many files the manifest lists, and the known keys that signed it."""
+def _manifest_checks(opened: Opened, project: str, machines: Mapping[str, str], note: _Note) -> tuple[int, frozenset[str], Contents | None]:
+    """Rule 2. Returns how many files the manifest lists, the known machines' keys that signed it, and what else it says."""
     raw = opened.files.get(MANIFEST)
     if raw is None:
         note("manifest", f"{MANIFEST}: missing", "")
-        return 0, frozenset()
+        return 0, frozenset(), None
     try:
         envelope = parse_envelope(raw, MANIFEST)
         statement = parse_statement(envelope.payload, MANIFEST)
-    except DossierError as e:
+        contents = msgspec.convert(statement.predicate, Contents)
+    except (DossierError, msgspec.ValidationError) as e:
         note("manifest", str(e), "")
-        return 0, frozenset()
-    signed = valid_keys(envelope, public, MANIFEST)
+        return 0, frozenset(), None
+    signed = valid_keys(envelope, machines, MANIFEST)
     fault = None
     if not is_canonical(envelope.as_json(), raw):
         fault = f"{MANIFEST}: not canonical JSON"
@@ -513,7 +519,7 @@ def _manifest_checks(opened: Opened, project: str, public: Mapping[str, str], no
         found = opened.digests.get(name, "missing")
         if found != listed.get(name):
             note(f"file {name}", f"{name}: {found}, listed {listed.get(name, 'not at all')}", "")
-    return len(listed), signed
+    return len(listed), signed, contents
 
 
 def _is_statement(name: str) -> bool:
@@ -532,10 +538,12 @@ def _read(name: str, raw: bytes) -> tuple[Envelope, Statement | None] | str:
         return str(e)
 
 
-def _attestation_fault(name: str, read: tuple[Envelope, Statement | None] | str, signed: Mapping[str, frozenset[str]]) -> str | None:
+def _attestation_fault(
+    name: str, read: tuple[Envelope, Statement | None] | str, signed: Mapping[str, frozenset[str]], machines: Mapping[str, str]
+) -> str | None:
     if isinstance(read, str):
         return read
-    return None if signed[name] else f"{name}: no signature of a known machine verifies"
+    return f"{name}: no signature of a known machine verifies" if signed[name].isdisjoint(machines) else None
 
 
 def _statement_fault(
@@ -544,6 +552,7 @@ def _statement_fault(
     project: str,
     read: tuple[Envelope, Statement | None] | str,
     signed: Mapping[str, frozenset[str]],
+    machines: Mapping[str, str],
     statements: dict[str, Statement],
 ) -> str | None:
     if isinstance(read, str):
@@ -555,7 +564,7 @@ def _statement_fault(
         return f"{name}: of project {statement.project}"
     if _place_word(name) != statement.word and not (name.startswith("evidence/") and statement.word == "started"):
         return f"{name}: a {statement.word} statement"
-    if not any(hint in signed[name] for hint, _ in envelope.signatures):
+    if signed[name].isdisjoint(machines):
         return f"{name}: no signature of a known machine verifies"
     return _beside_fault(name, files, envelope)
 
@@ -581,15 +590,41 @@ def _beside_fault(name: str, files: Mapping[str, bytes], envelope: Envelope) -> 
     return None
 
 
-def _log_faults(opened: Opened, statements: Mapping[str, Statement], public: Mapping[str, str]) -> tuple[dict[str, Entry], list[str]]:
+def _late(
+    statements: Mapping[str, Statement], signed: Mapping[str, frozenset[str]], places: Mapping[str, Entry], judge: Trust
+) -> list[str]:
+    """Statements that the log has from a time when every machine's key that signed them was revoked."""
+    given_up = {k for k in judge.machine_keys() if judge.revoked_at(k) is not None}
+    standing = judge.machine_keys().keys() - given_up
+    late = []
+    for name, s in statements.items() if given_up else ():
+        mine, at = signed.get(name, frozenset()), places.get(s.digest)
+        if at is not None and standing.isdisjoint(mine) and not any(_stood(judge, k, at.at) for k in mine & given_up):
+            late.append(f"{name}: recorded {at.at}, when no machine's key that signed it stood any more")
+    return late
+
+
+def _stood(judge: Trust, key: str, at: str) -> bool:
+    """Whether a key was not yet revoked at a moment; what is no moment is none."""
+    try:
+        return judge.counts(key, at, True)
+    except (ValueError, TypeError):
+        return False
+
+
+def _log_faults(
+    opened: Opened, statements: Mapping[str, Statement], machines: Mapping[str, str], project: str
+) -> tuple[dict[str, Entry], list[str]]:
     """The entries that are proven, by digest of their statement, and every fault."""
     files, faults = opened.files, list[str]()
     places: dict[str, Entry] = {}
     try:
         checkpoint = parse_checkpoint(files.get(CHECKPOINT, b""), CHECKPOINT)
         proofs, misread, written_so = _read_proofs(files.get(PROOFS, b""))
-        if not checkpoint_signers(checkpoint, public.values()):
+        if not checkpoint_signers(checkpoint, machines.values()):
             faults.append(f"{CHECKPOINT}: no signature of a known machine verifies")
+        if checkpoint.origin != origin_of(project):
+            faults.append(f"{CHECKPOINT}: of the log {checkpoint.origin}, not {origin_of(project)}")
     except DossierError as e:
         return places, [str(e)]
     except (msgspec.DecodeError, ValueError) as e:

@@ -367,6 +367,10 @@ CODES = {
         "The log is shorter than, or not an extension of, one that was seen: entries were taken away.",
         "Stop. Restore .dossier/ from the newest copy.",
     ),
+    "log.unsigned": (
+        "The log holds more than its newest checkpoint, and no machine of this project recorded it: somebody wrote into the folder.",
+        "Stop. Compare .dossier/ with another copy, and go back to the log as the checkpoint has it.",
+    ),
     "log.twice": ("A statement is entered twice.", "Stop. Compare with another copy of .dossier/."),
     "look.no-release": ("No release and no dossier goes by this name.", "dossier list shows them."),
     "look.not-a-dossier": (
@@ -523,8 +527,8 @@ CODES = {
         "Stop. Compare with another copy of .dossier/.",
     ),
     "statement.unsigned": (
-        "Evidence has no valid signature of the producer it names.",
-        "Collect it again with a key the trust document lists.",
+        "Nobody who may signed a statement of the store: no machine of the trust document, or not the producer evidence names.",
+        "Where a machine's key is not listed, list it. Otherwise somebody else wrote it: compare with another copy of .dossier/.",
     ),
     "store.altered-artifact": (
         "An artifact has other bytes than when it was kept.",
@@ -563,6 +567,10 @@ CODES = {
     "trust.revocation-dropped": (
         "A new version forgets that a key was revoked.",
         "Put the revocation back: none is ever lifted; list a new key instead.",
+    ),
+    "trust.forked": (
+        "The trust document is no successor of one seen before: there are two of the same version.",
+        "Stop. Find out who signed which; go back to the one that was seen, and let the next version follow it.",
     ),
     "trust.rolled-back": ("The trust document is older than one seen before.", "git fetch the protected branch."),
     "trust.shape": ("This is no trust document.", "Take the file from the protected branch as it is."),

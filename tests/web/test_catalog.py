@@ -26,7 +26,7 @@ def copy(place: Place, tmp_path: Path) -> Callable[[], Catalog]:
     keys = place.ground().world.trust.public_keys()
 
     def opened() -> Catalog:
-        return Catalog(Tail(home, place.project), home / "index.sqlite", lambda: keys)
+        return Catalog(Tail(home, place.project), home / "index.sqlite", lambda: keys, lambda: keys)
 
     opened.home = home  # type: ignore[attr-defined]
     return opened

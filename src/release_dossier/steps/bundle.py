@@ -9,7 +9,8 @@ Verifying looks at, in this order, and says each result:
  (4) the dossier says of each evidence what the evidence says, and its artifacts are there;
  (5) the decision follows from the dossier, the statements and the trust document it names, recomputed;
  (6) the summary for people is the one these documents give;
- (7) where it stands now: allowed, denied, expired, withdrawn.
+ (7) where it stands now: allowed, denied, expired, withdrawn, or no longer allowed, decided again with everything in the bundle that came
+     later and the verifier's newest trust.
 
 (1) to (6) failing is 40. Only (7) decides between 0 and 10. Trust comes from the verifier, never from the bundle.
 """
@@ -32,7 +33,7 @@ from release_dossier.errors import Corrupt, DossierError, Refused, Unavailable, 
 from release_dossier.evidence.erasure import Erasure
 from release_dossier.evidence.personal import MEDIA_TYPE
 from release_dossier.evidence.statement import Evidence
-from release_dossier.gate import Decision, decide, explain
+from release_dossier.gate import OPEN_STATES, Decision, decide, explain
 from release_dossier.release import Release
 from release_dossier.steps.decide import PEOPLE, decision_statement, same_words
 from release_dossier.steps.erase import erased, why
@@ -47,7 +48,8 @@ ATTESTED = ("decision", "evidence")  # what is said in others' words too
 
 
 class Verified(msgspec.Struct, frozen=True):
-    """What verifying found. `standing` is allowed, denied, expired, withdrawn or undecided; `trust` says whose word it was held against."""
+    """What verifying found. `standing` is allowed, denied, expired, withdrawn, no longer allowed or undecided; `trust` says whose word it
+    was held against."""
 
     verified: bool
     standing: str
@@ -198,7 +200,7 @@ def _verified(raw_path: Path, trust_chain: bytes | None, integrity_only: bool, n
             dossier = msgspec.convert(_one(found, "dossier.json").predicate, Dossier)
             evidence = _evidence(found.statements.values())
             checks += [*_contents(found, trust, dossier, evidence), _derived(found, dossier, evidence)]
-            standing, more = _judge(found, dossier, trust_chain, now)
+            standing, more = _judge(found, dossier, trust, trust_chain, now)
             checks += more
         except DossierError as e:
             checks.append(bundle.Check("contents", "fail", str(e)))
@@ -281,11 +283,13 @@ def _derived(found: bundle.Examined, dossier: Dossier, evidence: Mapping[str, Ev
     for name in sorted(n for n in found.files if n.startswith(bundle.ATTESTATIONS)):
         if found.attested.get(name) != attested.get(name):
             faults.append(f"{name}: says something else than what it is about")
+    if found.attested:  # the first bundles had none
+        faults += [f"{name}: missing" for name in sorted(attested.keys() - found.attested.keys())]
     detail = "; ".join(faults) or f"{len(due)} files are what the statements and the trust document give"
     return bundle.Check("derived", "fail" if faults else "pass", detail)
 
 
-def _judge(found: bundle.Examined, dossier: Dossier, chain: bytes, now: datetime) -> tuple[str, list[bundle.Check]]:
+def _judge(found: bundle.Examined, dossier: Dossier, trust: Trust, chain: bytes, now: datetime) -> tuple[str, list[bundle.Check]]:
     """(5), (6) and (7)."""
     dossier_statement = _one(found, "dossier.json")
     decided = found.statements.get("decision.json")
@@ -296,7 +300,7 @@ def _judge(found: bundle.Examined, dossier: Dossier, chain: bytes, now: datetime
             dossier,
             dossier_statement.digest,
             decision,
-            _signed(found, decision),
+            _signed(found, decision.checkpoint["size"]),
             parse_chain(chain, "trust document", digest=decision.trust),
         )
         equal = decision_statement(decided.project, again, dossier).raw == decided.raw
@@ -309,6 +313,9 @@ def _judge(found: bundle.Examined, dossier: Dossier, chain: bytes, now: datetime
         )
     )
     standing = _standing(found, dossier_statement.digest, decided, decision, now)
+    if standing == "allowed" and decision is not None:
+        later = recompute(dossier, dossier_statement.digest, decision, _signed(found), trust)
+        standing = standing if later.outcome == "ALLOW" else f"no longer allowed: {_why_not(later, decision)}"
     checks.append(bundle.Check("standing", "pass", standing))
     return standing, checks
 
@@ -327,12 +334,22 @@ def recompute(dossier: Dossier, digest: str, decision: Decision, statements: Seq
     )
 
 
-def _signed(found: bundle.Examined, decision: Decision) -> list[Signed]:
-    """People's statements the log held when the decision was made, with the moment and place the log gives each."""
+def _why_not(later: Decision, was: Decision) -> str:
+    """What denies now and did not."""
+    notes = [n for n in later.notes if n not in was.notes]
+    unmet = [
+        f"{r.id} of {r.service} is {r.state}: {r.reason}" for r in later.requirements if r.state not in OPEN_STATES and r.severity != "warn"
+    ]
+    unsigned = [f"nobody's signature counts as {t.role}" for t in later.approvals if t.missing]
+    return next(iter(notes + unmet + unsigned), "decided again it is denied")
+
+
+def _signed(found: bundle.Examined, size: int | None = None) -> list[Signed]:
+    """People's statements, of the first `size` entries of the log where that is given, with the moment and place the log gives each."""
     places = found.places
     out = []
     for name, s in found.statements.items():
-        if s.word in PEOPLE and s.digest in places and places[s.digest].n < decision.checkpoint["size"]:
+        if s.word in PEOPLE and s.digest in places and (size is None or places[s.digest].n < size):
             out.append(Signed(statement=s, keys=found.keys[name], logged_at=places[s.digest].at, n=places[s.digest].n))
     return out
 

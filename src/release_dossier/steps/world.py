@@ -3,7 +3,8 @@
 1. The project is the nearest `dossier.toml` upwards; it stands at the top of its git working tree.
 2. Its state is `.dossier/` beside it, or `DOSSIER_HOME`. `project.json` in it pins the identity and the protected branch.
 3. Settings come from the commit the change forked from on the protected branch, never from the branch under judgement (law 6).
-4. People and keys come from the newest trust document on the protected branch, and never from an older one than was seen before.
+4. People and keys come from the newest trust document on the protected branch, and never from one that does not follow the newest seen.
+5. What the store says counts where a machine that the trust document lists signed it, or this one.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import msgspec
 from release_dossier.aside import spread
 from release_dossier.change import Change
 from release_dossier.digest import canonical, parse_json, sha256
-from release_dossier.errors import Corrupt, Refused
+from release_dossier.errors import Corrupt, DossierError, Refused
 from release_dossier.ports import Store
 from release_dossier.project import SETTINGS_FILE, TRUST_FILE, Settings, parse_settings
 from release_dossier.sources.git import Repository, find_repository
@@ -36,12 +37,14 @@ PROTECTED_BRANCH = "DOSSIER_PROTECTED_BRANCH"  # names the branch an unpinned cl
 
 
 class Pin(msgspec.Struct, frozen=True):
-    """What this machine holds fast: the project's identity, its protected branch and remote, the newest trust version seen."""
+    """What this machine holds fast: the project's identity, its protected branch and remote, the newest trust version seen and its digest
+    (empty: it is version 1, which is the identity)."""
 
     project: str
     protected_branch: str
     remote: str
     trust_version: int = 1
+    trust_digest: str = ""
 
 
 class World(msgspec.Struct, frozen=True):
@@ -79,10 +82,11 @@ class World(msgspec.Struct, frozen=True):
         return statement.digest
 
     def statement(self, digest: str, word: str) -> Statement:
-        """A stored statement, its signature verified by a listed producer.
+        """A stored statement, recorded by a machine that may (rule 5).
 
         Raises:
-            Corrupt: `statement.unsigned` when no listed producer's signature verifies, or it is of another kind or project.
+            Corrupt: `statement.unsigned` when no such machine's signature verifies, `statement.unexpected` when it is of another kind or
+                project.
         """
         return self.signed(digest, word)[0]
 
@@ -95,9 +99,12 @@ class World(msgspec.Struct, frozen=True):
         raws = self.store.envelopes([digest for digest, _ in documents])
         fresh = [(raw, digest) for raw, (digest, _) in zip(raws, documents, strict=True) if raw not in self.verified]
         envelopes = [self._parsed(raw, digest) for raw, digest in fresh]
-        keys = self.trust.public_keys()
+        keys, machines = self.trust.public_keys(), self.trust.machine_keys().keys()
         valid = spread(envelopes, lambda e: valid_keys(e[0], keys, e[1].digest))
-        for (raw, _), (_, statement), signers in zip(fresh, envelopes, valid, strict=True):
+        for (raw, digest), (envelope, statement), signers in zip(fresh, envelopes, valid, strict=True):
+            if machines.isdisjoint(signers) and not self._signed_here(envelope):
+                found = "no valid signature of a machine the trust document lists"
+                raise Corrupt("statement.unsigned", at=f"document {digest}", found=found, expected="one by the machine that recorded it")
             self.verified[raw] = statement, signers
         out = []
         for raw, (digest, word) in zip(raws, documents, strict=True):
@@ -107,6 +114,14 @@ class World(msgspec.Struct, frozen=True):
                 raise Corrupt("statement.unexpected", at=f"document {digest}", found=found, expected=f"a {word} of this project")
             out.append((statement, signers))
         return out
+
+    def _signed_here(self, envelope: Envelope) -> bool:
+        """Whether this machine recorded it: one that nobody lists yet works too, and the gate says what its evidence is worth."""
+        try:
+            mine = self.signer()
+        except DossierError:
+            return False
+        return bool(valid_keys(envelope, {mine.key_id: mine.public}, "document"))
 
     def read(self, statement: Statement, kind: type[T]) -> T:
         """The predicate of a statement that came from here, as `kind`."""
@@ -236,7 +251,7 @@ def protected_ref(repo: Repository, pin: Pin) -> str:
 
 def file_store(home: Path, trust: Trust, environ: Mapping[str, str]) -> Store:
     """The store in a state folder, as whoever may sign for this machine opens it."""
-    return FileStore(home, trust.project, signer_path=producer_key_path(home, environ), public_keys=trust.public_keys())
+    return FileStore(home, trust.project, signer_path=producer_key_path(home, environ), public_keys=trust.machine_keys())
 
 
 def open_world(
@@ -260,8 +275,14 @@ def open_world(
     if trust.document.version < pin.trust_version:
         found = f"version {trust.document.version}"
         raise Corrupt("trust.rolled-back", at=at, found=found, expected=f"version {pin.trust_version} or newer, which was seen before")
-    if trust.document.version > pin.trust_version:
-        write_pin(home, msgspec.structs.replace(pin, trust_version=trust.document.version))
+    seen = pin.trust_digest or pin.project
+    if seen not in trust.line:
+        found = f"version {trust.document.version} {trust.digest}"
+        raise Corrupt(
+            "trust.forked", at=at, found=found, expected=f"one that follows version {pin.trust_version} {seen}, which was seen before"
+        )
+    if trust.digest != seen:
+        write_pin(home, msgspec.structs.replace(pin, trust_version=trust.document.version, trust_digest=trust.digest))
     return World(repo, home, store_of(home, trust, environ), pin, trust, chain, now, environ)
 
 

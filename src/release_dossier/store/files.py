@@ -35,6 +35,7 @@ from release_dossier.store.crash import armed, reach
 from release_dossier.store.documents import Documents
 from release_dossier.store.index import Index, salts
 from release_dossier.store.journal import Journal, Record, write_all
+from release_dossier.trust.dsse import parse_envelope, valid_keys
 from release_dossier.trust.keys import ED25519, Signer, generate, load_signer
 from release_dossier.trust.log import (
     Checkpoint,
@@ -340,15 +341,34 @@ class FileStore:
         size = self._journal.size()
         if self._journal_size != size and (left := self._unfinished(index)):
             entries = parse_entries(b"".join(r.entry.encode() + b"\n" for r in left), index.last())
-            self._enter([(e, r.envelope.encode()) for e, r in zip(entries, left, strict=True)])
+            items = [(e, r.envelope.encode()) for e, r in zip(entries, left, strict=True)]
+            self._recorded_here(items)
+            self._enter(items)
             done += [f"entered log entry {e.n} ({e.type} {e.digest[:19]}…), which a killed run had written down" for e in entries]
         self._journal_size = size
         if checkpoint.size < index.frontier.size:
+            late = index.entries()[checkpoint.size :]
+            self._recorded_here(list(zip(late, self._documents.read(late), strict=True)))
             self._sign(index)
             last = index.last()
             assert last is not None
             done.append(f"signed the checkpoint for log entry {last.n} ({last.type} {last.digest[:19]}…), which a killed run had entered")
         return done
+
+    def _recorded_here(self, items: Sequence[tuple[Entry, bytes]]) -> None:
+        """That a machine which may sign the log recorded what a killed run left: a head is signed over nothing else. A store that was
+        given no keys takes what lies in its folder.
+
+        Raises:
+            Corrupt: `log.unsigned`.
+        """
+        mine = self._sign_with()
+        keys = {**self.public_keys, mine.key_id: mine.public}
+        for entry, raw in items if self.public_keys else ():
+            at = f"{self._log} entry {entry.n}"
+            if not valid_keys(parse_envelope(raw, at), keys, at):
+                found = f"a {entry.type} that no known machine signed"
+                raise Corrupt("log.unsigned", at=at, found=found, expected="what a run that was killed had recorded")
 
     def _unfinished(self, index: Index) -> list[Record]:
         """What the journal holds and the log does not: a run that was killed had made it durable, and nothing after it happened."""

@@ -93,17 +93,23 @@ class TrustDocument(msgspec.Struct, frozen=True, kw_only=True):
         """Key id → public line, of every person and producer, revoked or not."""
         return {key.id: key.public for holder in self.holders() for key in holder.keys}
 
+    def machine_keys(self) -> dict[str, str]:
+        """As `public_keys`, of producers alone: what is recorded is recorded by a machine, and a person's key signs their own word only."""
+        return {key.id: key.public for p in self.producers for key in p.keys}
+
     def revoked_at(self, key: str) -> str | None:
         """When `key` was revoked, the earliest where it was said twice; None if it was not."""
         return min((r.at for r in self.revocations if r.key == key), key=_instant, default=None)
 
 
 class Trust(msgspec.Struct, frozen=True):
-    """A verified chain: identity of the project (digest of version 1), digest of the newest version, and that version."""
+    """A verified chain: identity of the project (digest of version 1), digest of the newest version, that version, and the digest of
+    every version up to it."""
 
     project: str
     digest: str
     document: TrustDocument
+    line: tuple[str, ...] = ()
 
     def person_of_key(self, key: str) -> Person | None:
         """The person who holds `key` in the newest version, revoked or not."""
@@ -124,6 +130,10 @@ class Trust(msgspec.Struct, frozen=True):
     def public_keys(self) -> dict[str, str]:
         """Key id → public line, of every person and producer."""
         return self.document.public_keys()
+
+    def machine_keys(self) -> dict[str, str]:
+        """See `TrustDocument.machine_keys`."""
+        return self.document.machine_keys()
 
     def counts(self, key: str, signed_at: str, logged_before: bool) -> bool:
         """Whether a valid signature by `key`, said to be of `signed_at`, counts now (rule 4).
@@ -260,7 +270,8 @@ def _follow(before: Trust | None, envelope: Envelope, statement: Statement, at: 
             )
         _met(before.document, document, envelope, at)
     _met(document, document, envelope, at)
-    return Trust(statement.digest if before is None else before.project, statement.digest, document)
+    line = (*(before.line if before else ()), statement.digest)
+    return Trust(before.project if before else statement.digest, statement.digest, document, line)
 
 
 def _met(document: TrustDocument, newest: TrustDocument, envelope: Envelope, at: str) -> None:

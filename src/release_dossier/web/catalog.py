@@ -67,10 +67,13 @@ class Read(msgspec.Struct, frozen=True):
 
 
 class Catalog:
-    """The index of one project. `keys` gives the public keys (id → line) of its newest trust document whenever they are needed."""
+    """The index of one project. `keys` gives the public keys (id → line) of its newest trust document whenever they are needed, `machines`
+    those of them that sign the log."""
 
-    def __init__(self, tail: Tail, file: Path | None, keys: Callable[[], Mapping[str, str]]) -> None:
-        self._tail, self._keys = tail, keys
+    def __init__(
+        self, tail: Tail, file: Path | None, keys: Callable[[], Mapping[str, str]], machines: Callable[[], Mapping[str, str]]
+    ) -> None:
+        self._tail, self._keys, self._machines = tail, keys, machines
         self._turn = threading.RLock()
         self._db = _open(file, tail.project)
         weakref.finalize(self, self._db.close)
@@ -94,7 +97,7 @@ class Catalog:
         if stamp == self._stamp:
             return self.size
         with self._turn:
-            checkpoint = self._tail.checkpoint(self._keys())
+            checkpoint = self._tail.checkpoint(self._machines())
             if checkpoint is not None:
                 while self._advance(checkpoint):
                     pass
@@ -108,7 +111,7 @@ class Catalog:
         Raises:
             Corrupt: `log.*`.
         """
-        checkpoint = self._tail.checkpoint(self._keys())
+        checkpoint = self._tail.checkpoint(self._machines())
         return checkpoint.size - int(self.rows("select size from position")[0][0]) if checkpoint else 0
 
     def _advance(self, checkpoint: Checkpoint) -> bool:

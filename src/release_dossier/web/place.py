@@ -69,9 +69,9 @@ class Place:
         self.home, self.project = world.home, world.trust.project
         self.name = self.root.name
         self._ground, self._looked = _ground(world), ticks()
-        self._keys = world.trust.public_keys()
+        self._keys, self._machines = world.trust.public_keys(), world.trust.machine_keys()
         self.tail = Tail(self.home, self.project)
-        self.catalog = Catalog(self.tail, self.home / "index.sqlite", lambda: self._keys)
+        self.catalog = Catalog(self.tail, self.home / "index.sqlite", lambda: self._keys, lambda: self._machines)
         self._index(note)
         self._board, self._edition, self._made = Board((), clock()), -1, clock()
 
@@ -104,7 +104,7 @@ class Place:
         began = self._ticks()  # what is read is as old as the beginning of reading it
         fresh = _ground(open_world(self.root, self.environ, self.clock(), self._store_of))
         if fresh.world.trust.digest != self._ground.world.trust.digest:
-            self._keys = fresh.world.trust.public_keys()
+            self._keys, self._machines = fresh.world.trust.public_keys(), fresh.world.trust.machine_keys()
         self._ground, self._looked = fresh, began
 
     def _look_behind(self) -> None:

@@ -1,0 +1,250 @@
+"""Somebody who writes into the store, holds a person's key, or serves another trust document: each is found, and nothing of it counts."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from release_dossier import bundle
+from release_dossier.steps.world import World, open_world
+from release_dossier.store.files import FileStore
+from release_dossier.trust.document import Revocation, append_version, next_version, parse_chain
+from release_dossier.trust.dsse import seal
+from release_dossier.trust.keys import Signer, generate, load_signer, parse_private
+from release_dossier.trust.log import parse_checkpoint
+from release_dossier.trust.note import note_line
+from release_dossier.trust.statement import Statement, Subject, state
+from tests.town import START, Town
+
+
+def world_of(town: Town) -> World:
+    return open_world(town.repo, town.env, town.now)
+
+
+def stranger(name: str) -> Signer:
+    return parse_private(generate()[0], name)
+
+
+def second_root(town: Town) -> Path:
+    """A person zoe who may change the trust document, so that other keys can be revoked."""
+    key = town.root / "zoe"
+    key.write_bytes(generate()[0])
+    key.chmod(0o600)
+    key.with_suffix(".pub").write_text(load_signer(key).public + "\n")
+    town.change_trust("--person", "zoe", "--role", "trust-root", "--role", "release-manager", "--public", str(key.with_suffix(".pub")))
+    town.git("rebase", "-q", "main")
+    return key
+
+
+def revoking(town: Town, chain: bytes, key: str, by: Path, at: str) -> bytes:
+    """The chain with a version that revokes `key`."""
+    fresh = next_version(parse_chain(chain, "chain"), created_at=town.now.isoformat(), revocations=[Revocation(key, at, "stolen")])
+    return append_version(chain, seal(fresh, [load_signer(by)]))
+
+
+def serve(town: Town, chain: bytes) -> None:
+    """The chain on the protected branch."""
+    town.git("switch", "-q", "main")
+    town.write("dossier.trust.json", chain.decode())
+    town.commit("trust")
+    town.git("switch", "-q", "fix/rounding")
+
+
+def weakened(town: Town, world: World) -> Statement:
+    """The change on record under another title, asking for nothing but its scope."""
+    entry = next(e for e in world.store.entries() if e.type == "change")
+    said: dict[str, Any] = {k: v for k, v in world.statement(entry.digest, "change").predicate.items() if k != "project"}
+    said["issue"] = {**said["issue"], "title": said["issue"]["title"] + "."}
+    return state("change", world.trust.project, [Subject(said["id"], {"gitCommit": said["head"], "gitTree": said["tree"]})], said)
+
+
+def test_attack_a_statement_of_a_stranger_in_the_log(tmp_path: Path) -> None:
+    """Its entry follows the last one under the old, honest checkpoint, as a killed run leaves them: nobody signs a head over it."""
+    town = Town(tmp_path)
+    town.assembled()
+    world, log = world_of(town), town.repo / ".dossier" / "log"
+    kept = {name: (log / name).read_bytes() for name in ("checkpoint", "journal.ndjson")}
+    signer = stranger("stranger")
+    key = town.root / "stranger"
+    key.write_bytes(generate()[0])
+    statement = weakened(town, world)
+    store = FileStore(town.repo / ".dossier", world.trust.project, signer_path=key, public_keys=world.trust.machine_keys())
+    store.put(seal(statement, (signer,)), type="change", change=statement.digest, key="fix/rounding", at=world.stamp())
+    for name in kept:
+        (log / name).write_bytes(kept[name])
+    for command in (("assemble",), ("gate",), ("log", "audit")):
+        assert town.dossier(*command, ok=(40,))["error"]["code"] == "log.unsigned", command
+    assert (log / "checkpoint").read_bytes() == kept["checkpoint"]
+
+
+def test_attack_a_statement_of_a_stranger_under_an_honest_head(tmp_path: Path) -> None:
+    """However it came under a signed head, it is nobody's."""
+    town = Town(tmp_path)
+    town.assembled()
+    world = world_of(town)
+    statement = weakened(town, world)
+    world.store.put(seal(statement, (stranger("x"),)), type="change", change=statement.digest, key="fix/rounding", at=world.stamp())
+    assert town.dossier("assemble", ok=(40,))["error"]["code"] == "statement.unsigned"
+
+
+@pytest.mark.parametrize("revoked", [False, True])
+def test_attack_a_person_s_key_signs_the_head_of_the_log(tmp_path: Path, revoked: bool) -> None:
+    """A listed person signs their own word, and no machine's: neither head nor statement."""
+    town = Town(tmp_path)
+    key = second_root(town)
+    town.assembled()
+    if revoked:
+        zoe = load_signer(key).key_id
+        serve(town, revoking(town, world_of(town).trust_chain, zoe, town.key, (town.now - timedelta(days=1)).isoformat()))
+    world = world_of(town)
+    statement = weakened(town, world)
+    store = FileStore(town.repo / ".dossier", world.trust.project, signer_path=key, public_keys=world.trust.machine_keys())
+    store.put(seal(statement, (load_signer(key),)), type="change", change=statement.digest, key="fix/rounding", at=world.stamp())
+    assert town.dossier("gate", ok=(40,))["error"]["code"] == "log.checkpoint-signer"
+
+
+def test_attack_a_person_s_key_signs_a_statement(tmp_path: Path) -> None:
+    town = Town(tmp_path)
+    key = second_root(town)
+    town.assembled()
+    world = world_of(town)
+    statement = weakened(town, world)
+    world.store.put(seal(statement, (load_signer(key),)), type="change", change=statement.digest, key="fix/rounding", at=world.stamp())
+    assert town.dossier("assemble", ok=(40,))["error"]["code"] == "statement.unsigned"
+
+
+def test_attack_a_fork_of_the_trust_document(tmp_path: Path) -> None:
+    """Version 3 revoked a stolen root key; the thief signs another version 3 that does not, and it is served."""
+    town = Town(tmp_path)
+    zoe = second_root(town)
+    before = world_of(town).trust_chain
+    ann = load_signer(town.key).key_id
+    serve(town, revoking(town, before, ann, zoe, town.now.isoformat()))
+    assert world_of(town).trust.document.version == 3
+    serve(town, revoking(town, before, load_signer(zoe).key_id, town.key, town.now.isoformat()))
+    found = town.dossier("trust", "show", ok=(40,))["error"]
+    assert found["code"] == "trust.forked"
+    # a pin of before, which holds a version and no digest, takes the one it meets, and no other from then on
+    pin = town.repo / ".dossier" / "project.json"
+    old = {k: v for k, v in json.loads(pin.read_bytes()).items() if k != "trust_digest"}
+    pin.write_text(json.dumps(old))
+    met = world_of(town)
+    assert json.loads(pin.read_bytes())["trust_digest"] == met.trust.digest
+
+
+def verified(town: Town, file: Path, *more: str) -> tuple[int, str, str]:
+    code, out, _ = town.run("verify", str(file), "--json", *more)
+    said = json.loads(out)
+    return code, said["standing"], "; ".join(c["detail"] for c in said["checks"] if c["state"] != "pass")
+
+
+def test_attack_a_bundle_of_an_allow_that_stands_no_more(tmp_path: Path) -> None:
+    """What came after an ALLOW, in the bundle or in the verifier's newer trust document, decides whether it stands."""
+    town = Town(tmp_path)
+    zoe = second_root(town)
+    digest = town.assembled()
+    town.approve(digest, "release-manager")
+    assert town.gate()["outcome"] == "ALLOW"
+    file = town.root / "x.dossier"
+    town.dossier("export", digest, "-o", str(file))
+    assert verified(town, file) == (0, "allowed", "")
+    chain, ann = world_of(town).trust_chain, load_signer(town.key).key_id
+    maker = next(iter(world_of(town).trust.machine_keys()))
+    newer = town.root / "newer.json"
+    for key, want in ((ann, (10, "no longer allowed: nobody's signature counts as release-manager")), (maker, (40, "broken"))):
+        newer.write_bytes(revoking(town, chain, key, zoe, (START - timedelta(days=30)).isoformat()))
+        assert verified(town, file, "--trust", str(newer))[:2] == want, key
+        # revoked later than all of it, it stands
+        newer.write_bytes(revoking(town, chain, key, zoe, (town.now + timedelta(days=1)).isoformat()))
+        assert verified(town, file, "--trust", str(newer)) == (0, "allowed", "")
+    town.later(minutes=1)
+    town.dossier("reject", digest, "--as", "ann", "--key", str(town.key), "--reason", "found a hole")
+    town.dossier("export", digest, "-o", str(file))
+    assert verified(town, file) == (10, "no longer allowed: rejected by ann: found a hole", "")
+
+
+@pytest.fixture(scope="module")
+def allowed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Town, dict[str, bytes]]:
+    town = Town(tmp_path_factory.mktemp("town"))
+    digest = town.assembled()
+    town.approve(digest, "release-manager")
+    town.gate()
+    file = town.root / "x.dossier"
+    town.dossier("export", digest, "-o", str(file))
+    return town, bundle.unpack(file)
+
+
+def head_by(signer: Signer, origin: str | None = None) -> Callable[[dict[str, bytes], dict[str, Any]], None]:
+    def change(files: dict[str, bytes], manifest: dict[str, Any]) -> None:
+        text = files[bundle.CHECKPOINT].split(b"\n\n")[0] + b"\n"
+        own = parse_checkpoint(files[bundle.CHECKPOINT], "head").origin
+        text = text.replace(own.encode(), (origin or own).encode())
+        files[bundle.CHECKPOINT] = text + b"\n" + note_line(origin or own, text, signer)
+
+    return change
+
+
+def without_attestation(files: dict[str, bytes], manifest: dict[str, Any]) -> None:
+    del files[next(n for n in files if n.startswith("attestations/vsa"))]
+
+
+def of_another_dossier(files: dict[str, bytes], manifest: dict[str, Any]) -> None:
+    manifest["dossier"] = "sha256:" + "0" * 64
+
+
+def attested_by(signer: Signer) -> Callable[[dict[str, bytes], dict[str, Any]], None]:
+    def change(files: dict[str, bytes], manifest: dict[str, Any]) -> None:
+        name = next(n for n in files if n.startswith("attestations/vsa"))
+        files[name] = bundle.attestation(base64.b64decode(json.loads(files[name])["payload"]), signer)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("how", "says"),
+    [
+        ("a head by a person", "log/checkpoint: no signature of a known machine verifies"),
+        ("a head of another log", "log/checkpoint: of the log example.org/other"),
+        ("an attestation by a person", "no signature of a known machine verifies"),
+        ("an attestation left out", ".json: missing"),
+        ("another dossier", "bundle.json: of dossier sha256:0000"),
+    ],
+)
+def test_attack_a_machine_s_own_bundle_that_lies(allowed: tuple[Town, dict[str, bytes]], how: str, says: str) -> None:
+    """Made by whoever holds a listed machine's key, whole and well signed."""
+    town, files = allowed[0], dict(allowed[1])
+    machine, ann = load_signer(town.repo / ".dossier" / "keys" / "producer"), load_signer(town.key)
+    changes = {
+        "a head by a person": head_by(ann),
+        "a head of another log": head_by(machine, "example.org/other"),
+        "an attestation by a person": attested_by(ann),
+        "an attestation left out": without_attestation,
+        "another dossier": of_another_dossier,
+    }
+    said = json.loads(base64.b64decode(json.loads(files.pop(bundle.MANIFEST))["payload"]))["predicate"]
+    changes[how](files, said)
+    files[bundle.SUMS] = bundle.sums(files)
+    contents = msgspec.convert(said, bundle.Contents)
+    file = town.root / "made.dossier"
+    file.write_bytes(bundle.seal_bundle(files, said["project"], contents.dossier, contents.made_at, machine))
+    code, standing, faults = verified(town, file)
+    assert (code, standing) == (40, "broken")
+    assert says in faults
+
+
+def test_a_machine_s_own_bundle_made_again_verifies(allowed: tuple[Town, dict[str, bytes]]) -> None:
+    """The bundles above are refused for what they change alone."""
+    town, files = allowed[0], dict(allowed[1])
+    machine = load_signer(town.repo / ".dossier" / "keys" / "producer")
+    envelope = json.loads(files.pop(bundle.MANIFEST))
+    said = json.loads(base64.b64decode(envelope["payload"]))["predicate"]
+    file = town.root / "again.dossier"
+    file.write_bytes(bundle.seal_bundle(files, said["project"], said["dossier"], said["made_at"], machine))
+    assert verified(town, file)[:2] == (0, "allowed")

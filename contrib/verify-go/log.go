@@ -52,7 +52,7 @@ func parseCheckpoint(raw []byte) (checkpoint, error) {
 	if out.size, err = strconv.ParseInt(lines[1], 10, 64); err != nil {
 		return out, err
 	}
-	root, err := base64.StdEncoding.Strict().DecodeString(lines[2])
+	root, err := standard(lines[2])
 	if err != nil || len(root) != tlog.HashSize {
 		return out, errors.New("no root")
 	}
@@ -113,7 +113,7 @@ func proves(raw, line []byte) (bool, error) {
 	}
 	lines = lines[1:]
 	if len(lines) > 0 && strings.HasPrefix(lines[0], "extra ") {
-		if _, err := base64.StdEncoding.Strict().DecodeString(lines[0][6:]); err != nil {
+		if _, err := standard(lines[0][6:]); err != nil {
 			return false, err
 		}
 		lines = lines[1:]
@@ -125,7 +125,7 @@ func proves(raw, line []byte) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	path, err := hashes(lines[1:], func(s string) ([]byte, error) { return base64.StdEncoding.Strict().DecodeString(s) })
+	path, err := hashes(lines[1:], standard)
 	if err != nil {
 		return false, err
 	}
@@ -134,6 +134,45 @@ func proves(raw, line []byte) (bool, error) {
 		return false, err
 	}
 	return included(index, c, line, path), nil
+}
+
+// entry is a line of the log; its name, the digest of its envelope and its word are what a statement is held against.
+type entry struct {
+	n                      int64
+	digest, envelope, word string
+}
+
+// parseEntry reads a line that is canonical JSON of the known fields.
+func parseEntry(line []byte) (entry, error) {
+	var out entry
+	o, err := parseObject(line)
+	if err != nil {
+		return out, err
+	}
+	if out.n, err = o.whole("n"); err != nil {
+		return out, err
+	}
+	pairs := []any{"n", o.get("n")}
+	for _, name := range []string{"at", "change", "digest", "envelope", "key", "prev", "type"} {
+		text, err := o.text(name)
+		if err != nil {
+			return out, err
+		}
+		pairs = append(pairs, name, text)
+	}
+	salt, err := o.maybe("salt")
+	if err != nil {
+		return out, err
+	}
+	if salt != "" {
+		pairs = append(pairs, "salt", salt)
+	}
+	known := objectOf(pairs...)
+	if !isCanonical(known, line) {
+		return out, errors.New("another spelling of an entry")
+	}
+	out.digest, out.envelope, out.word = known.get("digest").(string), known.get("envelope").(string), known.get("type").(string)
+	return out, nil
 }
 
 func included(index int64, c checkpoint, line []byte, path []tlog.Hash) bool {

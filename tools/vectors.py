@@ -397,6 +397,8 @@ def log() -> dict[str, Any]:
     witness = note_key("witness.example/w1", parse_public(BOB.public, "w"), cosigner=True)
     line = cosign(witness.name, text, BOB, 1_790_000_000)
     moved = note.replace(b"\n13\n", b"\n12\n")
+    head, last = note.rsplit(b" ", 1)
+    spoiled = head[len(text) + 1 :] + b" " + base64.b64encode(base64.b64decode(last)[:4] + bytes(64)) + b"\n"
     notes = {
         "a checkpoint": (note, vkey),
         "cosigned: the log": (note + line, vkey),
@@ -406,6 +408,8 @@ def log() -> dict[str, Any]:
         "not the witness's": (note, witness.vkey),
         "no signature": (text + b"\n", vkey),
         "no end": (note[:-1], vkey),
+        "a good signature, and one under the same name that fails": (note + spoiled, vkey),
+        "a stranger's signature with unused bits": (note + "— a AAAAAAB=\n".encode(), vkey),
         "a size with a zero in front": (text.replace(b"\n13\n", b"\n013\n") + note[len(text) :], vkey),
     }
 

@@ -38,7 +38,7 @@ from release_dossier.trust.log import (
     parse_checkpoint,
     tree_root,
 )
-from release_dossier.trust.note import cosign, note_key, parse_vkey, signed_by
+from release_dossier.trust.note import cosign, note_key, note_line, parse_vkey, signed_by
 from release_dossier.trust.proof import parse_proof, proves, write_proof
 from release_dossier.trust.sshsig import armor_signature
 from release_dossier.trust.statement import PAYLOAD_TYPE, Statement, Subject, parse_statement, state
@@ -394,6 +394,7 @@ def log() -> dict[str, Any]:
     vkey = note_key(origin_of(PROJECT), public).vkey
     note = make_checkpoint(PROJECT, 13, tree.root(), RUNNER)
     text = parse_checkpoint(note).text
+    p256_vkey = note_key(origin_of(PROJECT), parse_public(P256.public, "p256")).vkey
     witness = note_key("witness.example/w1", parse_public(BOB.public, "w"), cosigner=True)
     line = cosign(witness.name, text, BOB, 1_790_000_000)
     moved = note.replace(b"\n13\n", b"\n12\n")
@@ -408,6 +409,8 @@ def log() -> dict[str, Any]:
         "not the witness's": (note, witness.vkey),
         "no signature": (text + b"\n", vkey),
         "no end": (note[:-1], vkey),
+        "by P-256": (text + b"\n" + note_line(origin_of(PROJECT), text, P256), p256_vkey),
+        "by P-256, of another checkpoint": (moved[: len(text)] + b"\n" + note_line(origin_of(PROJECT), text, P256), p256_vkey),
         "a good signature, and one under the same name that fails": (note + spoiled, vkey),
         "a stranger's signature with unused bits": (note + "— a AAAAAAB=\n".encode(), vkey),
         "a size with a zero in front": (text.replace(b"\n13\n", b"\n013\n") + note[len(text) :], vkey),
@@ -506,12 +509,12 @@ def crafted() -> dict[str, bytes]:
         project_name="shop",
         threshold=1,
         people=(Person("ann", "Ann", ("trust-root",), (Key(ANN.key_id, ANN.public),)),),
-        producers=(Producer("runner", (Key(RUNNER.key_id, RUNNER.public),)),),
+        producers=(Producer("runner", (Key(RUNNER.key_id, RUNNER.public), Key(P256.key_id, P256.public))),),
         created_at=AT,
     )
     trust = canonical({"versions": [json.loads(seal(founding, (RUNNER,), (ssh(ANN, founding),)))]}) + b"\n"
     project = founding.digest
-    one, two = (state("approval", project, [Subject("dossier", {"sha256": f"{n:064x}"})], {"role": "ops"}) for n in (1, 2))
+    one, two = (state("approval", project, [Subject("dossier", {"sha256": f"{n:064x}"})], {"role": "ops"}) for n in (2, 3))
     sealed = seal(one, (RUNNER,))
 
     def logged(before: Entry | None, st: Statement) -> Entry:
@@ -526,8 +529,8 @@ def crafted() -> dict[str, bytes]:
         each = [{"line": lines[n].decode(), "n": n, "proof": [b64(h) for h in tree.inclusion(n)]} for n in of]
         return {"entries": each, "size": len(lines)}
 
-    def log_files(lines: Sequence[bytes], of: Sequence[int] = (0,)) -> dict[str, bytes]:
-        note = make_checkpoint(project, len(lines), Tree([leaf_of(line) for line in lines]).root(), RUNNER)
+    def log_files(lines: Sequence[bytes], of: Sequence[int] = (0,), by: Signer = RUNNER) -> dict[str, bytes]:
+        note = make_checkpoint(project, len(lines), Tree([leaf_of(line) for line in lines]).root(), by)
         return {"log/checkpoint": note, "log/proofs.json": canonical(proofs(lines, of))}
 
     def proven(act: Callable[[dict[str, Any]], object]) -> dict[str, bytes]:
@@ -573,6 +576,7 @@ def crafted() -> dict[str, bytes]:
         "manifest with an empty list of typed signatures": bundle({}, lambda e: e.update(typedSignatures=[])),
         "manifest with a signature in URL-safe base64": bundle({}, respelled),
         "manifest without key id": bundle({}, lambda e: e["signatures"][0].pop("keyid")),
+        "checkpoint signed by P-256": bundle(log_files(lines, by=P256)),
         "proofs with blanks": bundle({"log/proofs.json": json.dumps(proofs(lines)).encode()}),
         "proofs with a further field": bundle(proven(lambda p: p.update(later=1))),
         "proofs with a further field in one": bundle(proven(lambda p: p["entries"][0].update(later=1))),

@@ -5,6 +5,7 @@ package main
 import (
 	"bytes"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -185,7 +186,7 @@ func logPlaces(files map[string][]byte, known keyring) (map[string]entry, error)
 	}
 	signed := false
 	for _, k := range known {
-		if k.kind == "ssh-ed25519" {
+		if k.kind == "ssh-ed25519" || k.kind == "ecdsa-sha2-nistp256" {
 			vkey, err := noteKey(c.origin, k)
 			if err != nil {
 				return nil, err
@@ -241,6 +242,13 @@ func logPlaces(files map[string][]byte, known keyring) (map[string]entry, error)
 func noteKey(name string, k publicKey) (string, error) {
 	body := append([]byte{1}, k.blob[len(k.blob)-32:]...)
 	sum := sha256.Sum256(append([]byte(name+"\n"), body...))
+	if k.kind != "ssh-ed25519" {
+		spki, err := x509.MarshalPKIXPublicKey(k.key)
+		if err != nil {
+			return "", err
+		}
+		body, sum = append([]byte{2}, spki...), sha256.Sum256(spki)
+	}
 	return fmt.Sprintf("%s+%x+%s", name, sum[:4], base64.StdEncoding.EncodeToString(body)), nil
 }
 

@@ -4,8 +4,11 @@ package main
 
 import (
 	"bytes"
+	"crypto/ecdsa"
 	"crypto/ed25519"
+	"crypto/elliptic"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
@@ -74,7 +77,7 @@ func parseCheckpoint(raw []byte) (checkpoint, error) {
 	return out, nil
 }
 
-// signedBy: whether the holder of a verifier key signed the note, as a log (Ed25519) or as a witness (cosignature/v1). A line under
+// signedBy: whether the holder of a verifier key signed the note, as a log (Ed25519, P-256) or as a witness (cosignature/v1). A line under
 // its name that fails spoils the note; note.Open would pass over it behind a good one.
 func signedBy(raw []byte, vkey string) (bool, error) {
 	verifier, err := verifierOf(vkey)
@@ -103,10 +106,36 @@ func verifierOf(vkey string) (note.Verifier, error) {
 	if len(parts) == 3 {
 		if raw, err := base64.StdEncoding.DecodeString(parts[2]); err == nil && len(raw) == 33 && raw[0] == 4 {
 			return newCosigner(parts[0], parts[1], raw)
+		} else if err == nil && len(raw) > 0 && raw[0] == 2 {
+			return newECDSA(parts[0], parts[1], raw[1:])
 		}
 	}
 	return note.NewVerifier(vkey)
 }
+
+// ecdsaSigner is a key of kind 2 on P-256, which its SPKI alone names.
+type ecdsaSigner struct {
+	name string
+	hash uint32
+	key  publicKey
+}
+
+func newECDSA(name, hash string, spki []byte) (note.Verifier, error) {
+	sum := sha256.Sum256(spki)
+	key, err := x509.ParsePKIXPublicKey(spki)
+	if err != nil {
+		return nil, err
+	}
+	public, ok := key.(*ecdsa.PublicKey)
+	if !ok || public.Curve != elliptic.P256() || fmt.Sprintf("%x", sum[:4]) != hash {
+		return nil, errors.New("no key on P-256 of this hash")
+	}
+	return ecdsaSigner{name, binary.BigEndian.Uint32(sum[:4]), publicKey{kind: "ecdsa-sha2-nistp256", key: public}}, nil
+}
+
+func (s ecdsaSigner) Name() string                       { return s.name }
+func (s ecdsaSigner) KeyHash() uint32                    { return s.hash }
+func (s ecdsaSigner) Verify(text, signature []byte) bool { return s.key.verifies(signature, text) }
 
 type cosigner struct {
 	name string

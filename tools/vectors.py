@@ -7,10 +7,11 @@ when a format does; what stands in them once must be read for ever.
 from __future__ import annotations
 
 import base64
+import copy
 import hashlib
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
+from release_dossier.bundle import attestation, examine, manifest, open_bytes, pack, sums
 from release_dossier.digest import canonical, parse_json
 from release_dossier.errors import DossierError
 from release_dossier.trust.document import Key, Person, Producer, Revocation, append_version, first_version, next_version, parse_chain
@@ -36,7 +38,7 @@ from release_dossier.trust.log import (
     parse_checkpoint,
     tree_root,
 )
-from release_dossier.trust.note import cosign, note_key, parse_vkey, signed_by
+from release_dossier.trust.note import cosign, note_key, note_line, parse_vkey, signed_by
 from release_dossier.trust.proof import parse_proof, proves, write_proof
 from release_dossier.trust.sshsig import armor_signature
 from release_dossier.trust.statement import PAYLOAD_TYPE, Statement, Subject, parse_statement, state
@@ -264,6 +266,56 @@ def statements() -> list[dict[str, Any]]:
     return [{"name": name, "statement": b64(raw), **said(lambda raw=raw: read(raw))} for name, raw in cases.items()]
 
 
+def changed(st: Statement, act: Callable[[dict[str, Any]], object]) -> Statement:
+    """A trust statement whose document was changed, whatever it is then."""
+    document = copy.deepcopy(st.predicate)
+    act(document)
+    return state("trust", st.project, list(st.subject), document)
+
+
+def misshapen(st: Statement) -> dict[str, Statement]:
+    """A trust document with one thing wrong, or one thing strange that is fine, each by name."""
+
+    def field(name: str, value: Any) -> Callable[[dict[str, Any]], object]:
+        return lambda d: d.update({name: value})
+
+    def person(**more: Any) -> Callable[[dict[str, Any]], object]:
+        return lambda d: d["people"][0].update(more)
+
+    def key(**more: Any) -> Callable[[dict[str, Any]], object]:
+        return lambda d: d["people"][0]["keys"][0].update(more)
+
+    def revoked(at: str) -> Callable[[dict[str, Any]], object]:
+        return field("revocations", [{"key": STRANGER.key_id, "at": at, "reason": "lost"}])
+
+    moments = (
+        "2026-01-02T00:00:00.123456789+23:59", "2026-01-02 00:00:00+00:00", "20260102T000000Z", "2026-W01-5T00:00:00Z",
+        "2026-01-02T00:00Z", "2026-01-02T00:00:00+00", "2026-01-02T00:00:00+24:00", "2026-01-02T00:00:00+00:00:30",
+        "2026-01-02X00:00:00Z", "2026-01-02t00:00:00z", "2026-01-02T00:00:00,5Z", "2026-01-02T24:00:00Z", "2026-02-30T00:00:00Z",
+        "2026-01-02T00:00:00", "0000-01-01T00:00:00Z", "0001-01-01T00:00:00+00:01", "9999-12-31T23:59:59-00:01",
+    )  # fmt: skip
+    acts = {
+        "fields nobody knows": lambda d: (d.update(later=1), d["people"][0].update(later=1)),
+        "a person called *": person(id="*"),
+        "a person whose name has a line end": person(id="ann\nbob"),
+        "a person of no name": person(id=""),
+        "a person without `name`": lambda d: d["people"][0].pop("name"),
+        "addresses that are no list": person(emails="ann@example.org"),
+        "a role that is a number": person(roles=["trust-root", 7]),
+        "a credential that is a number": key(credential=7),
+        "a public key with a line end": key(public=ANN.public[:40] + "\n" + ANN.public[40:]),
+        "a public key with a comment": key(public=ANN.public + " ann"),
+        "kinds that are a number": lambda d: d["producers"][0].update(kinds=7),
+        "no `created_at`": lambda d: d.pop("created_at"),
+        "no `project_name`": lambda d: d.pop("project_name"),
+        "no `previous`": lambda d: d.pop("previous"),
+        "made yesterday": field("created_at", "yesterday"),
+        "a threshold that is true": field("threshold", True),
+        **{f"revoked at {at}": revoked(at) for at in moments},
+    }
+    return {name: changed(st, act) for name, act in acts.items()}
+
+
 def chains() -> list[dict[str, Any]]:
     def person(name: str, *signers: Signer, roles: tuple[str, ...] = ("trust-root",)) -> Person:
         return Person(name, name.title(), roles, tuple(Key(s.key_id, s.public) for s in signers))
@@ -306,7 +358,7 @@ def chains() -> list[dict[str, Any]]:
         "a revoked key signs nothing": chain(signed(first, ANN, BOB), signed(second, ann2, BOB)),
         "another project's second version": chain(signed(other, ANN), signed(second, ANN, BOB)),
         "nothing": b'{"versions":[]}',
-    }
+    } | {name: chain(signed(st, ANN)) for name, st in misshapen(other).items()}
 
     def read(raw: bytes) -> dict[str, Any]:
         found = parse_chain(raw, "vector")
@@ -342,9 +394,12 @@ def log() -> dict[str, Any]:
     vkey = note_key(origin_of(PROJECT), public).vkey
     note = make_checkpoint(PROJECT, 13, tree.root(), RUNNER)
     text = parse_checkpoint(note).text
+    p256_vkey = note_key(origin_of(PROJECT), parse_public(P256.public, "p256")).vkey
     witness = note_key("witness.example/w1", parse_public(BOB.public, "w"), cosigner=True)
     line = cosign(witness.name, text, BOB, 1_790_000_000)
     moved = note.replace(b"\n13\n", b"\n12\n")
+    head, last = note.rsplit(b" ", 1)
+    spoiled = head[len(text) + 1 :] + b" " + base64.b64encode(base64.b64decode(last)[:4] + bytes(64)) + b"\n"
     notes = {
         "a checkpoint": (note, vkey),
         "cosigned: the log": (note + line, vkey),
@@ -354,6 +409,10 @@ def log() -> dict[str, Any]:
         "not the witness's": (note, witness.vkey),
         "no signature": (text + b"\n", vkey),
         "no end": (note[:-1], vkey),
+        "by P-256": (text + b"\n" + note_line(origin_of(PROJECT), text, P256), p256_vkey),
+        "by P-256, of another checkpoint": (moved[: len(text)] + b"\n" + note_line(origin_of(PROJECT), text, P256), p256_vkey),
+        "a good signature, and one under the same name that fails": (note + spoiled, vkey),
+        "a stranger's signature with unused bits": (note + "— a AAAAAAB=\n".encode(), vkey),
         "a size with a zero in front": (text.replace(b"\n13\n", b"\n013\n") + note[len(text) :], vkey),
     }
 
@@ -444,8 +503,117 @@ def _same_project() -> bool:
     return parse_chain(a, "a").project == parse_chain(b, "b").project
 
 
+def crafted() -> dict[str, bytes]:
+    """Small bundles by name, the first as it should be, each other one with one thing strange; and what they are held against."""
+    founding = first_version(
+        project_name="shop",
+        threshold=1,
+        people=(Person("ann", "Ann", ("trust-root",), (Key(ANN.key_id, ANN.public),)),),
+        producers=(Producer("runner", (Key(RUNNER.key_id, RUNNER.public), Key(P256.key_id, P256.public))),),
+        created_at=AT,
+    )
+    trust = canonical({"versions": [json.loads(seal(founding, (RUNNER,), (ssh(ANN, founding),)))]}) + b"\n"
+    project = founding.digest
+    one, two = (state("approval", project, [Subject("dossier", {"sha256": f"{n:064x}"})], {"role": "ops"}) for n in (2, 3))
+    sealed = seal(one, (RUNNER,))
+
+    def logged(before: Entry | None, st: Statement) -> Entry:
+        raw = hashlib.sha256(seal(st, (RUNNER,))).hexdigest()
+        return next_entry(before, type=st.word, digest=st.digest, envelope=f"sha256:{raw}", change=f"sha256:{7:064x}", key="ops", at=AT)
+
+    first = logged(None, one)
+    lines = [first.line(), logged(first, two).line()]
+
+    def proofs(lines: Sequence[bytes], of: Sequence[int] = (0,)) -> dict[str, Any]:
+        tree = Tree([leaf_of(line) for line in lines])
+        each = [{"line": lines[n].decode(), "n": n, "proof": [b64(h) for h in tree.inclusion(n)]} for n in of]
+        return {"entries": each, "size": len(lines)}
+
+    def log_files(lines: Sequence[bytes], of: Sequence[int] = (0,), by: Signer = RUNNER) -> dict[str, bytes]:
+        note = make_checkpoint(project, len(lines), Tree([leaf_of(line) for line in lines]).root(), by)
+        return {"log/checkpoint": note, "log/proofs.json": canonical(proofs(lines, of))}
+
+    def proven(act: Callable[[dict[str, Any]], object]) -> dict[str, bytes]:
+        value = proofs(lines)
+        act(value)
+        return {"log/proofs.json": canonical(value)}
+
+    claim: dict[str, Any] = {"_type": "https://in-toto.io/Statement/v0.1", "predicateType": "x", "subject": [{"digest": {"sha256": "00"}}]}
+    good = {
+        "trust/dossier.trust.json": trust,
+        "approvals/ops.json": sealed,
+        "attestations/claim.json": attestation(canonical(claim), RUNNER),
+        **log_files(lines),
+    }
+
+    def bundle(more: Mapping[str, bytes], act: Callable[[dict[str, Any]], object] = lambda e: None) -> bytes:
+        mine = good | more
+        mine["SHA256SUMS"] = sums(mine)
+        listed = json.loads(seal(manifest(mine, project, f"sha256:{1:064x}", AT), (RUNNER,)))
+        act(listed)
+        return pack({**mine, "bundle.json": canonical(listed)})
+
+    def respelled(e: dict[str, Any]) -> None:
+        text = e["signatures"][0]["sig"]
+        e["signatures"][0]["sig"] = text.replace("+", "-").replace("/", "_")
+        assert e["signatures"][0]["sig"] != text
+
+    def attested(raw: bytes) -> bytes:
+        return bundle({"attestations/claim.json": attestation(raw, RUNNER)})
+
+    def about(**more: Any) -> bytes:
+        return attested(canonical({**claim, "subject": [{**claim["subject"][0], **more}]}))
+
+    def broken(proofs: dict[str, Any]) -> None:
+        path = proofs["entries"][0]["proof"]
+        path[0] = path[0][:10] + "\n" + path[0][10:]
+
+    further = canonical({**json.loads(lines[0]), "later": 1})
+    return {
+        "as it should be": bundle({}),
+        "manifest with a further field": bundle({}, lambda e: e.update(later=1)),
+        "manifest with a further field in a signature": bundle({}, lambda e: e["signatures"][0].update(later=1)),
+        "manifest with an empty list of typed signatures": bundle({}, lambda e: e.update(typedSignatures=[])),
+        "manifest with a signature in URL-safe base64": bundle({}, respelled),
+        "manifest without key id": bundle({}, lambda e: e["signatures"][0].pop("keyid")),
+        "checkpoint signed by P-256": bundle(log_files(lines, by=P256)),
+        "proofs with blanks": bundle({"log/proofs.json": json.dumps(proofs(lines)).encode()}),
+        "proofs with a further field": bundle(proven(lambda p: p.update(later=1))),
+        "proofs with a further field in one": bundle(proven(lambda p: p["entries"][0].update(later=1))),
+        "proofs with a line end inside of a hash": bundle(proven(broken)),
+        "proofs of a statement that is not there": bundle(log_files(lines, (0, 1))),
+        "entry with a further field": bundle(log_files([further, lines[1]])),
+        "attestation that is no JSON": attested(b"not json"),
+        "attestation of nothing": attested(b"{}"),
+        "attestation with a key twice": attested(b'{"predicateType":"y",' + canonical(claim)[1:]),
+        "attestation about nothing": attested(canonical({**claim, "subject": []})),
+        "attestation without digest": about(digest={}),
+        "attestation with a digest that is a number": about(digest={"sha256": 7}),
+        "attestation with a name that is a number": about(name=7),
+        "attestation with a place that is a number": about(uri=7),
+        "attestation of no type": attested(canonical({**claim, "predicateType": ""})),
+        "attestation whose predicate is a text": attested(canonical({**claim, "predicate": "x"})),
+    } | {"trust": trust}
+
+
+def crafted_cases(made: Mapping[str, bytes]) -> list[dict[str, Any]]:
+    """What `crafted` made, each as this code finds it."""
+    trust = parse_chain(made["trust"], "trust")
+    given = {"trust": "bundles/trust.json"}
+    return [
+        {"name": name, "file": f"bundles/{_file(name)}", **given, "sound": examine(open_bytes(raw), trust).sound}
+        for name, raw in made.items()
+        if name != "trust"
+    ]
+
+
+def _file(name: str) -> str:
+    return "trust.json" if name == "trust" else f"{name.replace(' ', '-').lower()}.tar"
+
+
 def files() -> dict[str, bytes]:
     """Every file, by name."""
+    small = crafted()
     made: dict[str, Any] = {
         "jcs.json": jcs(),
         "keys.json": keys(),
@@ -454,9 +622,10 @@ def files() -> dict[str, bytes]:
         "statements.json": statements(),
         "trust.json": chains(),
         "log.json": log(),
-        "bundles.json": bundles(),
+        "bundles.json": bundles() + crafted_cases(small),
     }
-    return {name: (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode() for name, value in made.items()} | dict(tiles())
+    written = {name: (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode() for name, value in made.items()}
+    return written | dict(tiles()) | {f"bundles/{_file(name)}": raw for name, raw in small.items()}
 
 
 def main() -> int:

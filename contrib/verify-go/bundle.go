@@ -5,6 +5,7 @@ package main
 import (
 	"bytes"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -12,8 +13,6 @@ import (
 	"sort"
 	"strconv"
 	"strings"
-
-	"golang.org/x/mod/sumdb/tlog"
 )
 
 const block = 512
@@ -106,6 +105,7 @@ func examine(raw, chain []byte) []string {
 	if err != nil {
 		note("log: %v", err)
 	}
+	lying := map[string]bool{}
 	for name, content := range files {
 		switch {
 		case strings.HasPrefix(name, "artifacts/"):
@@ -113,13 +113,20 @@ func examine(raw, chain []byte) []string {
 				note("%s: other content", name)
 			}
 		case strings.HasPrefix(name, "attestations/"):
-			if e, err := parseEnvelope(content); err != nil || len(e.signers(known)) == 0 {
-				note("%s: no signature of a known machine verifies: %v", name, err)
-			}
-		case strings.HasSuffix(name, ".json") && name != "bundle.json" && name != "trust/dossier.trust.json" && name != "log/proofs.json":
-			if err := check(name, files, t.project, known, places); err != nil {
+			if err := checkAttestation(content, known); err != nil {
 				note("%s: %v", name, err)
 			}
+		case strings.HasSuffix(name, ".json") && name != "bundle.json" && name != "trust/dossier.trust.json" && name != "log/proofs.json":
+			s, err := check(name, files, t.project, known, places)
+			if err != nil {
+				note("%s: %v", name, err)
+			}
+			lying[s.digest] = true
+		}
+	}
+	for digest, e := range places {
+		if !lying[digest] {
+			note("log: entry %d is of a statement that is not here", e.n)
 		}
 	}
 	if !bytes.Equal(files["SHA256SUMS"], sums(files)) {
@@ -139,8 +146,7 @@ func manifest(files map[string][]byte, project string, known keyring) []string {
 		return []string{err.Error()}
 	}
 	var faults []string
-	again, err := canonical(e.value)
-	if err != nil || !bytes.Equal(again, files["bundle.json"]) || len(e.value.keys) > 4 {
+	if !isCanonical(e.asJSON(), files["bundle.json"]) {
 		faults = append(faults, "not canonical")
 	}
 	if s.word != "bundle" || s.project != project {
@@ -160,9 +166,19 @@ func manifest(files map[string][]byte, project string, known keyring) []string {
 	return faults
 }
 
-type place struct{ digest, envelope, word string }
+func checkAttestation(raw []byte, known keyring) error {
+	e, err := parseEnvelope(raw)
+	if err != nil {
+		return err
+	}
+	if len(e.signers(known)) == 0 {
+		return errors.New("no signature of a known machine verifies")
+	}
+	return checkForeign(e.payload)
+}
 
-func logPlaces(files map[string][]byte, known keyring) (map[place]bool, error) {
+// logPlaces are the entries that are proven to be in the log, by the name of their statement.
+func logPlaces(files map[string][]byte, known keyring) (map[string]entry, error) {
 	raw := files["log/checkpoint"]
 	c, err := parseCheckpoint(raw)
 	if err != nil {
@@ -170,7 +186,7 @@ func logPlaces(files map[string][]byte, known keyring) (map[place]bool, error) {
 	}
 	signed := false
 	for _, k := range known {
-		if k.kind == "ssh-ed25519" {
+		if k.kind == "ssh-ed25519" || k.kind == "ecdsa-sha2-nistp256" {
 			vkey, err := noteKey(c.origin, k)
 			if err != nil {
 				return nil, err
@@ -191,7 +207,7 @@ func logPlaces(files map[string][]byte, known keyring) (map[place]bool, error) {
 	if err := errors.Join(err, err2); err != nil || size != c.size {
 		return nil, fmt.Errorf("proofs for %d of %d entries: %v", size, c.size, err)
 	}
-	out := map[place]bool{}
+	out, again := map[string]entry{}, []any{}
 	for _, item := range entries {
 		o, ok := item.(object)
 		if !ok {
@@ -199,33 +215,26 @@ func logPlaces(files map[string][]byte, known keyring) (map[place]bool, error) {
 		}
 		line, err := o.text("line")
 		n, err2 := o.whole("n")
-		path, err3 := o.list("proof", false)
+		texts, err3 := o.texts("proof", false)
 		if err := errors.Join(err, err2, err3); err != nil {
 			return nil, err
 		}
-		var hashesOf []tlog.Hash
-		texts := make([]string, len(path))
-		for i, p := range path {
-			texts[i], _ = p.(string)
-		}
-		if hashesOf, err = hashes(texts, base64.StdEncoding.Strict().DecodeString); err != nil {
-			return nil, err
-		}
-		e, err := parseObject([]byte(line))
+		path, err := hashes(texts, standard)
 		if err != nil {
 			return nil, err
 		}
-		at, err := e.whole("n")
-		if err != nil || at != n || !included(n, c, []byte(line), hashesOf) {
-			return nil, fmt.Errorf("entry %d is not in the log", n)
-		}
-		digest, err := e.text("digest")
-		envelope, err2 := e.text("envelope")
-		word, err3 := e.text("type")
-		if err := errors.Join(err, err2, err3); err != nil {
+		e, err := parseEntry([]byte(line))
+		if err != nil {
 			return nil, err
 		}
-		out[place{digest, envelope, word}] = true
+		if e.n != n || !included(n, c, []byte(line), path) {
+			return nil, fmt.Errorf("entry %d is not in the log", n)
+		}
+		out[e.digest] = e
+		again = append(again, objectOf("line", line, "n", o.get("n"), "proof", o.get("proof")))
+	}
+	if !isCanonical(objectOf("entries", again, "size", proofs.get("size")), files["log/proofs.json"]) {
+		return nil, errors.New("proofs: not canonical, or more than proofs")
 	}
 	return out, nil
 }
@@ -233,20 +242,27 @@ func logPlaces(files map[string][]byte, known keyring) (map[place]bool, error) {
 func noteKey(name string, k publicKey) (string, error) {
 	body := append([]byte{1}, k.blob[len(k.blob)-32:]...)
 	sum := sha256.Sum256(append([]byte(name+"\n"), body...))
+	if k.kind != "ssh-ed25519" {
+		spki, err := x509.MarshalPKIXPublicKey(k.key)
+		if err != nil {
+			return "", err
+		}
+		body, sum = append([]byte{2}, spki...), sha256.Sum256(spki)
+	}
 	return fmt.Sprintf("%s+%x+%s", name, sum[:4], base64.StdEncoding.EncodeToString(body)), nil
 }
 
-func check(name string, files map[string][]byte, project string, known keyring, places map[place]bool) error {
+func check(name string, files map[string][]byte, project string, known keyring, places map[string]entry) (statement, error) {
 	e, err := parseEnvelope(files[name])
 	if err != nil {
-		return err
+		return statement{}, err
 	}
 	s, err := parseStatement(e.payload)
 	if err != nil {
-		return err
+		return s, err
 	}
 	if s.project != project {
-		return errors.New("of another project")
+		return s, errors.New("of another project")
 	}
 	dir, _, nested := strings.Cut(name, "/")
 	due := strings.TrimSuffix(name, ".json")
@@ -256,17 +272,17 @@ func check(name string, files map[string][]byte, project string, known keyring, 
 		}
 	}
 	if s.word != due && !(dir == "evidence" && s.word == "started") {
-		return fmt.Errorf("a %s", s.word)
+		return s, fmt.Errorf("a %s", s.word)
 	}
 	signers, machine := e.signers(known), false
 	for _, m := range e.machines {
 		machine = machine || signers[m.keyid]
 	}
 	if !machine {
-		return errors.New("no signature of a known machine verifies")
+		return s, errors.New("no signature of a known machine verifies")
 	}
-	if !places[place{s.digest, digestOf(files[name]), s.word}] {
-		return errors.New("no proof that it is in the log")
+	if at, ok := places[s.digest]; !ok || at.envelope != digestOf(files[name]) || at.word != s.word {
+		return s, errors.New("no proof that it is in the log")
 	}
 	stem := strings.TrimSuffix(name, ".json")
 	for i, p := range e.people {
@@ -276,11 +292,11 @@ func check(name string, files map[string][]byte, project string, known keyring, 
 		}
 		if sig, ok := files[beside+".sig"]; ok && p.kind == "sshsig" {
 			if !bytes.Equal(sig, p.raw) || !bytes.Equal(files[beside+".pae"], pae(payloadType, e.payload)) {
-				return errors.New("another signature lies beside it")
+				return s, errors.New("another signature lies beside it")
 			}
 		}
 	}
-	return nil
+	return s, nil
 }
 
 func sums(files map[string][]byte) []byte {

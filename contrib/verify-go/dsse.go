@@ -23,10 +23,11 @@ import (
 )
 
 const (
-	payloadType   = "application/vnd.in-toto+json"
-	statementType = "https://in-toto.io/Statement/v1"
-	predicateBase = "https://w3id.org/release-dossier/"
-	namespace     = "release-dossier"
+	payloadType    = "application/vnd.in-toto+json"
+	statementType  = "https://in-toto.io/Statement/v1"
+	olderStatement = "https://in-toto.io/Statement/v0.1"
+	predicateBase  = "https://w3id.org/release-dossier/"
+	namespace      = "release-dossier"
 )
 
 var words = []string{
@@ -51,7 +52,7 @@ func (k publicKey) id() string {
 // parsePublic reads `type base64`.
 func parsePublic(line string) (publicKey, error) {
 	kind, text, found := strings.Cut(line, " ")
-	blob, err := base64.StdEncoding.Strict().DecodeString(text)
+	blob, err := standard(text)
 	if !found || err != nil {
 		return publicKey{}, errors.New("no public key")
 	}
@@ -234,16 +235,40 @@ type envelope struct {
 	payload  []byte
 	machines []signature
 	people   []signature
-	value    object
 }
 
-func decode(text string) ([]byte, error) {
-	for _, alphabet := range []*base64.Encoding{base64.StdEncoding.Strict(), base64.URLEncoding.Strict()} {
-		if raw, err := alphabet.DecodeString(text); err == nil && alphabet.EncodeToString(raw) == text {
-			return raw, nil
-		}
+// asJSON is the envelope as the one object that is written of it: known fields, the standard alphabet.
+func (e envelope) asJSON() object {
+	machines, people := []any{}, []any{}
+	for _, m := range e.machines {
+		machines = append(machines, objectOf("keyid", m.keyid, "sig", base64.StdEncoding.EncodeToString(m.raw)))
 	}
-	return nil, errors.New("no base64")
+	for _, p := range e.people {
+		people = append(people, objectOf("type", p.kind, "keyid", p.keyid, "sig", string(p.raw)))
+	}
+	pairs := []any{"payload", base64.StdEncoding.EncodeToString(e.payload), "payloadType", payloadType, "signatures", machines}
+	if len(people) > 0 {
+		pairs = append(pairs, "typedSignatures", people)
+	}
+	return objectOf(pairs...)
+}
+
+// spelled reads base64 of one alphabet in its only spelling: Go's decoder passes over line ends.
+func spelled(text string, alphabet *base64.Encoding) ([]byte, error) {
+	raw, err := alphabet.Strict().DecodeString(text)
+	if err == nil && alphabet.EncodeToString(raw) != text {
+		err = errors.New("another spelling of base64")
+	}
+	return raw, err
+}
+
+func standard(text string) ([]byte, error) { return spelled(text, base64.StdEncoding) }
+
+func decode(text string) ([]byte, error) {
+	if raw, err := standard(text); err == nil {
+		return raw, nil
+	}
+	return spelled(text, base64.URLEncoding)
 }
 
 func parseEnvelope(raw []byte) (envelope, error) {
@@ -255,7 +280,7 @@ func parseEnvelope(raw []byte) (envelope, error) {
 }
 
 func envelopeOf(v object) (envelope, error) {
-	out := envelope{value: v}
+	var out envelope
 	text, err := v.text("payload")
 	kind, err2 := v.text("payloadType")
 	machines, err3 := v.list("signatures", false)
@@ -274,20 +299,16 @@ func envelopeOf(v object) (envelope, error) {
 		if !ok {
 			return out, errors.New("no signature")
 		}
-		s := signature{}
 		sig, err := o.text("sig")
+		id, err2 := o.maybe("keyid")
+		if err := errors.Join(err, err2); err != nil {
+			return out, err
+		}
+		raw, err := decode(sig)
 		if err != nil {
 			return out, err
 		}
-		if id, there := o.values["keyid"]; there {
-			if s.keyid, ok = id.(string); !ok {
-				return out, errors.New("keyid: not a text")
-			}
-		}
-		if s.raw, err = decode(sig); err != nil {
-			return out, err
-		}
-		out.machines = append(out.machines, s)
+		out.machines = append(out.machines, signature{keyid: id, raw: raw})
 	}
 	for _, p := range people {
 		o, ok := p.(object)
@@ -333,8 +354,8 @@ func sshSigned(armored string, message []byte, k publicKey) bool {
 		return false
 	}
 	text := strings.Join(lines[1:len(lines)-1], "")
-	raw, err := base64.StdEncoding.Strict().DecodeString(text)
-	if err != nil || base64.StdEncoding.EncodeToString(raw) != text {
+	raw, err := standard(text)
+	if err != nil {
 		return false
 	}
 	r := &reader{b: raw}
@@ -415,12 +436,49 @@ func parseStatement(raw []byte) (statement, error) {
 	if out.project, _ = out.predicate.get("project").(string); out.project == "" {
 		return out, errors.New("no project")
 	}
-	again, err := canonical(v)
-	if err != nil || !bytes.Equal(again, raw) {
+	if !isCanonical(v, raw) {
 		return out, errors.New("not canonical")
 	}
 	out.digest = digestOf(raw)
 	return out, nil
+}
+
+// checkForeign asks of a statement of somebody else's that it is an in-toto Statement about something with a digest.
+func checkForeign(raw []byte) error {
+	v, err := parseObject(raw)
+	if err != nil {
+		return err
+	}
+	kind, _ := v.get("_type").(string)
+	name, _ := v.get("predicateType").(string)
+	subjects, err := v.list("subject", false)
+	if err != nil || kind != statementType && kind != olderStatement || name == "" || len(subjects) == 0 {
+		return errors.New("no in-toto Statement")
+	}
+	for _, s := range subjects {
+		o, _ := s.(object)
+		digests, _ := o.get("digest").(object)
+		_, err := o.maybe("name")
+		_, err2 := o.maybe("uri")
+		_, err3 := o.maybe("content")
+		if err := errors.Join(err, err2, err3); err != nil {
+			return err
+		}
+		if len(digests.keys) == 0 {
+			return errors.New("a subject without digest")
+		}
+		for _, algorithm := range digests.keys {
+			if _, err := digests.text(algorithm); err != nil {
+				return err
+			}
+		}
+	}
+	if p, there := v.values["predicate"]; there {
+		if _, ok := p.(object); !ok {
+			return errors.New("no predicate")
+		}
+	}
+	return nil
 }
 
 func digestOf(raw []byte) string { return fmt.Sprintf("sha256:%x", sha256.Sum256(raw)) }

@@ -25,6 +25,16 @@ type (
 	}
 )
 
+// objectOf is the object of these names and values, in turn.
+func objectOf(pairs ...any) object {
+	o := object{values: map[string]any{}}
+	for i := 0; i < len(pairs); i += 2 {
+		key := pairs[i].(string)
+		o.keys, o.values[key] = append(o.keys, key), pairs[i+1]
+	}
+	return o
+}
+
 func (o object) get(key string) any { return o.values[key] }
 
 // text is a field that must be a string.
@@ -34,6 +44,27 @@ func (o object) text(key string) (string, error) {
 		return "", fmt.Errorf("%s: not a text", key)
 	}
 	return s, nil
+}
+
+// maybe is a field that must be a string where it is there; absent is empty.
+func (o object) maybe(key string) (string, error) {
+	if _, there := o.values[key]; !there {
+		return "", nil
+	}
+	return o.text(key)
+}
+
+// texts is a list of strings.
+func (o object) texts(key string, may bool) ([]string, error) {
+	list, err := o.list(key, may)
+	out := make([]string, len(list))
+	for i, item := range list {
+		var ok bool
+		if out[i], ok = item.(string); !ok {
+			return nil, fmt.Errorf("%s: not a list of texts", key)
+		}
+	}
+	return out, err
 }
 
 // list is a field that must be an array; absent is none when it may be.
@@ -297,6 +328,12 @@ func (p *parser) unit() (rune, error) {
 	}
 	p.pos += 6
 	return rune(n), nil
+}
+
+// isCanonical: whether raw is what canonical writes of v.
+func isCanonical(v any, raw []byte) bool {
+	again, err := canonical(v)
+	return err == nil && bytes.Equal(again, raw)
 }
 
 func canonical(v any) ([]byte, error) {

@@ -4,8 +4,11 @@ package main
 
 import (
 	"bytes"
+	"crypto/ecdsa"
 	"crypto/ed25519"
+	"crypto/elliptic"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
@@ -36,15 +39,29 @@ func leafData(line []byte) []byte {
 
 var sizeLine = regexp.MustCompile(`^(0|[1-9][0-9]{0,18})$`)
 
-// parseCheckpoint reads a note without asking who signed it.
-func parseCheckpoint(raw []byte) (checkpoint, error) {
-	var out checkpoint
+// openNote takes a note apart without asking who signed it.
+func openNote(raw []byte) (*note.Note, error) {
 	_, err := note.Open(raw, note.VerifierList())
 	var unverified *note.UnverifiedNoteError
 	if !errors.As(err, &unverified) {
-		return out, errors.New("no signed note")
+		return nil, errors.New("no signed note")
 	}
-	lines := strings.SplitN(unverified.Note.Text, "\n", 4)
+	for _, s := range unverified.Note.UnverifiedSigs {
+		if _, err := standard(s.Base64); err != nil {
+			return nil, err
+		}
+	}
+	return unverified.Note, nil
+}
+
+// parseCheckpoint reads a note without asking who signed it.
+func parseCheckpoint(raw []byte) (checkpoint, error) {
+	var out checkpoint
+	n, err := openNote(raw)
+	if err != nil {
+		return out, err
+	}
+	lines := strings.SplitN(n.Text, "\n", 4)
 	if len(lines) < 4 || lines[0] == "" || !sizeLine.MatchString(lines[1]) {
 		return out, errors.New("no checkpoint")
 	}
@@ -52,7 +69,7 @@ func parseCheckpoint(raw []byte) (checkpoint, error) {
 	if out.size, err = strconv.ParseInt(lines[1], 10, 64); err != nil {
 		return out, err
 	}
-	root, err := base64.StdEncoding.Strict().DecodeString(lines[2])
+	root, err := standard(lines[2])
 	if err != nil || len(root) != tlog.HashSize {
 		return out, errors.New("no root")
 	}
@@ -60,14 +77,28 @@ func parseCheckpoint(raw []byte) (checkpoint, error) {
 	return out, nil
 }
 
-// signedBy: whether the holder of a verifier key signed the note, as a log (Ed25519) or as a witness (cosignature/v1).
+// signedBy: whether the holder of a verifier key signed the note, as a log (Ed25519, P-256) or as a witness (cosignature/v1). A line under
+// its name that fails spoils the note; note.Open would pass over it behind a good one.
 func signedBy(raw []byte, vkey string) (bool, error) {
 	verifier, err := verifierOf(vkey)
 	if err != nil {
 		return false, err
 	}
-	_, err = note.Open(raw, note.VerifierList(verifier))
-	return err == nil, nil
+	n, err := openNote(raw)
+	if err != nil {
+		return false, err
+	}
+	signed := false
+	for _, s := range n.UnverifiedSigs {
+		if s.Name == verifier.Name() && s.Hash == verifier.KeyHash() {
+			sig, err := standard(s.Base64)
+			if err != nil || !verifier.Verify([]byte(n.Text), sig[4:]) {
+				return false, err
+			}
+			signed = true
+		}
+	}
+	return signed, nil
 }
 
 func verifierOf(vkey string) (note.Verifier, error) {
@@ -75,10 +106,36 @@ func verifierOf(vkey string) (note.Verifier, error) {
 	if len(parts) == 3 {
 		if raw, err := base64.StdEncoding.DecodeString(parts[2]); err == nil && len(raw) == 33 && raw[0] == 4 {
 			return newCosigner(parts[0], parts[1], raw)
+		} else if err == nil && len(raw) > 0 && raw[0] == 2 {
+			return newECDSA(parts[0], parts[1], raw[1:])
 		}
 	}
 	return note.NewVerifier(vkey)
 }
+
+// ecdsaSigner is a key of kind 2 on P-256, which its SPKI alone names.
+type ecdsaSigner struct {
+	name string
+	hash uint32
+	key  publicKey
+}
+
+func newECDSA(name, hash string, spki []byte) (note.Verifier, error) {
+	sum := sha256.Sum256(spki)
+	key, err := x509.ParsePKIXPublicKey(spki)
+	if err != nil {
+		return nil, err
+	}
+	public, ok := key.(*ecdsa.PublicKey)
+	if !ok || public.Curve != elliptic.P256() || fmt.Sprintf("%x", sum[:4]) != hash {
+		return nil, errors.New("no key on P-256 of this hash")
+	}
+	return ecdsaSigner{name, binary.BigEndian.Uint32(sum[:4]), publicKey{kind: "ecdsa-sha2-nistp256", key: public}}, nil
+}
+
+func (s ecdsaSigner) Name() string                       { return s.name }
+func (s ecdsaSigner) KeyHash() uint32                    { return s.hash }
+func (s ecdsaSigner) Verify(text, signature []byte) bool { return s.key.verifies(signature, text) }
 
 type cosigner struct {
 	name string
@@ -113,7 +170,7 @@ func proves(raw, line []byte) (bool, error) {
 	}
 	lines = lines[1:]
 	if len(lines) > 0 && strings.HasPrefix(lines[0], "extra ") {
-		if _, err := base64.StdEncoding.Strict().DecodeString(lines[0][6:]); err != nil {
+		if _, err := standard(lines[0][6:]); err != nil {
 			return false, err
 		}
 		lines = lines[1:]
@@ -125,7 +182,7 @@ func proves(raw, line []byte) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	path, err := hashes(lines[1:], func(s string) ([]byte, error) { return base64.StdEncoding.Strict().DecodeString(s) })
+	path, err := hashes(lines[1:], standard)
 	if err != nil {
 		return false, err
 	}
@@ -134,6 +191,45 @@ func proves(raw, line []byte) (bool, error) {
 		return false, err
 	}
 	return included(index, c, line, path), nil
+}
+
+// entry is a line of the log; its name, the digest of its envelope and its word are what a statement is held against.
+type entry struct {
+	n                      int64
+	digest, envelope, word string
+}
+
+// parseEntry reads a line that is canonical JSON of the known fields.
+func parseEntry(line []byte) (entry, error) {
+	var out entry
+	o, err := parseObject(line)
+	if err != nil {
+		return out, err
+	}
+	if out.n, err = o.whole("n"); err != nil {
+		return out, err
+	}
+	pairs := []any{"n", o.get("n")}
+	for _, name := range []string{"at", "change", "digest", "envelope", "key", "prev", "type"} {
+		text, err := o.text(name)
+		if err != nil {
+			return out, err
+		}
+		pairs = append(pairs, name, text)
+	}
+	salt, err := o.maybe("salt")
+	if err != nil {
+		return out, err
+	}
+	if salt != "" {
+		pairs = append(pairs, "salt", salt)
+	}
+	known := objectOf(pairs...)
+	if !isCanonical(known, line) {
+		return out, errors.New("another spelling of an entry")
+	}
+	out.digest, out.envelope, out.word = known.get("digest").(string), known.get("envelope").(string), known.get("type").(string)
+	return out, nil
 }
 
 func included(index int64, c checkpoint, line []byte, path []tlog.Hash) bool {

@@ -32,7 +32,7 @@ func signedByPasskey(text, message []byte, k publicKey) bool {
 	if err != nil || len(v.values) != 3 {
 		return false
 	}
-	if again, err := canonical(v); err != nil || !bytes.Equal(again, text) {
+	if !isCanonical(v, text) {
 		return false
 	}
 	parts := make([][]byte, 3)
@@ -41,8 +41,7 @@ func signedByPasskey(text, message []byte, k publicKey) bool {
 		if err != nil {
 			return false
 		}
-		parts[i], err = base64.RawURLEncoding.Strict().DecodeString(part)
-		if err != nil || len(parts[i]) == 0 || base64.RawURLEncoding.EncodeToString(parts[i]) != part {
+		if parts[i], err = spelled(part, base64.RawURLEncoding); err != nil || len(parts[i]) == 0 {
 			return false
 		}
 	}

@@ -5,6 +5,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"time"
 )
@@ -114,6 +115,18 @@ func parseChain(raw []byte) (trust, error) {
 	return out, nil
 }
 
+// plain is a name of a person or machine; it becomes a line of an allowed-signers file, where `*` is everybody.
+var plain = regexp.MustCompile(`\A[A-Za-z0-9][A-Za-z0-9._@-]{0,63}\z`)
+
+var rfc3339 = regexp.MustCompile(
+	`\A[0-9]{4}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])\z`)
+
+// isMoment: RFC 3339 with an offset, in the years 1 to 9999 of UTC. time.Parse takes a comma for a point.
+func isMoment(text string) bool {
+	at, err := time.Parse(time.RFC3339, text)
+	return err == nil && rfc3339.MatchString(text) && at.UTC().Year() >= 1 && at.UTC().Year() <= 9999
+}
+
 func parseVersion(s statement) (version, error) {
 	var out version
 	if s.word != "trust" {
@@ -127,11 +140,17 @@ func parseVersion(s statement) (version, error) {
 	if out.threshold, err = p.whole("threshold"); err != nil {
 		return out, err
 	}
-	if before := p.get("previous"); before != nil {
-		var ok bool
-		if out.previous, ok = before.(string); !ok || out.previous == "" {
-			return out, errors.New("previous: no digest")
-		}
+	before, there := p.values["previous"]
+	if before != nil {
+		out.previous, _ = before.(string)
+	}
+	if !there || before != nil && out.previous == "" {
+		return out, errors.New("previous: no digest")
+	}
+	made, err := p.text("created_at")
+	_, err2 := p.text("project_name")
+	if err := errors.Join(err, err2); err != nil || !isMoment(made) {
+		return out, fmt.Errorf("created_at %q, or no project_name: %v", made, err)
 	}
 	seen, names := map[string]bool{}, map[string]bool{}
 	for _, field := range []string{"people", "producers"} {
@@ -172,8 +191,8 @@ func parseVersion(s statement) (version, error) {
 		if err := errors.Join(err, err2, err3); err != nil {
 			return out, err
 		}
-		if _, err := time.Parse(time.RFC3339, at); err != nil {
-			return out, err
+		if !isMoment(at) {
+			return out, fmt.Errorf("the revocation of %s: no moment: %q", key, at)
 		}
 		out.revoked = append(out.revoked, revocation{key, at, reason})
 	}
@@ -200,11 +219,15 @@ func parseHolder(item any, human bool) (holder, error) {
 	}
 	id, err := o.text("id")
 	keys, err2 := o.list("keys", false)
-	roles, err3 := o.list("roles", !human)
-	if err := errors.Join(err, err2, err3); err != nil {
+	roles, err3 := o.texts("roles", !human)
+	err4 := ofItsKind(o, human)
+	if err := errors.Join(err, err2, err3, err4); err != nil {
 		return holder{}, err
 	}
-	out := holder{id: id, human: human, root: slices.Contains(roles, any("trust-root"))}
+	if !plain.MatchString(id) {
+		return holder{}, fmt.Errorf("no plain name: %q", id)
+	}
+	out := holder{id: id, human: human, root: slices.Contains(roles, "trust-root")}
 	for _, item := range keys {
 		k, ok := item.(object)
 		if !ok {
@@ -212,7 +235,8 @@ func parseHolder(item any, human bool) (holder, error) {
 		}
 		line, err := k.text("public")
 		name, err2 := k.text("id")
-		if err := errors.Join(err, err2); err != nil {
+		_, err3 := k.maybe("credential")
+		if err := errors.Join(err, err2, err3); err != nil {
 			return out, err
 		}
 		public, err := parsePublic(line)
@@ -225,4 +249,15 @@ func parseHolder(item any, human bool) (holder, error) {
 		out.keys = append(out.keys, public)
 	}
 	return out, nil
+}
+
+// ofItsKind: people have a name and may have addresses, machines may have kinds.
+func ofItsKind(o object, human bool) error {
+	if !human {
+		_, err := o.texts("kinds", true)
+		return err
+	}
+	_, err := o.text("name")
+	_, err2 := o.texts("emails", true)
+	return errors.Join(err, err2)
 }

@@ -101,7 +101,7 @@ func keyVectors(dir string, t *tally) error {
 	for _, c := range cases {
 		k, err := parsePublic(c.Public)
 		t.want(c.Name, "", err, k.id(), c.ID)
-		if c.Vkey != nil && k.kind == "ssh-ed25519" {
+		if c.Vkey != nil {
 			vkey, err := noteKey("log.example/1", k)
 			t.want(c.Name+" as a note key", "", err, vkey, *c.Vkey)
 		}

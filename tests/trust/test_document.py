@@ -144,6 +144,24 @@ def test_a_document_that_cannot_hold_is_not_made(town: Any, fault: dict[str, Any
     assert e.value.code == code
 
 
+@pytest.mark.parametrize(
+    "at",
+    ["2026-02-01 00:00:00+00:00", "20260201T000000Z", "2026-W05-7T00:00:00Z", "2026-02-01T00:00Z", "2026-02-01T00:00:00+00",
+     "2026-02-01T00:00:00+00:00:30", "2026-02-01X00:00:00Z", "2026-02-01T00:00:00,5Z", "2026-02-01T00:00:00", "0000-01-01T00:00:00Z",
+     "0001-01-01T00:00:00+00:01"],
+)  # fmt: skip
+def test_a_moment_is_rfc_3339_and_nothing_looser(town: Any, at: str) -> None:
+    """What only Python's parser takes for a moment is none, in a document that is made and in one that is read."""
+    raw, trust = founded(town)
+    with pytest.raises(Refused) as refused:
+        next_version(trust, created_at=at)
+    good = next_version(trust, created_at="2026-02-01T00:00:00Z")
+    revoked = {**good.predicate, "revocations": [{"key": "SHA256:x", "at": at, "reason": "lost"}]}
+    with pytest.raises(Corrupt) as found:
+        append_version(raw, town.envelope(state("trust", good.project, list(good.subject), revoked), "ann", "bob"))
+    assert refused.value.code == found.value.code == "trust.time"
+
+
 def test_people_are_distinct_plain_and_own_their_keys(town: Any) -> None:
     """A shared key, a name twice, a wildcard for a name and a fingerprint of another key are refused."""
     ann = town.person("ann")

@@ -75,7 +75,7 @@ def test_what_grows_is_cosigned_with_its_moment(signers: tuple[Signer, Signer]) 
     [
         (3, proof(3, 9, OTHER), 9, OTHER, 422, "does not extend"),  # another log from the start
         (3, (), 9, LEAVES, 422, "does not extend"),  # no proof
-        (3, (), 3, OTHER, 422, "does not extend"),  # as long, and another
+        (3, (), 3, OTHER, 422, "does not extend"),  # as long, and another: 409 before C2SP 95978ca
         (2, proof(2, 9), 9, LEAVES, 409, "3\n"),  # the witness knows more
         (5, proof(5, 9), 9, LEAVES, 409, "3\n"),  # the witness knows less
         (9, (), 3, LEAVES, 400, "larger"),

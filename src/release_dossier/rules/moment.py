@@ -1,34 +1,16 @@
-"""Moments as documents write them, spans as people read them.
-
-A moment is RFC 3339 with its offset. Anything else is None, never a guess: Python's own parser accepts more with every version, and a
-decision must be the same on all of them.
-"""
+"""Moments reckoned with and written, spans as people read them. `release_dossier.moment` says what a moment is."""
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 
-_RFC3339 = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,9})?(?:Z|[+-][0-9]{2}:[0-5][0-9])\Z"
-)
+from release_dossier.moment import moment
+
+__all__ = ["after", "moment", "span", "stamp"]
+
 _LAST = datetime.max.replace(tzinfo=UTC)
 _UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 DAY_HOURS = 72  # hours from which people count in days
-
-
-@lru_cache(maxsize=16_384)
-def moment(text: str) -> datetime | None:
-    """The moment in UTC; None for what is not RFC 3339 with an offset, or lies outside of the calendar. Remembered: documents do not
-    change, and are decided about again."""
-    if not _RFC3339.match(text):
-        return None
-    try:
-        t = datetime.fromisoformat(text)
-        return t if t.tzinfo is UTC else t.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
 
 
 def stamp(t: datetime) -> str:

@@ -22,6 +22,7 @@ import msgspec
 
 from release_dossier.digest import canonical, digest_of, parse_json
 from release_dossier.errors import Corrupt, Refused
+from release_dossier.moment import moment
 from release_dossier.trust.dsse import Envelope, envelope_of, parse_envelope, valid_keys
 from release_dossier.trust.keys import Key, parse_public
 from release_dossier.trust.statement import Statement, Subject, parse_statement, state
@@ -328,11 +329,11 @@ def _fault(document: TrustDocument) -> tuple[str, str, str] | None:
 
 
 def _times(document: TrustDocument) -> bool:
-    try:
-        return all(_instant(t).tzinfo is not None for t in (document.created_at, *(r.at for r in document.revocations)))
-    except ValueError:
-        return False
+    return all(moment(t) is not None for t in (document.created_at, *(r.at for r in document.revocations)))
 
 
 def _instant(text: str) -> datetime:
-    return datetime.fromisoformat(text)
+    at = moment(text)
+    if at is None:
+        raise ValueError(f"no moment: {text!r}")
+    return at

@@ -3,7 +3,8 @@
 1. The log sends its checkpoint with a proof from the size the witness knows. The witness answers with a line for the note, or why not.
 2. What the witness saw last is kept before it answers; comparing and keeping happen as one.
 3. Statuses are the specification's: 400 no such request, 403 not signed by the log, 404 an unknown log, 409 another size is known
-   (its number in the body), 422 the log does not extend what was seen.
+   (its number in the body), 422 the log does not extend what was seen. As long and with another root is 422 too, since C2SP's commit
+   95978ca of July 2026; before, it was 409, which would tell a log that forked to ask again.
 """
 
 from __future__ import annotations

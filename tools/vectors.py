@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from release_dossier.bundle import attestation, examine, manifest, open_bytes, pack, sums
-from release_dossier.digest import canonical, parse_json
+from release_dossier.digest import canonical, parse_json, sha256
 from release_dossier.errors import DossierError
 from release_dossier.trust.document import Key, Person, Producer, Revocation, append_version, first_version, next_version, parse_chain
 from release_dossier.trust.dsse import pae, parse_envelope, seal, valid_keys
@@ -49,7 +49,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PLACE = ROOT / "docs" / "vectors"
 GOLDEN = "../../tests/thread/golden"
 PROJECT = "sha256:" + "5" * 64
-AT = "2026-01-01T00:00:00Z"
+AT, LATER = "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"
 
 
 def b64(raw: bytes) -> str:
@@ -512,8 +512,15 @@ def crafted() -> dict[str, bytes]:
         producers=(Producer("runner", (Key(RUNNER.key_id, RUNNER.public), Key(P256.key_id, P256.public))),),
         created_at=AT,
     )
-    trust = canonical({"versions": [json.loads(seal(founding, (RUNNER,), (ssh(ANN, founding),)))]}) + b"\n"
+    founded = json.loads(seal(founding, (RUNNER,), (ssh(ANN, founding),)))
+    trust = canonical({"versions": [founded]}) + b"\n"
     project = founding.digest
+
+    def revoking(at: str) -> bytes:
+        """The trust with a second version, which revokes the runner's key on Ed25519."""
+        second = next_version(parse_chain(trust, "trust"), created_at=at, revocations=[Revocation(RUNNER.key_id, at, "stolen")])
+        return canonical({"versions": [founded, json.loads(seal(second, (RUNNER,), (ssh(ANN, second),)))]}) + b"\n"
+
     one, two = (state("approval", project, [Subject("dossier", {"sha256": f"{n:064x}"})], {"role": "ops"}) for n in (2, 3))
     sealed = seal(one, (RUNNER,))
 
@@ -529,8 +536,8 @@ def crafted() -> dict[str, bytes]:
         each = [{"line": lines[n].decode(), "n": n, "proof": [b64(h) for h in tree.inclusion(n)]} for n in of]
         return {"entries": each, "size": len(lines)}
 
-    def log_files(lines: Sequence[bytes], of: Sequence[int] = (0,), by: Signer = RUNNER) -> dict[str, bytes]:
-        note = make_checkpoint(project, len(lines), Tree([leaf_of(line) for line in lines]).root(), by)
+    def log_files(lines: Sequence[bytes], of: Sequence[int] = (0,), by: Signer = RUNNER, whose: str = project) -> dict[str, bytes]:
+        note = make_checkpoint(whose, len(lines), Tree([leaf_of(line) for line in lines]).root(), by)
         return {"log/checkpoint": note, "log/proofs.json": canonical(proofs(lines, of))}
 
     def proven(act: Callable[[dict[str, Any]], object]) -> dict[str, bytes]:
@@ -546,12 +553,28 @@ def crafted() -> dict[str, bytes]:
         **log_files(lines),
     }
 
-    def bundle(more: Mapping[str, bytes], act: Callable[[dict[str, Any]], object] = lambda e: None) -> bytes:
+    def bundle(
+        more: Mapping[str, bytes],
+        act: Callable[[dict[str, Any]], object] = lambda e: None,
+        by: Signer = RUNNER,
+        about: str = f"sha256:{1:064x}",
+        at: str = AT,
+    ) -> bytes:
         mine = good | more
         mine["SHA256SUMS"] = sums(mine)
-        listed = json.loads(seal(manifest(mine, project, f"sha256:{1:064x}", AT), (RUNNER,)))
+        listed = json.loads(seal(manifest(mine, project, about, at), (by,)))
         act(listed)
         return pack({**mine, "bundle.json": canonical(listed)})
+
+    def recorded(by: Signer) -> dict[str, bytes]:
+        raw = seal(one, (by,))
+        entry = next_entry(None, type=one.word, digest=one.digest, envelope=sha256(raw), change=f"sha256:{7:064x}", key="ops", at=AT)
+        return {"approvals/ops.json": raw, **log_files([entry.line()])}
+
+    dossier = state("dossier", project, [Subject("change", {"sha256": f"{4:064x}"})], {"x": 1})
+
+    def of_dossier() -> dict[str, bytes]:
+        return {"dossier.json": seal(dossier, (RUNNER,)), **log_files([lines[0], logged(first, dossier).line()], (0, 1))}
 
     def respelled(e: dict[str, Any]) -> None:
         text = e["signatures"][0]["sig"]
@@ -577,6 +600,14 @@ def crafted() -> dict[str, bytes]:
         "manifest with a signature in URL-safe base64": bundle({}, respelled),
         "manifest without key id": bundle({}, lambda e: e["signatures"][0].pop("keyid")),
         "checkpoint signed by P-256": bundle(log_files(lines, by=P256)),
+        "checkpoint signed by a person": bundle(log_files(lines, by=ANN)),
+        "checkpoint of another log": bundle(log_files(lines, whose=f"sha256:{9:064x}")),
+        "statement recorded by a person": bundle(recorded(ANN)),
+        "attestation by a person": bundle({"attestations/claim.json": attestation(canonical(claim), ANN)}),
+        "manifest by a person": bundle({}, by=ANN),
+        "manifest of another dossier": bundle(of_dossier()),
+        "manifest of its own dossier": bundle(of_dossier(), about=dossier.digest),
+        "manifest that says no moment": bundle({}, at="soon"),
         "proofs with blanks": bundle({"log/proofs.json": json.dumps(proofs(lines)).encode()}),
         "proofs with a further field": bundle(proven(lambda p: p.update(later=1))),
         "proofs with a further field in one": bundle(proven(lambda p: p["entries"][0].update(later=1))),
@@ -593,22 +624,28 @@ def crafted() -> dict[str, bytes]:
         "attestation with a place that is a number": about(uri=7),
         "attestation of no type": attested(canonical({**claim, "predicateType": ""})),
         "attestation whose predicate is a text": attested(canonical({**claim, "predicate": "x"})),
-    } | {"trust": trust}
+    } | {"trust": trust, "trust at": revoking(AT), "trust later": revoking(LATER)}
 
 
 def crafted_cases(made: Mapping[str, bytes]) -> list[dict[str, Any]]:
     """What `crafted` made, each as this code finds it."""
     trust = parse_chain(made["trust"], "trust")
     given = {"trust": "bundles/trust.json"}
-    return [
+    cases = [
         {"name": name, "file": f"bundles/{_file(name)}", **given, "sound": examine(open_bytes(raw), trust).sound}
         for name, raw in made.items()
-        if name != "trust"
+        if not name.startswith("trust")
     ]
+    first = next(iter(made))
+    for name in ("trust at", "trust later"):
+        sound = examine(open_bytes(made[first]), parse_chain(made[name], name)).sound
+        words = f"{first}, its key revoked {'then' if name == 'trust at' else 'later'}"
+        cases.append({"name": words, "file": f"bundles/{_file(first)}", "trust": f"bundles/{_file(name)}", "sound": sound})
+    return cases
 
 
 def _file(name: str) -> str:
-    return "trust.json" if name == "trust" else f"{name.replace(' ', '-').lower()}.tar"
+    return f"{name.replace(' ', '-').lower()}.{'json' if name.startswith('trust') else 'tar'}"
 
 
 def files() -> dict[str, bytes]:

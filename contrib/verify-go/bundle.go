@@ -97,11 +97,10 @@ func examine(raw, chain []byte) []string {
 	if own, err := parseChain(files["trust/dossier.trust.json"]); err != nil || own.project != t.project {
 		note("trust/dossier.trust.json: of another project: %v", err)
 	}
-	known := t.newest.keyring()
-	for _, fault := range manifest(files, t.project, known) {
+	for _, fault := range manifest(files, t) {
 		note("bundle.json: %s", fault)
 	}
-	places, err := logPlaces(files, known)
+	places, err := logPlaces(files, t)
 	if err != nil {
 		note("log: %v", err)
 	}
@@ -113,11 +112,11 @@ func examine(raw, chain []byte) []string {
 				note("%s: other content", name)
 			}
 		case strings.HasPrefix(name, "attestations/"):
-			if err := checkAttestation(content, known); err != nil {
+			if err := checkAttestation(content, t.newest.machines()); err != nil {
 				note("%s: %v", name, err)
 			}
 		case strings.HasSuffix(name, ".json") && name != "bundle.json" && name != "trust/dossier.trust.json" && name != "log/proofs.json":
-			s, err := check(name, files, t.project, known, places)
+			s, err := check(name, files, t, places)
 			if err != nil {
 				note("%s: %v", name, err)
 			}
@@ -136,7 +135,7 @@ func examine(raw, chain []byte) []string {
 	return faults
 }
 
-func manifest(files map[string][]byte, project string, known keyring) []string {
+func manifest(files map[string][]byte, t trust) []string {
 	e, err := parseEnvelope(files["bundle.json"])
 	if err != nil {
 		return []string{err.Error()}
@@ -149,11 +148,23 @@ func manifest(files map[string][]byte, project string, known keyring) []string {
 	if !isCanonical(e.asJSON(), files["bundle.json"]) {
 		faults = append(faults, "not canonical")
 	}
-	if s.word != "bundle" || s.project != project {
+	if s.word != "bundle" || s.project != t.project {
 		faults = append(faults, "no list of this project")
 	}
-	if len(e.signers(known)) != len(e.machines)+len(e.people) {
+	signers, machines := e.signers(t.newest.machines()), t.newest.machines()
+	if len(signers) != len(e.machines)+len(e.people) {
 		faults = append(faults, "a signature does not verify")
+	}
+	about, err := s.predicate.text("dossier")
+	made, err2 := s.predicate.text("made_at")
+	if err := errors.Join(err, err2); err != nil {
+		return append(faults, err.Error())
+	}
+	if !t.newest.anyStood(signers, machines, made) {
+		faults = append(faults, "made when no key that signed it stood any more")
+	}
+	if e, err := parseEnvelope(files["dossier.json"]); err == nil && files["dossier.json"] != nil && digestOf(e.payload) != about {
+		faults = append(faults, "of another dossier than the one in it")
 	}
 	if len(s.subjects) != s.count || s.count != len(files)-1 {
 		faults = append(faults, "other files than listed")
@@ -166,26 +177,29 @@ func manifest(files map[string][]byte, project string, known keyring) []string {
 	return faults
 }
 
-func checkAttestation(raw []byte, known keyring) error {
+func checkAttestation(raw []byte, machines keyring) error {
 	e, err := parseEnvelope(raw)
 	if err != nil {
 		return err
 	}
-	if len(e.signers(known)) == 0 {
+	if len(e.signers(machines)) == 0 {
 		return errors.New("no signature of a known machine verifies")
 	}
 	return checkForeign(e.payload)
 }
 
 // logPlaces are the entries that are proven to be in the log, by the name of their statement.
-func logPlaces(files map[string][]byte, known keyring) (map[string]entry, error) {
+func logPlaces(files map[string][]byte, t trust) (map[string]entry, error) {
 	raw := files["log/checkpoint"]
 	c, err := parseCheckpoint(raw)
 	if err != nil {
 		return nil, err
 	}
+	if c.origin != "release-dossier/"+strings.TrimPrefix(t.project, "sha256:")[:16] {
+		return nil, errors.New("the checkpoint is of another log")
+	}
 	signed := false
-	for _, k := range known {
+	for _, k := range t.newest.machines() {
 		if k.kind == "ssh-ed25519" || k.kind == "ecdsa-sha2-nistp256" {
 			vkey, err := noteKey(c.origin, k)
 			if err != nil {
@@ -252,7 +266,7 @@ func noteKey(name string, k publicKey) (string, error) {
 	return fmt.Sprintf("%s+%x+%s", name, sum[:4], base64.StdEncoding.EncodeToString(body)), nil
 }
 
-func check(name string, files map[string][]byte, project string, known keyring, places map[string]entry) (statement, error) {
+func check(name string, files map[string][]byte, t trust, places map[string]entry) (statement, error) {
 	e, err := parseEnvelope(files[name])
 	if err != nil {
 		return statement{}, err
@@ -261,7 +275,7 @@ func check(name string, files map[string][]byte, project string, known keyring, 
 	if err != nil {
 		return s, err
 	}
-	if s.project != project {
+	if s.project != t.project {
 		return s, errors.New("of another project")
 	}
 	dir, _, nested := strings.Cut(name, "/")
@@ -274,12 +288,13 @@ func check(name string, files map[string][]byte, project string, known keyring, 
 	if s.word != due && !(dir == "evidence" && s.word == "started") {
 		return s, fmt.Errorf("a %s", s.word)
 	}
-	signers, machine := e.signers(known), false
-	for _, m := range e.machines {
-		machine = machine || signers[m.keyid]
-	}
-	if !machine {
+	machines := t.newest.machines()
+	signers := e.signers(machines)
+	if len(signers) == 0 {
 		return s, errors.New("no signature of a known machine verifies")
+	}
+	if at, ok := places[s.digest]; ok && !t.newest.anyStood(signers, machines, at.at) {
+		return s, errors.New("recorded when no machine's key that signed it stood any more")
 	}
 	if at, ok := places[s.digest]; !ok || at.envelope != digestOf(files[name]) || at.word != s.word {
 		return s, errors.New("no proof that it is in the log")

@@ -195,8 +195,8 @@ func proves(raw, line []byte) (bool, error) {
 
 // entry is a line of the log; its name, the digest of its envelope and its word are what a statement is held against.
 type entry struct {
-	n                      int64
-	digest, envelope, word string
+	n                          int64
+	at, digest, envelope, word string
 }
 
 // parseEntry reads a line that is canonical JSON of the known fields.
@@ -228,6 +228,7 @@ func parseEntry(line []byte) (entry, error) {
 	if !isCanonical(known, line) {
 		return out, errors.New("another spelling of an entry")
 	}
+	out.at = known.get("at").(string)
 	out.digest, out.envelope, out.word = known.get("digest").(string), known.get("envelope").(string), known.get("type").(string)
 	return out, nil
 }

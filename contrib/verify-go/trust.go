@@ -42,6 +42,42 @@ func (v version) keyring() keyring {
 	return out
 }
 
+// machines are the keys that record statements and sign heads of the log; a person's key signs that person's word.
+func (v version) machines() keyring {
+	out := keyring{}
+	for _, h := range v.holders {
+		for _, k := range h.keys {
+			if !h.human {
+				out[k.id()] = k
+			}
+		}
+	}
+	return out
+}
+
+// stood: the key was not yet revoked at a moment.
+func (v version) stood(id, at string) bool {
+	for _, r := range v.revoked {
+		if r.key == id {
+			until, _ := time.Parse(time.RFC3339, r.at)
+			if t, err := time.Parse(time.RFC3339, at); !isMoment(at) || err != nil || !t.Before(until) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// anyStood: one of the keys that are set had not yet been revoked at a moment.
+func (v version) anyStood(keys map[string]bool, known keyring, at string) bool {
+	for id := range keys {
+		if _, ok := known[id]; ok && keys[id] && v.stood(id, at) {
+			return true
+		}
+	}
+	return false
+}
+
 func (v version) isRevoked(id string) bool {
 	return slices.ContainsFunc(v.revoked, func(r revocation) bool { return r.key == id })
 }

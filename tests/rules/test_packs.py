@@ -108,6 +108,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "another severity": ({"id": "tests", "severity": "hint"}, "rules.shape"),
     "a warning for what nobody waives": ({"id": "payouts", "severity": "warn"}, "rules.loosened"),
     "later, for what nobody waives": ({"id": "payouts", "blocks_from": "2030-01-01T00:00:00Z"}, "rules.loosened"),
+    "another kind, for what nobody waives": ({"id": "payouts", "kind": "tests"}, "rules.loosened"),
     "a kind nobody waives, by another name": (
         {"id": "mine", "title": "t", "kind": "payouts", "remedy": "r", "why": "w", "waivable": True},
         "rules.loosened",

@@ -131,6 +131,8 @@ def ask(
     condition: str, facts: Mapping[str, Any], looked_at: int, of: int | None, verdict: str, units: Mapping[str, str] | None = None
 ) -> tuple[str, str]:
     """(`pass`, ""), (`fail`, why) or (`error`, why). Never `pass` for anything but a BOOL that is true. `units` are for the words."""
+    if of is None and _names("of", condition):
+        return "error", f"`{condition}` asks of how many, which the evidence does not say"
     value: Any = _compared(condition, facts)
     kind = "BOOL"
     try:
@@ -145,10 +147,15 @@ def ask(
     if value:
         return "pass", ""
     said = ", ".join(f"{k} = {shown(str(v))} {(units or {}).get(k, '')}".rstrip() for k, v in sorted(facts.items()))
-    counts = {"looked_at": looked_at, "of": "unknown" if of is None else of, "verdict": verdict}
-    bare = _TEXT.sub('""', condition)
-    said += "".join(f", {k} = {v}" for k, v in counts.items() if re.search(rf"(?<![.\w]){k}\b", bare))
+    counts = {"looked_at": looked_at, "of": of, "verdict": verdict}
+    said += "".join(f", {k} = {v}" for k, v in counts.items() if _names(k, condition))
     return "fail", f"`{condition}` does not hold: {said}"
+
+
+@lru_cache(maxsize=1024)
+def _names(word: str, condition: str) -> bool:
+    """Whether a condition names one of `looked_at`, `of` and `verdict`."""
+    return re.search(rf"(?<![.\w]){word}\b", _TEXT.sub('""', condition)) is not None
 
 
 def _compared(condition: str, facts: Mapping[str, Any]) -> bool | None:

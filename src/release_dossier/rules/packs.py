@@ -292,7 +292,7 @@ def _merge(layers: Sequence[Layer], service: str, owner: str, unwaivable: frozen
         before = merged.get(name)
         after = {**(before or fresh), **{k: v for k, v in layer.table.items() if k not in ("origin", "service")}}
         if before is not None:
-            _not_loosened(before, after, layer, where, service)
+            _not_loosened(before, after, layer, where, service, unwaivable)
             same = [k for k, v in layer.table.items() if k not in ("id", "service", "origin") and k in before and before[k] == v]
             idle.setdefault(name, []).extend((k, layer.source) for k in same)
         after["origin"] = [*after["origin"], layer.source]
@@ -301,8 +301,13 @@ def _merge(layers: Sequence[Layer], service: str, owner: str, unwaivable: frozen
     return [_finished(table, lines[name], service, unwaivable, tuple(idle.get(name, ()))) for name, table in merged.items()]
 
 
-def _not_loosened(before: Mapping[str, Any], after: Mapping[str, Any], layer: Layer, where: str, service: str) -> None:
+def _not_loosened(
+    before: Mapping[str, Any], after: Mapping[str, Any], layer: Layer, where: str, service: str, unwaivable: frozenset[str]
+) -> None:
     """(2) and (3)."""
+    was, kind = before.get("kind"), after.get("kind")
+    if was in unwaivable and kind != was:
+        raise Refused("rules.loosened", at=where, found=f"kind = {kind}", expected=f"{was}: the pack lets nobody sign this away")
     if not before.get("waivable", True):
         for key, strict in (("waivable", False), ("severity", "block"), ("blocks_from", "")):
             if after.get(key, strict) != strict:
@@ -396,8 +401,9 @@ needs = [{ fact = "latency_p95", type = "float", unit = "ms" }]
 ```
 
 A condition is [CEL](https://cel.dev) over `facts`, `looked_at`, `of` and `verdict`. Every fact it names stands in `needs`: a fact that is
-absent makes the requirement `missing`, one of another type or unit `error`, before the condition is asked. `||`, `!`, `?:`, `has` and
-the list macros are refused: they are how absence hides. So are line breaks, comments, backslashes and tripled quotes. Money facts (unit
+absent makes the requirement `missing`, one of another type or unit `error`, before the condition is asked. So is a condition that names
+`of` about evidence that does not say how many there are. `||`, `!`, `?:`, `has` and the list macros are refused: they are how absence
+hides. So are line breaks, comments, backslashes and tripled quotes. Money facts (unit
 `credits`) are integers; beyond 64 bits they are `error`.
 
 Functions are `contains`, `startsWith`, `endsWith`, `double` and `int`; lists stand after `in`. Everything else is refused, because CEL

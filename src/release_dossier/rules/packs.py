@@ -407,7 +407,8 @@ hides. So are line breaks, comments, backslashes and tripled quotes. Money facts
 `credits`) are integers; beyond 64 bits they are `error`.
 
 Functions are `contains`, `startsWith`, `endsWith`, `double` and `int`; lists stand after `in`. Everything else is refused, because CEL
-engines answer differently about it (`tools/cel_suite.py` says where).
+engines answer differently about it (`tools/cel_suite.py` says where). So are decimals from 2^53 on, and beside arithmetic `!=` and a
+comparison of comparisons. A text that `double` or `int` reads is `error` unless it is a plain decimal number.
 
 | key | says |
 |---|---|

@@ -61,7 +61,8 @@ NOT_TRUE = {
     "false": ("facts.x", {"x": False}, "fail"),
     "not so": ("facts.x <= 5", {"x": 6}, "fail"),
     "not so by little": ("facts.x <= 5.0", {"x": 5.000000000000001}, "fail"),
-    "of unknown": ("of >= 1", {}, "fail"),
+    "of unknown": ("of >= 1", {}, "error"),
+    "all of an unknown number": ("facts.x == 0 && looked_at >= of", {"x": 0}, "error"),
 }
 
 
@@ -92,10 +93,10 @@ def test_what_holds_passes_and_is_not_refused(name: str) -> None:
     assert ask(condition, facts, 3, 4, "pass") == ("pass", "")
 
 
-def test_how_many_there_are_is_minus_one_where_nobody_knows() -> None:
-    """So that a condition about `of` does not hold by accident."""
-    assert ask("of == -1", {}, 1, None, "pass") == ("pass", "")
-    assert ask("of >= 0", {}, 1, None, "pass")[0] == "fail"
+def test_how_many_there_are_is_an_error_where_nobody_knows() -> None:
+    """A condition that names `of` never holds about evidence that does not say it; a text or a fact of that name is another thing."""
+    assert ask("of == -1", {}, 1, None, "pass") == ("error", "`of == -1` asks of how many, which the evidence does not say")
+    assert ask("facts.of == 1 && facts.s != 'of'", {"of": 1, "s": "x"}, 1, None, "pass") == ("pass", "")
 
 
 def test_a_fail_says_the_numbers_exactly() -> None:
@@ -103,7 +104,7 @@ def test_a_fail_says_the_numbers_exactly() -> None:
     condition = "facts.p95 <= 300.0 && looked_at >= 75"
     said = ask(condition, {"p95": 300.00000000000006}, 74, None, "pass", {"p95": "ms"})
     assert said == ("fail", f"`{condition}` does not hold: p95 = 300.00000000000006 ms, looked_at = 74")
-    assert ask("facts.x > 1 && of > 2", {"x": 1}, 1, None, "pass")[1].endswith("does not hold: x = 1, of = unknown")
+    assert ask("facts.x > 1 && of > 2", {"x": 1}, 1, 2, "pass")[1].endswith("does not hold: x = 1, of = 2")
     assert ask('facts.x == "looked_at"', {"x": "a"}, 1, 1, "pass")[1].endswith("does not hold: x = a")
 
 

@@ -29,6 +29,7 @@ WAYS: list[tuple[str, Any, Any, str]] = [
     ("severity", "warn", "block", STRICTER),
     ("blocks_from", "2030-01-01T00:00:00Z", "", STRICTER),
     ("blocks_from", "2030-01-01T00:00:00Z", "2029-01-01T00:00:00Z", STRICTER),
+    ("blocks_from", "2026-11-30T23:59:59-12:00", "2026-12-01T00:00:00+11:00", STRICTER),
     ("imported", True, False, STRICTER),
     ("builder", "any", "known", STRICTER),
     ("builder", "known", "change", STRICTER),
@@ -43,6 +44,7 @@ WAYS: list[tuple[str, Any, Any, str]] = [
     ("condition", "", "facts.p95 <= 300.0", STRICTER),
     ("condition", "facts.p95 <= 300.0", "facts.p95 <= 200.0", STRICTER),
     ("condition", "facts.n >= 1", "facts.n >= 2", STRICTER),
+    ("condition", "facts.n <= 9007199254740993", "facts.n <= 9007199254740992", STRICTER),
     ("condition", "facts.a > 1", "facts.a > 1 && facts.b > 1", STRICTER),
 ]
 UNORDERED: list[tuple[str, Any, Any, str]] = [
@@ -60,6 +62,9 @@ UNORDERED: list[tuple[str, Any, Any, str]] = [
     ("condition", "facts.s == 'a && b'", "facts.s == 'a'", OTHER),
     ("condition", "facts.s == 'a'", "facts.s == 'a' && facts.n > 1", OTHER),
     ("skips", (Skip("a", "x"),), (Skip("a", "y"),), WORDS),
+    ("condition", "facts.n >= 1", "facts.n >= 1.0", WORDS),
+    ("blocks_from", "2030-01-01T00:00:00Z", "2030-01-01T01:00:00+01:00", WORDS),
+    ("blocks_from", "2030-01-01T00:00:00Z", "soon", OTHER),
     ("title", "t", "u", WORDS),
     ("owner", "o", "p", WORDS),
     ("remedy", "m", "n", WORDS),

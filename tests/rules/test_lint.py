@@ -108,6 +108,36 @@ FAULTS: dict[str, tuple[Ruleset, str, str, str]] = {
         "web/mine",
         "never",
     ),
+    "less looked at than it asks": (
+        ruleset(NEW | P95 | {"condition": "facts.latency_p95 < 300.0 && looked_at < 500"}),
+        "always-false",
+        "web/mine",
+        "never",
+    ),
+    "a division by nothing": (
+        ruleset(ASKS_PAID | {"condition": "facts.people / 0 == 0", "needs": need("people", "int", "people")}, plans=None, kinds=(PAID,)),
+        "always-false",
+        "web/mine",
+        "never",
+    ),
+    "no share is larger": (
+        ruleset(NEW | {"condition": "facts.error_rate <= 1.0", "needs": need("error_rate", "float", "ratio"), "minimum_count": 9}),
+        "always-true",
+        "web/mine",
+        "always",
+    ),
+    "any number looked at": (
+        ruleset(NEW | P95 | {"condition": "facts.latency_p95 <= 300.0 && looked_at >= 0", "minimum_count": 1}),
+        "absence-of-blame",
+        "web/mine",
+        "nothing happened",
+    ),
+    "any number there is": (
+        ruleset(NEW | P95 | {"condition": "facts.latency_p95 <= 300.0 && of >= -1", "minimum_count": 1}),
+        "absence-of-blame",
+        "web/mine",
+        "nothing happened",
+    ),
     "no plan gives it": (ruleset(NEW | P95, plans=PLANS[:3]), "unreachable", "web/mine", "no [[evidence]]"),
     "a plan for another service": (
         ruleset(NEW | P95, plans=(*PLANS[:3], Plan("mine", "latency", ("api",)))),
@@ -192,6 +222,23 @@ SOUND: dict[str, dict[str, Any]] = {
         "needs": need("people", "int", "people"),
         "minimum_count": 1,
     },
+    "between two numbers": P95 | {"condition": "facts.latency_p95 > 12.5 && facts.latency_p95 < 12.6"},
+    "a beginning and an end": {
+        "condition": "facts.load_generator.startsWith('a') && facts.load_generator.endsWith('b')",
+        "needs": need("load_generator", "str", "words"),
+    },
+    "a number as text": {"condition": "double(facts.load_generator) < 0.5", "needs": need("load_generator", "str", "words")},
+    "all that was to be looked at": P95 | {"condition": "facts.latency_p95 <= 300.0 && looked_at >= of", "minimum_count": 1},
+    "a bound through another fact": {
+        "condition": "facts.latency_p50 == facts.latency_p95 + 0.0 && facts.latency_p50 == 50.0",
+        "needs": [*need("latency_p50", "float", "ms"), *need("latency_p95", "float", "ms")],
+        "minimum_count": 9,
+    },
+    "many bounds": {
+        "condition": " && ".join(f"facts.latency_p{n} >= 5.0" for n in (50, 75, 90, 95, 99)),
+        "needs": [n for p in (50, 75, 90, 95, 99) for n in need(f"latency_p{p}", "float", "ms")],
+        "minimum_count": 9,
+    },
     "a word": {"condition": "facts.load_generator == 'apart'", "needs": need("load_generator", "str", "words")},
 }
 
@@ -201,6 +248,33 @@ def test_sound_rules_are_left_alone(name: str) -> None:
     """A rule that means what it says raises no error."""
     rules = ruleset(NEW | SOUND[name], plans=None, kinds=(PAID,))
     assert [p for p in lint_rules(rules) if p.at == "web/mine"] == []
+
+
+MORE: dict[str, Any] = {
+    "producers": ["ci"],
+    "producer_roles": ["lab"],
+    "isolation": ["namespace"],
+    "tools": ["k6@1"],
+    "topology": {"cpus": 8},
+    "same_topology": True,
+    "waivable": False,
+    "waivers_in_row": 0,
+    "builder": "change",
+    "imported": False,
+    "importers": ["ann"],
+    "infrastructure_retries": 0,
+    "retries": 0,
+}
+
+
+@pytest.mark.parametrize("key", MORE)
+def test_who_asks_more_in_one_key_is_not_shadowed(key: str) -> None:
+    """A requirement is in another's shadow only where the other asks as much in every key."""
+    twice = NEW | P95 | {"evidence": "latency", "retries": 2}
+    for own, hidden in ((twice, True), (twice | {key: MORE[key]}, False)):
+        other = {"id": "latency"} | P95 | ({"retries": 1} if key == "retries" else {})
+        found = [p for p in lint_rules(ruleset(own, other, plans=None, trust=None)) if p.code == "shadowed" and p.at == "web/mine"]
+        assert bool(found) is hidden
 
 
 @pytest.mark.parametrize("name", names())

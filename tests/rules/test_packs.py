@@ -108,6 +108,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "another severity": ({"id": "tests", "severity": "hint"}, "rules.shape"),
     "a warning for what nobody waives": ({"id": "payouts", "severity": "warn"}, "rules.loosened"),
     "later, for what nobody waives": ({"id": "payouts", "blocks_from": "2030-01-01T00:00:00Z"}, "rules.loosened"),
+    "another kind, for what nobody waives": ({"id": "payouts", "kind": "tests"}, "rules.loosened"),
     "a kind nobody waives, by another name": (
         {"id": "mine", "title": "t", "kind": "payouts", "remedy": "r", "why": "w", "waivable": True},
         "rules.loosened",
@@ -131,6 +132,49 @@ def test_settings_that_are_wrong_are_refused(name: str) -> None:
     with pytest.raises(Refused) as e:
         frozen(own)
     assert e.value.code == code
+
+
+WHOLE = '[[requirement]]\nid = "{}"\ntitle = "t"\nkind = "tests"\nremedy = "r"\nwhy = "w"\n'
+LOOSE = '[[requirement]]\nid = "tests"\nretries = 9\n'
+BOUND = 'needs = [{ fact = "n", type = "int" }]\ncondition = "facts.n <= %s"\n'
+NARROWED: dict[str, dict[str, str]] = {  # packs of a repository, of which `./p.toml` is read
+    "a key filled from below": {"p.toml": 'narrow = ["money"]\ninclude = ["./q.toml"]', "q.toml": WHOLE.format("tests") + "retries = 9"},
+    "a pack beside it": {"p.toml": 'narrow = ["money", "./q.toml"]', "q.toml": LOOSE},
+    "a pack over another that is half": {
+        "p.toml": 'include = ["money", "./n.toml"]',
+        "n.toml": 'narrow = ["./q.toml", "./r.toml"]',
+        "q.toml": '[[requirement]]\nid = "tests"\nretries = 0',
+        "r.toml": LOOSE,
+    },
+    "later, which sorts before": {
+        "p.toml": 'narrow = ["./q.toml"]\n[[requirement]]\nid = "x"\nblocks_from = "2026-11-30T23:59:59-12:00"',
+        "q.toml": WHOLE.format("x") + 'blocks_from = "2026-12-01T00:00:00+11:00"',
+    },
+    "more, which no float tells apart": {
+        "p.toml": f'narrow = ["./q.toml"]\n[[requirement]]\nid = "x"\n{BOUND % (2**53 + 1)}',
+        "q.toml": WHOLE.format("x") + BOUND % 2**53,
+    },
+}
+
+
+def of_repository(files: dict[str, str]) -> dict[str, Requirement]:
+    made = thaw(freeze({}, [("bank", "./p.toml", ("@olga",))], lambda name: files[name].encode() if name in files else None))
+    return {r.id: r for r in made.requirements}
+
+
+@pytest.mark.parametrize("name", NARROWED)
+def test_what_is_narrowed_is_only_made_stricter(name: str) -> None:
+    """Neither what lies below a narrowed pack nor what lies beside it makes it looser, nor a value that only looks stricter."""
+    with pytest.raises(Refused, match=r"rules\.loosened"):
+        of_repository(NARROWED[name])
+
+
+def test_what_is_narrowed_takes_what_is_stricter() -> None:
+    """Packs below and beside a narrowed one may add and tighten; what is included alone may still be loosened."""
+    tight = {"p.toml": 'narrow = ["money", "./q.toml"]\ninclude = ["kind/sbom"]', "q.toml": LOOSE.replace("retries = 9", "age_max_s = 60")}
+    assert of_repository(tight)["tests"].age_max_s == 60
+    assert "sbom" in of_repository(tight)
+    assert of_repository({"p.toml": 'include = ["money", "./q.toml"]', "q.toml": LOOSE})["tests"].retries == 9
 
 
 def test_rules_about_nothing_are_refused() -> None:

@@ -31,7 +31,12 @@ _FUNCTIONS = ("contains", "startsWith", "endsWith", "double", "int")
 _TYPE_NAME = r"(?<![.\w])(?:int|uint|double|string|bytes|list|map|bool|null_type|null)\b(?!\s*\()"
 _DIFFERS = re.compile(rf"\b(?!(?:in|{'|'.join(_FUNCTIONS)})\b)[A-Za-z_]\w*\s*\(|[{{`\[]|\b\d+[uU]\b|\b0[xX]|{_TYPE_NAME}")
 _IN_LIST = re.compile(r"\bin\s*\[")
-_DIVIDES = re.compile(r"/.*!=|!=.*/")
+_NUMBER = re.compile(r"(?<![\w.])\d+(\.\d+)?([eE][+-]?\d+)?")
+_SIGN = re.compile(r"[<>]=?|[!=]=|\bin\b")
+_ARITHMETIC = re.compile(r"[*/+]|[\w.)\"]\s*-")
+_CONVERTS = re.compile(r"\b(?:double|int)\s*\(")
+# Text both engines read as the same number. One of them also takes blanks and hexadecimal, and both take `-inf`.
+_DECIMAL = re.compile(r"[+-]?[0-9]{1,18}(?:\.[0-9]{1,15})?(?:[eE][+-]?[0-9]{1,2})?")
 _FACT = re.compile(r"\bfacts\s*\.\s*([A-Za-z_][A-Za-z0-9_]*)")
 _INDEX = re.compile(r"\bfacts\b(?!\s*\.\s*[A-Za-z_])")
 
@@ -70,12 +75,19 @@ def lint(condition: str, needs: Sequence[str], at: str) -> None:
             found=differs.group().strip(),
             expected=f"comparisons, arithmetic, in [...] and {', '.join(_FUNCTIONS)}: engines answer differently about the rest",
         )
-    if _DIVIDES.search(bare):
+    if any('""' in inside for inside in _conversions(bare)):
+        raise Refused("rules.condition-differs", at=at, found="text as a number", expected="the number itself")
+    large = next((m.group() for m in _NUMBER.finditer(bare) if (m[1] or m[2]) and float(m.group()) >= EXACT), None)
+    if large:
+        raise Refused(
+            "rules.condition-differs", at=at, found=large, expected="decimals below 2^53: above, whole numbers are rounded to them"
+        )
+    if _ARITHMETIC.search(_NUMBER.sub("0", bare)) and ("!=" in bare or _compares_comparisons(bare)):
         raise Refused(
             "rules.condition-hides",
             at=at,
-            found="/ and !=",
-            expected="no != beside a division: 0.0 / 0.0 is unlike everything",
+            found="arithmetic beside != or a comparison of comparisons",
+            expected="one <, <=, >, >= or == for each: 0.0 / 0.0 and 1e308 * 10.0 - 1e308 * 10.0 are unlike everything",
         )
     loose = sorted(set(_FACT.findall(bare)) - set(needs))
     if loose:
@@ -88,6 +100,27 @@ def lint(condition: str, needs: Sequence[str], at: str) -> None:
         _program(condition)
     except Exception as e:
         raise Refused("rules.condition-syntax", at=at, found=(str(e).splitlines() or [type(e).__name__])[0], expected="CEL") from e
+
+
+def _conversions(bare: str) -> list[str]:
+    """What stands in the brackets of every `double(…)` and `int(…)`."""
+    out = []
+    for call in _CONVERTS.finditer(bare):
+        depth, end = 1, call.end()
+        while depth and end < len(bare):
+            depth += (bare[end] == "(") - (bare[end] == ")")
+            end += 1
+        out.append(bare[call.end() : end])
+    return out
+
+
+def _compares_comparisons(bare: str) -> bool:
+    """Whether a comparison is compared, as in `(facts.x / facts.y > 5.0) == false`: that is `!` by another name."""
+    while group := re.search(r"[(\[]([^()\[\]]*)[)\]]", bare):
+        if _compares_comparisons(group[1]):
+            return True
+        bare = bare[: group.start()] + (" < " if _SIGN.search(group[1]) else " 0 ") + bare[group.end() :]
+    return any(len(_SIGN.findall(part)) > 1 for part in bare.split("&&"))
 
 
 _TYPES = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "text"}
@@ -131,8 +164,14 @@ def ask(
     condition: str, facts: Mapping[str, Any], looked_at: int, of: int | None, verdict: str, units: Mapping[str, str] | None = None
 ) -> tuple[str, str]:
     """(`pass`, ""), (`fail`, why) or (`error`, why). Never `pass` for anything but a BOOL that is true. `units` are for the words."""
+    if of is None and _names("of", condition):
+        return "error", f"`{condition}` asks of how many, which the evidence does not say"
     value: Any = _compared(condition, facts)
     kind = "BOOL"
+    for name in _converted(condition) if value is None else ():
+        text = facts.get(name)
+        if isinstance(text, str) and not _DECIMAL.fullmatch(text):
+            return "error", f"`{condition}` reads {name} as a number, which it is not: {shown(text, 40)}"
     try:
         if value is None:
             given = {"facts": facts, "looked_at": looked_at, "of": -1 if of is None else of, "verdict": verdict}
@@ -145,10 +184,21 @@ def ask(
     if value:
         return "pass", ""
     said = ", ".join(f"{k} = {shown(str(v))} {(units or {}).get(k, '')}".rstrip() for k, v in sorted(facts.items()))
-    counts = {"looked_at": looked_at, "of": "unknown" if of is None else of, "verdict": verdict}
-    bare = _TEXT.sub('""', condition)
-    said += "".join(f", {k} = {v}" for k, v in counts.items() if re.search(rf"(?<![.\w]){k}\b", bare))
+    counts = {"looked_at": looked_at, "of": of, "verdict": verdict}
+    said += "".join(f", {k} = {v}" for k, v in counts.items() if _names(k, condition))
     return "fail", f"`{condition}` does not hold: {said}"
+
+
+@lru_cache(maxsize=1024)
+def _converted(condition: str) -> tuple[str, ...]:
+    """Facts that `double` or `int` is asked about."""
+    return tuple(name for inside in _conversions(_TEXT.sub('""', condition)) for name in _FACT.findall(inside))
+
+
+@lru_cache(maxsize=1024)
+def _names(word: str, condition: str) -> bool:
+    """Whether a condition names one of `looked_at`, `of` and `verdict`."""
+    return re.search(rf"(?<![.\w]){word}\b", _TEXT.sub('""', condition)) is not None
 
 
 def _compared(condition: str, facts: Mapping[str, Any]) -> bool | None:
@@ -176,7 +226,7 @@ _SIGNS: dict[str, Callable[[Any, Any], bool]] = {
     "==": operator.eq,
     "!=": operator.ne,
 }
-_NUMBERS = re.compile(r" ?facts\.([A-Za-z_]\w*) (<=|>=|<|>|==|!=) (-?(?:0|[1-9][0-9]{0,17})(\.[0-9]{1,15})?) ?", re.ASCII)
+_NUMBERS = re.compile(r" *facts *\. *([A-Za-z_]\w*) *(<=|>=|<|>|==|!=) *(-?(?:0|[1-9][0-9]{0,17})(\.[0-9]{1,15})?) *", re.ASCII)
 
 
 @lru_cache(maxsize=1024)

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from release_dossier.rules.moment import moment
 from release_dossier.rules.requirement import ApprovalRule, Frozen, Requirement
 
 STRICTER, LOOSER, OTHER, WORDS = "stricter", "looser", "other", "words"
@@ -145,8 +146,8 @@ def _condition(x: str, y: str) -> str:
     if len(gone) == len(come) == 1:
         m, n = _BOUND.match(next(iter(gone))), _BOUND.match(next(iter(come)))
         if m and n and m[1] == n[1] and m[2] == n[2]:
-            up = float(n[3]) > float(m[3])
-            return STRICTER if up == m[2].startswith(">") else LOOSER
+            old, new = (float(b) if "." in b else int(b) for b in (m[3], n[3]))  # Python compares one with the other exactly
+            return WORDS if new == old else STRICTER if (new > old) == m[2].startswith(">") else LOOSER
     return OTHER
 
 
@@ -166,7 +167,12 @@ def _rank(of: tuple[str, ...]) -> Callable[[Any, Any], str]:
 
 
 def _later(x: str, y: str) -> str:
-    return LOOSER if y and (not x or y > x) else STRICTER
+    if not x or not y:
+        return LOOSER if y else STRICTER
+    old, new = moment(x), moment(y)
+    if old is None or new is None:
+        return OTHER
+    return WORDS if new == old else LOOSER if new > old else STRICTER
 
 
 _ORDER: dict[str, Callable[[Any, Any], str]] = {

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import islice, product
+from itertools import pairwise, permutations, product
+from math import prod
 from typing import Any
 
 import msgspec
@@ -17,13 +18,14 @@ from release_dossier.evidence.kinds import KINDS, Kind, kind
 from release_dossier.evidence.own import takes_personal
 from release_dossier.project import OwnKind, Plan, seconds
 from release_dossier.rules.cel import ask
-from release_dossier.rules.compare import conjuncts
+from release_dossier.rules.compare import STRICTER, WORDS, changed, conjuncts
 from release_dossier.rules.moment import span
 from release_dossier.rules.packs import OWNER, Effective
 from release_dossier.rules.requirement import ApprovalRule, Need, Requirement
 from release_dossier.trust.document import Trust
 
-SAMPLES_MAX = 2_000  # valuations of one condition; each takes about 10 µs
+SAMPLES_MAX = 20_000  # valuations of one condition; each takes about 10 µs
+_HOW_MANY = r"(?<![\w.])(?:looked_at|of)\b"
 FINDINGS = ("scope", "authorship", "criteria", "registered", "protected-rules")  # what a dossier says of its change by itself
 
 
@@ -119,33 +121,55 @@ def _personal(rules: Ruleset) -> Said:
 
 def _always(rules: Ruleset, holds: bool) -> Said:
     for at, r in rules.requirements():
-        answers = {x for x in _answers(r) if x != "error"}
-        if answers and answers == {"pass" if holds else "fail"}:
+        answers = set(_answers(r))
+        if answers and (answers - {"error"} == {"pass"} if holds else "pass" not in answers):
             yield at, f"`{r.condition}` {'always' if holds else 'never'} holds", "a condition that some evidence meets and some does not"
 
 
 def _answers(r: Requirement) -> Iterator[str]:
-    """What a condition says at the corners: around every number it names, at nothing and at a lot, for every flag and word."""
+    """What a condition says at the corners: around and between the numbers it names, at nothing and at a lot, for every flag and word.
+
+    Nothing where there are more corners than `SAMPLES_MAX`: some of them would tell of the first facts only.
+    """
     if not r.condition:
         return
     facts = [n.fact for n in r.needs]
-    numbers = [float(x) for x in re.findall(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e\d+)?", r.condition)]
-    counts = sorted({1, 1_000_000, *(int(x) + d for x in numbers for d in (-1, 0, 1) if 0 < int(x) + d < 2**53)})
-    corners = [_corners(n, numbers, r.condition) for n in r.needs]
-    looked = counts if "looked_at" in r.condition or re.search(r"(?<![\w.])of\b", r.condition) else [1]
-    for values in islice(product(looked, *corners), SAMPLES_MAX):
-        for of in {values[0], 1_000_000} if len(looked) > 1 else {values[0]}:
-            yield ask(r.condition, dict(zip(facts, values[1:], strict=True)), values[0], of, "pass")[0]
+    numbers = _numbers(r.condition)
+    least = max(1, r.minimum_count)  # of less, no condition is asked in the end
+    counts = sorted({least, least + 1_000_000, *(int(x) + d for x in numbers for d in (-1, 0, 1) if least < int(x) + d < 2**53)})
+    corners = [_corners(n, _bounds(n.fact, r.condition) or numbers, r.condition) for n in r.needs]
+    asks_how_many = re.search(_HOW_MANY, r.condition) is not None
+    looked = counts if asks_how_many else [least]
+    if prod(map(len, (looked, *corners))) > SAMPLES_MAX:
+        return
+    for values in product(looked, *corners):
+        for of in {values[0], values[0] + 1_000_000} if asks_how_many else {values[0]}:
+            if values[0] * 100 >= r.minimum_percent * of:
+                yield ask(r.condition, dict(zip(facts, values[1:], strict=True)), values[0], of, "pass")[0]
+
+
+def _numbers(condition: str) -> list[float]:
+    return sorted({float(x) for x in re.findall(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e[+-]?\d+)?", condition)})
+
+
+def _bounds(fact: str, condition: str) -> list[float]:
+    """The numbers a fact is compared with, where it is compared with numbers alone."""
+    about = [part for part in conjuncts(condition) if re.search(rf"\.\s*{re.escape(fact)}\b", part)]
+    return _numbers(" && ".join(about)) if all(part.count("facts") == 1 for part in about) else []
 
 
 def _corners(need: Need, numbers: Sequence[float], condition: str) -> list[Any]:
     if need.type == "bool":
         return [True, False]
-    if need.type == "str":
-        return ["", "x", *re.findall(r"""['"]([^'"]*)['"]""", condition)]
     signed = need.unit in ("", "credits")
-    near = {0.0, 1.0, 1e9, *(x + d for x in numbers for d in (-1.0, -0.25, 0.0, 0.25, 1.0)), *((-1.0, -1e9) if signed else ())}
-    kept = sorted(x for x in near if signed or x >= 0)
+    between = ((a + b) / 2 for a, b in pairwise(numbers))
+    near = {0.0, 1.0, 1e9, *(x + d for x in numbers for d in (-1.0, -0.25, 0.0, 0.25, 1.0)), *between, *((-1.0, -1e9) if signed else ())}
+    if need.type == "str":
+        words = re.findall(r"""['"]([^'"]*)['"]""", condition)
+        joined = (a + b for a, b in permutations(words, 2)) if re.search(r"With|contains", condition) else ()
+        read = (str(x) for n in near for x in (n, int(n))) if re.search(r"\b(?:double|int)\s*\(", condition) else ()
+        return sorted({"", "x", *words, *joined, *read})
+    kept = sorted(x for x in near if (signed or x >= 0) and (need.unit != "ratio" or x <= 1))
     return sorted({int(x) for x in kept}) if need.type == "int" else kept
 
 
@@ -215,12 +239,8 @@ def _shadowed(rules: Ruleset) -> Said:
 
 
 def _covers(a: Requirement, b: Requirement) -> bool:
-    """Whether whatever meets `a` meets `b`."""
-    same = all(getattr(a, k) == getattr(b, k) for k in ("service", "kind", "evidence", "source", "environment", "skips", "severity"))
-    more = (
-        conjuncts(b.condition) <= conjuncts(a.condition) and a.minimum_count >= b.minimum_count and a.minimum_percent >= b.minimum_percent
-    )
-    return same and more and a.retries <= b.retries and (not b.age_max_s or 0 < a.age_max_s <= b.age_max_s)
+    """Whether whatever meets `a` meets `b`: no key of `a` asks less."""
+    return a.service == b.service and all(d.direction in (STRICTER, WORDS) for d in changed(b, a))
 
 
 def _no_owner(rules: Ruleset) -> Said:
@@ -250,14 +270,17 @@ def _freshness(rules: Ruleset) -> Said:
 
 
 def _blame(rules: Ruleset) -> Said:
-    """A condition that one clean thing meets as well as a thousand asks for absence of blame, not for proof."""
+    """A condition that one clean thing meets as well as a thousand asks for absence of blame, not for proof.
+
+    Naming `looked_at` or `of` is no proof where nothing looked at, of nothing or of one, meets it too.
+    """
     for at, r in rules.requirements():
-        asks = r.minimum_count > 1 or r.minimum_percent > 0 or re.search(r"(?<![\w.])(?:looked_at|of)\b", r.condition)
+        asks = r.minimum_count > 1 or r.minimum_percent > 0
         numeric = [n for n in r.needs if n.type in ("int", "float")]
         if asks or not r.condition or len(numeric) != len(r.needs) or r.source == "finding":
             continue
         nothing: dict[str, Any] = {n.fact: 0 if n.type == "int" else 0.0 for n in numeric}
-        if ask(r.condition, nothing, 1, 1, "pass")[0] == "pass":
+        if all(ask(r.condition, nothing, 0, of, "pass")[0] == "pass" for of in (0, 1)):
             expected = "minimum_count or minimum_percent, or looked_at in the condition: how much must have been looked at"
             yield at, f"`{r.condition}` holds where nothing happened", expected
 

@@ -3,8 +3,9 @@
 1. A pack is TOML: `include` and `narrow` name the packs below it, `unwaivable` kinds nobody may sign away, then `[[requirement]]` and
    `[[approval]]`. It is one of ours (`money`), of one kind of evidence (`kind/sbom`), of a profile (`socialpredict/trading`), or a file
    of the repository (`./rules/pay.toml`).
-2. A later layer with the same id changes only the keys it names. What is narrowed may only be made stricter; what is included, anything.
-3. Nobody loosens what may not be waived: neither `waivable`, nor a warning in place of a block.
+2. A later layer with the same id changes only the keys it names. What is narrowed may only be made stricter, whatever lies below or
+   beside it; what is included, anything.
+3. Nobody loosens what may not be waived: neither `waivable`, nor a warning in place of a block, nor another kind.
 4. What a project changes stands in `[[rules.requirement]]` of dossier.toml, over every pack.
 5. `effective` says of every key of every requirement which layer it comes from.
 """
@@ -34,6 +35,8 @@ OWN = "dossier.toml"
 OWNER = "owner"  # the role of those who answer for a service
 _HERE = Path(__file__).resolve().parent.parent
 _KEYS = frozenset(Requirement.__struct_fields__)
+_UNSAID = {f.name: "" for f in msgspec.structs.fields(Requirement) if f.required}  # what a requirement cannot do without
+_WHOLE = frozenset(_UNSAID) - {"service", "owner"}
 _PACK_KEYS = frozenset(("include", "narrow", "unwaivable", "requirement", "approval"))
 _OURS = re.compile(r"[a-z0-9-]+(?:/[a-z0-9-]+)?(?:\.tests)?\Z")
 
@@ -147,6 +150,10 @@ def _tables(value: Any, at: str, *, service: bool) -> list[dict[str, Any]]:
     for r in value:
         if not isinstance(r.get("service", ""), str) or ("service" in r and not service):
             raise Refused("rules.key", at=f"{at} {r['id']} service", found=repr(r["service"]), expected="one name, in dossier.toml only")
+        unknown = set(r) - _KEYS
+        if unknown:
+            expected = ", ".join(sorted(_KEYS - {"origin", "service"}))
+            raise Refused("rules.key", at=f"{at} {r['id']}", found=", ".join(sorted(unknown)), expected=expected)
     return value
 
 
@@ -163,7 +170,8 @@ def load(name: str, read: Read | None = None, depth: int = 0) -> Pack:
         raise Refused("rules.key", at=at, found=", ".join(sorted(unknown)), expected=", ".join(sorted(_PACK_KEYS)))
     if depth >= DEPTH_MAX:
         raise Refused("rules.pack", at=at, found=f"more than {DEPTH_MAX} packs below each other", expected="packs that end")
-    below = [load(_name(other, at), read, depth + 1) for key in ("include", "narrow") for other in table.get(key, [])]
+    included, narrowed = ([load(_name(other, at), read, depth + 1) for other in table.get(key, [])] for key in ("include", "narrow"))
+    below = [*included, *narrowed]
     mine = tuple(Layer(t, at, bool(table.get("narrow"))) for t in _tables(table.get("requirement", []), at, service=False))
     try:
         approvals = tuple(msgspec.convert(table.get("approval", []), list[ApprovalRule]))
@@ -171,12 +179,40 @@ def load(name: str, read: Read | None = None, depth: int = 0) -> Pack:
     except msgspec.ValidationError as e:
         raise Refused("rules.shape", at=at, found=str(e), expected="approvals with role and count, kinds as text") from e
     inherited = [a for p in below for a in p.approvals]
+    layers = (*(x for p in below for x in p.layers), *mine)
+    for p in narrowed:
+        _only_stricter(p.layers, layers, at)
     return Pack(
-        layers=(*(x for p in below for x in p.layers), *mine),
+        layers=layers,
         approvals=_joined(inherited, approvals, bool(table.get("narrow"))),
         unwaivable=unwaivable.union(*(p.unwaivable for p in below)),
         files=(*(f for p in below for f in p.files), *([name] if name.startswith("./") else [])),
     )
+
+
+def _only_stricter(narrowed: Sequence[Layer], layers: Sequence[Layer], at: str) -> None:
+    """(2): every requirement of the narrowed pack asks at least as much among all layers as it does alone.
+
+    Where it is half a requirement, only what it says is held to.
+    """
+    alone, among = _stacked(narrowed), _stacked(layers)
+    for name, table in alone.items():
+        before = table if table.keys() >= _WHOLE else {**among[name], **table}
+        _held(_convert({**_UNSAID, **before}, ""), _convert({**_UNSAID, **among[name]}, ""), f"{at} requirement {name}")
+
+
+def _stacked(layers: Sequence[Layer]) -> dict[str, dict[str, Any]]:
+    merged: dict[str, dict[str, Any]] = {}
+    for layer in layers:
+        name = layer.table["id"]
+        merged[name] = {**merged.get(name, {"evidence": name}), **layer.table, "origin": []}
+    return merged
+
+
+def _held(before: Requirement, after: Requirement, where: str) -> None:
+    loose = [d for d in changed(before, after) if d.direction in (LOOSER, OTHER)]
+    if loose:
+        raise Refused("rules.loosened", at=where, found=loose[0].words(), expected="only what is stricter: this pack narrows")
 
 
 def _joined(below: Sequence[ApprovalRule], mine: Sequence[ApprovalRule], narrows: bool) -> tuple[ApprovalRule, ...]:
@@ -252,16 +288,11 @@ def _merge(layers: Sequence[Layer], service: str, owner: str, unwaivable: frozen
     for layer in layers:
         name = layer.table["id"]
         where = f"{layer.source} requirement {name}"
-        unknown = set(layer.table) - _KEYS - {"service"}
-        if unknown:
-            raise Refused(
-                "rules.key", at=where, found=", ".join(sorted(unknown)), expected=", ".join(sorted(_KEYS - {"origin", "service"}))
-            )
         fresh = {"owner": owner, "evidence": name, "origin": []}
         before = merged.get(name)
         after = {**(before or fresh), **{k: v for k, v in layer.table.items() if k not in ("origin", "service")}}
         if before is not None:
-            _not_loosened(before, after, layer, where, service)
+            _not_loosened(before, after, layer, where, service, unwaivable)
             same = [k for k, v in layer.table.items() if k not in ("id", "service", "origin") and k in before and before[k] == v]
             idle.setdefault(name, []).extend((k, layer.source) for k in same)
         after["origin"] = [*after["origin"], layer.source]
@@ -270,24 +301,27 @@ def _merge(layers: Sequence[Layer], service: str, owner: str, unwaivable: frozen
     return [_finished(table, lines[name], service, unwaivable, tuple(idle.get(name, ()))) for name, table in merged.items()]
 
 
-def _not_loosened(before: Mapping[str, Any], after: Mapping[str, Any], layer: Layer, where: str, service: str) -> None:
+def _not_loosened(
+    before: Mapping[str, Any], after: Mapping[str, Any], layer: Layer, where: str, service: str, unwaivable: frozenset[str]
+) -> None:
     """(2) and (3)."""
+    was, kind = before.get("kind"), after.get("kind")
+    if was in unwaivable and kind != was:
+        raise Refused("rules.loosened", at=where, found=f"kind = {kind}", expected=f"{was}: the pack lets nobody sign this away")
     if not before.get("waivable", True):
         for key, strict in (("waivable", False), ("severity", "block"), ("blocks_from", "")):
             if after.get(key, strict) != strict:
                 found = f"{key} = {str(after[key]).lower()}"
                 raise Refused("rules.loosened", at=where, found=found, expected=f"{strict!r}: the pack lets nobody sign this away".lower())
     if layer.narrows:
-        loose = [d for d in changed(_convert(before, service), _convert(after, service)) if d.direction in (LOOSER, OTHER)]
-        if loose:
-            raise Refused("rules.loosened", at=where, found=loose[0].words(), expected="only what is stricter: this pack narrows")
+        _held(_convert(before, service), _convert(after, service), where)
 
 
 def _convert(table: Mapping[str, Any], service: str) -> Requirement:
     try:
         return msgspec.convert({**table, "service": service}, Requirement)
     except msgspec.ValidationError as e:
-        where = f"requirement {table['id']} of {service}"
+        where = f"requirement {table['id']}" + (f" of {service}" if service else "")
         raise Refused("rules.shape", at=where, found=str(e), expected="id, title, kind, remedy and why, each of its type") from e
 
 
@@ -367,12 +401,14 @@ needs = [{ fact = "latency_p95", type = "float", unit = "ms" }]
 ```
 
 A condition is [CEL](https://cel.dev) over `facts`, `looked_at`, `of` and `verdict`. Every fact it names stands in `needs`: a fact that is
-absent makes the requirement `missing`, one of another type or unit `error`, before the condition is asked. `||`, `!`, `?:`, `has` and
-the list macros are refused: they are how absence hides. So are line breaks, comments, backslashes and tripled quotes. Money facts (unit
+absent makes the requirement `missing`, one of another type or unit `error`, before the condition is asked. So is a condition that names
+`of` about evidence that does not say how many there are. `||`, `!`, `?:`, `has` and the list macros are refused: they are how absence
+hides. So are line breaks, comments, backslashes and tripled quotes. Money facts (unit
 `credits`) are integers; beyond 64 bits they are `error`.
 
 Functions are `contains`, `startsWith`, `endsWith`, `double` and `int`; lists stand after `in`. Everything else is refused, because CEL
-engines answer differently about it (`tools/cel_suite.py` says where).
+engines answer differently about it (`tools/cel_suite.py` says where). So are decimals from 2^53 on, and beside arithmetic `!=` and a
+comparison of comparisons. A text that `double` or `int` reads is `error` unless it is a plain decimal number.
 
 | key | says |
 |---|---|

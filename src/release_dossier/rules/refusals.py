@@ -13,7 +13,7 @@ CODES = {
         "Use comparisons joined by &&, arithmetic, `in [...]`, contains, startsWith, endsWith, double and int.",
     ),
     "rules.condition-hides": (
-        "A condition uses `||`, `!`, `?:`, `has`, a list macro, or `!=` beside a division: with them absence looks like a pass.",
+        "A condition uses `||`, `!`, `?:`, `has`, a list macro, or `!=` beside arithmetic: with them absence looks like a pass.",
         "Write comparisons joined by &&. What must be absent is a requirement of its own.",
     ),
     "rules.condition-index": (

@@ -67,7 +67,7 @@ def _attempts(world: World, change: Change, entries: Sequence[Entry]) -> tuple[t
     branch = {e.digest for e in entries if e.type == "change" and e.key == change.branch}
     begun: dict[str, Started] = {}
     rules = _rules_then(world)
-    ended: dict[str, tuple[str, Evidence]] = {}
+    ended: dict[str, tuple[Entry, Evidence]] = {}
     withdrawn: dict[str, str] = {}
     last = -1
     for entry in entries:
@@ -78,10 +78,10 @@ def _attempts(world: World, change: Change, entries: Sequence[Entry]) -> tuple[t
         elif entry.type == "evidence":
             e = msgspec.convert(world.statement(entry.digest, "evidence").predicate, Evidence)
             if e.started in begun:
-                ended[e.started], last = (entry.digest, e), entry.n
+                ended[e.started], last = (entry, e), entry.n
         elif entry.type == "withdrawal":
             w = world.statement(entry.digest, "withdrawal").predicate
-            if any(w["statement"] == d for d, _ in ended.values()):
+            if any(w["statement"] == x.digest for x, _ in ended.values()):
                 withdrawn[w["statement"]], last = str(w["reason"]), entry.n
     gone = erased(world)
     out = [_attempt(digest, s, ended.get(digest), withdrawn, rules(s), gone) for digest, s in begun.items()]
@@ -104,7 +104,7 @@ def _rules_then(world: World) -> Callable[[Started], dict[str, str]]:
 def _attempt(
     digest: str,
     s: Started,
-    end: tuple[str, Evidence] | None,
+    end: tuple[Entry, Evidence] | None,
     withdrawn: dict[str, str],
     criteria: dict[str, str],
     gone: dict[str, tuple[str, Erasure]],
@@ -140,20 +140,21 @@ def _attempt(
             withdrawn=None,
             criteria=criteria,
         )
-    evidence_digest, e = end
+    entry, e = end
     apart = {*common, "started", "producer"}
     same = [f for f in Attempt.__struct_fields__ if f in Evidence.__struct_fields__ and f not in apart]
     return Attempt(
-        digest=evidence_digest,
+        digest=entry.digest,
         started=digest,
         **common,
         **{f: getattr(e, f) for f in same},
         producer=e.producer.id,
         producer_key=e.producer.key,
         imported_by=e.producer.imported_by,
-        withdrawn=withdrawn.get(evidence_digest),
+        withdrawn=withdrawn.get(entry.digest),
         criteria=criteria,
         withheld="; ".join(sorted({why(gone[a.digest][1]) for a in e.artifacts if a.digest in gone})),
+        logged_at=entry.at,
     )
 
 

@@ -53,7 +53,7 @@ def assemble(world: World, change_digest: str, change: Change) -> tuple[str, Dos
             owners=tuple(Owner(s.name, s.owners) for s in change.services),
             rules=change.rules,
             log=LogPoint(size, root_of(entries[:size])),
-            waived_before=tuple(w for s in change.services for w in _waived_before(world, s.name, entries)),
+            waived_before=tuple(w for s in change.services for w in waived_before(world, s.name, entries)),
         )
         subject = [Subject(change.id, {"gitCommit": change.head, "gitTree": change.tree})]
         statement = state("dossier", world.trust.project, subject, msgspec.to_builtins(dossier))
@@ -285,7 +285,7 @@ def _protected_rules(world: World, change: Change) -> Frozen | None:
     return thaw(freeze(found[0].rules, [(s.name, s.asked, s.owners) for s in asked if s], lambda f: world.repo.file_at(ref, f)))
 
 
-def _waived_before(world: World, service: str, entries: Sequence[Entry]) -> tuple[WaivedBefore, ...]:
+def waived_before(world: World, service: str, entries: Sequence[Entry]) -> tuple[WaivedBefore, ...]:
     """For each requirement of a service the releases in a row, up to the last one, that went out on a waiver of it."""
     rows: dict[str, list[str]] = {}
     standing: set[str] | None = None

@@ -81,7 +81,8 @@ NEW_FINGERPRINT = "a new fingerprint"  # what a failure needs whose retries are 
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One requirement, judged. `expires_at` is until when what carries it holds, empty where nothing ends.
+    """One requirement, judged. `expires_at` is until when what carries it holds, empty where nothing ends; `waiver` is the statement
+    that waived it, named from edition 3 on.
 
     `cause` is one of `CAUSES`, `attempts` what each attempt at this fingerprint came to where there were several. A requirement of
     severity `warn` is shown and denies nothing.
@@ -102,6 +103,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     cause: str = ""
     attempts: tuple[str, ...] = ()
     severity: str = "block"
+    waiver: str = ""
 
 
 class ServiceOutcome(msgspec.Struct, frozen=True):
@@ -571,16 +573,17 @@ def _waived(
     owners = next((o.owners for o in dossier.owners if o.service == rule.service), ())
     before = next((w.versions for w in dossier.waived_before if (w.service, w.requirement) == (rule.service, rule.id)), ())
     able = members(owners, trust) if edition > 1 else owners
-    waiver, note = find_waiver(rule, digest, able, voices, trust, now, before)
+    waiver, named = find_waiver(rule, digest, able, voices, trust, now, before)
     if waiver is None:
-        return msgspec.structs.replace(r, reason=f"{r.reason}; {note}" if note else r.reason)
+        return msgspec.structs.replace(r, reason=f"{r.reason}; {named}" if named else r.reason)
     if r.state == "error":
         return msgspec.structs.replace(r, reason=f"{r.reason}; no waiver lets an error through")
     own = ", for a change of their own," if waiver.person in authors_of(dossier) else ""
     ends = moment(waiver.until)
     assert ends is not None, "a waiver without its end counts for nothing"
     words = f"{waiver.person}{own} until {waiver.until}: {shown(waiver.reason)}. It was {r.state}: {r.reason}"
-    return msgspec.structs.replace(r, state="waived", waived_from=r.state, reason=words, expires_at=stamp(ends))
+    said = named if edition > 2 else ""
+    return msgspec.structs.replace(r, state="waived", waived_from=r.state, reason=words, expires_at=stamp(ends), waiver=said)
 
 
 # The whole

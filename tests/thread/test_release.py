@@ -411,3 +411,27 @@ def test_waivers_in_a_row_are_counted_again_at_the_release(tmp_path: Path) -> No
     assert (refused["code"], refused["help"]) == ("release.moved", "dossier assemble")
     assert "tests was waived in 1 release in a row (0.1.0)" in refused["found"]
     assert town.git("tag").split() == ["v0.1.0"]
+
+
+def test_what_a_release_stood_on_and_was_taken_back_shows(tmp_path: Path) -> None:
+    """The waiver or the evidence a release went out on, taken back afterwards, shows in the posture with its reason."""
+    town = Town(tmp_path / "waiver")
+    town.git("switch", "-q", "main")
+    town.write("results.xml", town.read("results.xml").replace('name="b"/>', 'name="b"><failure/></testcase>'))
+    town.commit("one failure")
+    town.git("switch", "-q", "fix/rounding")
+    town.git("rebase", "-q", "main")
+    digest = town.assembled()
+    ann = ("--as", "ann", "--key", str(town.key))
+    words = ("--service", "shop", "--reason", "known", "--until", town.moment(days=1))
+    waiver = town.dossier("waive", digest, "tests", *words, *ann)["waiver"]["digest"]
+    town.approve(digest, "release-manager")
+    town.dossier("release")
+    assert town.dossier("posture")["posture"][0]["standing"] == "valid"
+    town.dossier("withdraw", waiver, "--reason", "worse than known", *ann)
+    assert town.dossier("posture")["posture"][0]["standing"] == "withdrawn: the waiver of tests was taken back: worse than known"
+    town = Town(tmp_path / "evidence")
+    evidence = town.dossier("show", allowed(town))["predicate"]["evidence"][-1]["digest"]
+    town.dossier("release")
+    town.dossier("withdraw", evidence, "--reason", "a broken harness", "--as", "ann", "--key", str(town.key))
+    assert town.dossier("posture")["posture"][0]["standing"] == "withdrawn: the evidence of tests was taken back: a broken harness"

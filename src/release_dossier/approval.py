@@ -321,7 +321,7 @@ def find_waiver(
     now: datetime,
     before: Sequence[str] = (),
 ) -> tuple[Waiver | None, str]:
-    """The waiver in force for a requirement, and a note about one that is there and does not count.
+    """The waiver in force for a requirement and the digest of its statement; or None, and a note about one that does not count.
 
     `before` are the releases in a row, up to the last one, that went out on a waiver of the same.
     """
@@ -331,7 +331,7 @@ def find_waiver(
             continue
         why = _idle(s, w, requirement, owners, voices, trust, now) or _again(requirement, before)
         if not why:
-            return w, ""
+            return w, s.statement.digest
         note = f"a waiver by {shown(w.person, 64)} does not count: {why}"
     return None, note
 

@@ -55,6 +55,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     previous: str | None = None  # `started` of the attempt before, so that a chain that was cut shows
     criteria: dict[str, str] = {}  # requirement → digest of its terms when the attempt started
     withheld: str = ""  # by whom and why an artifact it stands on was erased
+    logged_at: str = ""  # when the log recorded the evidence, by its own word; empty in dossiers of before it stood there
 
 
 class Absent(msgspec.Struct, frozen=True):

@@ -43,7 +43,7 @@ from release_dossier.errors import Misuse, shown
 from release_dossier.evidence.reading import VERDICTS
 from release_dossier.rules.cel import ask, bind
 from release_dossier.rules.freshness import CAUSES as STALE_CAUSES
-from release_dossier.rules.freshness import TOPOLOGY, ends, latest, other_tool, out_of_time, stale, unsaid
+from release_dossier.rules.freshness import TOPOLOGY, ends, latest, other_tool, out_of_time, stale, too_old, unsaid
 from release_dossier.rules.moment import moment, stamp
 from release_dossier.rules.packs import OWNER, thaw
 from release_dossier.rules.requirement import ApprovalRule, Frozen, Requirement
@@ -81,7 +81,8 @@ NEW_FINGERPRINT = "a new fingerprint"  # what a failure needs whose retries are 
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One requirement, judged. `expires_at` is until when what carries it holds, empty where nothing ends.
+    """One requirement, judged. `expires_at` is until when what carries it holds, empty where nothing ends; `waiver` is the statement
+    that waived it, named from edition 3 on.
 
     `cause` is one of `CAUSES`, `attempts` what each attempt at this fingerprint came to where there were several. A requirement of
     severity `warn` is shown and denies nothing.
@@ -102,6 +103,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     cause: str = ""
     attempts: tuple[str, ...] = ()
     severity: str = "block"
+    waiver: str = ""
 
 
 class ServiceOutcome(msgspec.Struct, frozen=True):
@@ -172,7 +174,7 @@ def decide(
     asked = asked_of_people(rules, dossier)
     electorate = Electorate(authors, _producers(dossier), {o.service: o.owners for o in dossier.owners}, change.mode == "solo")
     tallies = tally(asked, digest, [_line(r) for r in results], voices, trust, now, electorate)
-    notes, blocked = _notes(dossier, digest, voices, trust, witness, tallies, authors, rules.edition, results)
+    notes, blocked = _notes(dossier, digest, voices, trust, witness, tallies, authors, rules, results)
     signed = bool(tallies) and all(t.missing == 0 for t in tallies)
     strays = any(not _lets_through(r) for r in results if r.service not in {s.name for s in change.services})
     services = []
@@ -251,6 +253,7 @@ class Shelf(NamedTuple):
     attempts: Mapping[tuple[str, str], Sequence[Attempt]]  # (service, evidence) → in the order they started
     topologies: Mapping[tuple[str, str], Attempt]  # (service, environment) → the newest evidence of how it is built
     ships: Mapping[str, tuple[str, str]]  # service → (fingerprint, version)
+    edition: int  # the rules' own
 
 
 def shelve(dossier: Dossier) -> Shelf:
@@ -261,7 +264,8 @@ def shelve(dossier: Dossier) -> Shelf:
         attempts.setdefault((a.service, a.name), []).append(a)
         if a.kind == TOPOLOGY and a.digest is not None:
             topologies[a.service, a.environment] = a
-    return Shelf(attempts, topologies, {s.name: (s.fingerprint, s.version) for s in dossier.change.services})
+    ships = {s.name: (s.fingerprint, s.version) for s in dossier.change.services}
+    return Shelf(attempts, topologies, ships, dossier.rules.get("edition", 1))
 
 
 _PASSED = Said("pass", "")
@@ -282,21 +286,36 @@ def judge(rule: Requirement, dossier: Dossier, voices: Voices, trust: Trust, now
         return _result(rule, Said("error", gap, "gap"), current[-1], now)
     if not current:
         return _nothing_current(rule, attempts, dossier, now)
-    fault = _first_fault(rule, current, trust, now)
+    fault = _first_fault(rule, current, trust, now, shelf.edition)
     if fault is not None:
         a, cause, why = fault
         return _result(rule, Said("error", f"attempt {a.attempt}: {why}", cause), a, now)
     topology = shelf.topologies.get((rule.service, current[-1].environment))
+    unknown = _no_topology(rule, topology, print_now, voices, trust, now) if rule.same_topology and shelf.edition > 2 else ""
     built_by = version, dossier.change.head
     said = [(a, _said(rule, a, built_by)) for a in current]
-    r = _judge_attempts(rule, said, voices, (topology,) if topology else (), now)
+    r = _judge_attempts(rule, said, voices, (topology,) if topology else (), now, unknown)
     return msgspec.structs.replace(r, attempts=tuple([x.state for _, x in said])) if len(said) > 1 else r
 
 
+def _no_topology(rule: Requirement, t: Attempt | None, print_now: str | None, voices: Voices, trust: Trust, now: datetime) -> str:
+    """Why the newest evidence of how the environment is built does not say how it is now; empty where it does."""
+    asks = Requirement(id=rule.id, service=rule.service, title="", kind=TOPOLOGY, owner="", remedy="", why="")
+    if t is None:
+        return "nothing says how its environment is built"
+    why = "it is about another fingerprint" if t.fingerprint != print_now else "it was taken back" if _taken_back(t, voices) else ""
+    why = why or (f"it says {shown(t.verdict, 40)}" if t.verdict != "pass" else "") or _untrusted(asks, t, trust, 3)
+    why = why or out_of_time(t, latest(now))[1] or too_old(asks, t, now)
+    return f"what says how its environment is built does not hold: {why}" if why else ""
+
+
 def _judge_attempts(
-    rule: Requirement, said: Sequence[tuple[Attempt, Said]], voices: Voices, topologies: Sequence[Attempt], now: datetime
+    rule: Requirement, said: Sequence[tuple[Attempt, Said]], voices: Voices, topologies: Sequence[Attempt], now: datetime, unknown: str
 ) -> Result:
-    """The newest attempt that ended decides, unless failures before it are beyond the budget (4) or it is a pass taken back (5)."""
+    """The newest attempt that ended decides, unless failures before it are beyond the budget (4) or it is a pass taken back (5).
+
+    `unknown` is why the topology it is held against cannot be known, where the rule needs it.
+    """
     ended = [x for x in said if x[0].digest is not None]
     if not ended:
         return _result(rule, said[-1][1], said[-1][0], now)
@@ -315,6 +334,7 @@ def _judge_attempts(
     if state == "pass" and last.withheld:
         return _result(rule, Said("missing", f"what it looked at is withheld ({last.withheld}): collect it again", "withheld"), last, now)
     why, old = stale(rule, last, topologies, now)
+    why, old = ("topology", unknown) if unknown and why in ("", "topology", "age") else (why, old)
     if old:
         return _result(rule, Said("stale", old, why), last, now)
     if state == "pass" and len(nothing) > rule.infrastructure_retries:
@@ -385,7 +405,9 @@ def _cut(attempts: Sequence[Attempt]) -> str:
     return ""
 
 
-def _first_fault(rule: Requirement, attempts: Sequence[Attempt], trust: Trust, now: datetime) -> tuple[Attempt, str, str] | None:
+def _first_fault(
+    rule: Requirement, attempts: Sequence[Attempt], trust: Trust, now: datetime, edition: int
+) -> tuple[Attempt, str, str] | None:
     """The first attempt that is nobody's word here, or of no possible time: it, the cause, and why."""
     end = latest(now)
     same: set[tuple[Any, ...]] = set()  # attempts alike in all that trust asks are asked once, unless a key was revoked meanwhile
@@ -394,7 +416,7 @@ def _first_fault(rule: Requirement, attempts: Sequence[Attempt], trust: Trust, n
             continue
         who = (a.producer_key, a.producer, a.kind, a.imported_by, a.isolation, a.tool)
         if who not in same:
-            why = _untrusted(rule, a, trust)
+            why = _untrusted(rule, a, trust, edition)
             if why:
                 return a, "untrusted", why
             if not trust.document.revocations:
@@ -405,7 +427,7 @@ def _first_fault(rule: Requirement, attempts: Sequence[Attempt], trust: Trust, n
     return None
 
 
-def _untrusted(rule: Requirement, a: Attempt, trust: Trust) -> str:
+def _untrusted(rule: Requirement, a: Attempt, trust: Trust, edition: int) -> str:
     producer = trust.producer_of_key(a.producer_key)
     if producer is None:
         return f"it is signed by {shown(a.producer_key, 80) or 'nobody'}, which is no producer of trust version {trust.document.version}"
@@ -413,9 +435,11 @@ def _untrusted(rule: Requirement, a: Attempt, trust: Trust) -> str:
         return f"it names producer {shown(a.producer, 80)} and is signed by {producer.id}"
     revoked = trust.revoked_at(a.producer_key)
     if revoked is not None:
-        ends, recorded = moment(revoked), moment(a.recorded_at)
-        if ends is None or recorded is None or recorded >= ends:
-            return f"the key of producer {producer.id} was revoked {revoked}, it was recorded {shown(a.recorded_at, 40)}"
+        ends = moment(revoked)
+        for at in (a.recorded_at, *([a.logged_at] if edition > 2 and a.logged_at else [])):  # the signer's word, then the log's own
+            recorded = moment(at)
+            if ends is None or recorded is None or recorded >= ends:
+                return f"the key of producer {producer.id} was revoked {revoked}, it was recorded {shown(at, 40)}"
     if rule.producers and producer.id not in rule.producers:
         return f"producer {producer.id} is not accepted, only {', '.join(rule.producers)}"
     if rule.producer_roles and not set(rule.producer_roles) & set(producer.roles):
@@ -430,6 +454,8 @@ def _untrusted(rule: Requirement, a: Attempt, trust: Trust) -> str:
         return f"{shown(a.imported_by, 64)} brought it, only {', '.join(rule.importers)} may"
     if rule.isolation and not a.imported_by and a.isolation not in rule.isolation:
         return f"it ran with isolation {a.isolation}, the rule asks for {', '.join(rule.isolation)}"
+    if rule.isolation and a.imported_by and edition > 2 and not rule.importers and a.isolation not in rule.isolation:
+        return f"{shown(a.imported_by, 64)} brought it; the rule asks for a run with isolation {', '.join(rule.isolation)}"
     return other_tool(rule, a)
 
 
@@ -547,16 +573,17 @@ def _waived(
     owners = next((o.owners for o in dossier.owners if o.service == rule.service), ())
     before = next((w.versions for w in dossier.waived_before if (w.service, w.requirement) == (rule.service, rule.id)), ())
     able = members(owners, trust) if edition > 1 else owners
-    waiver, note = find_waiver(rule, digest, able, voices, trust, now, before)
+    waiver, named = find_waiver(rule, digest, able, voices, trust, now, before)
     if waiver is None:
-        return msgspec.structs.replace(r, reason=f"{r.reason}; {note}" if note else r.reason)
+        return msgspec.structs.replace(r, reason=f"{r.reason}; {named}" if named else r.reason)
     if r.state == "error":
         return msgspec.structs.replace(r, reason=f"{r.reason}; no waiver lets an error through")
     own = ", for a change of their own," if waiver.person in authors_of(dossier) else ""
     ends = moment(waiver.until)
     assert ends is not None, "a waiver without its end counts for nothing"
     words = f"{waiver.person}{own} until {waiver.until}: {shown(waiver.reason)}. It was {r.state}: {r.reason}"
-    return msgspec.structs.replace(r, state="waived", waived_from=r.state, reason=words, expires_at=stamp(ends))
+    said = named if edition > 2 else ""
+    return msgspec.structs.replace(r, state="waived", waived_from=r.state, reason=words, expires_at=stamp(ends), waiver=said)
 
 
 # The whole
@@ -570,7 +597,7 @@ def _notes(
     witness: str,
     tallies: Sequence[RoleTally],
     authors: frozenset[str],
-    edition: int,
+    rules: Frozen,
     results: Sequence[Result],
 ) -> tuple[tuple[str, ...], bool]:
     """Notes in words, and whether one of them alone denies."""
@@ -586,14 +613,21 @@ def _notes(
         back = voices.taken_back(taken)
         if back is not None:
             notes.append(f"{what} withdrawn by {back.person}: {shown(back.reason)}")
+    if rules.edition > 2 and not witness:
+        notes += [
+            f"unwitnessed: the pack of {service} asks for a checkpoint kept elsewhere, so nothing is allowed: dossier log publish"
+            for service, why_not in sorted(rules.witness.items())
+            if not why_not
+        ]
     blocked = bool(notes)
     if not witness:
         notes.append("unwitnessed: no checkpoint of the log is kept elsewhere, so a store rolled back as a whole would not be found")
+        notes += [f"unwitnessed by the word of the pack of {s}: {shown(why)}" for s, why in sorted(rules.witness.items()) if why]
     notes += _self_approved(tallies, authors)
     if dossier.change.rule_changes:
         many = len(dossier.change.rule_changes)
         notes.append(f"the branch changes {many} {'line' if many == 1 else 'lines'} of dossier.toml; not in force for this change")
-    if edition > 1:
+    if rules.edition > 1:
         notes += _criteria_notes(dossier)
         unmet = [r for r in results if r.severity == "warn" and r.state not in OPEN_STATES]
         notes += [f"warning: {r.id} of {r.service} is {r.state}; it denies nothing" for r in unmet]

@@ -60,8 +60,8 @@ def posture(
         released: in log order, each with the digest of its release statement.
         deployments: in log order; the last one of a service and environment stands.
         objectives: by service.
-        withdrawn: digest of a withdrawn statement → reason. A release falls with itself, its dossier, its decision, and any approval
-            or waiver its decision stood on.
+        withdrawn: digest of a withdrawn statement → reason. A release falls with itself, its dossier, its decision, and any approval,
+            waiver or passing evidence of its service that its decision stood on. Decisions of before edition 3 name no waiver.
     """
     newest = {entry[1].service: entry for entry in released}
     places = {(d.service, d.environment): d for d in deployments}
@@ -122,6 +122,12 @@ def _gone(digest: str, release: Release, decision: Decision, withdrawn: Mapping[
         for c in t.counted:
             if c.statement in withdrawn:
                 return f"the approval of {c.person} as {t.role} was taken back: {withdrawn[c.statement]}"
+    for r in decision.requirements:
+        if r.service == release.service and r.waiver in withdrawn:
+            return f"the waiver of {r.id} was taken back: {withdrawn[r.waiver]}"
+        back = next((d for d in r.evidence if d in withdrawn), None)
+        if r.service == release.service and r.state == "pass" and back is not None:
+            return f"the evidence of {r.id} was taken back: {withdrawn[back]}"
     return None
 
 

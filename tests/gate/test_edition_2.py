@@ -14,6 +14,7 @@ from release_dossier.gate import CAUSES, STATES, decide, explain
 from release_dossier.rules.freshness import CAUSES as STALE
 from release_dossier.rules.freshness import terms
 from release_dossier.rules.packs import thaw
+from release_dossier.rules.requirement import EDITION
 from release_dossier.trust.document import Producer
 from tests.gate.test_states import SITUATIONS
 from tests.gate.town import (
@@ -252,7 +253,7 @@ def test_an_edition_of_the_future_is_refused() -> None:
     """Rules of an edition this program does not know are not judged at all."""
     d = one(attempt())
     with pytest.raises(Exception, match=r"rules\.edition"):
-        ruled(msgspec.structs.replace(d, rules=d.rules | {"edition": 3}))
+        ruled(msgspec.structs.replace(d, rules=d.rules | {"edition": EDITION + 1}))
 
 
 def test_findings_about_criteria_are_noted() -> None:

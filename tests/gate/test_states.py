@@ -154,7 +154,11 @@ SITUATIONS: dict[str, tuple[str, tuple[Attempt, ...], dict[str, object]]] = {
         (attempt(verdict="inconclusive", looked_at=0, of=None, facts=facts(p95=(353.7, "ms"))),),
         P95,
     ),
-    "brought, where runs are isolated": ("pass", (attempt(imported_by="ann", isolation="none"),), {"isolation": ["container"]}),
+    "brought by who may, where runs are isolated": (
+        "pass",
+        (attempt(imported_by="ann", isolation="none"),),
+        {"isolation": ["container"], "importers": ["ann"]},
+    ),
     "a gap": ("error", (attempt(n=1), attempt(n=3)), {"retries": 9}),
     "no first": ("error", (attempt(n=2),), {}),
     "one number twice": ("error", (attempt(n=1), attempt(n=1, tool="b")), {}),

@@ -124,7 +124,7 @@ def attempt(name: str = "tests", n: int = 1, verdict: str = "pass", **more: Any)
         "previous": digest_of(["started", name, n - 1]) if n > 1 else None,
         "criteria": {},
     }
-    assert not set(more) - set(base) - {"withheld"}, more
+    assert not set(more) - set(base) - {"withheld", "logged_at"}, more
     return Attempt(**(base | more))
 
 

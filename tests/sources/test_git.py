@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from release_dossier.errors import Refused
-from release_dossier.sources.git import Repository, find_repository
+from release_dossier.sources.git import Repository, find_repository, read_commit
 from release_dossier.sources.ssh import git_signs_here
 from release_dossier.store.files import new_key
 from release_dossier.trust.keys import ED25519, key_of_public
@@ -134,3 +134,37 @@ def test_a_ref_holds_what_is_kept_and_stands_where_it_stood_when_that_fails(tmp_
     objects.unlink()
     (tmp_path / "away").rename(objects)
     assert repo.run("cat-file", "blob", "refs/dossier/log") == b"\0two\n"
+
+
+@pytest.mark.parametrize(
+    "trailer",
+    [
+        "Co-authored-by: Bob  B <bob@example.invalid>",
+        "Co-authored-by: Bob B <bob@example.invalid>\r",
+        "Co-authored-by : Bob B <bob@example.invalid>",
+        "CO-AUTHORED-BY:Bob B<bob@example.invalid>\u00a0",
+        " Co-authored-by: Bob B <bob@example.invalid>",
+        "Co-authored-by: Bob\n B <bob@example.invalid>, and more",
+    ],
+)
+def test_a_co_author_is_seen_however_the_line_is_written(trailer: str) -> None:
+    """Whatever blanks and line ends stand in the line: who is not seen could approve what they wrote."""
+    raw = f"tree {'0' * 40}\nauthor Ann <ann@example.invalid> 1 +0000\n\nround\n\n{trailer}\nSigned-off-by: Ann <a@b>\n".encode()
+    assert read_commit("c", raw, {}).co_authors == (("Bob B", "bob@example.invalid"),)
+
+
+def test_what_a_name_stands_for_is_not_replaced(tmp_path: Path) -> None:
+    """Neither `refs/replace` nor a graft has a say in what a commit holds or comes from."""
+    place = Place(tmp_path, os.environ["PATH"])
+    (tmp_path / "a").write_text("evil")
+    place.git("add", "a")
+    place.git("commit", "-q", "-m", "evil")
+    head, tree = place.git("rev-parse", "HEAD"), place.git("rev-parse", "HEAD^{tree}")
+    files = find_repository(tmp_path, place.env).files(head)
+    place.git("replace", head, place.signed)
+    repo = find_repository(tmp_path, place.env)
+    assert (repo.tree(head), repo.files(head), repo.file_at(head, "a")) == (tree, files, b"evil")
+    place.git("replace", "-d", head)
+    (tmp_path / ".git/info").mkdir(exist_ok=True)
+    (tmp_path / ".git/info/grafts").write_text(f"{head}\n")
+    assert [c.id for c in repo.commits("", head, {})] == [head, place.signed, place.base]

@@ -10,7 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from release_dossier.release import tag_message
 from release_dossier.store.crash import POINTS
+from release_dossier.store.files import new_key
+from release_dossier.trust.keys import ED25519, load_signer
+from release_dossier.trust.sshsig import armor_signature
 from tests import needs
 from tests.thread.test_gate import allowed
 from tests.town import TESTS, Town
@@ -348,3 +352,86 @@ def test_what_is_not_released_is_compared_by_name_too(town: Town) -> None:
     assert (named["a"], named["b"]) == (first, second)
     assert first != second
     assert town.refused("compare", "shop@9.9.9", second)["code"] == "look.no-release"
+
+
+def planted(town: Town, key: Path, dossier: str, decision: str) -> None:
+    """A tag of the next release's name, as an interrupted run would have left it, signed with `key`."""
+    message = tag_message("shop", "0.1.0", dossier, decision, "Audited by everybody.", "")
+    body = f"object {town.git('rev-parse', 'HEAD')}\ntype commit\ntag v0.1.0\ntagger x <x@x> 1 +0000\n\n{message}".encode()
+    raw = body + armor_signature(load_signer(key), body, namespace="git").encode()
+    made = subprocess.run(["git", "hash-object", "-t", "tag", "-w", "--stdin"], input=raw, cwd=town.repo, env=town.env, capture_output=True)
+    town.git("update-ref", "refs/tags/v0.1.0", made.stdout.decode().strip())
+
+
+def test_only_the_tag_of_an_interrupted_run_is_taken_over(town: Town) -> None:
+    """A tag made beforehand is refused when no machine that counts signed it, or the decision it names did not allow this dossier."""
+    digest = town.assembled()
+    denied = town.gate()["digest"]
+    town.approve(digest, "release-manager")
+    machine = town.repo / ".dossier/keys/producer"
+    new_key(town.root / "bob", ED25519)
+    town.change_trust("--person", "bob", "--role", "nothing", "--public", str(town.root / "bob.pub"))
+    for key, decision, words in (
+        (town.key, town.gate()["digest"], "signed by no producer's key that counts"),
+        (town.root / "bob", town.gate()["digest"], "signed by no producer's key that counts"),
+        (machine, denied, "naming no decision that allowed this dossier"),
+        (machine, "sha256:" + "0" * 64, "naming no decision that allowed this dossier"),
+    ):
+        planted(town, key, digest, decision)
+        refused = town.refused("release")
+        assert (refused["code"], refused["at"]) == ("release.tag-exists", "refs/tags/v0.1.0")
+        assert words in refused["found"]
+    planted(town, machine, digest, town.gate()["digest"])
+    assert town.dossier("release")["release"]["tag_object"] == town.git("rev-parse", "v0.1.0")
+
+
+def test_waivers_in_a_row_are_counted_again_at_the_release(tmp_path: Path) -> None:
+    """Dossiers assembled side by side know nothing of each other's waivers; what is released second is refused all the same."""
+    town = Town(tmp_path)
+    town.git("switch", "-q", "main")
+    town.write("dossier.toml", town.read("dossier.toml") + '\n[[rules.requirement]]\nid = "tests"\nwaivers_in_row = 1\n')
+    town.write("results.xml", town.read("results.xml").replace('name="b"/>', 'name="b"><failure/></testcase>'))
+    town.commit("one failure")
+    made = []
+    for n in (1, 2):
+        town.git("switch", "-q", "-c", f"fix/{n}", "main")
+        town.write("app/pay.py", f"def pay(x):\n    return int(x) + {n}\n")
+        town.commit(f"round {n}")
+        town.open("--service", f"shop=0.{n}.0")
+        town.dossier("collect", ok=(0, 10))
+        made.append(town.dossier("assemble")["dossier"]["digest"])
+    for n, digest in enumerate(made, 1):
+        town.git("switch", "-q", f"fix/{n}")
+        waiver = ("--service", "shop", "--as", "ann", "--key", str(town.key), "--reason", "known", "--until", town.moment(days=1))
+        town.dossier("waive", digest, "tests", *waiver)
+        town.approve(digest, "release-manager")
+        if n == 1:
+            town.dossier("release", digest)
+    refused = town.refused("release", made[1])
+    assert (refused["code"], refused["help"]) == ("release.moved", "dossier assemble")
+    assert "tests was waived in 1 release in a row (0.1.0)" in refused["found"]
+    assert town.git("tag").split() == ["v0.1.0"]
+
+
+def test_what_a_release_stood_on_and_was_taken_back_shows(tmp_path: Path) -> None:
+    """The waiver or the evidence a release went out on, taken back afterwards, shows in the posture with its reason."""
+    town = Town(tmp_path / "waiver")
+    town.git("switch", "-q", "main")
+    town.write("results.xml", town.read("results.xml").replace('name="b"/>', 'name="b"><failure/></testcase>'))
+    town.commit("one failure")
+    town.git("switch", "-q", "fix/rounding")
+    town.git("rebase", "-q", "main")
+    digest = town.assembled()
+    ann = ("--as", "ann", "--key", str(town.key))
+    words = ("--service", "shop", "--reason", "known", "--until", town.moment(days=1))
+    waiver = town.dossier("waive", digest, "tests", *words, *ann)["waiver"]["digest"]
+    town.approve(digest, "release-manager")
+    town.dossier("release")
+    assert town.dossier("posture")["posture"][0]["standing"] == "valid"
+    town.dossier("withdraw", waiver, "--reason", "worse than known", *ann)
+    assert town.dossier("posture")["posture"][0]["standing"] == "withdrawn: the waiver of tests was taken back: worse than known"
+    town = Town(tmp_path / "evidence")
+    evidence = town.dossier("show", allowed(town))["predicate"]["evidence"][-1]["digest"]
+    town.dossier("release")
+    town.dossier("withdraw", evidence, "--reason", "a broken harness", "--as", "ann", "--key", str(town.key))
+    assert town.dossier("posture")["posture"][0]["standing"] == "withdrawn: the evidence of tests was taken back: a broken harness"

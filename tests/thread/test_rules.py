@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from release_dossier.steps.world import open_world
+from release_dossier.trust.statement import state
 from release_dossier.vouched import account_of
 from tests import needs
 from tests.thread.test_gate import FAILING, states
@@ -187,9 +189,98 @@ def test_attack_rules_weakened_on_the_way(town: Town) -> None:
     assert town.gate()["outcome"] == "ALLOW"
 
 
+@pytest.mark.parametrize("how", ["a new title", "a new branch", "a new branch and commit", "fewer commits"])
+def test_criteria_are_not_shed_by_a_new_name(town: Town, how: str) -> None:
+    """What was first registered stays so under another title or branch, as long as the work is the same or goes on from it."""
+    loose = town.read("dossier.toml")
+    protect(town, loose + STRICT)
+    town.git("rebase", "-q", "main")
+    town.write("app/pay.py", "def pay(x):\n    return int(x) + 1 - 1\n")
+    town.commit("round again")
+    town.open()
+    protect(town, loose + "\n")
+    if how == "a new title":
+        issue = town.root / "issue.md"
+        issue.write_text(issue.read_text().replace("# Round payments", "# Round payments."))
+        town.git("rebase", "-q", "main")
+    elif how == "a new branch":
+        town.git("branch", "-m", "fix/other")
+        town.git("rebase", "-q", "main")
+    else:
+        town.git("branch", "-m", "fix/other")
+        if how == "fewer commits":
+            town.git("reset", "-q", "--hard", "HEAD~1")
+        town.git("merge", "-q", "--no-edit", "main")
+        town.write("app/pay.py", "def pay(x):\n    return int(x) + 2 - 2\n")
+        town.commit("round anew")
+    town.open()
+    town.dossier("assemble")
+    decision = town.gate()
+    assert "the criteria moved since the change was first opened: shop/tests minimum_count: 3 → 1 (looser)" in decision["notes"]
+    assert "rule-owner" in decision["quorum"]
+
+
+def test_other_work_has_its_own_first_opening(town: Town) -> None:
+    """Rules that were loosened between two changes with nothing in common move nothing for the second."""
+    loose = town.read("dossier.toml")
+    protect(town, loose + STRICT)
+    town.git("rebase", "-q", "main")
+    town.open()
+    protect(town, loose + "\n")
+    town.git("switch", "-q", "-c", "fix/other", "main")
+    town.write("app/pay.py", "def pay(x):\n    return round(x)\n")
+    town.commit("otherwise")
+    town.open()
+    town.dossier("assemble")
+    assert not [n for n in town.gate()["notes"] if "first opened" in n]
+
+
+WEB = """
+[[service]]
+name = "web"
+paths = ["web/**"]
+criticality = "internal"
+owners = ["@ann"]
+tag = "web-v{version}"
+"""
+
+
+def test_a_service_gone_from_the_protected_branch_hides_no_stricter_rule(town: Town) -> None:
+    """It is a finding of its own, and what the protected branch asks of the others by now is found all the same."""
+    both = town.read("dossier.toml") + WEB
+    town.write("web/a.js", "1\n")
+    town.commit("web")
+    protect(town, both)
+    town.git("rebase", "-q", "main")
+    town.open()
+    town.dossier("collect", ok=(0, 10))
+    protect(town, both.replace('name = "web"', 'name = "webui"') + STRICT)
+    found = {f["service"]: f for f in town.dossier("assemble")["dossier"]["findings"] if f["name"] == "protected-rules"}
+    assert {s: f["verdict"] for s, f in found.items()} == {"shop": "fail", "web": "fail"}
+    assert "minimum_count: 1 → 3" in found["shop"]["counterexamples"][0]["text"]
+    assert found["web"]["counterexamples"][0]["text"] == "web is no service of it any more"
+
+
+def test_a_second_result_of_one_attempt_replaces_nothing(town: Town) -> None:
+    """Both stand in the dossier, and two results of one attempt are an error, whatever the later says."""
+    failing = town.root / "bad.xml"
+    failing.write_text(FAILING)
+    town.open()
+    town.dossier("collect", "tests", "--from", str(failing), ok=(0, 10))
+    world = open_world(town.repo, town.env, town.now)
+    entry = next(e for e in world.store.entries() if e.type == "evidence")
+    first = world.statement(entry.digest, "evidence")
+    better = {k: v for k, v in first.predicate.items() if k != "project"}
+    better |= {"verdict": "pass", "cause": "", "counterexamples": [], "counterexamples_total": 0}
+    world.record(state("evidence", world.trust.project, list(first.subject), better), change=entry.change, key=entry.key)
+    evidence = town.dossier("assemble")["dossier"]["evidence"]
+    assert [(e["attempt"], e["verdict"]) for e in evidence] == [(1, "fail"), (1, "pass")]
+    judged = requirement(town)
+    assert (judged["state"], judged["cause"]) == ("error", "gap")
+
+
 def seats(town: Town, decision: Any) -> Any:
     """The rows of the matrix people sign in."""
-    from release_dossier.steps.world import open_world
     from release_dossier.web.views import matrix
 
     world = open_world(town.repo, town.env, town.now)

@@ -37,7 +37,7 @@ _HERE = Path(__file__).resolve().parent.parent
 _KEYS = frozenset(Requirement.__struct_fields__)
 _UNSAID = {f.name: "" for f in msgspec.structs.fields(Requirement) if f.required}  # what a requirement cannot do without
 _WHOLE = frozenset(_UNSAID) - {"service", "owner"}
-_PACK_KEYS = frozenset(("include", "narrow", "unwaivable", "requirement", "approval"))
+_PACK_KEYS = frozenset(("include", "narrow", "unwaivable", "witness", "unwitnessed", "requirement", "approval"))
 _OURS = re.compile(r"[a-z0-9-]+(?:/[a-z0-9-]+)?(?:\.tests)?\Z")
 
 Read = Callable[[str], "bytes | None"]  # a file of the repository, at the commit the rules are read from
@@ -61,12 +61,16 @@ class Layer(msgspec.Struct, frozen=True):
 
 
 class Pack(msgspec.Struct, frozen=True):
-    """A pack with all below it: layers from the lowest up, approvals, kinds nobody may sign away, and the files it is made of."""
+    """A pack with all below it: layers from the lowest up, approvals, kinds nobody may sign away, and the files it is made of.
+
+    `witness`: None where no pack asks for a checkpoint kept elsewhere; else why it does without, empty where it does not.
+    """
 
     layers: tuple[Layer, ...]
     approvals: tuple[ApprovalRule, ...]
     unwaivable: frozenset[str]
     files: tuple[str, ...]
+    witness: str | None = None
 
 
 def freeze(config: Mapping[str, Any], services: Asked, read: Read | None = None) -> dict[str, Any]:
@@ -91,6 +95,8 @@ def freeze(config: Mapping[str, Any], services: Asked, read: Read | None = None)
         "approvals": msgspec.to_builtins(sorted(approvals.values(), key=lambda a: a.role)),
         "edition": EDITION,
     }
+    witness = {service: w for service, name, _ in services if (w := load(name, read).witness) is not None}
+    body |= {"witness": witness} if witness else {}
     return {**body, "digest": digest_of(body)}
 
 
@@ -176,8 +182,10 @@ def load(name: str, read: Read | None = None, depth: int = 0) -> Pack:
     try:
         approvals = tuple(msgspec.convert(table.get("approval", []), list[ApprovalRule]))
         unwaivable = frozenset(msgspec.convert(table.get("unwaivable", []), list[str]))
+        asks, why_not = msgspec.convert((table.get("witness", False), table.get("unwitnessed", "")), tuple[bool, str])
     except msgspec.ValidationError as e:
         raise Refused("rules.shape", at=at, found=str(e), expected="approvals with role and count, kinds as text") from e
+    asked = [p.witness for p in below if p.witness is not None] + [""] * asks
     inherited = [a for p in below for a in p.approvals]
     layers = (*(x for p in below for x in p.layers), *mine)
     for p in narrowed:
@@ -187,6 +195,7 @@ def load(name: str, read: Read | None = None, depth: int = 0) -> Pack:
         approvals=_joined(inherited, approvals, bool(table.get("narrow"))),
         unwaivable=unwaivable.union(*(p.unwaivable for p in below)),
         files=(*(f for p in below for f in p.files), *([name] if name.startswith("./") else [])),
+        witness=(why_not.strip() or min(asked)) if asked else None,
     )
 
 
@@ -423,6 +432,7 @@ comparison of comparisons. A text that `double` or `int` reads is `error` unless
 
 A pack is TOML too: `include` (what is below may be changed), `narrow` (it may only be made stricter), `unwaivable` kinds, and
 `[[approval]]` with `role`, `count`, `not_author`, `not_producer`. The role `owner` asks one owner of every touched service.
+`witness = true` denies what no checkpoint kept elsewhere witnesses (`money` says so); `unwitnessed = "why not"` excuses it, in the notes.
 `pack = "./rules/pay.toml"` is a file of the repository.
 
 ## Trying them

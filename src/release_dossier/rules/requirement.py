@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import msgspec
 
 AGE_SECONDS_MAX = 100 * 366 * 86_400  # seconds: a century, longer than any proof about software holds
-EDITION = 2  # of how rules are judged; rules frozen under an earlier one are judged by it for ever (docs/adr/0012)
+EDITION = 3  # of how rules are judged; rules frozen under an earlier one are judged by it for ever (docs/adr/0012)
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 Percent = Annotated[int, msgspec.Meta(ge=0, le=100)]
 People = Annotated[int, msgspec.Meta(ge=1, le=1_000)]
@@ -87,3 +87,4 @@ class Frozen(msgspec.Struct, frozen=True):
     approvals: tuple[ApprovalRule, ...]
     digest: str
     edition: int = 1
+    witness: dict[str, str] = {}  # service whose decisions need a checkpoint kept elsewhere → why not after all, empty: they do

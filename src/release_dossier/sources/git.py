@@ -39,7 +39,8 @@ _WRITE = ("hash-object", "-w", "--no-filters", "--stdin-paths")
 _MOVE = ("update-ref", "--stdin")
 
 
-_CO_AUTHOR = re.compile(r"^co-authored-by:[ \t]*([^<\n]*)<([^>\n]*)>[ \t]*$", re.IGNORECASE | re.MULTILINE)
+# Wider than `git interpret-trailers`: on any line of the message, indented or folded, whatever blanks and line ends stand around it.
+_CO_AUTHOR = re.compile(r"^[^\S\n]*co-authored-by[^\S\n]*:([^<\n]*(?:\n[ \t][^<\n]*)*)<([^>\n]*)>", re.IGNORECASE | re.MULTILINE)
 
 
 _HUNK = re.compile(r"@@ -\d+(?:,\d+)? \+(\d+)(?:,(\d+))? @@")
@@ -122,7 +123,9 @@ class Repository(msgspec.Struct, frozen=True):
             return found
 
     def _environment(self) -> dict[str, str]:
-        return {**self.env, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"}
+        """Objects and parents are those their names stand for: no `refs/replace`, no grafts."""
+        quiet = {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"}
+        return {**self.env, **quiet, "GIT_NO_REPLACE_OBJECTS": "1", "GIT_GRAFT_FILE": os.devnull}
 
     def text(self, *args: str) -> str:
         """Standard output as text without the last newline."""
@@ -239,7 +242,7 @@ class Repository(msgspec.Struct, frozen=True):
                 entries.append((mode, kind, name, path.decode("utf-8", "surrogateescape")))
         blobs = [e for e in entries if e[1] == "blob"]
         out = [TreeFile(m, p, hashlib.sha256(n.encode()).hexdigest()) for m, k, n, p in entries if k != "blob"]
-        env = {**self.env, "LC_ALL": "C"}
+        env = self._environment()
         with subprocess.Popen(
             ["git", "cat-file", "--batch", "--buffer"], cwd=self.root, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE
         ) as batch:
@@ -327,7 +330,7 @@ def read_commit(name: str, raw: bytes, keys: Mapping[str, str]) -> Commit:
         key = verify_armored(signature.decode("ascii"), b"\n".join(kept) + blank + message, "git", keys, name) if signature else None
     except (Refused, UnicodeDecodeError):  # OpenPGP, X.509, or an algorithm not accepted: nobody's here
         key = None
-    beside = dict.fromkeys((m[1].strip(), m[2].strip()) for m in _CO_AUTHOR.finditer(_decoded(message, encoding)))
+    beside = dict.fromkeys((" ".join(m[1].split()), m[2].strip()) for m in _CO_AUTHOR.finditer(_decoded(message, encoding)))
     return Commit(name, _decoded(who, encoding), _decoded(mail.partition(b">")[0], encoding), key, tuple(beside))
 
 

@@ -1,7 +1,7 @@
 """Assemble the Dossier: close the set of everything that stands in the log about a change.
 
 1. Every attempt of every evidence about this change's fingerprints, and about earlier heads of its branch, in log order: none is left out.
-2. A `started` without a result stands in it as an attempt that never ended.
+2. A `started` without a result stands in it as an attempt that never ended; one with two results as two, which no gate lets through.
 3. What the rules or the plan expect and the log does not hold is listed as absent.
 4. The same log gives the same bytes: no time of assembling, no age.
 """
@@ -41,19 +41,19 @@ def assemble(world: World, change_digest: str, change: Change) -> tuple[str, Dos
         entries = world.store.entries()
         attempts, last = _attempts(world, change, entries)
         size = max(last, next(e.n for e in entries if e.digest == change_digest)) + 1
-        rules = thaw(change.rules)
+        rules, opened = thaw(change.rules), _first_opened(world, change, entries)
         dossier = Dossier(
             change_digest=change_digest,
             change=change,
             evidence=attempts,
-            findings=tuple(f for s in change.services for f in (*_findings(change, s.name), *_criteria(world, change, s.name, entries))),
+            findings=tuple(f for s in change.services for f in (*_findings(change, s.name), *_criteria(world, change, s.name, opened))),
             absent=_absent(world, change, attempts, rules.requirements),
             drift=_drift(world, change, attempts, entries),
             risks=(*change.risks, *_found_risks(change, attempts, rules.requirements)),
             owners=tuple(Owner(s.name, s.owners) for s in change.services),
             rules=change.rules,
             log=LogPoint(size, root_of(entries[:size])),
-            waived_before=tuple(w for s in change.services for w in _waived_before(world, s.name, entries)),
+            waived_before=tuple(w for s in change.services for w in waived_before(world, s.name, entries)),
         )
         subject = [Subject(change.id, {"gitCommit": change.head, "gitTree": change.tree})]
         statement = state("dossier", world.trust.project, subject, msgspec.to_builtins(dossier))
@@ -67,7 +67,7 @@ def _attempts(world: World, change: Change, entries: Sequence[Entry]) -> tuple[t
     branch = {e.digest for e in entries if e.type == "change" and e.key == change.branch}
     begun: dict[str, Started] = {}
     rules = _rules_then(world)
-    ended: dict[str, tuple[str, Evidence]] = {}
+    ended: dict[str, list[tuple[Entry, Evidence]]] = {}
     withdrawn: dict[str, str] = {}
     last = -1
     for entry in entries:
@@ -78,13 +78,14 @@ def _attempts(world: World, change: Change, entries: Sequence[Entry]) -> tuple[t
         elif entry.type == "evidence":
             e = msgspec.convert(world.statement(entry.digest, "evidence").predicate, Evidence)
             if e.started in begun:
-                ended[e.started], last = (entry.digest, e), entry.n
+                ended.setdefault(e.started, []).append((entry, e))
+                last = entry.n
         elif entry.type == "withdrawal":
             w = world.statement(entry.digest, "withdrawal").predicate
-            if any(w["statement"] == d for d, _ in ended.values()):
+            if any(w["statement"] == x.digest for found in ended.values() for x, _ in found):
                 withdrawn[w["statement"]], last = str(w["reason"]), entry.n
     gone = erased(world)
-    out = [_attempt(digest, s, ended.get(digest), withdrawn, rules(s), gone) for digest, s in begun.items()]
+    out = [_attempt(digest, s, end, withdrawn, rules(s), gone) for digest, s in begun.items() for end in ended.get(digest, [None])]
     return tuple(out), last
 
 
@@ -104,7 +105,7 @@ def _rules_then(world: World) -> Callable[[Started], dict[str, str]]:
 def _attempt(
     digest: str,
     s: Started,
-    end: tuple[str, Evidence] | None,
+    end: tuple[Entry, Evidence] | None,
     withdrawn: dict[str, str],
     criteria: dict[str, str],
     gone: dict[str, tuple[str, Erasure]],
@@ -140,20 +141,21 @@ def _attempt(
             withdrawn=None,
             criteria=criteria,
         )
-    evidence_digest, e = end
+    entry, e = end
     apart = {*common, "started", "producer"}
     same = [f for f in Attempt.__struct_fields__ if f in Evidence.__struct_fields__ and f not in apart]
     return Attempt(
-        digest=evidence_digest,
+        digest=entry.digest,
         started=digest,
         **common,
         **{f: getattr(e, f) for f in same},
         producer=e.producer.id,
         producer_key=e.producer.key,
         imported_by=e.producer.imported_by,
-        withdrawn=withdrawn.get(evidence_digest),
+        withdrawn=withdrawn.get(entry.digest),
         criteria=criteria,
         withheld="; ".join(sorted({why(gone[a.digest][1]) for a in e.artifacts if a.digest in gone})),
+        logged_at=entry.at,
     )
 
 
@@ -227,16 +229,16 @@ def _findings(change: Change, service: str) -> tuple[Finding, ...]:
     )
 
 
-def _criteria(world: World, change: Change, service: str, entries: Sequence[Entry]) -> tuple[Finding, ...]:
+def _criteria(world: World, change: Change, service: str, first_opened: Change) -> tuple[Finding, ...]:
     """How the rules in force stand to those first registered for this change, and to those of the protected branch now.
 
     Rules are those of the merge-base, so whoever wants the newest merges the protected branch and opens again: then the first shows it.
     """
     if change.mode == "retrospective":  # its rules are later than it by its nature, and nothing of it is allowed
         return ()
-    first_opened = _first_opened(world, change, entries)
     looser = differences(thaw(first_opened.rules), thaw(change.rules))
-    moved = [d for d in looser if d.service in ("", service) and d.direction in (LOOSER, OTHER)]
+    ours = {s.name for s in first_opened.services} <= {s.name for s in change.services}  # else what is over all was asked for others too
+    moved = [d for d in looser if d.service in (("", service) if ours else (service,)) and d.direction in (LOOSER, OTHER)]
     return (
         _rules_finding(REGISTERED, service, moved, "criteria that moved since the change was first opened", "inconclusive"),
         behind(world, change, service),
@@ -245,7 +247,11 @@ def _criteria(world: World, change: Change, service: str, entries: Sequence[Entr
 
 def behind(world: World, change: Change, service: str) -> Finding:
     """What the protected branch asks of a service by now that the rules of the change do not."""
-    there = _protected_rules(world, change)
+    there, gone = _protected_rules(world, change)
+    if service in gone:
+        words = first([example(f"{service} is no service of it any more", service)])
+        cause = "the protected branch has no such service any more"
+        return Finding(BEHIND, "criteria", service, "fail", cause, 1, 1, {"rules_changed": Fact(1, "rules")}, words)
     found = differences(thaw(change.rules), there) if there else ()
     more = [d for d in found if d.service in ("", service) and d.direction in (STRICTER, OTHER)]
     return _rules_finding(BEHIND, service, more, "rules of the protected branch that ask more by now", "fail")
@@ -260,31 +266,51 @@ def _rules_finding(name: str, service: str, found: Sequence[Difference], what: s
 
 
 def _first_opened(world: World, change: Change, entries: Sequence[Entry]) -> Change:
-    """The change as it was first opened: the earliest of its branch, issue and services since anything of it was released."""
-    mine = (change.branch, change.issue.title, {s.name for s in change.services})
-    earliest = change
+    """The change as it was first opened: the earliest unreleased one that is the same by what is not cheaply renamed (`_same_work`).
+
+    Of its own branch that is back to what the branch last released; of others back to the last release of one of its services.
+    """
+    names = {s.name for s in change.services}
     released = {str(world.statement(e.digest, "release").predicate["dossier"]) for e in entries if e.type == "release"}
     closed = {world.statement(d, "dossier").predicate["change_digest"] for d in released}
+    mine = set(world.repo.text("rev-list", f"{change.base}..{change.head}", "--").split()) if change.mode != "retrospective" else set()
+    earliest, own, others = change, True, True
     for e in reversed(entries):
-        if e.type == "change" and e.key == change.branch:
-            before = world.change(e.digest)
-            if e.digest in closed or (before.branch, before.issue.title, {s.name for s in before.services}) != mine:
-                break
+        others = others and not (e.type == "release" and e.key.split("@")[0] in names)
+        if e.type != "change" or not (own if e.key == change.branch else others):
+            continue
+        if e.digest in closed:
+            own = own and e.key != change.branch
+            continue
+        before = world.change(e.digest)
+        if e.key == change.branch or (before.mode != "retrospective" and _same_work(world, before, change, mine)):
             earliest = before
     return earliest
 
 
-def _protected_rules(world: World, change: Change) -> Frozen | None:
-    """What the protected branch asks of the same services now; None where the project stands on none, or a service is gone from it."""
+def _same_work(world: World, before: Change, change: Change, mine: set[str]) -> bool:
+    """Whether two changes ship the same of a service, or the earlier one shares a commit with this one that the protected branch lacks."""
+    prints = {(s.name, s.fingerprint) for s in change.services}
+    if any((s.name, s.fingerprint) in prints for s in before.services) or before.head in mine:
+        return True
+    forked = world.repo.result("merge-base", before.head, change.head, ok=(0, 1, 128))  # 128: git cleared that head away
+    return forked.stdout.decode().strip() in mine
+
+
+def _protected_rules(world: World, change: Change) -> tuple[Frozen | None, frozenset[str]]:
+    """What the protected branch asks of the same services now, and which of them are gone from it; None where the project stands on none,
+    or nothing is left to ask of."""
     ref = world.protected_ref()
     found = world.settings_at(ref) if change.adopted and world.repo.exists(ref) else None
-    asked = [found[0].service_named(s.name) for s in change.services] if found else []
-    if found is None or None in asked:
-        return None
-    return thaw(freeze(found[0].rules, [(s.name, s.asked, s.owners) for s in asked if s], lambda f: world.repo.file_at(ref, f)))
+    if found is None:
+        return None, frozenset()
+    there = [s for c in change.services if (s := found[0].service_named(c.name)) is not None]
+    gone = frozenset(s.name for s in change.services) - {s.name for s in there}
+    asked = [(s.name, s.asked, s.owners) for s in there]
+    return (thaw(freeze(found[0].rules, asked, lambda f: world.repo.file_at(ref, f))) if asked else None), gone
 
 
-def _waived_before(world: World, service: str, entries: Sequence[Entry]) -> tuple[WaivedBefore, ...]:
+def waived_before(world: World, service: str, entries: Sequence[Entry]) -> tuple[WaivedBefore, ...]:
     """For each requirement of a service the releases in a row, up to the last one, that went out on a waiver of it."""
     rows: dict[str, list[str]] = {}
     standing: set[str] | None = None

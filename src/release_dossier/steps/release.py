@@ -14,18 +14,18 @@ from collections.abc import Sequence
 import msgspec
 
 from release_dossier.dossier import Dossier
-from release_dossier.errors import Refused, Unavailable, shown
+from release_dossier.errors import Refused, Unavailable, counted, shown
 from release_dossier.fingerprint import fingerprint
 from release_dossier.gate import BEHIND, Decision
 from release_dossier.project import Service
 from release_dossier.release import Release, tag_message
 from release_dossier.rules.packs import thaw
-from release_dossier.steps.assemble import behind
+from release_dossier.steps.assemble import behind, waived_before
 from release_dossier.steps.collect import frozen_settings
 from release_dossier.steps.decide import decide_dossier, publish_checkpoint, read_dossier
 from release_dossier.steps.world import World
 from release_dossier.store.crash import reach
-from release_dossier.trust.sshsig import armor_signature
+from release_dossier.trust.sshsig import armor_signature, verify_armored
 from release_dossier.trust.statement import Subject, state
 
 OBJECTIVE_CHARS_MAX = 500  # characters of the objective in a tag's message; the dossier has all of it
@@ -67,6 +67,7 @@ def release(
     _unmoved(world, dossier, chosen, settings.service, target)
     _asked_no_more(world, dossier, chosen)
     with world.store.lock():
+        _waived_no_more(world, dossier, decision, chosen)
         plans = [
             _plan(world, dossier, dossier_digest, decision_digest, decision, name, settings.service_named(name), target) for name in chosen
         ]
@@ -131,6 +132,21 @@ def _asked_no_more(world: World, dossier: Dossier, chosen: Sequence[str]) -> Non
             expected = "what it asked when the dossier was assembled"
             help = f"merge {world.protected_name()}, then: dossier run"
             raise Refused("release.rules-moved", at=world.protected_ref(), found=new[0], expected=expected, help=help)
+
+
+def _waived_no_more(world: World, dossier: Dossier, decision: Decision, chosen: Sequence[str]) -> None:
+    """What goes out on a waiver is counted again: other releases may have gone out on one of the same since the dossier was assembled."""
+    entries = world.store.entries()
+    released = {e.key for e in entries if e.type == "release"}
+    fresh = [s for s in dossier.change.services if s.name in chosen and f"{s.name}@{s.version}" not in released]
+    limits = {(r.service, r.id): r.waivers_in_row for r in thaw(dossier.rules).requirements}
+    waived = {(r.service, r.id) for r in decision.requirements if r.state == "waived"}
+    for row in (w for s in fresh for w in waived_before(world, s.name, entries)):
+        asked = row.service, row.requirement
+        if asked in waived and len(row.versions) >= limits[asked]:
+            found = f"{row.requirement} was waived in {counted(len(row.versions), 'release')} in a row ({', '.join(row.versions)})"
+            expected = f"at most {limits[asked]} in a row, as when the dossier was assembled"
+            raise Refused("release.moved", at=row.service, found=found, expected=expected, help="dossier assemble")
 
 
 def _plan(
@@ -214,24 +230,35 @@ def _existing_tag(world: World, plan: Release) -> Release | None:
     raw = world.repo.result("cat-file", "tag", name, ok=(0, 128)).stdout.decode("utf-8", "replace")
     says = dict(line.split(": ", 1) for line in raw.splitlines() if ": " in line)
     commit = world.repo.resolve(ref)
-    if says.get("Dossier") != plan.dossier or commit != plan.commit or not _ours(world, raw.encode()):
+    why = "" if says.get("Dossier") == plan.dossier and commit == plan.commit else "for something else"
+    why = why or ("" if _ours(world, raw.encode()) else "signed by no producer's key that counts")
+    why = why or ("" if _allowed(world, says.get("Decision", ""), plan.dossier) else "naming no decision that allowed this dossier")
+    if why:
         raise Refused(
             "release.tag-exists",
             at=ref,
-            found=f"a tag on {commit[:12]}",
+            found=f"a tag on {commit[:12]}, {why}",
             expected="no tag of this name",
             help="choose another version: dossier open --service NAME=VERSION",
         )
-    return msgspec.structs.replace(plan, tag_object=name, decision=says.get("Decision", plan.decision))
+    return msgspec.structs.replace(plan, tag_object=name, decision=says["Decision"])
 
 
 def _ours(world: World, raw: bytes) -> bool:
-    from release_dossier.trust.sshsig import verify_armored
-
-    body, mark, _ = raw.partition(b"-----BEGIN SSH SIGNATURE-----")
+    """Whether a machine that may still sign made the tag: what an interrupted run left, nobody else could have put there."""
+    body, mark, signature = raw.partition(b"-----BEGIN SSH SIGNATURE-----")
     if not mark:
         return False
-    return verify_armored((mark + raw.split(mark, 1)[1]).decode("ascii", "replace"), body, "git", world.trust.public_keys()) is not None
+    key = verify_armored((mark + signature).decode("ascii", "replace"), body, "git", world.trust.public_keys())
+    return key is not None and world.trust.producer_of_key(key) is not None and world.trust.revoked_at(key) is None
+
+
+def _allowed(world: World, digest: str, dossier: str) -> bool:
+    """Whether the log holds a decision with this digest that allowed this dossier."""
+    if not any(e.type == "decision" and e.digest == digest for e in world.store.entries()):
+        return False
+    decision = msgspec.convert(world.statement(digest, "decision").predicate, Decision)
+    return decision.dossier == dossier and decision.outcome == "ALLOW" and not decision.hypothetical
 
 
 def _remote_free(world: World, tag: str, dossier: str) -> None:

@@ -37,6 +37,7 @@ BUNDLE_DOCUMENTS_BYTES_MAX = (
 )  # bytes of a bundle's documents, kept while it is verified; 1,000 pieces of evidence are 6 MB
 BUNDLE_FILES_MAX = 100_000  # members of a bundle
 LEDGER_COLUMNS_ORDERS_MIN = 20_000  # orders from which columns pay: starting the compiled kernel costs as much as fewer in plain Python
+LEDGER_MEMORY_BYTES_MIN = 512 * 1024 * 1024  # bytes: the libraries and one row group, before anything is kept
 LEDGER_MEMORY_BYTES = 4 * 1024 * 1024 * 1024  # bytes judging a ledger keeps to unless told otherwise; what is more goes to disk
 PAGE_LEDGER_BYTES_MAX = 8 * 1024 * 1024  # bytes of a stored ledger a page replays; 80,000 bets, about two seconds once
 LEDGER_EXAMPLES_MAX = 20  # examples per check, largest difference first: fixed by the contract

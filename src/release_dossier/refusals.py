@@ -329,6 +329,10 @@ CODES = {
     "ledger.too-large": ("The ledger's file is larger than one that is read into memory.", "Export the part in question."),
     "ledger.two-rules": ("Both a timeline and one ruleset were given.", "Give one of them."),
     "ledger.unknown-check": ("There is no check of this name.", "docs/ledger-checks.md lists them."),
+    "ledger.unknown-migration": (
+        "The ledger went through a migration that no known release has, so its rows may mean something else.",
+        "Say --assume-schema to take it for the newest known one, or ask for a newer release-dossier.",
+    ),
     "ledger.unknown-market": ("The ledger has no market of this number.", "Use one the ledger holds."),
     "ledger.unknown-order": ("The ledger, or that market, has no order of this number.", "Use an id of its bets."),
     "ledger.unknown-ruleset": ("There are no rules of this version.", "dossier ledger rulesets lists them."),

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from release_dossier.cli import edge
 from release_dossier.cli.ledger_generate import generate
-from release_dossier.errors import EXIT_DENIED, counted
-from release_dossier.limits import LEDGER_STATEMENT_SECONDS_MAX
+from release_dossier.errors import EXIT_DENIED, Refused, counted
+from release_dossier.limits import LEDGER_MEMORY_BYTES_MIN, LEDGER_STATEMENT_SECONDS_MAX
 
 if TYPE_CHECKING:
+    from release_dossier.ledger.columns import Ledger
     from release_dossier.ledger.verify import Explained, Verified
 
 _source = click.argument("source", metavar="SOURCE", type=str)
 _ruleset = click.option("--ruleset", metavar="NAME|FILE", help="the rules: a release, e.g. v3.8, or a JSON file of their dimensions")
+_assume_schema = click.option("--assume-schema", is_flag=True, help="take a ledger of an unknown newer migration for the newest known one")
 _timeline = click.option("--timeline", metavar="FILE", help="which rules were in force when")
 
 
@@ -38,8 +41,10 @@ def ledger() -> None:
 @click.option("--require", default="", metavar="IDS", help="checks that must have looked, e.g. J1,R8")
 @click.option("--only", default="", metavar="IDS", help="only these checks, e.g. S4,R6")
 @click.option("--engine", type=click.Choice(["auto", "python", "duckdb", "numba", "spark"]), default="auto", show_default=True)
-@click.option("--memory", default="4GiB", show_default=True, metavar="SIZE", help="what judging keeps to; the more, the faster")
-@click.option("--assume-schema", is_flag=True, help="judge a ledger of an unknown newer migration as the newest known one")
+@click.option(
+    "--memory", default="4GiB", show_default=True, metavar="SIZE", help="what judging keeps to, from 512MiB on; the more, the faster"
+)
+@_assume_schema
 @click.option("--statement-timeout", type=click.IntRange(1), metavar="SECONDS", help="of each statement in PostgreSQL; 600 unless said")
 @click.option("--minted-max", type=click.IntRange(0), metavar="CREDITS", help="fail when more is lawfully made of nothing")
 @click.option("--burned-max", type=click.IntRange(0), metavar="CREDITS", help="fail when more is lawfully lost with pools nobody won")
@@ -86,7 +91,7 @@ def verify(
             most={k: v for k, v in (("minted", minted_max), ("burned", burned_max)) if v is not None},
             engine=engine,
             threads=edge.threads(),
-            memory_bytes=memory_bytes(memory),
+            memory_bytes=_enough(memory_bytes(memory)),
             step=step,
             reading=reading,
         )
@@ -107,6 +112,13 @@ def memory_bytes(text: str) -> int:
         raise click.BadParameter("a size such as 2GiB or 800MB", param_hint="--memory")
     power = " kMGT".index(found[2].replace("K", "k") or " ")
     size: int = int(found[1]) * (1024 if found[3] else 1000) ** power
+    return size
+
+
+def _enough(size: int) -> int:
+    """What a process with its libraries takes before it has read a row is no limit it can keep to."""
+    if size < LEDGER_MEMORY_BYTES_MIN:
+        raise click.BadParameter(f"at least {LEDGER_MEMORY_BYTES_MIN >> 20}MiB", param_hint="--memory")
     return size
 
 
@@ -174,7 +186,12 @@ def _words(v: Verified, source: str, again: str) -> str:
         lines.append(f"    {'market ' + m['market'] if m['market'] else 'over several markets'}: {', '.join(parts)}")
     lines += [f"    and {len(v.markets) - 8} more markets (--json)" for _ in range(len(v.markets) > 8)]
     lines += [] if v.verdict == "pass" else [f"next: {_next(v, again)}"]
-    return "\n".join(lines)
+    return _lines(lines)
+
+
+def _lines(rows: Iterable[str]) -> str:
+    """Each on a line of its own: a name from the ledger begins no other."""
+    return "\n".join(" ".join(row.splitlines()) for row in rows)
 
 
 def _account(v: Verified, user: str, account: Explained) -> str:
@@ -182,7 +199,7 @@ def _account(v: Verified, user: str, account: Explained) -> str:
     for x in account.lines:
         market = f"market {x['market']}" if x["market"] else ""
         rows.append(f"{x['at'][:26]:27} {market:11} {x['what']:20} {x['credits']:>12} {x['balance']:>14}  {x['formula']}")
-    return "\n".join([*rows, account.outcome])
+    return _lines([*rows, account.outcome])
 
 
 @ledger.command()
@@ -193,6 +210,7 @@ def _account(v: Verified, user: str, account: Explained) -> str:
 @click.option("--after", type=int, metavar="ORDER", help="as it stood after this order (its id in bets)")
 @click.option("--result", type=click.Choice(["YES", "NO", "N/A", "open"]), help="as if it were resolved so")
 @click.option("--sell", metavar="USER:SIDE:CREDITS", help="what the server would answer to this sale, e.g. alice:YES:50; needs --market")
+@_assume_schema
 @edge.json_option
 def settle(
     source: str,
@@ -202,6 +220,7 @@ def settle(
     after: int | None,
     result: str | None,
     sell: str | None,
+    assume_schema: bool,
     as_json: bool,
 ) -> None:
     """Positions, payouts and what may be sold, of every market or of one after any order, computed independently of the server."""
@@ -214,8 +233,16 @@ def settle(
         raise click.UsageError("--sell needs --market or --after")
     asked = Question(market=market, after=after, result="" if result == "open" else result, sale=_sale_asked(sell) if sell else None)
     eras = rules_for(ruleset, timeline) or named("v3.8.1")
-    markets = compute(read_ledger(source), eras, asked)
+    markets = compute(_of_known_schema(read_ledger(source), assume_schema), eras, asked)
     edge.emit({"markets": markets, "ruleset": eras.name}, as_json, lambda: _settled(markets))
+
+
+def _of_known_schema(ledger: Ledger, assumed: bool) -> Ledger:
+    """The ledger, unless an unknown migration may have changed what its rows mean."""
+    if not ledger.known and not assumed:
+        expected = "those of a known release"
+        raise Refused("ledger.unknown-migration", at="schema_migrations", found=ledger.doubt, expected=expected, help="--assume-schema")
+    return ledger
 
 
 def _sale_asked(text: str) -> tuple[str, bool, int]:
@@ -241,7 +268,7 @@ def _settled(markets: list[dict[str, Any]]) -> str:
             x = m["sale"]
             words = f"{x['shares']} shares × {x['price']} − {x['dust']} dust: {x['credit']} credits"
             rows.append(f"    sale: {x['refused'] or words}")
-    return "\n".join(rows) or "no market"
+    return _lines(rows) or "no market"
 
 
 @ledger.command()
@@ -251,6 +278,7 @@ def _settled(markets: list[dict[str, Any]]) -> str:
 @_timeline
 @click.option("--other-ruleset", metavar="NAME|FILE", help="judge B, or A again, under these rules")
 @click.option("--other-timeline", metavar="FILE", help="judge B, or A again, under these eras")
+@_assume_schema
 @edge.json_option
 def compare(
     first: str,
@@ -259,6 +287,7 @@ def compare(
     timeline: str | None,
     other_ruleset: str | None,
     other_timeline: str | None,
+    assume_schema: bool,
     as_json: bool,
 ) -> int:
     """Who would be paid differently: two ledgers, or two rulesets on one. Exit 0 when nobody, 10 when somebody."""
@@ -271,8 +300,9 @@ def compare(
         raise click.UsageError("compare A B, or compare A --ruleset X --other-ruleset Y")
     one = rules_for(ruleset, timeline) or named("v3.8.1")
     two = rules_for(other_ruleset, other_timeline) or one
-    a = read_ledger(first)
-    found = held_side_by_side((a, one), (read_ledger(second) if second else a, two), LEDGER_MARKETS_MAX)
+    a = _of_known_schema(read_ledger(first), assume_schema)
+    b = _of_known_schema(read_ledger(second), assume_schema) if second else a
+    found = held_side_by_side((a, one), (b, two), LEDGER_MARKETS_MAX)
     value = {**found, "a": {"digest": a.digest, "ruleset": one.name}, "b": {"ruleset": two.name}}
 
     def words() -> str:
@@ -281,7 +311,7 @@ def compare(
         for u in found["users"]:
             parts = "; ".join(f"{x['what']}{' in market ' + x['market'] if x['market'] else ''} {x['a']} → {x['b']}" for x in u["for"])
             lines.append(f"    {u['user']:16} {u['a']:>12} → {u['b']:>12}  {int(u['difference']):+}  {parts}")
-        return "\n".join(lines)
+        return _lines(lines)
 
     edge.emit(value, as_json, words)
     return EXIT_DENIED if found["users_differ"] or found["markets_differ"] else 0

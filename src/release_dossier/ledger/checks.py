@@ -53,7 +53,7 @@ def conclude(
 ) -> Check:
     """A check that looked: pass without violations, else fail (or warn)."""
     if of == 0:
-        return absent(id, title, "the ledger holds nothing of the kind")
+        return absent(id, title, "there is nothing of the kind")
     examples = sorted(found, key=lambda e: (-abs(int(e.difference)), e.user or "", int(e.market or 0), e.why))
     state: State = "pass" if not examples else "warn" if warn else "fail"
     return Check(

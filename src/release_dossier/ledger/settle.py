@@ -12,7 +12,7 @@ from release_dossier.errors import Refused
 from release_dossier.ledger.account import Accounts, market_rows, replay
 from release_dossier.ledger.columns import Ledger, Market
 from release_dossier.ledger.rulesets import Eras, Ruleset
-from release_dossier.ledger.settlement import Degenerate, Row, positions, probabilities, quote, sell, volume
+from release_dossier.ledger.settlement import Degenerate, Row, Sold, positions, probabilities, quote, sell, volume
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,7 +63,7 @@ def _market(number: int, market: Market | None, history: Sequence[Row], eras: Er
         item["probability_shown"] = probabilities(history, rules.display_weight)[-1] if rules.display_weight else None
         held = positions(history, rules, result)
         shown = [_position(history, u, p.yes, p.no, p.value, rules, result) for u, p in sorted(held.items())]
-        tried = {"sale": _sale(history, asked.sale, rules)} if asked.sale else {}
+        tried = {"sale": _sale(history, asked.sale, rules, result)} if asked.sale else {}
     except Degenerate as e:
         nothing: dict[str, Any] = {"probability": None, "probability_shown": None, "positions": [], "payouts": []}
         return {**item, **nothing, "why": f"no answer: {e.why}"}
@@ -79,8 +79,9 @@ def _position(history: Sequence[Row], user: str, yes: int, no: int, value: int, 
     return out
 
 
-def _sale(history: Sequence[Row], sale: tuple[str, bool, int], rules: Ruleset) -> dict[str, str]:
-    sold = sell(history, sale[0], sale[1], sale[2], rules)
+def _sale(history: Sequence[Row], sale: tuple[str, bool, int], rules: Ruleset, result: str) -> dict[str, str]:
+    closed = Sold(0, 0, 0, 0, 0, f"MARKET_CLOSED: resolved {result}")
+    sold = closed if result else sell(history, sale[0], sale[1], sale[2], rules)
     return {k: str(v) for k, v in msgspec.to_builtins(sold).items()}
 
 

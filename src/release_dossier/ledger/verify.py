@@ -89,6 +89,7 @@ def verify(
     """Judge a ledger under the rules of their time; None: nobody named them, see above.
 
     Args:
+        require: checks that must have looked; only: those to make beside them and what `most` is about, each of which must have looked.
         most: how many credits may be `minted` or `burned` before what is lawful fails by policy.
         deployed: what was deployed where the ledger lives: version and moment.
         engine: who judges; the reference over the rows of `ledger` where nobody is named.
@@ -134,9 +135,10 @@ def verify(
         dict(journal.resolves) if journal is not None else {},
         matched,
     )
-    checks = sorted((c for c in checks if not only or c.id in only), key=lambda c: order_of(c.id))
+    held_to = {*only, *require, *(c for c, what in POLICY.items() if what in (most or {}))}
+    checks = sorted((c for c in checks if not only or c.id in held_to), key=lambda c: order_of(c.id))
     given = {i for i, there in (("J1", journal is not None), ("R8", answers is not None)) if there}
-    required = {c.id for c in checks if c.id not in OPTIONAL and (c.id not in NEEDS_FILE or c.id in given)} | set(require)
+    required = {c.id for c in checks if c.id not in OPTIONAL and (c.id not in NEEDS_FILE or c.id in given)} | {*require, *only}
     return Verified(
         verdict=_verdict(ledger, engine.facts, checks, required),
         ruleset=rules.name,
@@ -227,7 +229,8 @@ def _verdict(ledger: Ledger, facts: Facts, checks: Sequence[Check], required: se
         return "fail"
     # A schema without a table narrows the checks; a ledger without a market, or of an unknown migration, shows nothing.
     blind = [c for c in checks if c.id in required and (c.state == "inconclusive" or (c.state == "missing" and c.id in NEEDS_FILE))]
-    if blind or not ledger.known or not facts.markets or not facts.users:
+    looked = any(c.state != "missing" for c in checks)
+    if blind or not looked or not ledger.known or not facts.markets or not facts.users:
         return "inconclusive"
     return "pass"
 

@@ -242,7 +242,7 @@ def _contents(found: bundle.Examined, trust: Trust, dossier: Dossier, said: Mapp
             faults.append(f"evidence {a.digest[:19]}…: missing")
             continue
         name, evidence = names[a.digest], said[a.digest]
-        if not same_words(a, evidence):
+        if not same_words(a, evidence) or a.logged_at not in ("", found.places[a.digest].at):
             faults.append(f"{name}: says something else than the dossier")
         if evidence.producer.key not in found.keys[name] and evidence.producer.id != "unlisted":
             faults.append(f"{name}: not signed by its producer {evidence.producer.id}")

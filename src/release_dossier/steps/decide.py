@@ -144,6 +144,7 @@ def check_evidence(world: World, dossier: Dossier) -> None:
         )
     _none_left_out(world, dossier)
     ended = [a for a in dossier.evidence if a.digest is not None]
+    logged = {e.digest: e.at for e in world.store.entries()}
     wanted = [(a.started, "started") for a in dossier.evidence] + [(str(a.digest), "evidence") for a in ended]
     signed = world.signed_all(wanted)[len(dossier.evidence) :]
     for attempt, (statement, keys) in zip(ended, signed, strict=True):
@@ -155,7 +156,7 @@ def check_evidence(world: World, dossier: Dossier) -> None:
                 found="no valid signature of its producer",
                 expected=f"one by {evidence.producer.id}",
             )
-        if not same_words(attempt, evidence):
+        if not same_words(attempt, evidence) or attempt.logged_at not in ("", logged[str(attempt.digest)]):
             raise Corrupt(
                 "dossier.differs", at=f"evidence {attempt.digest}", found="other words in the dossier", expected="what the statement says"
             )

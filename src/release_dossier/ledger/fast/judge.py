@@ -59,7 +59,7 @@ from release_dossier.ledger.settlement import Row, may_sell
 from release_dossier.limits import LEDGER_EXAMPLES_MAX as MOST
 from release_dossier.limits import LEDGER_MARKETS_MAX
 
-NOTHING = "the ledger holds nothing of the kind"  # as `conclude` says it
+NOTHING = "there is nothing of the kind"  # as `conclude` says it
 UNTOUCHED, MANY = -1, -2  # no market, or not only one, moved a user's credits
 HEAVY = 100_000_000  # orders times sales from which one market's sales are priced by every thread
 Step = Callable[[int, int], None]

@@ -558,6 +558,31 @@ def test_between_two_eras_what_either_gives_is_right(until: int, since: int) -> 
     assert r8([sellable], ledger, replay(ledger, eras, {}), eras).state == "pass"
 
 
+def test_a_kept_page_is_right_by_the_rules_it_was_made_under() -> None:
+    """A page a build made and the next one serves as fresh is old by its rules only, and warns; once an order or a result came since, one
+    that claims nothing about when it was made, or shows what neither gave, is wrong."""
+    later = [*UPGRADED, ("dan", 1, "NO", 80)]
+    eras = upgrade(40, 50)
+    old, new = (positions(market_rows(town(UPGRADED))[1], e.rules, "")["alice"].value for e in eras.eras)
+    assert old != new
+
+    def found(worth: int, made: float | None = 35, orders: Any = UPGRADED, result: str = "", page: str = "leaderboard") -> Check:
+        fresh = {"isStale": False} | ({"generatedAt": at(made)} if made else {})
+        rows = {"leaderboard": [{"username": "alice", "currentValue": worth}, {"username": "bob"}]}
+        body = rows if page == "leaderboard" else {"portfolioItems": [{"marketId": 1, "value": worth}]}
+        path = "/v0/markets/1/leaderboard" if page == "leaderboard" else "/v0/portfolio/alice"
+        ledger = town(orders, result=result)
+        return r8([answer(path, {"result": body | {"freshness": fresh}}, 1100)], ledger, replay(ledger, eras, {}), eras)
+
+    kept = found(old)
+    assert kept.state == "warn"
+    assert "1 numbers were right by the rules they were made under, and nothing but the rules changed since" in kept.why
+    assert "(/v0/markets/1/leaderboard) 1065.0 s before" in kept.why
+    assert (found(old, page="portfolio").state, found(new).state, found(new, made=None).state) == ("warn", "pass", "pass")
+    wrong = [found(old, made=None), found(old, made=60), found(old, orders=later), found(old, result="YES"), found(old + new)]
+    assert [x.state for x in wrong] == ["fail"] * len(wrong)
+
+
 @pytest.mark.parametrize(
     ("path", "body"),
     [

@@ -564,7 +564,7 @@ def t(g: Ledger, a: Accounts) -> Check:
     users = [u for u in g.users if not u.deleted]
     low, high = (sum(a.expected(u.username)[i] for u in users) for i in (0, 1))
     irregular = sum(a.irregular(u.username) for u in users)
-    return all_balances(low, high, irregular, sum(u.balance for u in users), stuck=bool(a.stuck))
+    return all_balances(low, high, irregular, sum(u.balance for u in users), stuck=any(s.users for s in a.stuck))
 
 
 def all_balances(low: int, high: int, irregular: int, total: int, *, stuck: bool) -> Check:

@@ -828,7 +828,7 @@ class Judge:
         if r6.violations == 0 and unsure:
             r6 = msgspec.structs.replace(r6, state="inconclusive")
         low_sum, high_sum, odd, total = (int(x[judged].sum()) for x in (low, high, irregular, u.balance))
-        t = law.all_balances(low_sum, high_sum, odd, total, stuck=bool(self.book.stuck))
+        t = law.all_balances(low_sum, high_sum, odd, total, stuck=any(s.users for s in self.book.stuck))
         return [r6, t, self._s12(), self._s17()]
 
     def _s12(self) -> law.Check:

@@ -90,6 +90,29 @@ def test_an_open_degenerate_market_leaves_no_account_open() -> None:
             assert v.findings[0]["users"] == ["alice", "bob"]
 
 
+LAWFUL = [
+    ("bob", 3, "YES", 1), ("alice", 3, "YES", 2), ("alice", 1, "NO", 3), ("bob", 1, "YES", 4), ("bob", -2, "YES", 5), ("bob", 2, "YES", 6),
+    ("alice", 3, "YES", 7), ("alice", -14, "YES", 8),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("result", ["", "YES", "NO", "N/A"])
+def test_a_pool_lawful_sales_took_below_nothing_warns(result: str) -> None:
+    """v3.8.1 allowed each of these orders and settled the market: S9 warns with the amount, by every engine. A sale it forbids fails."""
+    for orders, state, pool in (LAWFUL, "warn", 3), ([*LAWFUL, ("bob", -6, "YES", 9)], "fail", 9):
+        ledger = settled(town(orders, result=result), ERAS)
+        big = from_ledger(ledger)
+        assert big is not None
+        for engine in (by_rows(ledger), by_columns(big, "numba", 1)):
+            v = judged(ledger, ERAS, engine=engine)
+            s9 = check(v, "S9")
+            assert (s9.state, s9.violations, s9.examples[0].difference) == (state, 1, str(-pool))
+            assert (s9.why, v.verdict) == (
+                ("3 credits below nothing by sales these rules allow, and nothing backs them", "pass") if state == "warn" else ("", "fail")
+            )
+            assert [f["kind"] for f in v.findings] == ["pool-below-nothing"]
+
+
 def test_a_degenerate_market_is_a_finding_with_the_orders_that_led_there() -> None:
     """Its kind, the order after which nothing has an answer, the pool after each; resolved, T and its users are not judged."""
     v = judged(settled(town(DEGENERATE, result="YES"), ERAS), ERAS)

@@ -110,7 +110,7 @@ class Terms:
         return np.array([getattr(r, field) for r in self.rules], np.int64)[index]
 
 
-BY_MARKET = ("volume", "paid", "buyers", "pairs", "orders", "newest", "minted_sales", "ended")
+BY_MARKET = ("volume", "paid", "buyers", "pairs", "orders", "newest", "minted_sales", "ended", "forbidden")
 BY_USER = ("low", "high", "irregular", "busy")
 SUMS = ("minted", "burned", "dust_low", "dust_high", "seen", "settled")
 
@@ -151,7 +151,7 @@ class Judge:
         self.book = Book()
         self.handed: dict[int, tuple[Row, ...]] = {}
         self.handed_numbers: list[int] = []
-        self.ended = np.zeros(n, bool)
+        self.ended, self.forbidden = np.zeros(n, bool), np.zeros(n, bool)
         self.rows: dict[int, tuple[Row, ...]] = {}
         self.found = {i: Found() for i in ("S1", "S2", "S3", "S4", "S4b", "S6", "S15", "R1", "R3", "R5", "R7")}
         self.of = dict.fromkeys(("S4", "S4b", "R1", "R7"), 0)
@@ -402,6 +402,7 @@ class Judge:
         gross = np.where(legal, shares * price, 0)
         self.seen += len(mine)
         np.add.at(self.minted_sales, p.market[row], minted)
+        self.forbidden[p.market[row[~legal]]] = True
         self.minted += int(minted.sum())
         self.dust_low += int((gross - np.where(legal, sales.high[mine], 0)).sum())
         self.dust_high += int((gross - np.where(legal, sales.low[mine], 0)).sum())
@@ -567,6 +568,7 @@ class Judge:
         for s in self.book.sales:
             self.minted_sales[place[s.market]] += s.minted
             if s.against:
+                self.forbidden[place[s.market]] = True
                 self.found["R1"].add(1, [s])
                 continue
             self.found["R5"].add(int(s.minted > 0), [s])
@@ -763,8 +765,8 @@ class Judge:
         """Laws about what the replay gave."""
         traded = int((self.orders > 0).sum())
         stuck = {s.market for s in self.book.stuck}
-        low = np.flatnonzero(self.volume < 0)
-        s9 = law.s9(self._ledger(), self._accounts(rows=self.rows))
+        odd = [_forbidden(self.big.market_id(i)) for i in np.flatnonzero(self.forbidden & (self.volume < 0)).tolist()]
+        s9 = law.s9(self._ledger(), self._accounts(rows=self.rows, sales=tuple(odd)))
         ties: dict[int, tuple[Row, ...]] = {}
         for market, pair in self.found["S15"].shown:
             ties[market] = tuple(sorted({*ties.get(market, ()), *pair}, key=lambda r: (r.placed_at, r.id)))
@@ -777,7 +779,7 @@ class Judge:
         of = self.settled + len(stuck)
         r2 = counted(r2, of, 0) if self.settled else law.r2(self._accounts(rows=dict.fromkeys(stuck, ())))
         return [
-            counted(s9, traded, len(low)),
+            counted(s9, traded, s9.violations),
             counted(s15, self.big.live, self.found["S15"].count),
             counted(r1, self.seen, self.found["R1"].count),
             msgspec.structs.replace(r2, looked_at=self.settled - both) if of else r2,
@@ -940,6 +942,11 @@ def around(big: Big, users: Sequence[str], most: int) -> c.Ledger:
         small, users=tuple(big.user(int(i)) for i in numbers if i < len(big.users.id)), bets=tuple(bets),
         markets=tuple(big.market(i) for i in np.flatnonzero(wanted[: len(m.id)]).tolist()),
     )  # fmt: skip
+
+
+def _forbidden(market: int) -> Sale:
+    """A sale that stands for those a market had against the rules."""
+    return Sale(bet=0, user="", market=market, at=0, shares=0, sellable=0, price=0, low=0, high=0, against="forbidden")
 
 
 def counted(check: law.Check, of: int, violations: int) -> law.Check:

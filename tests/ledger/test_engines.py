@@ -16,7 +16,7 @@ import pytest
 
 from release_dossier.digest import canonical
 from release_dossier.errors import Refused
-from release_dossier.ledger.columns import Bet, Ledger, Market, Standing, Stewardship, User
+from release_dossier.ledger.columns import Addition, Bet, Group, Ledger, Market, Member, Standing, Stewardship, User
 from release_dossier.ledger.fast.big import Big, Orders, from_ledger
 from release_dossier.ledger.fast.judge import Judge, by_columns, concluded, whole
 from release_dossier.ledger.fast.names import NOBODY, filled, found, mark_of
@@ -90,6 +90,7 @@ def broken(g: Ledger, rng: random.Random) -> Ledger:
 def terms(rng: random.Random, rules: str) -> Eras:
     """One ruleset, two in turn with or without a gap, or one of two."""
     mine, other, moment = NAMED[rules][0], NAMED[rng.choice(list(NAMED))][0], EPOCH + 10 * 86_400_000_000
+    other = msgspec.structs.replace(other, max_debt=rng.choice([500, 500, 9_000_000]))
     later = moment + rng.choice([1, 86_400_000_000])
     return rng.choice(
         [
@@ -188,6 +189,41 @@ def test_a_ledger_split_by_market_adds_up_to_the_whole(seed: int) -> None:
         big, eras, asked = from_ledger(g), terms(rng, rules), requests(m.bets) if rng.random() < 0.4 else {}
         assert big is not None
         assert as_found(added_up(big, eras, asked, rng)) == as_found(by_rows(g).judge(eras, asked))
+
+
+@pytest.mark.parametrize(("limits", "above"), [((500, 100), "bceghm"), ((100, 500), "adfi"), ((300, 500), "")])
+def test_a_debt_is_held_to_the_limit_of_when_it_was_made(limits: tuple[int, int], above: str) -> None:
+    """Whoever last bought, made a market or a group, or had an answer added under the narrower limit owes more than allowed; a sale and a
+    part of a group count nothing, who never spent is held to the wider one. Every engine, whole and in pieces, says so."""
+    base = NAMED["v3.8.1"][0]
+    old, new = (msgspec.structs.replace(base, max_debt=x) for x in limits)
+    eras = Eras("two", (Era(None, 50_000_000, "old", old), Era(50_000_000 + 1, None, "new", new)))
+    when = {"a": 10, "b": 60, "c": 60, "d": 10, "e": 60, "f": 10, "g": 60, "h": 60, "i": 10, "m": 60, "n": 60}
+    bets = [(u, 300, when[u]) for u in "abch"] + [("c", 1, 10), ("d", 300, 10), ("d", -1, 70), ("i", 300, 10)]
+    town_of = town([("a", 1, "YES", 1)])
+    rows = tuple(Bet(j, u, 2 if u == "h" else 1, n, "YES", at * 1_000_000 + j, False) for j, (u, n, at) in enumerate(bets, 1))
+    (first,) = town_of.markets
+
+    def market(id: int, creator: str, at: int, **more: Any) -> Market:
+        return msgspec.structs.replace(first, id=id, creator=creator, created_at=at * 1_000_000, **more)
+
+    def group(id: int, creator: str, at: int) -> Group:
+        return Group(
+            id=id, created_at=at * 1_000_000, lifecycle="published", cost=10, creator=creator, steward="n", rejected_at=None, deleted=False
+        )
+
+    markets = (market(1, "m", 60), market(2, "f", 10), market(3, "i", 70), market(4, "a", 70, deleted=True))
+    g = msgspec.structs.replace(
+        town_of, bets=rows, markets=markets, members=(Member(7, 3),), groups=(group(7, "e", 60), group(8, "f", 10)),
+        additions=(Addition(1, 7, 3, "approved", "g", 2, 60_000_000), Addition(2, 7, 0, "rejected", "f", 2, 60_000_000)),
+        users=tuple(User(j, u, "REGULAR", 0, -300, False) for j, u in enumerate(when, 1)),
+    )  # fmt: skip
+    s12 = next(x for x in by_rows(g).judge(eras, {}).checks if x.id == "S12")
+    assert "".join(sorted(str(e.user) for e in s12.examples)) == above
+    same(g, eras, {})
+    big = from_ledger(g)
+    assert big is not None
+    assert as_found(added_up(big, eras, {}, random.Random(3))) == as_found(by_rows(g).judge(eras, {}))
 
 
 def captured() -> list[Path]:

@@ -268,10 +268,34 @@ def s11(g: Ledger) -> Check:
     return conclude("S11", "Approved answers have their market, others none", len(rows), bad)
 
 
+def debts(eras: Eras) -> tuple[int, int]:
+    """The narrowest and the widest limit there was."""
+    every = [rules.max_debt for e in eras.eras for rules in e.possible]
+    return min(every), max(every)
+
+
+def _last_spent(g: Ledger, users: set[str]) -> dict[str, int]:
+    """When each of them last bought, made a market or a group, or had an answer added: what the limit is looked at for."""
+    children = {m.market_id for m in g.members}
+    spent = [(b.username, b.placed_at) for b in g.live if b.amount > 0]
+    spent += [(m.creator, m.created_at) for m in g.markets if not m.deleted and m.id not in children]
+    spent += [(x.creator, x.created_at) for x in g.groups or () if not x.deleted]
+    spent += [(x.proposed_by, x.reviewed_at) for x in g.additions or () if x.status == "approved"]
+    found: dict[str, int] = {}
+    for user, at in spent:
+        if user in users and at is not None:
+            found[user] = max(at, found.get(user, at))
+    return found
+
+
 def s12(g: Ledger, a: Accounts, eras: Eras) -> Check:
-    floor = -max(rules.max_debt for e in eras.eras for rules in e.possible)
+    """By the limit of when they last spent, beyond which a server lets nobody spend; who never did, by the widest there was."""
+    least, most = debts(eras)
+    spent = _last_spent(g, {u.username for u in g.users if u.balance < -least}) if least < most else {}
     bad, explained = [], 0
     for u in g.users:
+        at = spent.get(u.username)
+        floor = -(most if at is None else max(rules.max_debt for rules in eras.at(at)))
         if u.balance >= floor:
             continue
         taken = sum(x.high for x in a.lines.get(u.username, ()) if x.what == "refund" and x.high < 0)

@@ -134,6 +134,7 @@ class Share(NamedTuple):
     group_pairs: list[Any]
     group_buyers: Any
     taken: dict[int, int]
+    bought: dict[int, int]
 
 
 class Judge:
@@ -163,9 +164,10 @@ class Judge:
         self.settled = 0
         self.minted_sales = np.zeros(n, np.int64)
         self.line = np.full(len(big.users.names), UNTOUCHED, np.int64)
-        floor = -max(r.max_debt for e in eras.eras for r in e.possible)
-        self.below = np.append(big.users.balance < floor, np.zeros(len(self.low) - self.known_users, bool))
+        self.debts = law.debts(eras)
+        self.below = np.append(big.users.balance < -self.debts[0], np.zeros(len(self.low) - self.known_users, bool))
         self.taken: dict[int, int] = {}
+        self.bought: dict[int, int] = {}
         self._prepare()
 
     def _prepare(self) -> None:
@@ -232,6 +234,7 @@ class Judge:
         return Share(
             first, last, by_market, by_user, sums, self.of, {k: (f.count, f.shown) for k, f in self.found.items()}, self.book, self.handed,
             self.handed_numbers, self.rows, self.sample, self.sale, self.group_pairs, self.group_buyers, self.taken,
+            self.bought,
         )  # fmt: skip
 
     def add(self, x: Share) -> None:
@@ -263,6 +266,8 @@ class Judge:
         self.group_buyers += x.group_buyers
         for i, amount in x.taken.items():
             self.taken[i] = self.taken.get(i, 0) + amount
+        for i, at in x.bought.items():
+            self.bought[i] = max(at, self.bought.get(i, at))
 
     def replay_only(self, p: Orders) -> None:
         """The kernel's part of judging a part, for who measures it."""
@@ -485,10 +490,13 @@ class Judge:
             self.rows[self.big.market_id(int(numbers[i]))] = self._history(p, int(start[i]), int(start[i + 1]))
 
     def _refunds(self, p: Orders) -> None:
-        """What N/A refunds took from users who owe more than the limit."""
+        """What N/A refunds took from users who owe more than the limit, and when they last bought where there were several limits."""
         take = np.flatnonzero(self.below[p.user] & (p.amount < 0) & (self.result[p.market] == k.OTHER))
         for i in take.tolist():
             self.taken[int(p.user[i])] = self.taken.get(int(p.user[i]), 0) + int(p.amount[i])
+        if self.debts[0] < self.debts[1]:
+            for i in np.flatnonzero(self.below[p.user] & (p.amount > 0)).tolist():
+                self.bought[int(p.user[i])] = max(int(p.at[i]), self.bought.get(int(p.user[i]), NONE))
 
     # What the other tables say, once all parts are through
 
@@ -837,7 +845,10 @@ class Judge:
         u, n = self.big.users, self.known_users
         below = np.flatnonzero(self.below[:n]).tolist()
         lines = {u.names[i]: [Line(None, None, "refund", self.taken[i], self.taken[i], "")] for i in below if i in self.taken}
-        made = law.s12(self._ledger(users=below or range(min(1, n))), self._accounts(lines=lines), self.eras)
+        markets = np.flatnonzero(np.isin(self.big.markets.creator, below)).tolist() if self.debts[0] < self.debts[1] else ()
+        bets = [c.Bet(0, u.names[i], 0, 1, "YES", at, False) for i, at in self.bought.items()]
+        some = self._ledger(users=below or range(min(1, n)), markets=markets, bets=bets)
+        made = law.s12(some, self._accounts(lines=lines), self.eras)
         return counted(made, n, made.violations)
 
     def _s17(self) -> law.Check:

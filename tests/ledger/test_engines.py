@@ -16,7 +16,7 @@ import pytest
 
 from release_dossier.digest import canonical
 from release_dossier.errors import Refused
-from release_dossier.ledger.columns import Addition, Bet, Group, Ledger, Market, Member, Standing, Stewardship, User
+from release_dossier.ledger.columns import Addition, Bet, Group, Ledger, Market, Member, Snapshot, Standing, Stewardship, User
 from release_dossier.ledger.fast.big import Big, Orders, from_ledger
 from release_dossier.ledger.fast.judge import Judge, by_columns, concluded, whole
 from release_dossier.ledger.fast.names import NOBODY, filled, found, mark_of
@@ -224,6 +224,37 @@ def test_a_debt_is_held_to_the_limit_of_when_it_was_made(limits: tuple[int, int]
     big = from_ledger(g)
     assert big is not None
     assert as_found(added_up(big, eras, {}, random.Random(3))) == as_found(by_rows(g).judge(eras, {}))
+
+
+@pytest.mark.parametrize("migrated", [0, 70], ids=["rolled back to", "upgraded from"])
+def test_what_a_build_does_not_know_it_leaves_alone(migrated: int) -> None:
+    """A build from before v3.2, rolled back to, resolves a market without its state and takes an order without its summary: both warn.
+    Under the build before or after it, or where the schema was not there yet, they fail."""
+    new, old = NAMED["v3.8.1"][0], NAMED["v3.0.1"][0]
+    eras = Eras("back", (Era(None, 30_000_000, "a", new), Era(40_000_000, 60_000_000, "b", old), Era(80_000_000, None, "c", new)))
+    base = town([("a", 10, "YES", 10), ("b", 5, "NO", 20)])
+    (market,) = base.markets
+
+    def states(second: int, result: str, lifecycle: str, resolved: bool = True) -> tuple[str, str]:
+        late = Bet(3, "a", 1, 5, "YES", second * 1_000_000, False)
+        mine = msgspec.structs.replace(
+            market, resolved=resolved, result=result, lifecycle=lifecycle, resolved_at=second * 1_000_000 if resolved else None
+        )
+        g = msgspec.structs.replace(
+            base, bets=(*base.bets, late), markets=(mine, msgspec.structs.replace(market, id=2)),
+            snapshots=(Snapshot(1, 15, 2, 2, False), Snapshot(2, 0, 0, 0, False)),
+            applied=tuple((x, migrated * 1_000_000) for x, _ in base.applied),
+        )  # fmt: skip
+        same(g, eras, {})
+        checks = {x.id: x for x in by_rows(g).judge(eras, {}).checks}
+        assert [checks[x].violations for x in ("S5", "S16")] == [1, 1]
+        return checks["S5"].state, checks["S16"].state
+
+    left = "warn" if migrated == 0 else "fail"
+    assert states(50, "YES", "published") == (left, left)
+    assert states(25, "YES", "published") == states(90, "YES", "published") == ("fail", "fail")
+    assert states(50, "", "published") == ("fail", left)
+    assert states(50, "", "resolved", resolved=False) == ("fail", left)
 
 
 def captured() -> list[Path]:

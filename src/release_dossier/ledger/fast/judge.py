@@ -110,7 +110,7 @@ class Terms:
         return np.array([getattr(r, field) for r in self.rules], np.int64)[index]
 
 
-BY_MARKET = ("volume", "paid", "buyers", "pairs", "orders", "newest", "minted_sales", "ended", "forbidden")
+BY_MARKET = ("volume", "paid", "buyers", "pairs", "orders", "newest", "last", "minted_sales", "ended", "forbidden")
 BY_USER = ("low", "high", "irregular", "busy")
 SUMS = ("minted", "burned", "dust_low", "dust_high", "seen", "settled")
 
@@ -146,7 +146,7 @@ class Judge:
         self.known_users, self.known_markets = len(big.users.id), len(big.markets.id)
         self.count = self.known_markets + len(big.strange)
         n = self.count
-        self.volume, self.paid, self.buyers, self.pairs, self.orders, self.newest = (np.zeros(n, np.int64) for _ in range(6))
+        self.volume, self.paid, self.buyers, self.pairs, self.orders, self.newest, self.last = (np.zeros(n, np.int64) for _ in range(7))
         self.low, self.high, self.irregular = (np.zeros(len(big.users.names), np.int64) for _ in range(3))
         self.busy = np.zeros(len(big.users.names), bool)
         self.book = Book()
@@ -215,7 +215,7 @@ class Judge:
         done = markets.state == k.DONE
         self.volume[numbers], self.paid[numbers] = np.add.reduceat(p.amount, first), markets.paid
         self.buyers[numbers], self.pairs[numbers], self.orders[numbers] = markets.buyers, markets.users, sizes
-        self.newest[numbers] = np.maximum.reduceat(p.id, first)
+        self.newest[numbers], self.last[numbers] = np.maximum.reduceat(p.id, first), np.maximum.reduceat(p.at, first)
         self.busy[p.user] = True
         for i in np.flatnonzero(~done).tolist():
             self._hand_over(p, int(numbers[i]), int(rows.start[i]), int(rows.start[i + 1]))
@@ -707,7 +707,7 @@ class Judge:
         says = words[m.result] if n else np.zeros(0, bool)
         lifecycle = ends[m.lifecycle] if n else np.zeros(0, bool)
         out = [
-            held(law.s5, (m.resolved != says) | ((m.resolved != lifecycle) if m.has_lifecycle else False)),
+            self._s5(held, m.resolved != says, lifecycle if m.has_lifecycle else m.resolved),
             held(law.s13, (m.rejected_at != NONE) & m.resolved),
             self._s10(held),
             self._s18(held),
@@ -718,6 +718,16 @@ class Judge:
         bets = [b for b in big.rest if b.deleted]
         s14 = law.s14(self._ledger(users=gone or range(min(1, self.known_users)), markets=lost, bets=bets))
         return [*out, counted(s14, self.known_users + n + big.live + len(big.rest), len(gone) + len(lost) + len(bets))]
+
+    def _s5(self, held: Callable[..., law.Check], wrong: Any, state: Any) -> law.Check:
+        """Markets whose result does not fit, and what their state says of whether they are resolved."""
+        resolved = self.big.markets.resolved
+        left = np.zeros(self.known_markets, bool)
+        if any(e.rules.create_cost_stored is False for e in self.eras.eras):
+            for i in np.flatnonzero(resolved & ~state & ~wrong).tolist():
+                left[i] = law.left_alone(self.big.small, self.eras, law.STATES, self.big.market(i).resolved_at)
+        bad = wrong | ((resolved != state) & ~left)
+        return held(lambda g: law.s5(g, self.eras), bad if bad.any() else left)
 
     def _s10(self, held: Callable[..., law.Check]) -> law.Check:
         m, n = self.big.markets, self.known_markets
@@ -805,9 +815,9 @@ class Judge:
         fresh = {s.market_id for s in small.snapshots if not s.stale}
         ids = [*self.big.markets.id.tolist(), *self.big.strange]
         mine = [i for i in np.flatnonzero(self.orders).tolist() if ids[i] in fresh]
-        sums = zip(*(x[mine].tolist() for x in (self.volume, self.orders, self.newest)), strict=True)
+        sums = zip(*(x[mine].tolist() for x in (self.volume, self.orders, self.newest, self.last)), strict=True)
         summed = dict(zip((ids[i] for i in mine), sums, strict=True))
-        return law.s16(small, summed)
+        return law.s16(small, summed, self.eras)
 
     def by_users(self) -> list[law.Check]:
         """Laws about users: R6, T, S12, S17."""

@@ -16,7 +16,7 @@ from release_dossier.ledger.account import market_rows, replay
 from release_dossier.ledger.answers import r8
 from release_dossier.ledger.checks import Check
 from release_dossier.ledger.columns import Member
-from release_dossier.ledger.rulesets import economics, named, possible
+from release_dossier.ledger.rulesets import Eras, economics, named, possible
 from release_dossier.ledger.schema import RELEASES
 from release_dossier.ledger.settlement import positions
 from release_dossier.ledger.shown import asking
@@ -526,6 +526,61 @@ def test_a_number_of_any_build_that_may_have_shown_it_is_right() -> None:
             page = answer("/v0/markets/positions/1/alice", {"username": "alice", "value": worth}, second)
             found = r8([page], ledger, replay(ledger, eras, {}), eras)
             assert (found.state == "pass") is (worth in values), (second, worth, found.examples)
+
+
+UPGRADED = [("alice", 10, "YES", 10), ("bob", 40, "NO", 20), ("bob", 3, "YES", 30)]
+
+
+def upgrade(until: int | None, since: int | None) -> Eras:
+    """v2.1.0 until a second, v3.8.1 since one."""
+    old, new = (named(v).eras[0] for v in ("v2.1.0", "v3.8.1"))
+    ends = [None if t is None else t * 1_000_000 for t in (until, since)]
+    return Eras("upgrade", (msgspec.structs.replace(old, end=ends[0]), msgspec.structs.replace(new, start=ends[1])))
+
+
+@pytest.mark.parametrize(("until", "since"), [(30, 60), (55, 50)], ids=["between", "in both"])
+def test_between_two_eras_what_either_gives_is_right(until: int, since: int) -> None:
+    """The last request of a build has its answer, and pages are read, before the next build's first; there both rules may hold, outside of
+    it only one, and what the earlier one says nothing of is not judged."""
+    ledger, eras = town(UPGRADED), upgrade(until, since)
+    rows = market_rows(ledger)[1]
+    old, new = (positions(rows, e.rules, "")["alice"].value for e in eras.eras)
+    assert old != new
+
+    def state(second: float, worth: int) -> str:
+        page = answer("/v0/markets/positions/1/alice", {"username": "alice", "value": worth}, second)
+        return r8([page], ledger, replay(ledger, eras, {}), eras).state
+
+    assert [state(52, x) for x in (old, new, old + new)] == ["pass", "pass", "fail"]
+    assert [state(30, x) for x in (old, new)] == ["pass", "fail"]
+    assert [state(70, x) for x in (old, new)] == ["fail", "pass"]
+    sellable = answer("/v0/userposition/1", {"value": old, "yesSellableShares": 100_000}, 52)
+    assert r8([sellable], ledger, replay(ledger, eras, {}), eras).state == "pass"
+
+
+def test_a_kept_page_is_right_by_the_rules_it_was_made_under() -> None:
+    """A page a build made and the next one serves as fresh is old by its rules only, and warns; once an order or a result came since, one
+    that claims nothing about when it was made, or shows what neither gave, is wrong."""
+    later = [*UPGRADED, ("dan", 1, "NO", 80)]
+    eras = upgrade(40, 50)
+    old, new = (positions(market_rows(town(UPGRADED))[1], e.rules, "")["alice"].value for e in eras.eras)
+    assert old != new
+
+    def found(worth: int, made: float | None = 35, orders: Any = UPGRADED, result: str = "", page: str = "leaderboard") -> Check:
+        fresh = {"isStale": False} | ({"generatedAt": at(made)} if made else {})
+        rows = {"leaderboard": [{"username": "alice", "currentValue": worth}, {"username": "bob"}]}
+        body = rows if page == "leaderboard" else {"portfolioItems": [{"marketId": 1, "value": worth}]}
+        path = "/v0/markets/1/leaderboard" if page == "leaderboard" else "/v0/portfolio/alice"
+        ledger = town(orders, result=result)
+        return r8([answer(path, {"result": body | {"freshness": fresh}}, 1100)], ledger, replay(ledger, eras, {}), eras)
+
+    kept = found(old)
+    assert kept.state == "warn"
+    assert "1 numbers were right by the rules they were made under, and nothing but the rules changed since" in kept.why
+    assert "(/v0/markets/1/leaderboard) 1065.0 s before" in kept.why
+    assert (found(old, page="portfolio").state, found(new).state, found(new, made=None).state) == ("warn", "pass", "pass")
+    wrong = [found(old, made=None), found(old, made=60), found(old, orders=later), found(old, result="YES"), found(old + new)]
+    assert [x.state for x in wrong] == ["fail"] * len(wrong)
 
 
 @pytest.mark.parametrize(

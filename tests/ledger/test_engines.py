@@ -16,7 +16,7 @@ import pytest
 
 from release_dossier.digest import canonical
 from release_dossier.errors import Refused
-from release_dossier.ledger.columns import Bet, Ledger, Market, Standing, Stewardship, User
+from release_dossier.ledger.columns import Addition, Bet, Group, Ledger, Market, Member, Snapshot, Standing, Stewardship, User
 from release_dossier.ledger.fast.big import Big, Orders, from_ledger
 from release_dossier.ledger.fast.judge import Judge, by_columns, concluded, whole
 from release_dossier.ledger.fast.names import NOBODY, filled, found, mark_of
@@ -90,6 +90,7 @@ def broken(g: Ledger, rng: random.Random) -> Ledger:
 def terms(rng: random.Random, rules: str) -> Eras:
     """One ruleset, two in turn with or without a gap, or one of two."""
     mine, other, moment = NAMED[rules][0], NAMED[rng.choice(list(NAMED))][0], EPOCH + 10 * 86_400_000_000
+    other = msgspec.structs.replace(other, max_debt=rng.choice([500, 500, 9_000_000]))
     later = moment + rng.choice([1, 86_400_000_000])
     return rng.choice(
         [
@@ -188,6 +189,72 @@ def test_a_ledger_split_by_market_adds_up_to_the_whole(seed: int) -> None:
         big, eras, asked = from_ledger(g), terms(rng, rules), requests(m.bets) if rng.random() < 0.4 else {}
         assert big is not None
         assert as_found(added_up(big, eras, asked, rng)) == as_found(by_rows(g).judge(eras, asked))
+
+
+@pytest.mark.parametrize(("limits", "above"), [((500, 100), "bceghm"), ((100, 500), "adfi"), ((300, 500), "")])
+def test_a_debt_is_held_to_the_limit_of_when_it_was_made(limits: tuple[int, int], above: str) -> None:
+    """Whoever last bought, made a market or a group, or had an answer added under the narrower limit owes more than allowed; a sale and a
+    part of a group count nothing, who never spent is held to the wider one. Every engine, whole and in pieces, says so."""
+    base = NAMED["v3.8.1"][0]
+    old, new = (msgspec.structs.replace(base, max_debt=x) for x in limits)
+    eras = Eras("two", (Era(None, 50_000_000, "old", old), Era(50_000_000 + 1, None, "new", new)))
+    when = {"a": 10, "b": 60, "c": 60, "d": 10, "e": 60, "f": 10, "g": 60, "h": 60, "i": 10, "m": 60, "n": 60}
+    bets = [(u, 300, when[u]) for u in "abch"] + [("c", 1, 10), ("d", 300, 10), ("d", -1, 70), ("i", 300, 10)]
+    town_of = town([("a", 1, "YES", 1)])
+    rows = tuple(Bet(j, u, 2 if u == "h" else 1, n, "YES", at * 1_000_000 + j, False) for j, (u, n, at) in enumerate(bets, 1))
+    (first,) = town_of.markets
+
+    def market(id: int, creator: str, at: int, **more: Any) -> Market:
+        return msgspec.structs.replace(first, id=id, creator=creator, created_at=at * 1_000_000, **more)
+
+    def group(id: int, creator: str, at: int) -> Group:
+        return Group(
+            id=id, created_at=at * 1_000_000, lifecycle="published", cost=10, creator=creator, steward="n", rejected_at=None, deleted=False
+        )
+
+    markets = (market(1, "m", 60), market(2, "f", 10), market(3, "i", 70), market(4, "a", 70, deleted=True))
+    g = msgspec.structs.replace(
+        town_of, bets=rows, markets=markets, members=(Member(7, 3),), groups=(group(7, "e", 60), group(8, "f", 10)),
+        additions=(Addition(1, 7, 3, "approved", "g", 2, 60_000_000), Addition(2, 7, 0, "rejected", "f", 2, 60_000_000)),
+        users=tuple(User(j, u, "REGULAR", 0, -300, False) for j, u in enumerate(when, 1)),
+    )  # fmt: skip
+    s12 = next(x for x in by_rows(g).judge(eras, {}).checks if x.id == "S12")
+    assert "".join(sorted(str(e.user) for e in s12.examples)) == above
+    same(g, eras, {})
+    big = from_ledger(g)
+    assert big is not None
+    assert as_found(added_up(big, eras, {}, random.Random(3))) == as_found(by_rows(g).judge(eras, {}))
+
+
+@pytest.mark.parametrize("migrated", [0, 70], ids=["rolled back to", "upgraded from"])
+def test_what_a_build_does_not_know_it_leaves_alone(migrated: int) -> None:
+    """A build from before v3.2, rolled back to, resolves a market without its state and takes an order without its summary: both warn.
+    Under the build before or after it, or where the schema was not there yet, they fail."""
+    new, old = NAMED["v3.8.1"][0], NAMED["v3.0.1"][0]
+    eras = Eras("back", (Era(None, 30_000_000, "a", new), Era(40_000_000, 60_000_000, "b", old), Era(80_000_000, None, "c", new)))
+    base = town([("a", 10, "YES", 10), ("b", 5, "NO", 20)])
+    (market,) = base.markets
+
+    def states(second: int, result: str, lifecycle: str, resolved: bool = True) -> tuple[str, str]:
+        late = Bet(3, "a", 1, 5, "YES", second * 1_000_000, False)
+        mine = msgspec.structs.replace(
+            market, resolved=resolved, result=result, lifecycle=lifecycle, resolved_at=second * 1_000_000 if resolved else None
+        )
+        g = msgspec.structs.replace(
+            base, bets=(*base.bets, late), markets=(mine, msgspec.structs.replace(market, id=2)),
+            snapshots=(Snapshot(1, 15, 2, 2, False), Snapshot(2, 0, 0, 0, False)),
+            applied=tuple((x, migrated * 1_000_000) for x, _ in base.applied),
+        )  # fmt: skip
+        same(g, eras, {})
+        checks = {x.id: x for x in by_rows(g).judge(eras, {}).checks}
+        assert [checks[x].violations for x in ("S5", "S16")] == [1, 1]
+        return checks["S5"].state, checks["S16"].state
+
+    left = "warn" if migrated == 0 else "fail"
+    assert states(50, "YES", "published") == (left, left)
+    assert states(25, "YES", "published") == states(90, "YES", "published") == ("fail", "fail")
+    assert states(50, "", "published") == ("fail", left)
+    assert states(50, "", "resolved", resolved=False) == ("fail", left)
 
 
 def captured() -> list[Path]:

@@ -10,7 +10,10 @@ import pytest
 
 from release_dossier.ledger.account import market_rows, replay
 from release_dossier.ledger.columns import Bet
+from release_dossier.ledger.fast.big import from_ledger
+from release_dossier.ledger.fast.judge import by_columns
 from release_dossier.ledger.hypotheses import RULES
+from release_dossier.ledger.judged import by_rows
 from release_dossier.ledger.receipts import match, read_journal
 from release_dossier.ledger.rulesets import Ruleset, always, named
 from release_dossier.ledger.settlement import sell
@@ -65,11 +68,54 @@ def test_what_is_lawful_and_unbacked_has_its_own_threshold(what: str, id: str, o
     assert str(credits) in check(v, id).why
 
 
+DEGENERATE = [(u, a, "YES", i) for i, (u, a) in enumerate([("alice", 2), ("alice", 3), ("alice", 2), ("bob", 2), ("alice", -10)])]
+
+
+def test_an_open_degenerate_market_leaves_no_account_open() -> None:
+    """It pays nothing, and each sale had its price: a credit too many is named, also where one of its users has it, by every engine. Once a
+    sale is priced on it, and once it is resolved, nothing says what its users should have."""
+    for more, result, known in ([], "", True), ([("bob", -1, "YES", 9)], "", False), ([], "YES", False):
+        ledger = settled(town([*DEGENERATE, *more], result=result), ERAS)
+        assert check(judged(ledger, ERAS), "T").state == ("pass" if known else "inconclusive")
+        richer = tuple(msgspec.structs.replace(u, balance=u.balance + 50 * (u.username == "bob")) for u in ledger.users)
+        wrong = msgspec.structs.replace(ledger, users=richer)
+        big = from_ledger(wrong)
+        assert big is not None
+        for engine in (by_rows(wrong), by_columns(big, "numba", 1)):
+            v = judged(wrong, ERAS, engine=engine)
+            r6 = check(v, "R6")
+            assert [(e.user, e.difference) for e in r6.examples] == ([("bob", "50")] if known else [])
+            assert (r6.state, check(v, "T").state) == (("fail", "fail") if known else ("inconclusive", "inconclusive"))
+            assert v.totals["unexplained"] == ("50" if known else "0")
+            assert v.findings[0]["users"] == ["alice", "bob"]
+
+
+LAWFUL = [
+    ("bob", 3, "YES", 1), ("alice", 3, "YES", 2), ("alice", 1, "NO", 3), ("bob", 1, "YES", 4), ("bob", -2, "YES", 5), ("bob", 2, "YES", 6),
+    ("alice", 3, "YES", 7), ("alice", -14, "YES", 8),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("result", ["", "YES", "NO", "N/A"])
+def test_a_pool_lawful_sales_took_below_nothing_warns(result: str) -> None:
+    """v3.8.1 allowed each of these orders and settled the market: S9 warns with the amount, by every engine. A sale it forbids fails."""
+    for orders, state, pool in (LAWFUL, "warn", 3), ([*LAWFUL, ("bob", -6, "YES", 9)], "fail", 9):
+        ledger = settled(town(orders, result=result), ERAS)
+        big = from_ledger(ledger)
+        assert big is not None
+        for engine in (by_rows(ledger), by_columns(big, "numba", 1)):
+            v = judged(ledger, ERAS, engine=engine)
+            s9 = check(v, "S9")
+            assert (s9.state, s9.violations, s9.examples[0].difference) == (state, 1, str(-pool))
+            assert (s9.why, v.verdict) == (
+                ("3 credits below nothing by sales these rules allow, and nothing backs them", "pass") if state == "warn" else ("", "fail")
+            )
+            assert [f["kind"] for f in v.findings] == ["pool-below-nothing"]
+
+
 def test_a_degenerate_market_is_a_finding_with_the_orders_that_led_there() -> None:
-    """Its kind, the order after which nothing has an answer, the pool after each; T and its users are not judged, others are."""
-    orders = [("alice", 2), ("alice", 3), ("alice", 2), ("bob", 2), ("alice", -10)]
-    ledger = settled(town([(u, a, "YES", i) for i, (u, a) in enumerate(orders)]), ERAS)
-    v = judged(ledger, ERAS)
+    """Its kind, the order after which nothing has an answer, the pool after each; resolved, T and its users are not judged."""
+    v = judged(settled(town(DEGENERATE, result="YES"), ERAS), ERAS)
     (found,) = v.findings
     assert (found["type"], found["kind"], found["market"]) == ("degenerate-market", "weights-sum-to-nothing", "1")
     assert [o["pool"] for o in found["orders"]] == ["2", "5", "7", "9", "-1"]

@@ -12,7 +12,19 @@ import msgspec
 import pytest
 
 from release_dossier.ledger.rulesets import NAMED, Ruleset
-from release_dossier.ledger.settlement import Degenerate, Row, go_round, may_sell, payouts, positions, probabilities, quote, sell, volume
+from release_dossier.ledger.settlement import (
+    Degenerate,
+    Position,
+    Row,
+    go_round,
+    may_sell,
+    payouts,
+    positions,
+    probabilities,
+    quote,
+    sell,
+    volume,
+)
 
 GOLDEN = Path(__file__).resolve().parents[3] / "shared/socialpredict/kernel/golden-go-v3.8.1.ndjson.xz"
 NOW = NAMED["v3.8.1"][0]
@@ -113,6 +125,15 @@ def test_valuation_scales_to_volume_or_to_shares() -> None:
     by_shares = sum(p.value for p in positions(h, NOW, "").values())
     held = sum(p.yes + p.no for p in positions(h, NOW, "").values())
     assert (by_volume, by_shares) == (21, held)
+
+
+def test_where_nobody_holds_a_value_above_nothing_each_keeps_his_own() -> None:
+    """A pool below nothing can push the probability beyond 1, and the server then shows what a NO share is worth below nothing, where
+    somebody holds more it shows 0. Nothing of it is ever paid or sold."""
+    below = rows("b Y3,a Y3,a N1,b Y1,b Y-2,b Y2,a Y3,a Y-14")  # v3.8.1 showed these
+    assert positions(below, NOW, "") == {"a": Position(0, 1, -1), "b": Position(0, 0, 0)}
+    assert quote(below, "a", False, NOW).sellable == 0
+    assert not paid(below, "NO")
 
 
 @pytest.mark.parametrize(

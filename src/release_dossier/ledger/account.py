@@ -79,7 +79,7 @@ class Settled(msgspec.Struct, frozen=True):
 
 
 class Stuck(msgspec.Struct, frozen=True):
-    """A market the rules have no answer for, from which order on."""
+    """A market the rules have no answer for, from which order on; `users` are those whose account that leaves open."""
 
     market: int
     why: str
@@ -96,7 +96,7 @@ class Accounts(msgspec.Struct, frozen=True):
     stuck: tuple[Stuck, ...]
     rows: dict[int, tuple[Row, ...]]
     tied: frozenset[str]  # users whose account depends on the order of simultaneous orders, or on which of several rules held
-    unjudged: frozenset[str]  # users of markets that have no answer
+    unjudged: frozenset[str]  # users whose account a market without an answer leaves open
     countless: frozenset[int]  # markets with more possible orders of rows than were tried
 
     def expected(self, user: str) -> tuple[int, int]:
@@ -298,11 +298,12 @@ def _stick(book: Book, market: int, history: Sequence[Row], e: Degenerate) -> No
 
 
 def _open_check(book: Book, market: int, history: Sequence[Row], eras: Eras) -> None:
-    """An open market moves no money, but one that has no answer any more is said to have none."""
+    """An open market pays nothing: one that has no answer any more is said to have none, and where every sale had its price, every account
+    is known all the same."""
     try:
         probabilities(history, eras.eras[-1].rules.settlement_weight)
     except Degenerate as e:
-        _stick(book, market, history, e)
+        _stick(book, market, (), e)
 
 
 def _settle(book: Book, market: Market, history: Sequence[Row], eras: Eras) -> None:

@@ -3,14 +3,15 @@
 1. An answer that says it is stale is judged at its own time of making, and warned about by its age.
 2. One that says it is fresh, or says nothing, is judged at the moment it was given; what it may have missed on its way is allowed for.
 3. Lists of markets are made of kept summaries. One that says nothing about its age and shows what was right before is warned about.
-4. A page nobody wrote down here is counted, not judged; so is a market without an answer. A record that is no answer, a line cut off among
+   One that says it is fresh, shows what was right when it was made, and of what nothing changed since but the rules, is warned about.
+4. Between two eras either may have given an answer: what the one before or the one after gives is right.
+5. A page nobody wrote down here is counted, not judged; so is a market without an answer. A record that is no answer, a line cut off among
    them, leaves open what it would have shown.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from functools import cached_property
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
 from typing import Any
 
@@ -20,7 +21,7 @@ from release_dossier.errors import counted
 from release_dossier.ledger.account import Accounts
 from release_dossier.ledger.checks import Check, Example, conclude
 from release_dossier.ledger.columns import Ledger
-from release_dossier.ledger.rulesets import Eras, microseconds
+from release_dossier.ledger.rulesets import Eras, Ruleset, microseconds
 from release_dossier.ledger.shown import Interval, Shown, asking, keeps_old_numbers, numbers
 from release_dossier.ledger.stood import Degenerate, Stood
 from release_dossier.limits import LEDGER_FLIGHT_MICROSECONDS
@@ -29,11 +30,13 @@ TITLE = "Every number shown was what the ledger gives"
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """An answer as it is judged: at which moment, how old it says it is (None: it does not call itself stale), what it shows."""
+    """An answer as it is judged: at which moment, how old it says it is (None: it does not call itself stale), when it says it was made,
+    what it shows."""
 
     path: str
     at: int
     age: int | None
+    made: int | None
     claims_fresh: bool
     shown: tuple[Shown, ...]
 
@@ -42,9 +45,11 @@ def r8(answers: Iterable[Any], g: Ledger, a: Accounts, eras: Eras) -> Check:
     """Judge answers: records `path, at, as, status, body`. Where any of several rules may have been in force, a number that one of them
     gives is right."""
     stood, others = Stood(g, a, eras), _Others(g, a, eras)
+    guessed = any(era.others for era in eras.eras)  # else what an era leaves unknown is not judged beside another one either
     found: list[Example] = []
     old: list[tuple[int, str]] = []
     silent: list[tuple[int, str]] = []
+    earlier: list[tuple[int, str]] = []
     seen = judged = other = unsure = 0
     unread: list[int] = []
     for answer in answers:
@@ -64,11 +69,14 @@ def r8(answers: Iterable[Any], g: Ledger, a: Accounts, eras: Eras) -> Check:
         for s, right in known:
             if _holds(s, right, asked, stood):
                 continue
-            elsewhere = [(under, _right(s, under, asked.at)) for under in others.stood]
+            elsewhere = [(under, _right(s, under, asked.at)) for under in others.at(asked.at)]
             if any(gives is not None and _holds(s, gives, asked, under) for under, gives in elsewhere):
                 continue
             if any(gives is None for _, gives in elsewhere):
-                unsure += 1
+                unsure += guessed
+                continue
+            if _of_its_time(s, asked, stood, others):
+                earlier.append((asked.at - (asked.made or 0), asked.path))
                 continue
             since = _old_since(s, asked, stood)
             if since is None:
@@ -88,31 +96,37 @@ def r8(answers: Iterable[Any], g: Ledger, a: Accounts, eras: Eras) -> Check:
     if silent:
         age, path = max(silent)
         words.append(f"{len(silent)} numbers were old without saying so, the oldest ({path}) for {age / 1_000_000:.1f} s")
+    if earlier:
+        age, path = max(earlier)
+        words.append(
+            f"{len(earlier)} numbers were right by the rules they were made under, and nothing but the rules changed since,"
+            f" the oldest ({path}) {age / 1_000_000:.1f} s before"
+        )
     if other:
         words.append(f"{other} answers show other things and were not judged")
     if unsure:
         words.append(f"{counted(unsure, 'number')} wrong for some of the builds that may have run, and not known for others")
-    state = check.state if check.state != "pass" else "inconclusive" if unread or unsure else "warn" if old or silent else "pass"
+    state = check.state if check.state != "pass" else "inconclusive" if unread or unsure else "warn" if old or silent or earlier else "pass"
     return msgspec.structs.replace(check, why="; ".join(words), state=state)
 
 
 class _Others:
-    """The ledger as it stood under each of the other rules that may have been in force, those of one era at a time. What users have is
-    the same interval under all of them: it was replayed under all."""
+    """The ledger as it stood under each of the other rules that may have been in force at a moment. What users have is the same interval
+    under all of them: it was replayed under all."""
 
     def __init__(self, g: Ledger, a: Accounts, eras: Eras) -> None:
         self._made_of = g, a, eras
+        self._stood: dict[tuple[int, Ruleset], Stood] = {}
 
-    @cached_property
-    def stood(self) -> list[Stood]:
-        """Made when a number is wrong, and most never are."""
+    def at(self, moment: int) -> Iterator[Stood]:
+        """Made when a number is wrong, and most never are. Later eras say nothing of a moment that an earlier one may have held."""
         g, a, eras = self._made_of
-        each = eras.eras
-        return [
-            Stood(g, a, Eras(eras.name, (*each[:i], msgspec.structs.replace(era, rules=rules, others=()), *each[i + 1 :])))
-            for i, era in enumerate(each)
-            for rules in reversed(era.others)
-        ]
+        held = [(i, rules) for i in eras.holding(moment) for rules in eras.eras[i].possible]
+        for i, rules in reversed(held[:-1]):
+            if (i, rules) not in self._stood:
+                era = msgspec.structs.replace(eras.eras[i], rules=rules, others=())
+                self._stood[i, rules] = Stood(g, a, Eras(eras.name, (*eras.eras[:i], era)))
+            yield self._stood[i, rules]
 
 
 def _is_answer(record: Any) -> bool:
@@ -135,8 +149,8 @@ def _asked(answer: Mapping[str, Any]) -> Asked | None:
     made = microseconds(str(fresh.get("generatedAt"))) if fresh else None
     stale = bool(fresh.get("isStale")) if fresh else False
     if stale and made is not None:
-        return Asked(path, made, max(0, at - made), False, tuple(shown))
-    return Asked(path, at, None, bool(fresh), tuple(shown))
+        return Asked(path, made, max(0, at - made), made, False, tuple(shown))
+    return Asked(path, at, None, made, bool(fresh), tuple(shown))
 
 
 def _freshness(body: Any) -> Mapping[str, Any]:
@@ -205,6 +219,14 @@ def _old_since(s: Shown, asked: Asked, stood: Stood) -> int | None:
         if before is not None and before[0] <= s.value <= before[1]:
             return row.placed_at
     return None
+
+
+def _of_its_time(s: Shown, asked: Asked, stood: Stood, others: _Others) -> bool:
+    """Whether a number was right when its page was made, by rules that no longer hold, and nothing else changed since."""
+    if asked.made is None or asked.age is not None or stood.changed(s.market, s.user, asked.made, asked.at):
+        return False
+    each = (_right(s, under, asked.made) for under in (stood, *others.at(asked.made)))
+    return any(right is not None and right[0] <= s.value <= right[1] for right in each)
 
 
 def _right(s: Shown, stood: Stood, at: int) -> Interval | None:

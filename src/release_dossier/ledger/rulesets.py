@@ -93,14 +93,17 @@ class Eras(msgspec.Struct, frozen=True):
 
         Between two eras, and where two overlap: those of both.
         """
+        return tuple(dict.fromkeys(rules for i in self.holding(moment) for rules in self.eras[i].possible))
+
+    def holding(self, moment: int | None) -> list[int]:
+        """Which eras a moment may lie in, by number: the one before it and the one after it where it lies between two."""
         if moment is None:
-            return self.eras[-1].possible
-        holding = [e for e in self.eras if (e.start is None or e.start <= moment) and (e.end is None or moment <= e.end)]
-        if not holding:
-            before = [e for e in self.eras if e.start is None or e.start <= moment]
-            after = [e for e in self.eras if e.start is not None and e.start > moment]
-            holding = [*before[-1:], *after[:1]]
-        return tuple(dict.fromkeys(rules for e in holding for rules in e.possible))
+            return [len(self.eras) - 1]
+        each = list(enumerate(self.eras))
+        inside = [i for i, e in each if (e.start is None or e.start <= moment) and (e.end is None or moment <= e.end)]
+        before = [i for i, e in each if e.start is None or e.start <= moment]
+        after = [i for i, e in each if e.start is not None and e.start > moment]
+        return inside or [*before[-1:], *after[:1]]
 
     def under(self, changed: Mapping[str, int], name: str) -> Eras:
         """The same eras with some economics of the operator's own.

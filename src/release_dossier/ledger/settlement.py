@@ -176,8 +176,8 @@ def _valued(rows: Sequence[Row], shares: dict[str, tuple[int, int]], r: float, r
         step = 1 if gap > 0 else -1
         for i, user in enumerate(holders):
             values[user] += step * (each + (i < rest))
-    held = set(holders)
-    return {u: Position(y, n, values[u] if u in held else 0) for u, (y, n) in shares.items()}
+    kept = set(holders or values)  # where nobody holds a value above nothing, each keeps his own
+    return {u: Position(y, n, values[u] if u in kept else 0) for u, (y, n) in shares.items()}
 
 
 def quote(rows: Sequence[Row], user: str, yes: bool, rules: Ruleset) -> Quote:

@@ -89,6 +89,11 @@ class Stood:
         """Every market a user ever ordered in."""
         return self._markets_of.get(user, ())
 
+    def changed(self, market: int | None, user: str | None, since: int, at: int) -> bool:
+        """Whether an order came or a result since a moment: in a market, else in any a user ordered in, else in any at all."""
+        mine = [market] if market is not None else self.markets_of(user) if user is not None else self.accounts.rows
+        return any(self.result(m, at) != self.result(m, since) or len(self.rows(m, at)) != len(self.rows(m, since)) for m in mine)
+
     def children(self, group: int) -> Sequence[int]:
         """Every market of a group."""
         return self._children.get(group, ())

@@ -110,7 +110,7 @@ class Terms:
         return np.array([getattr(r, field) for r in self.rules], np.int64)[index]
 
 
-BY_MARKET = ("volume", "paid", "buyers", "pairs", "orders", "newest", "minted_sales", "ended")
+BY_MARKET = ("volume", "paid", "buyers", "pairs", "orders", "newest", "last", "minted_sales", "ended", "forbidden")
 BY_USER = ("low", "high", "irregular", "busy")
 SUMS = ("minted", "burned", "dust_low", "dust_high", "seen", "settled")
 
@@ -134,6 +134,7 @@ class Share(NamedTuple):
     group_pairs: list[Any]
     group_buyers: Any
     taken: dict[int, int]
+    bought: dict[int, int]
 
 
 class Judge:
@@ -145,13 +146,13 @@ class Judge:
         self.known_users, self.known_markets = len(big.users.id), len(big.markets.id)
         self.count = self.known_markets + len(big.strange)
         n = self.count
-        self.volume, self.paid, self.buyers, self.pairs, self.orders, self.newest = (np.zeros(n, np.int64) for _ in range(6))
+        self.volume, self.paid, self.buyers, self.pairs, self.orders, self.newest, self.last = (np.zeros(n, np.int64) for _ in range(7))
         self.low, self.high, self.irregular = (np.zeros(len(big.users.names), np.int64) for _ in range(3))
         self.busy = np.zeros(len(big.users.names), bool)
         self.book = Book()
         self.handed: dict[int, tuple[Row, ...]] = {}
         self.handed_numbers: list[int] = []
-        self.ended = np.zeros(n, bool)
+        self.ended, self.forbidden = np.zeros(n, bool), np.zeros(n, bool)
         self.rows: dict[int, tuple[Row, ...]] = {}
         self.found = {i: Found() for i in ("S1", "S2", "S3", "S4", "S4b", "S6", "S15", "R1", "R3", "R5", "R7")}
         self.of = dict.fromkeys(("S4", "S4b", "R1", "R7"), 0)
@@ -163,9 +164,10 @@ class Judge:
         self.settled = 0
         self.minted_sales = np.zeros(n, np.int64)
         self.line = np.full(len(big.users.names), UNTOUCHED, np.int64)
-        floor = -max(r.max_debt for e in eras.eras for r in e.possible)
-        self.below = np.append(big.users.balance < floor, np.zeros(len(self.low) - self.known_users, bool))
+        self.debts = law.debts(eras)
+        self.below = np.append(big.users.balance < -self.debts[0], np.zeros(len(self.low) - self.known_users, bool))
         self.taken: dict[int, int] = {}
+        self.bought: dict[int, int] = {}
         self._prepare()
 
     def _prepare(self) -> None:
@@ -213,7 +215,7 @@ class Judge:
         done = markets.state == k.DONE
         self.volume[numbers], self.paid[numbers] = np.add.reduceat(p.amount, first), markets.paid
         self.buyers[numbers], self.pairs[numbers], self.orders[numbers] = markets.buyers, markets.users, sizes
-        self.newest[numbers] = np.maximum.reduceat(p.id, first)
+        self.newest[numbers], self.last[numbers] = np.maximum.reduceat(p.id, first), np.maximum.reduceat(p.at, first)
         self.busy[p.user] = True
         for i in np.flatnonzero(~done).tolist():
             self._hand_over(p, int(numbers[i]), int(rows.start[i]), int(rows.start[i + 1]))
@@ -232,6 +234,7 @@ class Judge:
         return Share(
             first, last, by_market, by_user, sums, self.of, {k: (f.count, f.shown) for k, f in self.found.items()}, self.book, self.handed,
             self.handed_numbers, self.rows, self.sample, self.sale, self.group_pairs, self.group_buyers, self.taken,
+            self.bought,
         )  # fmt: skip
 
     def add(self, x: Share) -> None:
@@ -263,6 +266,8 @@ class Judge:
         self.group_buyers += x.group_buyers
         for i, amount in x.taken.items():
             self.taken[i] = self.taken.get(i, 0) + amount
+        for i, at in x.bought.items():
+            self.bought[i] = max(at, self.bought.get(i, at))
 
     def replay_only(self, p: Orders) -> None:
         """The kernel's part of judging a part, for who measures it."""
@@ -402,6 +407,7 @@ class Judge:
         gross = np.where(legal, shares * price, 0)
         self.seen += len(mine)
         np.add.at(self.minted_sales, p.market[row], minted)
+        self.forbidden[p.market[row[~legal]]] = True
         self.minted += int(minted.sum())
         self.dust_low += int((gross - np.where(legal, sales.high[mine], 0)).sum())
         self.dust_high += int((gross - np.where(legal, sales.low[mine], 0)).sum())
@@ -484,10 +490,13 @@ class Judge:
             self.rows[self.big.market_id(int(numbers[i]))] = self._history(p, int(start[i]), int(start[i + 1]))
 
     def _refunds(self, p: Orders) -> None:
-        """What N/A refunds took from users who owe more than the limit."""
+        """What N/A refunds took from users who owe more than the limit, and when they last bought where there were several limits."""
         take = np.flatnonzero(self.below[p.user] & (p.amount < 0) & (self.result[p.market] == k.OTHER))
         for i in take.tolist():
             self.taken[int(p.user[i])] = self.taken.get(int(p.user[i]), 0) + int(p.amount[i])
+        if self.debts[0] < self.debts[1]:
+            for i in np.flatnonzero(self.below[p.user] & (p.amount > 0)).tolist():
+                self.bought[int(p.user[i])] = max(int(p.at[i]), self.bought.get(int(p.user[i]), NONE))
 
     # What the other tables say, once all parts are through
 
@@ -567,6 +576,7 @@ class Judge:
         for s in self.book.sales:
             self.minted_sales[place[s.market]] += s.minted
             if s.against:
+                self.forbidden[place[s.market]] = True
                 self.found["R1"].add(1, [s])
                 continue
             self.found["R5"].add(int(s.minted > 0), [s])
@@ -697,7 +707,7 @@ class Judge:
         says = words[m.result] if n else np.zeros(0, bool)
         lifecycle = ends[m.lifecycle] if n else np.zeros(0, bool)
         out = [
-            held(law.s5, (m.resolved != says) | ((m.resolved != lifecycle) if m.has_lifecycle else False)),
+            self._s5(held, m.resolved != says, lifecycle if m.has_lifecycle else m.resolved),
             held(law.s13, (m.rejected_at != NONE) & m.resolved),
             self._s10(held),
             self._s18(held),
@@ -708,6 +718,16 @@ class Judge:
         bets = [b for b in big.rest if b.deleted]
         s14 = law.s14(self._ledger(users=gone or range(min(1, self.known_users)), markets=lost, bets=bets))
         return [*out, counted(s14, self.known_users + n + big.live + len(big.rest), len(gone) + len(lost) + len(bets))]
+
+    def _s5(self, held: Callable[..., law.Check], wrong: Any, state: Any) -> law.Check:
+        """Markets whose result does not fit, and what their state says of whether they are resolved."""
+        resolved = self.big.markets.resolved
+        left = np.zeros(self.known_markets, bool)
+        if any(e.rules.create_cost_stored is False for e in self.eras.eras):
+            for i in np.flatnonzero(resolved & ~state & ~wrong).tolist():
+                left[i] = law.left_alone(self.big.small, self.eras, law.STATES, self.big.market(i).resolved_at)
+        bad = wrong | ((resolved != state) & ~left)
+        return held(lambda g: law.s5(g, self.eras), bad if bad.any() else left)
 
     def _s10(self, held: Callable[..., law.Check]) -> law.Check:
         m, n = self.big.markets, self.known_markets
@@ -763,8 +783,8 @@ class Judge:
         """Laws about what the replay gave."""
         traded = int((self.orders > 0).sum())
         stuck = {s.market for s in self.book.stuck}
-        low = np.flatnonzero(self.volume < 0)
-        s9 = law.s9(self._ledger(), self._accounts(rows=self.rows))
+        odd = [_forbidden(self.big.market_id(i)) for i in np.flatnonzero(self.forbidden & (self.volume < 0)).tolist()]
+        s9 = law.s9(self._ledger(), self._accounts(rows=self.rows, sales=tuple(odd)))
         ties: dict[int, tuple[Row, ...]] = {}
         for market, pair in self.found["S15"].shown:
             ties[market] = tuple(sorted({*ties.get(market, ()), *pair}, key=lambda r: (r.placed_at, r.id)))
@@ -777,7 +797,7 @@ class Judge:
         of = self.settled + len(stuck)
         r2 = counted(r2, of, 0) if self.settled else law.r2(self._accounts(rows=dict.fromkeys(stuck, ())))
         return [
-            counted(s9, traded, len(low)),
+            counted(s9, traded, s9.violations),
             counted(s15, self.big.live, self.found["S15"].count),
             counted(r1, self.seen, self.found["R1"].count),
             msgspec.structs.replace(r2, looked_at=self.settled - both) if of else r2,
@@ -795,9 +815,9 @@ class Judge:
         fresh = {s.market_id for s in small.snapshots if not s.stale}
         ids = [*self.big.markets.id.tolist(), *self.big.strange]
         mine = [i for i in np.flatnonzero(self.orders).tolist() if ids[i] in fresh]
-        sums = zip(*(x[mine].tolist() for x in (self.volume, self.orders, self.newest)), strict=True)
+        sums = zip(*(x[mine].tolist() for x in (self.volume, self.orders, self.newest, self.last)), strict=True)
         summed = dict(zip((ids[i] for i in mine), sums, strict=True))
-        return law.s16(small, summed)
+        return law.s16(small, summed, self.eras)
 
     def by_users(self) -> list[law.Check]:
         """Laws about users: R6, T, S12, S17."""
@@ -828,14 +848,17 @@ class Judge:
         if r6.violations == 0 and unsure:
             r6 = msgspec.structs.replace(r6, state="inconclusive")
         low_sum, high_sum, odd, total = (int(x[judged].sum()) for x in (low, high, irregular, u.balance))
-        t = law.all_balances(low_sum, high_sum, odd, total, stuck=bool(self.book.stuck))
+        t = law.all_balances(low_sum, high_sum, odd, total, stuck=any(s.users for s in self.book.stuck))
         return [r6, t, self._s12(), self._s17()]
 
     def _s12(self) -> law.Check:
         u, n = self.big.users, self.known_users
         below = np.flatnonzero(self.below[:n]).tolist()
         lines = {u.names[i]: [Line(None, None, "refund", self.taken[i], self.taken[i], "")] for i in below if i in self.taken}
-        made = law.s12(self._ledger(users=below or range(min(1, n))), self._accounts(lines=lines), self.eras)
+        markets = np.flatnonzero(np.isin(self.big.markets.creator, below)).tolist() if self.debts[0] < self.debts[1] else ()
+        bets = [c.Bet(0, u.names[i], 0, 1, "YES", at, False) for i, at in self.bought.items()]
+        some = self._ledger(users=below or range(min(1, n)), markets=markets, bets=bets)
+        made = law.s12(some, self._accounts(lines=lines), self.eras)
         return counted(made, n, made.violations)
 
     def _s17(self) -> law.Check:
@@ -940,6 +963,11 @@ def around(big: Big, users: Sequence[str], most: int) -> c.Ledger:
         small, users=tuple(big.user(int(i)) for i in numbers if i < len(big.users.id)), bets=tuple(bets),
         markets=tuple(big.market(i) for i in np.flatnonzero(wanted[: len(m.id)]).tolist()),
     )  # fmt: skip
+
+
+def _forbidden(market: int) -> Sale:
+    """A sale that stands for those a market had against the rules."""
+    return Sale(bet=0, user="", market=market, at=0, shares=0, sellable=0, price=0, low=0, high=0, against="forbidden")
 
 
 def counted(check: law.Check, of: int, violations: int) -> law.Check:

@@ -273,7 +273,7 @@ CODES = {
         "Encode @ : / ? # % of a password as %40 and so on, or leave it out and use PGPASSWORD, PGPASSFILE or ~/.pgpass.",
     ),
     "ledger.being-written": (
-        "The SQLite database has changes in its journal that are not in the file yet.",
+        "The SQLite database has a journal beside it: changes not in the file yet, or a change that is not finished.",
         "Close what has it open, or copy it with sqlite3's .backup.",
     ),
     "ledger.column-type": (

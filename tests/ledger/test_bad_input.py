@@ -96,6 +96,52 @@ def test_a_database_somebody_writes_to(case: Path) -> None:
     assert (e.code, e.at) == ("ledger.being-written", "ledger.sqlite-wal")
 
 
+def test_what_helps_a_busy_database(tmp_path: Path) -> None:
+    """Names the whole file, quoted, and undoes what a rollback journal holds; one that is done (PERSIST) is no hindrance."""
+    (tmp_path / "a b").mkdir()
+    file = unpacked("v3.8.1", tmp_path / "a b") / "ledger.sqlite"
+    before = read_ledger(file).digest
+    with closing(sqlite3.connect(file)) as db:
+        db.execute("PRAGMA journal_mode = PERSIST")
+        db.execute("UPDATE users SET account_balance = account_balance")
+        db.commit()
+    assert read_ledger(file).digest == before
+    program = (
+        "import os, sqlite3, sys\ndb = sqlite3.connect(sys.argv[1])\ndb.execute('PRAGMA cache_size = 1')\n"
+        "db.execute('PRAGMA cache_spill = 1')\nfor i in range(9): db.execute('UPDATE bets SET amount = amount + 1')\n"
+        "db.execute('UPDATE users SET account_balance = 7')\nos._exit(0)"
+    )
+    subprocess.run([sys.executable, "-c", program, str(file)], check=True)
+    e = refused(lambda: read_ledger(file))
+    assert (e.code, e.at) == ("ledger.being-written", "ledger.sqlite-journal")
+    assert f"'{file}'" in e.help
+    with closing(sqlite3.connect(file)) as db:
+        db.execute(e.help.split("'")[-2])
+    assert read_ledger(file).digest == before
+
+
+@pytest.mark.parametrize("cut", [1, 4096, 1072, -512])
+@pytest.mark.parametrize("engine", ["python", "numba"])
+def test_a_cut_database_is_not_judged(engine: str, cut: int, case: Path) -> None:
+    """A byte short, a page short, in the middle of a page, or longer than its header says: SQLite would read it and accuse somebody."""
+    file = case / "ledger.sqlite"
+    size = file.stat().st_size
+    os.truncate(file, size - cut)
+    e = refused(lambda: verify_ledger(file, engine=engine))
+    assert (e.code, e.at, e.found) == ("ledger.unreadable", "ledger.sqlite", f"{size - cut} bytes")
+
+
+def test_a_cut_database_of_an_old_writer(case: Path) -> None:
+    """Whose header counts no pages: one that ends within a page is refused, a whole one is read."""
+    file = case / "ledger.sqlite"
+    data = bytearray(file.read_bytes())
+    data[92:96] = b"\0" * 4
+    file.write_bytes(data)
+    assert read_ledger(file)
+    os.truncate(file, len(data) - 1)
+    assert refused(lambda: read_ledger(file)).code == "ledger.unreadable"
+
+
 def test_a_file_larger_than_is_read(tmp_path: Path) -> None:
     """Ten gigabytes on a disk of one: refused by its size before a byte is read, as a database and as Parquet."""
     (tmp_path / "big").mkdir()

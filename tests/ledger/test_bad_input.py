@@ -20,7 +20,7 @@ import pytest
 
 from release_dossier.errors import Refused
 from release_dossier.limits import LEDGER_FILE_BYTES_MAX
-from release_dossier.sources.ledgers import read_ledger, verify_ledger
+from release_dossier.sources.ledgers import read_ledger, records, verify_ledger
 from tests.ledger.servers import Server, rows
 from tests.ledger.test_ledgers import failed, unpacked
 from tests.ledger.test_postgres import copied
@@ -208,6 +208,40 @@ def test_files_beside_a_ledger(name: str, text: bytes, code: str, case: Path, tm
     assert (words.returncode, words.stdout) == (20, "")
     assert len(words.stderr.splitlines()) <= 4
     assert "Traceback" not in words.stderr
+
+
+@pytest.mark.parametrize("option", ["--receipts", "--answers", "--economics", "--timeline"])
+def test_a_file_beside_a_ledger_that_is_not_there(option: str, case: Path, tmp_path: Path) -> None:
+    """Was meant to be looked at: refused by its whole path."""
+    gone = str(tmp_path / "none.ndjson")
+    done = command("verify", str(case / "ledger.sqlite"), option, gone, "--json")
+    assert done.returncode == 20
+    assert json.loads(done.stdout)["error"]["at"] == gone
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_receipts_from_a_pipe_are_read_from_their_beginning(packed: bool, tmp_path: Path) -> None:
+    """Plain or packed, even when the first bytes come one by one."""
+    import lzma
+    import threading
+
+    plain = b"".join(b'{"number":%d}\n' % i for i in range(2000))
+    data = lzma.compress(plain) if packed else plain
+    (tmp_path / "plain").write_bytes(data)
+    os.mkfifo(tmp_path / "pipe")
+
+    def write() -> None:
+        with (tmp_path / "pipe").open("wb", buffering=0) as f:
+            for i in range(8):
+                f.write(data[i : i + 1])
+                time.sleep(0.01)
+            f.write(data[8:])
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    found = list(records(tmp_path / "pipe"))
+    writer.join()
+    assert found == list(records(tmp_path / "plain")) == [{"number": i} for i in range(2000)]
 
 
 def command(*words: str, **env: str) -> subprocess.CompletedProcess[str]:

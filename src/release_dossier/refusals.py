@@ -293,7 +293,7 @@ CODES = {
     "ledger.missing-column": ("A table lacks a column the checks need.", "Export the ledger whole, or check that it is SocialPredict's."),
     "ledger.missing-table": ("The ledger lacks a table the checks need.", "Export it whole, or check that it is SocialPredict's."),
     "ledger.no-permission": (
-        "The role may not read a table, or row-level security would hide rows of it.",
+        "The role may not read a table, or row-level security would hide rows of it; or this user may not read the file.",
         "GRANT SELECT as docs/ledger-checks.md shows; ALTER ROLE … BYPASSRLS where rows are guarded.",
     ),
     "ledger.destination": (

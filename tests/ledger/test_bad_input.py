@@ -9,9 +9,10 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pyarrow as pa
@@ -319,6 +320,41 @@ def test_interrupted_while_a_file_is_read(case: Path, tmp_path: Path) -> None:
     assert done.stderr.strip() == "stopped; what was recorded before stands"
     assert sorted(p.name for p in case.iterdir()) == before
     assert list((tmp_path / "tmp").iterdir()) == []
+
+
+@contextmanager
+def nobody() -> Iterator[None]:
+    """Whoever runs the tests, as a user to whom file modes apply."""
+    root = os.geteuid() == 0
+    try:
+        if root:
+            os.seteuid(65534)
+        yield
+    finally:
+        if root:
+            os.seteuid(0)
+
+
+@pytest.mark.parametrize("engine", ["python", "auto", "numba"])
+@pytest.mark.parametrize("closed", ["a.sqlite", "p/bets.parquet", "p", "."])
+def test_a_ledger_this_user_may_not_read(closed: str, engine: str, case: Path) -> None:
+    """A database, a table, a folder, the folder around it: one code that says so, whatever the form and the engine."""
+    verify_ledger(case / "ledger.sqlite", engine=engine)  # what is needed is loaded
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    shutil.copy(case / "ledger.sqlite", folder / "a.sqlite")
+    parquet(case / "ledger.sqlite", folder / "p")
+    (folder / closed).chmod(0)
+    try:
+        for source in [folder / "a.sqlite"] * (closed in ("a.sqlite", ".")) + [folder / "p"] * (closed != "a.sqlite"):
+            with nobody():
+                e = refused(lambda source=source: verify_ledger(source, engine=engine))  # type: ignore[misc]
+            assert (e.code, e.found) == ("ledger.no-permission", "this user may not read it")
+            assert e.at == str(source if closed == "." else folder / closed)
+    finally:
+        for path in (folder, folder / "p"):
+            path.chmod(0o755)
+        shutil.rmtree(folder)
 
 
 def test_an_empty_file_and_a_folder_around_a_database(case: Path, tmp_path: Path) -> None:

@@ -18,6 +18,29 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+def readable(source: Path) -> None:
+    """Nothing, where this user may read a file, or list a folder; also where neither is there.
+
+    Raises:
+        Refused: `ledger.no-permission`.
+    """
+    try:
+        if source.is_dir():
+            next(source.iterdir(), None)
+            for table in source.glob("*.parquet"):
+                _begins(table, 0)
+        elif source.is_file():
+            _begins(source, 0)
+    except PermissionError as e:
+        raise Refused(
+            "ledger.no-permission",
+            at=str(e.filename or source),
+            found="this user may not read it",
+            expected="a file this user may read",
+            help=f"ls -l {shlex.quote(str(e.filename or source))}",
+        ) from e
+
+
 def from_folder(folder: Path) -> c.Ledger:
     """A folder with one Parquet file a table.
 

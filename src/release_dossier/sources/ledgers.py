@@ -30,7 +30,7 @@ from release_dossier.limits import (
     LEDGER_STATEMENT_SECONDS_MAX,
 )
 from release_dossier.sources import ledger_postgres
-from release_dossier.sources.ledger_files import from_folder, from_sqlite, orders_at_least
+from release_dossier.sources.ledger_files import from_folder, from_sqlite, orders_at_least, readable
 
 
 def verify_ledger(
@@ -96,12 +96,14 @@ def in_columns(
     reading: Step | None = None,
 ) -> tuple[c.Ledger, dict[str, str] | None, Engine | None] | None:
     """A ledger read as columns and who judges it; None where rows are the better way, or the only one."""
+    server = isinstance(source, str) and ledger_postgres.is_address(source)
+    if not server:
+        readable(Path(source))
     if engine == "python" or (engine == "auto" and not AVAILABLE):
         return None
     if engine == "spark":
         return on_spark(source, threads, memory_bytes, step)
     name, least = ("numba", LEDGER_COLUMNS_ORDERS_MIN) if engine == "auto" else (engine, 0)
-    server = isinstance(source, str) and ledger_postgres.is_address(source)
     if not server and (not Path(source).exists() or (least and not orders_at_least(Path(source), least))):
         return None
     from release_dossier.sources import ledger_columns as columns
@@ -205,6 +207,7 @@ def opened(
     if isinstance(source, str) and ledger_postgres.is_address(source):
         return ledger_postgres.from_server(source, statement_seconds, step)
     file = Path(source)
+    readable(file)
     return (from_folder(file) if file.is_dir() else from_sqlite(file, step)), None
 
 

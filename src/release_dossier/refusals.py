@@ -269,13 +269,14 @@ CODES = {
     "kind.taken": ("A kind of the project's own bears the name of one that is there already.", "Give it another name in dossier.toml."),
     "kind.unknown": ("There is no kind of evidence of this name.", "dossier evidence kinds lists them."),
     "ledger.address": (
-        "The address of the PostgreSQL server cannot be taken apart, so nothing of it is shown.",
+        "The address of the PostgreSQL server cannot be taken apart, so nothing of it is shown; or PostgreSQL cannot read a piece of it.",
         "Encode @ : / ? # % of a password as %40 and so on, or leave it out and use PGPASSWORD, PGPASSFILE or ~/.pgpass.",
     ),
     "ledger.being-written": (
-        "The SQLite database has changes in its journal that are not in the file yet.",
+        "The SQLite database has a journal beside it: changes not in the file yet, or a change that is not finished.",
         "Close what has it open, or copy it with sqlite3's .backup.",
     ),
+    "ledger.cancelled": ("An administrator ended the statement while the ledger was read.", "Ask them, then try again."),
     "ledger.column-type": (
         "A column holds a value of another type, such as text where credits belong.",
         "The message names column and row: find out what wrote it there.",
@@ -292,7 +293,7 @@ CODES = {
     "ledger.missing-column": ("A table lacks a column the checks need.", "Export the ledger whole, or check that it is SocialPredict's."),
     "ledger.missing-table": ("The ledger lacks a table the checks need.", "Export it whole, or check that it is SocialPredict's."),
     "ledger.no-permission": (
-        "The role may not read a table, or row-level security would hide rows of it.",
+        "The role may not read a table, or row-level security would hide rows of it; or this user may not read the file.",
         "GRANT SELECT as docs/ledger-checks.md shows; ALTER ROLE … BYPASSRLS where rows are guarded.",
     ),
     "ledger.destination": (

@@ -9,9 +9,10 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pyarrow as pa
@@ -20,7 +21,7 @@ import pytest
 
 from release_dossier.errors import Refused
 from release_dossier.limits import LEDGER_FILE_BYTES_MAX
-from release_dossier.sources.ledgers import read_ledger, verify_ledger
+from release_dossier.sources.ledgers import read_ledger, records, verify_ledger
 from tests.ledger.servers import Server, rows
 from tests.ledger.test_ledgers import failed, unpacked
 from tests.ledger.test_postgres import copied
@@ -96,6 +97,52 @@ def test_a_database_somebody_writes_to(case: Path) -> None:
     assert (e.code, e.at) == ("ledger.being-written", "ledger.sqlite-wal")
 
 
+def test_what_helps_a_busy_database(tmp_path: Path) -> None:
+    """Names the whole file, quoted, and undoes what a rollback journal holds; one that is done (PERSIST) is no hindrance."""
+    (tmp_path / "a b").mkdir()
+    file = unpacked("v3.8.1", tmp_path / "a b") / "ledger.sqlite"
+    before = read_ledger(file).digest
+    with closing(sqlite3.connect(file)) as db:
+        db.execute("PRAGMA journal_mode = PERSIST")
+        db.execute("UPDATE users SET account_balance = account_balance")
+        db.commit()
+    assert read_ledger(file).digest == before
+    program = (
+        "import os, sqlite3, sys\ndb = sqlite3.connect(sys.argv[1])\ndb.execute('PRAGMA cache_size = 1')\n"
+        "db.execute('PRAGMA cache_spill = 1')\nfor i in range(9): db.execute('UPDATE bets SET amount = amount + 1')\n"
+        "db.execute('UPDATE users SET account_balance = 7')\nos._exit(0)"
+    )
+    subprocess.run([sys.executable, "-c", program, str(file)], check=True)
+    e = refused(lambda: read_ledger(file))
+    assert (e.code, e.at) == ("ledger.being-written", "ledger.sqlite-journal")
+    assert f"'{file}'" in e.help
+    with closing(sqlite3.connect(file)) as db:
+        db.execute(e.help.split("'")[-2])
+    assert read_ledger(file).digest == before
+
+
+@pytest.mark.parametrize("cut", [1, 4096, 1072, -512])
+@pytest.mark.parametrize("engine", ["python", "numba"])
+def test_a_cut_database_is_not_judged(engine: str, cut: int, case: Path) -> None:
+    """A byte short, a page short, in the middle of a page, or longer than its header says: SQLite would read it and accuse somebody."""
+    file = case / "ledger.sqlite"
+    size = file.stat().st_size
+    os.truncate(file, size - cut)
+    e = refused(lambda: verify_ledger(file, engine=engine))
+    assert (e.code, e.at, e.found) == ("ledger.unreadable", "ledger.sqlite", f"{size - cut} bytes")
+
+
+def test_a_cut_database_of_an_old_writer(case: Path) -> None:
+    """Whose header counts no pages: one that ends within a page is refused, a whole one is read."""
+    file = case / "ledger.sqlite"
+    data = bytearray(file.read_bytes())
+    data[92:96] = b"\0" * 4
+    file.write_bytes(data)
+    assert read_ledger(file)
+    os.truncate(file, len(data) - 1)
+    assert refused(lambda: read_ledger(file)).code == "ledger.unreadable"
+
+
 def test_a_file_larger_than_is_read(tmp_path: Path) -> None:
     """Ten gigabytes on a disk of one: refused by its size before a byte is read, as a database and as Parquet."""
     (tmp_path / "big").mkdir()
@@ -162,6 +209,40 @@ def test_files_beside_a_ledger(name: str, text: bytes, code: str, case: Path, tm
     assert (words.returncode, words.stdout) == (20, "")
     assert len(words.stderr.splitlines()) <= 4
     assert "Traceback" not in words.stderr
+
+
+@pytest.mark.parametrize("option", ["--receipts", "--answers", "--economics", "--timeline"])
+def test_a_file_beside_a_ledger_that_is_not_there(option: str, case: Path, tmp_path: Path) -> None:
+    """Was meant to be looked at: refused by its whole path."""
+    gone = str(tmp_path / "none.ndjson")
+    done = command("verify", str(case / "ledger.sqlite"), option, gone, "--json")
+    assert done.returncode == 20
+    assert json.loads(done.stdout)["error"]["at"] == gone
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_receipts_from_a_pipe_are_read_from_their_beginning(packed: bool, tmp_path: Path) -> None:
+    """Plain or packed, even when the first bytes come one by one."""
+    import lzma
+    import threading
+
+    plain = b"".join(b'{"number":%d}\n' % i for i in range(2000))
+    data = lzma.compress(plain) if packed else plain
+    (tmp_path / "plain").write_bytes(data)
+    os.mkfifo(tmp_path / "pipe")
+
+    def write() -> None:
+        with (tmp_path / "pipe").open("wb", buffering=0) as f:
+            for i in range(8):
+                f.write(data[i : i + 1])
+                time.sleep(0.01)
+            f.write(data[8:])
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    found = list(records(tmp_path / "pipe"))
+    writer.join()
+    assert found == list(records(tmp_path / "plain")) == [{"number": i} for i in range(2000)]
 
 
 def command(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
@@ -239,6 +320,41 @@ def test_interrupted_while_a_file_is_read(case: Path, tmp_path: Path) -> None:
     assert done.stderr.strip() == "stopped; what was recorded before stands"
     assert sorted(p.name for p in case.iterdir()) == before
     assert list((tmp_path / "tmp").iterdir()) == []
+
+
+@contextmanager
+def nobody() -> Iterator[None]:
+    """Whoever runs the tests, as a user to whom file modes apply."""
+    root = os.geteuid() == 0
+    try:
+        if root:
+            os.seteuid(65534)
+        yield
+    finally:
+        if root:
+            os.seteuid(0)
+
+
+@pytest.mark.parametrize("engine", ["python", "auto", "numba"])
+@pytest.mark.parametrize("closed", ["a.sqlite", "p/bets.parquet", "p", "."])
+def test_a_ledger_this_user_may_not_read(closed: str, engine: str, case: Path) -> None:
+    """A database, a table, a folder, the folder around it: one code that says so, whatever the form and the engine."""
+    verify_ledger(case / "ledger.sqlite", engine=engine)  # what is needed is loaded
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    shutil.copy(case / "ledger.sqlite", folder / "a.sqlite")
+    parquet(case / "ledger.sqlite", folder / "p")
+    (folder / closed).chmod(0)
+    try:
+        for source in [folder / "a.sqlite"] * (closed in ("a.sqlite", ".")) + [folder / "p"] * (closed != "a.sqlite"):
+            with nobody():
+                e = refused(lambda source=source: verify_ledger(source, engine=engine))  # type: ignore[misc]
+            assert (e.code, e.found) == ("ledger.no-permission", "this user may not read it")
+            assert e.at == str(source if closed == "." else folder / closed)
+    finally:
+        for path in (folder, folder / "p"):
+            path.chmod(0o755)
+        shutil.rmtree(folder)
 
 
 def test_an_empty_file_and_a_folder_around_a_database(case: Path, tmp_path: Path) -> None:

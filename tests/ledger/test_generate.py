@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import resource
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from click.testing import CliRunner
 
 from release_dossier.cli.ledger import ledger, memory_bytes
 from release_dossier.cli.progress import words
-from release_dossier.errors import Refused
+from release_dossier.errors import Refused, Unavailable
 from release_dossier.ledger.account import Accounts, replay
 from release_dossier.ledger.checks import Check, all_checks
 from release_dossier.ledger.columns import Ledger
@@ -106,6 +108,36 @@ def test_postgresql_too(postgres: Server, tmp_path: Path) -> None:
     assert read_ledger(address).digest == read_ledger(tmp_path / "b").digest
     with pytest.raises(Refused, match="tables of a ledger"):
         put(m, address)
+
+
+def test_a_disk_that_is_full(tmp_path: Path) -> None:
+    """A database that does not fit: typed, exit 30, and nothing left."""
+    m = made(3, "v3.8.1", bets=3000)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, before[1]))
+    try:
+        with pytest.raises(Unavailable) as e:
+            put(m, str(tmp_path / "a.sqlite"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert (e.value.code, e.value.at) == ("edge.file-system", str(tmp_path))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_takes_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Likewise."""
+    real = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", lambda file: real(f"file:{file}?mode=ro", uri=True))
+    with pytest.raises(Unavailable, match="unable to open database file"):
+        put(made(3, "v3.8.1"), str(tmp_path / "a.sqlite"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_server_that_is_not_there() -> None:
+    """May be there later: exit 30, as for reading."""
+    with pytest.raises(Unavailable, match="nothing answers there") as e:
+        put(made(3, "v3.8.1"), "postgresql://127.0.0.1:1/db")
+    assert e.value.code == "ledger.server"
 
 
 def test_interrupted_nothing_stays(tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ import lzma
 import os
 import signal
 import sqlite3
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -82,7 +84,7 @@ def test_the_same_ledger_gives_the_same_bytes(clean: Path, address: str) -> None
     assert there.read is not None
     assert (there.read["isolation"], there.read["read_only"]) == ("repeatable read", "on")
     assert there.read["snapshot"].count(":") == 2
-    assert there.read["from"].endswith(address.split("?")[0].rsplit("/", 1)[1])
+    assert there.read["from"].split("?")[0] == "postgresql:///" + address.split("?")[0].rsplit("/", 1)[1]
 
 
 def test_debian_reads_the_same(clean: Path, debian: Server) -> None:
@@ -192,6 +194,162 @@ def test_no_piece_of_a_password_is_shown(given: str, tmp_path: Path) -> None:
         assert code in (20, 30)
         for piece in ("geh", "eim", "u:12", ":12"):
             assert piece not in out.replace("help", "") + err, (given, piece)
+
+
+NEARLY = [
+    "postgresq://u:geheim@h/d",
+    "PostgreSQL://u:geheim@127.0.0.1:1/d",
+    "POSTGRES://127.0.0.1:1/d?password=geheim",
+    "postgresql+psycopg://u:geheim@h/d",
+    "postgresql:/u:geheim@h/d",
+    "postgresql:u:geheim@h/d",
+    '"postgresql://u:geheim@h/d"',
+    " postgresql://u:geheim@h/d",
+    "u:geheim@h/d",
+    "host=h user=u password=geheim",
+    "host=h user=u PASSWORD = 'geheim'",
+    "jdbc:postgresql://h/d?user=u&password=geheim",
+]
+
+
+@pytest.mark.parametrize("given", NEARLY)
+@pytest.mark.parametrize("words", [["verify"], ["verify", "--engine", "numba"], ["verify", "--engine", "spark"], ["generate"]])
+def test_what_is_nearly_an_address_is_not_shown(words: list[str], given: str, tmp_path: Path) -> None:
+    """A slip in the scheme, a conninfo string, quotes: refused as an address, nothing of it shown, nothing made of it."""
+    town = Town.__new__(Town)
+    town.repo, town.env, town.now = tmp_path, {"PATH": "/usr/bin:/bin"}, START
+    code, out, err = town.run("ledger", words[0], given, *words[1:], "--json")
+    assert code in (20, 30)
+    assert "geheim" not in out + err
+    assert "u:" not in out + err
+    assert json.loads(out)["error"]["code"] in ("ledger.address", "ledger.server", "ledger.no-spark")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_scheme_in_any_case(address: str) -> None:
+    """Is the same server; a file that is there is a file, whatever its name looks like."""
+    assert read_ledger("PostgreSQL" + address.removeprefix("postgresql")).digest == read_ledger(address).digest
+
+
+def test_a_file_whose_name_looks_like_an_address(clean: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Is a file where it lies there, and a path where it begins with a slash or a dot."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "10:30@shop.sqlite").write_bytes(clean.read_bytes())
+    assert read_ledger("10:30@shop.sqlite").digest == read_ledger(clean).digest
+    for path in ("./10:31@shop.sqlite", str(tmp_path / "10:31@shop.sqlite")):
+        assert refused(lambda path=path: read_ledger(path)).code == "ledger.no-source"  # type: ignore[misc]
+
+
+def role(address: str, postgres: Server, made: str, *grants: str) -> str:
+    """The address of the same database for a new role `visitor`."""
+    rows(address, f"CREATE ROLE visitor {made}")
+    for grant in grants:
+        rows(address, grant)
+    return postgres.address(address.split("?")[0].rsplit("/", 1)[1], "visitor", "x")
+
+
+@pytest.fixture
+def no_visitor(address: str) -> Iterator[None]:
+    yield
+    if rows(address, "SELECT 1 FROM pg_roles WHERE rolname = 'visitor'"):
+        rows(address, "DROP OWNED BY visitor")
+        rows(address, "DROP ROLE visitor")
+
+
+@pytest.mark.usefixtures("no_visitor")
+@pytest.mark.parametrize(
+    ("made", "found"),
+    [("LOGIN CONNECTION LIMIT 0", "the role may have no more connections"), ("NOLOGIN", "the role may not log in")],
+)
+def test_a_role_that_is_not_let_in(made: str, found: str, postgres: Server, address: str) -> None:
+    """Is not said to be unknown."""
+    visitor = role(address, postgres, made)
+    e = refused(lambda: read_ledger(visitor), Unavailable)
+    assert (e.code, e.found) == ("ledger.server", found)
+
+
+@pytest.mark.usefixtures("no_visitor")
+def test_a_role_without_connect(postgres: Server, address: str) -> None:
+    """Is said to lack just that."""
+    name = address.split("?")[0].rsplit("/", 1)[1]
+    visitor = role(address, postgres, "LOGIN", f"REVOKE CONNECT ON DATABASE {name} FROM PUBLIC")
+    e = refused(lambda: read_ledger(visitor), Unavailable)
+    assert (e.code, e.found) == ("ledger.server", "the role may not connect to this database")
+
+
+@pytest.mark.parametrize(
+    ("given", "code", "found"),
+    [
+        ("postgresql://nowhere.invalid/db", "ledger.server", "there is no such host"),
+        ("postgresql://127.0.0.1:99999/db", "ledger.address", "a port that is none"),
+        ("postgresql:///?service=nowhere", "ledger.address", "a service that no pg_service.conf defines"),
+        ("postgresql://127.0.0.1:1/db?foo=bar", "ledger.address", "a parameter that PostgreSQL does not know"),
+        ("postgresql://127.0.0.1:1/db?sslmode=nonsense", "ledger.address", "a parameter with a value PostgreSQL does not know"),
+        ("postgresql://u%zz@127.0.0.1:1/db", "ledger.address", "a % that encodes nothing"),
+    ],
+)
+def test_what_is_wrong_with_an_address(given: str, code: str, found: str) -> None:
+    """Is said; a wrong address is input (20), a server that is not there is none (30)."""
+    e = refused(lambda: read_ledger(given), DossierError)
+    assert (e.code, e.found, e.exit_code) == (code, found, 20 if code == "ledger.address" else 30)
+
+
+@pytest.mark.usefixtures("no_visitor")
+@pytest.mark.parametrize("engine", ["python", "numba"])
+@pytest.mark.parametrize(
+    ("more", "at"),
+    [
+        (["REVOKE USAGE ON SCHEMA public FROM PUBLIC"], "public"),
+        (["REVOKE SELECT ON bets FROM visitor"], "bets"),
+        (["REVOKE SELECT ON users FROM visitor"], "users"),
+        (["ALTER TABLE bets ENABLE ROW LEVEL SECURITY", "CREATE POLICY p ON bets FOR SELECT TO visitor USING (id < 50)"], "bets"),
+    ],
+)
+def test_what_a_role_may_not_read_is_named(more: list[str], at: str, engine: str, postgres: Server, address: str) -> None:
+    """The schema or the table, by rows and by columns."""
+    visitor = role(address, postgres, "LOGIN", "GRANT SELECT ON ALL TABLES IN SCHEMA public TO visitor", *more)
+    e = refused(lambda: verify_ledger(visitor, ruleset="v3.8.1", engine=engine))
+    assert (e.code, e.at.split()[-1]) == ("ledger.no-permission", at)
+
+
+def test_the_server_that_was_reached_is_named(address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where a service says where it is, and without its password."""
+    name = address.split("?")[0].rsplit("/", 1)[1]
+    folder = address.split("host=")[1]
+    (tmp_path / "services").write_text(f"[shop]\nhost={folder}\nuser=postgres\npassword=geheim\ndbname={name}\n")
+    monkeypatch.setenv("PGSERVICEFILE", str(tmp_path / "services"))
+    for given in ("postgresql:///?service=shop", address):
+        read = verify_ledger(given, ruleset="v3.8.1").read
+        assert read is not None
+        assert read["from"].startswith(f"postgresql:///{name}?host={folder}&port=")
+        assert "geheim" not in str(read)
+
+
+def test_a_statement_an_administrator_ends(address: str) -> None:
+    """Is not said to have run out of time."""
+
+    def slow() -> None:
+        with snapshot(address, 60) as (db, _):
+            pid = db.info.backend_pid
+            ended = threading.Timer(0.5, lambda: rows(address, "SELECT pg_cancel_backend(%s)", pid) and None)
+            ended.start()
+            try:
+                db.execute("SELECT pg_sleep(30)")
+            finally:
+                ended.join()
+
+    assert refused(slow, Unavailable).code == "ledger.cancelled"
+
+
+def test_a_copy_that_runs_out_of_time_says_so_once(address: str) -> None:
+    """One refusal on stderr and nothing of psycopg's own."""
+    rows(address, "ALTER TABLE bets RENAME TO its")
+    rows(address, "CREATE VIEW bets AS SELECT * FROM its WHERE id < 50 OR pg_sleep(20) IS NOT NULL")
+    program = [sys.executable, "-m", "release_dossier", "ledger", "verify", address, "--engine", "numba", "--statement-timeout", "4"]
+    done = subprocess.run(program, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (30, "")
+    assert "ledger.statement-timeout" in done.stderr
+    assert "psycopg" not in done.stderr
 
 
 def test_places_are_shown_without_what_is_secret() -> None:

@@ -172,7 +172,8 @@ def from_server(address: str, statement_seconds: int, least: int, step: Step | N
 
             if any(n not in kinds[table] for n in names):
                 raise NotPlain
-            return ledger_postgres_copy.copied(connection, tables[table][1], table, {n: kinds[table][n] for n in names}, WORDS, more)
+            with ledger_postgres.reading(f"{at} {table}"):
+                return ledger_postgres_copy.copied(connection, tables[table][1], table, {n: kinds[table][n] for n in names}, WORDS, more)
 
         def stream(columns: list[str], names: list[str]) -> Copied:
             from release_dossier.sources import ledger_postgres_copy as copy
@@ -180,11 +181,14 @@ def from_server(address: str, statement_seconds: int, least: int, step: Step | N
             if any(n not in kinds["bets"] for n in columns):
                 raise NotPlain
             its, known, schema = {n: kinds["bets"][n] for n in columns}, Names(names), tables["bets"][1]
-            first = copy.copied(connection, schema, "bets", its, (), most=1)
-            return Copied(copy.bets(connection, schema, its, known, more), known, first)
+            with ledger_postgres.reading(f"{at} bets"):
+                first = copy.copied(connection, schema, "bets", its, (), most=1)
+                return Copied(copy.bets(connection, schema, its, known, more), known, first)
 
         try:
-            if "bets" in tables and ledger_postgres.at_least(connection, tables["bets"][1], "bets", least):
+            with ledger_postgres.reading(f"{at} bets"):
+                many = "bets" in tables and ledger_postgres.at_least(connection, tables["bets"][1], "bets", least)
+            if many:
                 return big_from(lambda t: list(kinds[t]) if t in kinds else None, fetch, rows, at, stream=stream), facts
         except (NotPlain, pa.ArrowException, UnicodeError):
             pass

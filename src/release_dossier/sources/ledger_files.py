@@ -18,6 +18,29 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+def readable(source: Path) -> None:
+    """Nothing, where this user may read a file, or list a folder; also where neither is there.
+
+    Raises:
+        Refused: `ledger.no-permission`.
+    """
+    try:
+        if source.is_dir():
+            next(source.iterdir(), None)
+            for table in source.glob("*.parquet"):
+                _begins(table, 0)
+        elif source.is_file():
+            _begins(source, 0)
+    except PermissionError as e:
+        raise Refused(
+            "ledger.no-permission",
+            at=str(e.filename or source),
+            found="this user may not read it",
+            expected="a file this user may read",
+            help=f"ls -l {shlex.quote(str(e.filename or source))}",
+        ) from e
+
+
 def from_folder(folder: Path) -> c.Ledger:
     """A folder with one Parquet file a table.
 
@@ -60,33 +83,62 @@ def at_rest(file: Path) -> None:
     """Whether a file is a SQLite database that nobody is writing to.
 
     Raises:
-        Refused: `ledger.no-source`, `ledger.too-large`, `ledger.not-a-ledger`, `ledger.being-written`.
+        Refused: `ledger.no-source`, `ledger.too-large`, `ledger.not-a-ledger`, `ledger.being-written`, `ledger.unreadable`.
     """
     if not file.is_file():
         raise Refused("ledger.no-source", at=str(file), found="no such file or folder", expected="a .sqlite file or a folder of Parquet")
     if file.stat().st_size > LEDGER_FILE_BYTES_MAX:
         raise Refused("ledger.too-large", at=file.name, found=f"{file.stat().st_size} bytes", expected=f"at most {LEDGER_FILE_BYTES_MAX}")
-    with file.open("rb") as f:
-        head = f.read(16)
-    if head != b"SQLite format 3\0":
+    head = _begins(file, HEADER_BYTES)
+    if head[:16] != b"SQLite format 3\0":
         raise Refused(
             "ledger.not-a-ledger",
             at=file.name,
-            found=repr(head) if head else "an empty file",
+            found=repr(head[:16]) if head else "an empty file",
             expected="a SQLite database or a folder of Parquet",
         )
-    for suffix in ("-wal", "-journal"):
-        beside = file.with_name(file.name + suffix)
-        if beside.is_file() and beside.stat().st_size:
-            raise Refused(
-                "ledger.being-written",
-                at=beside.name,
-                found="changes that are not in the database yet",
-                expected="a database nobody has open",
-                help=f"sqlite3 {file.name} 'PRAGMA wal_checkpoint(TRUNCATE)' or .backup",
-            )
+    _journal_done(file)
+    _whole(file, head)
 
 
+def _begins(file: Path, size: int) -> bytes:
+    with file.open("rb") as f:
+        return f.read(size)
+
+
+def _journal_done(file: Path) -> None:
+    name = shlex.quote(str(file))
+    wal, journal = (file.with_name(file.name + suffix) for suffix in ("-wal", "-journal"))
+    if wal.is_file() and wal.stat().st_size:
+        raise Refused(
+            "ledger.being-written",
+            at=wal.name,
+            found="changes that are not in the database yet",
+            expected="a database nobody has open",
+            help=f"sqlite3 {name} 'PRAGMA wal_checkpoint(TRUNCATE)'",
+        )
+    if journal.is_file() and _begins(journal, 1).strip(b"\0"):  # a journal that begins with zero is done (journal_mode PERSIST)
+        raise Refused(
+            "ledger.being-written",
+            at=journal.name,
+            found="what the database held before a change that is not finished, or was broken off",
+            expected="a database nobody has open",
+            help=f"once nobody writes: sqlite3 {name} 'PRAGMA schema_version' takes back what was broken off",
+        )
+
+
+def _whole(file: Path, head: bytes) -> None:
+    """Whether a database has all its pages: SQLite itself reads a cut one as far as it goes, and what is lost looks like lost money."""
+    page, count = int.from_bytes(head[16:18]), int.from_bytes(head[28:32])
+    page = 65536 if page == 1 else page
+    size = file.stat().st_size
+    said = count if head[24:28] == head[92:96] else 0  # written by a SQLite before 3.7, which counted no pages
+    if len(head) < HEADER_BYTES or page < 512 or size % page or (said and size != said * page):
+        expected = f"{said * page} bytes, as its header says" if said else "a whole SQLite database"
+        raise Refused("ledger.unreadable", at=file.name, found=f"{size} bytes", expected=expected)
+
+
+HEADER_BYTES = 100  # of a SQLite database
 ROWS_A_STEP = 5_000  # rows between two words about progress
 
 

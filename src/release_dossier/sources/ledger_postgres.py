@@ -9,11 +9,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from release_dossier.errors import DossierError, Refused, Unavailable
 from release_dossier.ledger import columns as c
@@ -24,8 +26,10 @@ from release_dossier.sources.ledger_rows import NEEDED, TABLES, Micros, Reader, 
 if TYPE_CHECKING:
     import psycopg
 
-SCHEMES = ("postgresql://", "postgres://")
-_ADDRESS = re.compile(r"postgres(?:ql)?://(?:[^@/?#\s]*@)?((?:[\w.%,-]|\[[0-9a-fA-F:.]+\])*(?::\d+)?(?:/[\w.%-]*)?)(?:\?[^@?\s]*)?")
+# What may be meant for an address, and holds a password if it is: `x://…`, `postgresql:…`, `user:password@…`, `password=…`. No path that
+# begins with / or . is one.
+_MEANT = re.compile(r"(?![/.]).*(?:://|passw(?:or)?d['\"]?\s*=|:.*@)|['\"\s]*postgres(?:ql)?[\w+.-]*:", re.IGNORECASE | re.DOTALL)
+_ADDRESS = re.compile(r"(?i:postgres(?:ql)?)://(?:[^@/?#\s]*@)?((?:[\w.%,-]|\[[0-9a-fA-F:.]+\])*(?::\d+)?(?:/[\w.%-]*)?)(?:\?[^@?\s]*)?")
 _FETCHED_ROWS = 5_000  # rows a round of reading brings: about 1 MB
 WHOLE, MOMENT, TRUTH, TEXT = range(4)  # what a column holds
 KINDS = {
@@ -36,8 +40,30 @@ _EPOCH_2000 = 946_684_800_000_000  # PostgreSQL counts microseconds from the yea
 
 
 def is_address(source: str) -> bool:
-    """Whether a source is the address of a PostgreSQL database."""
-    return source.startswith(SCHEMES)
+    """Whether a source is the address of a PostgreSQL database, or may be meant for one: `place` refuses what is none and shows nothing."""
+    return _MEANT.match(source) is not None and not os.path.exists(source)
+
+
+def _proper(address: str) -> str:
+    """The address with its scheme in small letters, which libpq insists on."""
+    scheme, rest = address.split(":", 1)
+    return f"{scheme.lower()}:{rest}"
+
+
+def connected(address: str, name: str, **more: Any) -> psycopg.Connection[Any]:
+    """A connection under an application's name.
+
+    Raises:
+        Refused: `ledger.address`.
+        Unavailable: `ledger.server`.
+    """
+    import psycopg
+
+    at = place(address)
+    try:
+        return psycopg.connect(_proper(address), connect_timeout=LEDGER_CONNECT_SECONDS_MAX, application_name=name, **more)
+    except psycopg.Error as e:
+        raise _unreachable(e, at) from None  # libpq's own words may repeat a piece of the address
 
 
 def place(address: str) -> str:
@@ -78,19 +104,14 @@ def snapshot(address: str, statement_seconds: int) -> Iterator[tuple[psycopg.Con
     import psycopg
 
     at = place(address)
-    try:
-        connection = psycopg.connect(
-            address, connect_timeout=LEDGER_CONNECT_SECONDS_MAX, application_name="dossier ledger", client_encoding="utf8"
-        )
-    except psycopg.Error as e:
-        raise _unreachable(e, at) from None  # libpq's own words may repeat a piece of the address
+    connection = connected(address, "dossier ledger", client_encoding="utf8")
     try:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         connection.read_only = True
         _limit(connection, statement_seconds)
-        yield connection, _facts(connection, at)
+        yield connection, _facts(connection)
     except psycopg.Error as e:
-        raise _failed(e, at) from None
+        raise failed(e, at) from None
     except UnicodeDecodeError as e:
         raise Refused("ledger.column-type", at=at, found="text that is no UTF-8", expected="text") from e
     finally:
@@ -109,21 +130,38 @@ def _limit(connection: psycopg.Connection[Any], statement_seconds: int) -> None:
         connection.execute("SELECT set_config(%s, %s, true)", (name, value))
 
 
-def _facts(connection: psycopg.Connection[Any], at: str) -> dict[str, str]:
+def _facts(connection: psycopg.Connection[Any]) -> dict[str, str]:
     row = connection.execute(
         "SELECT pg_current_snapshot()::text, to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'),"
         " current_setting('server_version'), current_setting('transaction_isolation'), current_setting('transaction_read_only'),"
         " current_user"
     ).fetchone()
     assert row is not None
-    return {"from": at, "snapshot": row[0], "at": row[1], "server": row[2], "isolation": row[3], "read_only": row[4], "role": row[5]}
+    return {
+        "from": _reached(connection),
+        "snapshot": row[0],
+        "at": row[1],
+        "server": row[2],
+        "isolation": row[3],
+        "read_only": row[4],
+        "role": row[5],
+    }
+
+
+def _reached(connection: psycopg.Connection[Any]) -> str:
+    """Where the connection went, also when a service, the environment or a list of hosts said so: host, port, database."""
+    host, port, database = connection.info.host, connection.info.port, quote(connection.info.dbname)
+    if not host or host.startswith(("/", "@")):
+        return f"postgresql:///{database}?" + "&".join([*([f"host={quote(host)}"] if host else []), f"port={port}"])
+    return f"postgresql://{f'[{host}]' if ':' in host else host}:{port}/{database}"
 
 
 def tables_of(connection: psycopg.Connection[Any], at: str) -> dict[str, tuple[int, str]]:
     """Table → (its oid, its schema), as the search path finds it.
 
     Raises:
-        Refused: `ledger.half-restored` where a table that has a key in every release has none: a dump makes keys after all rows.
+        Refused: `ledger.half-restored` where a table that has a key in every release has none: a dump makes keys after all rows;
+            `ledger.no-permission` where a table that is needed lies in a schema this role may not use.
     """
     found = connection.execute(
         "SELECT c.relname, c.oid, n.nspname, c.relkind IN ('r', 'p'),"
@@ -132,6 +170,18 @@ def tables_of(connection: psycopg.Connection[Any], at: str) -> dict[str, tuple[i
         " WHERE c.relname = ANY(%s) AND pg_table_is_visible(c.oid) AND c.relkind IN ('r', 'p', 'v', 'm', 'f')",
         (list(TABLES),),
     ).fetchall()
+    if not {name for name, *_ in found}.issuperset(NEEDED):
+        barred = connection.execute(
+            "SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+            " WHERE c.relname = ANY(%s) AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT has_schema_privilege(n.oid, 'USAGE')"
+            " ORDER BY 1 LIMIT 1",
+            (list(NEEDED),),
+        ).fetchone()
+        if barred is not None:
+            raise Refused(
+                "ledger.no-permission", at=f"{at} {barred[0]}", found="the role may not use this schema", expected="GRANT USAGE ON SCHEMA",
+                help="docs/ledger-checks.md has the grants",
+            )  # fmt: skip
     keyless = sorted(name for name, _, _, real, key in found if real and not key and name in NEEDED)
     if keyless:
         raise Refused(
@@ -187,39 +237,66 @@ def rows_of(connection: psycopg.Connection[Any], tables: dict[str, tuple[int, st
                     if step is not None and number % _FETCHED_ROWS == 0:
                         step(done + number, max(total, done + number))
         except psycopg.Error as e:
-            raise _failed(e, f"{at} {table}") from None
+            raise failed(e, f"{at} {table}") from None
         done += len(out)
         return out
 
     return read
 
 
-def _unreachable(e: psycopg.Error, at: str) -> Unavailable:
+NOT_LET_IN = (  # what libpq and the server say when they refuse a connection: words of theirs that no name in them can bring about
+    (r"password authentication failed", "the password was not accepted"),
+    (r"no password supplied", "a password is asked for, and none was given"),
+    (r"no pg_hba\.conf entry", "the server lets nobody in from here under this name"),
+    (r"too many connections for role", "the role may have no more connections"),
+    (r"too many connections for database", "the database takes no more connections"),
+    (r"role \".*\" is not permitted to log in", "the role may not log in"),
+    (r"permission denied for database", "the role may not connect to this database"),
+    (r"role \".*\" does not exist", "the server knows no such role"),
+    (r"database \".*\" does not exist", "the server has no such database"),
+    (r"could not translate host name|failed to resolve host", "there is no such host"),
+    (r"connection refused", "nothing answers there"),
+    (r"timeout expired|timed out", f"no answer within {LEDGER_CONNECT_SECONDS_MAX} s"),
+    (r"starting up", "the server is starting"),
+    (r"shutting down", "the server is stopping"),
+    (r"too many clients|remaining connection slots", "the server takes no more connections"),
+    (r"no such file or directory", "no server runs on this socket"),
+    (r"\bssl\b|certificate", "the server and this machine do not agree about TLS"),
+)
+NOT_WELL_FORMED = (  # what libpq says of an address itself
+    (r"invalid uri query parameter", "a parameter that PostgreSQL does not know"),
+    (r"invalid percent-encoded token", "a % that encodes nothing"),
+    (r"invalid port number|invalid integer value .*\"port\"", "a port that is none"),
+    (r"definition of service", "a service that no pg_service.conf defines"),
+    (r"invalid (?:\w+ )?value", "a parameter with a value PostgreSQL does not know"),
+)
+
+
+def _unreachable(e: psycopg.Error, at: str) -> DossierError:
     """What libpq said, in our words: its own may repeat the address."""
+    import psycopg
+
     said = str(e).lower()
-    for part, words in (
-        ("password authentication failed", "the password was not accepted"),
-        ("no password supplied", "a password is asked for, and none was given"),
-        ("no pg_hba.conf entry", "the server lets nobody in from here under this name"),
-        ("role", "the server knows no such role"),
-        ("does not exist", "the server has no such database"),
-        ("could not translate host name", "there is no such host"),
-        ("connection refused", "nothing answers there"),
-        ("timeout", f"no answer within {LEDGER_CONNECT_SECONDS_MAX} s"),
-        ("starting up", "the server is starting"),
-        ("shutting down", "the server is stopping"),
-        ("too many clients", "the server takes no more connections"),
-        ("no such file or directory", "no server runs on this socket"),
-        ("ssl", "the server and this machine do not agree about TLS"),
-    ):
-        if part in said:
-            return Unavailable("ledger.server", at=at, found=words, expected="a PostgreSQL that can be read", help="psql reaches it?")
-    return Unavailable("ledger.server", at=at, found=f"no connection ({type(e).__name__})", expected="a PostgreSQL that can be read")
+    wrong = next((words for part, words in NOT_WELL_FORMED if re.search(part, said)), "")
+    if wrong or isinstance(e, psycopg.ProgrammingError):
+        return Refused(
+            "ledger.address", at=at, found=wrong or "an address PostgreSQL cannot read", expected="postgresql://USER@HOST:PORT/DATABASE"
+        )
+    found = next((words for part, words in NOT_LET_IN if re.search(part, said)), "")
+    return Unavailable(
+        "ledger.server",
+        at=at,
+        found=found or f"no connection ({type(e).__name__})",
+        expected="a PostgreSQL that can be read",
+        help="psql reaches it?" if found else "",
+    )
 
 
-def _failed(e: psycopg.Error, at: str) -> DossierError:
+def failed(e: psycopg.Error, at: str) -> DossierError:
     """A statement that did not work: what the server's code says, never the text of a value."""
     code = e.sqlstate or ""
+    if code == "57014" and "user request" in str(e):
+        return Unavailable("ledger.cancelled", at=at, found="somebody ended the statement", expected="all rows", help="try again")
     if code == "57014":
         return Unavailable(
             "ledger.statement-timeout",
@@ -242,6 +319,17 @@ def _failed(e: psycopg.Error, at: str) -> DossierError:
             "ledger.server-lost", at=at, found=f"the server went away ({code or 'no answer'})", expected="all rows", help="try again"
         )
     return Refused("ledger.unreadable", at=at, found=f"SQLSTATE {code}", expected="rows that can be read")
+
+
+@contextmanager
+def reading(at: str) -> Iterator[None]:
+    """What fails inside is said to have failed at this place."""
+    import psycopg
+
+    try:
+        yield
+    except psycopg.Error as e:
+        raise failed(e, at) from None
 
 
 def kinds(connection: psycopg.Connection[Any], oid: int) -> dict[str, int]:

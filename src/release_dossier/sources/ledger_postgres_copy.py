@@ -5,6 +5,7 @@ Rows are asked of libpq one by one, gathered to pieces of a few megabytes and ta
 
 from __future__ import annotations
 
+import logging
 import selectors
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from psycopg.pq.abc import PGconn
 
 T = TypeVar("T", pa.Table, Piece)
+# psycopg logs what ends a COPY early a second time, and without a handler Python writes that to stderr.
+logging.getLogger("psycopg").addHandler(logging.NullHandler())
 HEADER_BYTES = 19  # signature, flags and the length of an extension, which is none
 PIECE_BYTES = 8 * 1024 * 1024
 WAIT_SECONDS = 1.0  # until libpq is asked again though nothing seems to have come

@@ -6,14 +6,14 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from release_dossier.errors import Refused
+from release_dossier.errors import Refused, Unavailable
 from release_dossier.ledger.generate import EPOCH, LIFECYCLES, NEVER, RESOLVED, RESULTS, Bets, World, migrations
 from release_dossier.sources import ledger_postgres
 
@@ -146,6 +146,7 @@ def writing(destination: str) -> Iterator[Sink]:
 
     Raises:
         Refused: `ledger.destination` where something is there already; as PostgreSQL's own for a server.
+        Unavailable: `edge.file-system`; `ledger.server` and its like.
     """
     if ledger_postgres.is_address(destination):
         with _server(destination) as sink:
@@ -194,9 +195,6 @@ def _parquet(folder: Path) -> Iterator[Sink]:
 
 @contextmanager
 def _sqlite(file: Path) -> Iterator[Sink]:
-    db = sqlite3.connect(file)
-    db.execute("PRAGMA journal_mode = OFF")
-    db.execute("PRAGMA synchronous = OFF")
     there: set[str] = set()
 
     def put(name: str, rows: pa.Table) -> None:
@@ -209,10 +207,15 @@ def _sqlite(file: Path) -> Iterator[Sink]:
         db.executemany(f'INSERT INTO "{name}" VALUES ({marks})', zip(*columns_, strict=True))
 
     try:
-        yield put
-        db.commit()
-    finally:
-        db.close()
+        with closing(sqlite3.connect(file)) as db:
+            db.execute("PRAGMA journal_mode = OFF")
+            db.execute("PRAGMA synchronous = OFF")
+            yield put
+            db.commit()
+    except sqlite3.Error as e:
+        raise Unavailable(
+            "edge.file-system", at=str(file.parent), found=str(e), expected="a folder that can be written to, with room in it"
+        ) from e
 
 
 def _sqlite_type(table: str, field: pa.Field) -> str:
@@ -240,10 +243,7 @@ def _server(address: str) -> Iterator[Sink]:
     from psycopg import sql
 
     at = ledger_postgres.place(address)
-    try:
-        connection = psycopg.connect(address, application_name="dossier ledger generate")
-    except psycopg.Error:
-        raise Refused("ledger.destination", at=at, found="no connection", expected="a PostgreSQL this role may make tables in") from None
+    connection = ledger_postgres.connected(address, "dossier ledger generate")
     there: set[str] = set()
 
     def put(name: str, rows: pa.Table) -> None:
@@ -267,6 +267,9 @@ def _server(address: str) -> Iterator[Sink]:
     except psycopg.errors.DuplicateTable:
         raise Refused("ledger.destination", at=at, found="tables of a ledger", expected="an empty schema") from None
     except psycopg.Error as e:
+        fault = ledger_postgres.failed(e, at)
+        if isinstance(fault, Unavailable):
+            raise fault from None
         raise Refused("ledger.destination", at=at, found=f"SQLSTATE {e.sqlstate}", expected="a schema this role may write to") from None
     finally:
         with suppress(psycopg.Error):

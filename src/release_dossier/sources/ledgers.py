@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import lzma
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,7 +30,7 @@ from release_dossier.limits import (
     LEDGER_STATEMENT_SECONDS_MAX,
 )
 from release_dossier.sources import ledger_postgres
-from release_dossier.sources.ledger_files import from_folder, from_sqlite, orders_at_least
+from release_dossier.sources.ledger_files import from_folder, from_sqlite, orders_at_least, readable
 
 
 def verify_ledger(
@@ -67,9 +68,6 @@ def verify_ledger(
         rest = f"taken for {ledger.schema} all the same" if assume_schema else "nothing is certain (--assume-schema judges it all the same)"
         notes.append(f"{ledger.doubt}: {rest}")
         ledger = msgspec.structs.replace(ledger, known=assume_schema)
-    if receipts and not Path(receipts).exists():
-        notes.append(f"no receipts at {Path(receipts).name}: judged without")
-        receipts = None
     with uncollected():
         return verify(
             ledger,
@@ -98,12 +96,14 @@ def in_columns(
     reading: Step | None = None,
 ) -> tuple[c.Ledger, dict[str, str] | None, Engine | None] | None:
     """A ledger read as columns and who judges it; None where rows are the better way, or the only one."""
+    server = isinstance(source, str) and ledger_postgres.is_address(source)
+    if not server:
+        readable(Path(source))
     if engine == "python" or (engine == "auto" and not AVAILABLE):
         return None
     if engine == "spark":
         return on_spark(source, threads, memory_bytes, step)
     name, least = ("numba", LEDGER_COLUMNS_ORDERS_MIN) if engine == "auto" else (engine, 0)
-    server = isinstance(source, str) and ledger_postgres.is_address(source)
     if not server and (not Path(source).exists() or (least and not orders_at_least(Path(source), least))):
         return None
     from release_dossier.sources import ledger_columns as columns
@@ -140,6 +140,8 @@ def on_spark(source: Path | str, threads: int, memory_bytes: int, step: Step | N
     from release_dossier.sources.ledger_spark import LOTS_A_CORE, by_spark
 
     expected = "a folder of Parquet with plain columns, its bets in order of ids"
+    if isinstance(source, str) and ledger_postgres.is_address(source):
+        raise Refused("ledger.no-spark", at=ledger_postgres.place(source), found="a server", expected=expected)
     bets = Path(source) / "bets.parquet"
     if not bets.is_file():
         raise Refused("ledger.no-spark", at=Path(source).name, found="no folder with bets.parquet", expected=expected)
@@ -205,6 +207,7 @@ def opened(
     if isinstance(source, str) and ledger_postgres.is_address(source):
         return ledger_postgres.from_server(source, statement_seconds, step)
     file = Path(source)
+    readable(file)
     return (from_folder(file) if file.is_dir() else from_sqlite(file, step)), None
 
 
@@ -228,14 +231,31 @@ def records(file: Path) -> Iterator[Any]:
     """
     try:
         with file.open("rb") as raw:
-            packed = raw.read(6) == b"\xfd7zXZ\0"
-        with lzma.open(file) if packed else file.open("rb") as lines:
-            while line := lines.readline(EVIDENCE_LINE_BYTES_MAX):
-                if line.strip():
-                    yield _record(line)
+            head = raw.read(6)
+            whole = io.BufferedReader(_Begun(head, raw))  # a pipe gives its beginning once
+            with lzma.open(whole) if head == b"\xfd7zXZ\0" else whole as lines:
+                while line := lines.readline(EVIDENCE_LINE_BYTES_MAX):
+                    if line.strip():
+                        yield _record(line)
     except (OSError, EOFError, lzma.LZMAError) as e:
         found = (e.strerror if isinstance(e, OSError) else None) or str(e) or "the end of the file"
-        raise Refused("ledger.unreadable", at=file.name, found=found, expected="NDJSON, plain or xz") from e
+        at = str(file) if isinstance(e, OSError) else file.name
+        raise Refused("ledger.unreadable", at=at, found=found, expected="NDJSON, plain or xz") from e
+
+
+class _Begun(io.RawIOBase):
+    """A stream of which some bytes were read already: these first."""
+
+    def __init__(self, head: bytes, rest: io.BufferedReader) -> None:
+        self.head, self.rest = head, rest
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, room: Any) -> int:
+        some, self.head = self.head[: len(room)] or self.rest.read1(len(room)), self.head[len(room) :]
+        room[: len(some)] = some
+        return len(some)
 
 
 def _record(line: bytes) -> Any:

@@ -226,7 +226,10 @@ def _facts(row: Mapping[str, Any], at: str) -> dict[str, Fact]:
 
 
 def _attempt(rule: Requirement, n: int, row: Mapping[str, Any], name: str) -> Attempt:
-    when = stamp(NOW - timedelta(seconds=seconds(row["age"], name)))
+    try:
+        when = stamp(NOW - timedelta(seconds=seconds(row["age"], name)))
+    except OverflowError as e:
+        raise Refused("rules.case", at=f"{name} age", found=row["age"], expected="an age that begins after the year 1") from e
     age_max = seconds(row["age_max"], name)
     failed = row["verdict"] == "fail"
     return Attempt(

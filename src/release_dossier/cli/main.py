@@ -104,7 +104,30 @@ def _no_empty_value(argv: list[str]) -> None:
 
 def run(argv: list[str]) -> int:
     """Run one command; every failure becomes the four things a refusal says. Returns the exit code of the contract."""
-    as_json = "--json" in argv
+    _somewhere_to_write()
+    try:
+        return _run(argv, "--json" in argv)
+    except BrokenPipeError:
+        _stdout_to_nowhere()
+        return EXIT_UNAVAILABLE
+    except OSError as e:  # not even a refusal can be written where the answer should go
+        _stdout_to_nowhere()
+        return edge.show_refusal(edge.os_refusal(e), as_json=False)
+
+
+def _somewhere_to_write() -> None:
+    """A stream that was closed before we began leads nowhere, and no file opened later takes its number."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
+
+
+def _stdout_to_nowhere() -> None:
+    """What is still to be flushed raises no second time, at the end of the process."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _run(argv: list[str], as_json: bool) -> int:
     try:
         _no_empty_value(argv)
         code = dossier.main(args=argv, prog_name="dossier", standalone_mode=False)
@@ -120,8 +143,7 @@ def run(argv: list[str]) -> int:
     except DossierError as e:
         return edge.show_refusal(e, as_json)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_UNAVAILABLE
+        raise
     except OSError as e:
         return edge.show_refusal(edge.os_refusal(e), as_json)
 

@@ -243,9 +243,14 @@ def _name(value: Any, at: str) -> str:
 def table_of(name: str, read: Read | None = None) -> str:
     """The table tests beside a pack, `NAME.tests.toml`; empty where there are none."""
     try:
-        return _text(name.removesuffix(".toml") + ".tests" + (".toml" if name.startswith("./") else ""), read)
+        return _text(table_name(name), read)
     except Refused:
         return ""
+
+
+def table_name(pack: str) -> str:
+    """What the table tests beside a pack are called."""
+    return pack.removesuffix(".toml") + ".tests" + (".toml" if pack.startswith("./") else "")
 
 
 def names() -> tuple[str, ...]:

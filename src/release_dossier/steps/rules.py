@@ -16,7 +16,7 @@ from release_dossier.errors import Refused
 from release_dossier.gate import Decision
 from release_dossier.project import SETTINGS_FILE, Settings, parse_settings
 from release_dossier.rules.lint import Problem, Ruleset, lint_rules
-from release_dossier.rules.packs import OWN, Effective, Read, effective, freeze, load, own_layers, table_of, thaw
+from release_dossier.rules.packs import OWN, Effective, Read, effective, freeze, load, own_layers, table_name, table_of, thaw
 from release_dossier.rules.requirement import Requirement
 from release_dossier.steps.decide import decision_time, read_dossier, signed_statements
 from release_dossier.steps.world import World, instant
@@ -63,7 +63,7 @@ def try_packs(names: Sequence[str], read: Read | None) -> tuple[Tried, ...]:
     out: list[Tried] = []
     for name in names:
         requirements = [e.requirement for e in effective({}, [(name, name, ("@owner",))], read)]
-        out += run_table(name, cases(table_of(name, read), f"{name}.tests"), requirements)
+        out += run_table(name, cases(table_of(name, read), table_name(name)), requirements)
     return tuple(out)
 
 
@@ -135,6 +135,9 @@ def explain_one(world: World, digest: str, requirement: str, service: str | None
     rules = thaw(dossier.rules)
     found = [r for r in rules.requirements if r.id == requirement and service in (None, r.service)]
     if not found:
+        if service is not None and service not in {r.service for r in rules.requirements}:
+            names = ", ".join(sorted({r.service for r in rules.requirements}))
+            raise Refused("rules.unknown-requirement", at="--service", found=service, expected=names)
         known = ", ".join(sorted({r.id for r in rules.requirements}))
         raise Refused("rules.unknown-requirement", at="REQUIREMENT", found=requirement, expected=known)
     if len(found) > 1:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import tomllib
 from typing import Any
 
 import pytest
 
 from release_dossier.project import OwnFact, OwnKind, Plan
 from release_dossier.rules.lint import CHECKS, Ruleset, lint_rules
-from release_dossier.rules.packs import effective, names, own_layers
+from release_dossier.rules.packs import effective, names, own_layers, page
 from release_dossier.rules.requirement import ApprovalRule
 from release_dossier.trust.document import Key, Person, Producer, Trust, TrustDocument
 
@@ -75,6 +77,12 @@ FAULTS: dict[str, tuple[Ruleset, str, str, str]] = {
     "a topology fact the kind does not give": (ruleset(NEW | {"topology": {"vcpus": 8}}), "unknown-fact", "web/mine", "vcpus"),
     "another unit": (ruleset(NEW | P95 | {"needs": need("latency_p95", "float", "s")}), "unit", "web/mine", "in s"),
     "no unit": (ruleset(NEW | P95 | {"needs": need("latency_p95", "float")}), "unit", "web/mine", "any unit"),
+    "a measure as a whole number": (
+        ruleset(NEW | {"condition": "facts.latency_p95 <= 300", "needs": need("latency_p95", "int", "ms"), "minimum_count": 500}),
+        "unit",
+        "web/mine",
+        "as int",
+    ),
     "money as float": (
         ruleset(
             NEW | {"kind": "payouts", "condition": "facts.unexplained >= 1.0", "needs": need("unexplained", "float", "credits")}, plans=None
@@ -130,13 +138,13 @@ FAULTS: dict[str, tuple[Ruleset, str, str, str]] = {
         ruleset(NEW | P95 | {"condition": "facts.latency_p95 <= 300.0 && looked_at >= 0", "minimum_count": 1}),
         "absence-of-blame",
         "web/mine",
-        "nothing happened",
+        "by a thousand",
     ),
     "any number there is": (
         ruleset(NEW | P95 | {"condition": "facts.latency_p95 <= 300.0 && of >= -1", "minimum_count": 1}),
         "absence-of-blame",
         "web/mine",
-        "nothing happened",
+        "by a thousand",
     ),
     "no plan gives it": (ruleset(NEW | P95, plans=PLANS[:3]), "unreachable", "web/mine", "no [[evidence]]"),
     "a plan for another service": (
@@ -186,7 +194,7 @@ FAULTS: dict[str, tuple[Ruleset, str, str, str]] = {
         ruleset({"id": "tests", "condition": "facts.failed == 0", "needs": need("failed", "int", "tests")}),
         "absence-of-blame",
         "web/tests",
-        "nothing happened",
+        "by a thousand",
     ),
 }
 
@@ -248,6 +256,12 @@ def test_sound_rules_are_left_alone(name: str) -> None:
     """A rule that means what it says raises no error."""
     rules = ruleset(NEW | SOUND[name], plans=None, kinds=(PAID,))
     assert [p for p in lint_rules(rules) if p.at == "web/mine"] == []
+
+
+def test_the_example_of_the_page_is_sound() -> None:
+    """What docs/rules.md shows as a project's own."""
+    shown = tomllib.loads(re.findall(r"```toml\n(.*?)```", page(), re.DOTALL)[0])["rules"]["requirement"]
+    assert [p for p in lint_rules(ruleset(*({k: v for k, v in r.items() if k != "service"} for r in shown))) if p.at == "web/latency"] == []
 
 
 MORE: dict[str, Any] = {

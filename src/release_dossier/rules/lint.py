@@ -98,6 +98,9 @@ def _unknown_fact(rules: Ruleset) -> Said:
                 yield at, f"fact {name}", f"a fact {r.kind} gives: {', '.join(n for n, _, _ in known.facts)}"
 
 
+_MEASURED = frozenset(("ms", "s", "min", "ratio", "percent", "1/s"))
+
+
 def _unit(rules: Ruleset) -> Said:
     for at, r in rules.requirements():
         known = _kind(rules, r.kind) if r.source == "evidence" else None
@@ -105,6 +108,8 @@ def _unit(rules: Ruleset) -> Said:
             unit = _unit_of(known, n.fact) if known else None
             if unit is not None and n.unit != unit and (n.unit or unit not in ("", "name", "words")):
                 yield at, f"{n.fact} in {n.unit or 'any unit'}", f"unit = {unit!r}, which {r.kind} gives it in"
+            if unit in _MEASURED and n.type == "int":
+                yield at, f"{n.fact} as int", f"type = 'float': what is measured in {unit} has fractions, and no evidence meets the other"
             if unit == "credits" and n.type != "int":
                 yield at, f"{n.fact} as {n.type}", "type = 'int': money is counted in whole credits"
 
@@ -282,7 +287,7 @@ def _blame(rules: Ruleset) -> Said:
         nothing: dict[str, Any] = {n.fact: 0 if n.type == "int" else 0.0 for n in numeric}
         if all(ask(r.condition, nothing, 0, of, "pass")[0] == "pass" for of in (0, 1)):
             expected = "minimum_count or minimum_percent, or looked_at in the condition: how much must have been looked at"
-            yield at, f"`{r.condition}` holds where nothing happened", expected
+            yield at, f"`{r.condition}` is met by one as well as by a thousand", expected
 
 
 CHECKS: tuple[tuple[str, str, Callable[[Ruleset], Said]], ...] = (

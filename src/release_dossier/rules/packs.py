@@ -412,6 +412,7 @@ id = "latency"
 service = "trading"
 condition = "facts.latency_p95 <= 300.0"
 needs = [{ fact = "latency_p95", type = "float", unit = "ms" }]
+minimum_count = 500
 ```
 
 A condition is [CEL](https://cel.dev) over `facts`, `looked_at`, `of` and `verdict`. Every fact it names stands in `needs`: a fact that is

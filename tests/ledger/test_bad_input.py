@@ -211,13 +211,22 @@ def test_files_beside_a_ledger(name: str, text: bytes, code: str, case: Path, tm
     assert "Traceback" not in words.stderr
 
 
-@pytest.mark.parametrize("option", ["--receipts", "--answers", "--economics", "--timeline"])
+@pytest.mark.parametrize("option", ["--answers", "--economics", "--timeline"])
 def test_a_file_beside_a_ledger_that_is_not_there(option: str, case: Path, tmp_path: Path) -> None:
     """Was meant to be looked at: refused by its whole path."""
     gone = str(tmp_path / "none.ndjson")
     done = command("verify", str(case / "ledger.sqlite"), option, gone, "--json")
     assert done.returncode == 20
     assert json.loads(done.stdout)["error"]["at"] == gone
+
+
+def test_receipts_that_are_not_there(case: Path, tmp_path: Path) -> None:
+    """Are said, by their whole path, and are no pass where they were required."""
+    gone = str(tmp_path / "none.ndjson")
+    done = command("verify", str(case / "ledger.sqlite"), "--receipts", gone, "--json")
+    assert (done.returncode, gone in str(json.loads(done.stdout)["notes"])) == (0, True)
+    done = command("verify", str(case / "ledger.sqlite"), "--receipts", gone, "--require", "J1", "--json")
+    assert (done.returncode, json.loads(done.stdout)["verdict"]) == (10, "inconclusive")
 
 
 @pytest.mark.parametrize("packed", [False, True])

@@ -97,10 +97,11 @@ func examine(raw, chain []byte) []string {
 	if own, err := parseChain(files["trust/dossier.trust.json"]); err != nil || own.project != t.project {
 		note("trust/dossier.trust.json: of another project: %v", err)
 	}
-	for _, fault := range manifest(files, t) {
+	machines := t.newest.machines()
+	for _, fault := range manifest(files, t, machines) {
 		note("bundle.json: %s", fault)
 	}
-	places, err := logPlaces(files, t)
+	places, err := logPlaces(files, t.project, machines)
 	if err != nil {
 		note("log: %v", err)
 	}
@@ -112,11 +113,11 @@ func examine(raw, chain []byte) []string {
 				note("%s: other content", name)
 			}
 		case strings.HasPrefix(name, "attestations/"):
-			if err := checkAttestation(content, t.newest.machines()); err != nil {
+			if err := checkAttestation(content, machines); err != nil {
 				note("%s: %v", name, err)
 			}
 		case strings.HasSuffix(name, ".json") && name != "bundle.json" && name != "trust/dossier.trust.json" && name != "log/proofs.json":
-			s, err := check(name, files, t, places)
+			s, err := check(name, files, t, machines, places)
 			if err != nil {
 				note("%s: %v", name, err)
 			}
@@ -135,7 +136,7 @@ func examine(raw, chain []byte) []string {
 	return faults
 }
 
-func manifest(files map[string][]byte, t trust) []string {
+func manifest(files map[string][]byte, t trust, machines keyring) []string {
 	e, err := parseEnvelope(files["bundle.json"])
 	if err != nil {
 		return []string{err.Error()}
@@ -151,7 +152,7 @@ func manifest(files map[string][]byte, t trust) []string {
 	if s.word != "bundle" || s.project != t.project {
 		faults = append(faults, "no list of this project")
 	}
-	signers, machines := e.signers(t.newest.machines()), t.newest.machines()
+	signers := e.signers(machines)
 	if len(signers) != len(e.machines)+len(e.people) {
 		faults = append(faults, "a signature does not verify")
 	}
@@ -160,7 +161,7 @@ func manifest(files map[string][]byte, t trust) []string {
 	if err := errors.Join(err, err2); err != nil {
 		return append(faults, err.Error())
 	}
-	if !t.newest.anyStood(signers, machines, made) {
+	if !t.newest.anyStood(signers, made) {
 		faults = append(faults, "made when no key that signed it stood any more")
 	}
 	if e, err := parseEnvelope(files["dossier.json"]); err == nil && files["dossier.json"] != nil && digestOf(e.payload) != about {
@@ -189,17 +190,17 @@ func checkAttestation(raw []byte, machines keyring) error {
 }
 
 // logPlaces are the entries that are proven to be in the log, by the name of their statement.
-func logPlaces(files map[string][]byte, t trust) (map[string]entry, error) {
+func logPlaces(files map[string][]byte, project string, machines keyring) (map[string]entry, error) {
 	raw := files["log/checkpoint"]
 	c, err := parseCheckpoint(raw)
 	if err != nil {
 		return nil, err
 	}
-	if c.origin != "release-dossier/"+strings.TrimPrefix(t.project, "sha256:")[:16] {
+	if c.origin != "release-dossier/"+strings.TrimPrefix(project, "sha256:")[:16] {
 		return nil, errors.New("the checkpoint is of another log")
 	}
 	signed := false
-	for _, k := range t.newest.machines() {
+	for _, k := range machines {
 		if k.kind == "ssh-ed25519" || k.kind == "ecdsa-sha2-nistp256" {
 			vkey, err := noteKey(c.origin, k)
 			if err != nil {
@@ -266,7 +267,7 @@ func noteKey(name string, k publicKey) (string, error) {
 	return fmt.Sprintf("%s+%x+%s", name, sum[:4], base64.StdEncoding.EncodeToString(body)), nil
 }
 
-func check(name string, files map[string][]byte, t trust, places map[string]entry) (statement, error) {
+func check(name string, files map[string][]byte, t trust, machines keyring, places map[string]entry) (statement, error) {
 	e, err := parseEnvelope(files[name])
 	if err != nil {
 		return statement{}, err
@@ -288,12 +289,11 @@ func check(name string, files map[string][]byte, t trust, places map[string]entr
 	if s.word != due && !(dir == "evidence" && s.word == "started") {
 		return s, fmt.Errorf("a %s", s.word)
 	}
-	machines := t.newest.machines()
 	signers := e.signers(machines)
 	if len(signers) == 0 {
 		return s, errors.New("no signature of a known machine verifies")
 	}
-	if at, ok := places[s.digest]; ok && !t.newest.anyStood(signers, machines, at.at) {
+	if at, ok := places[s.digest]; ok && !t.newest.anyStood(signers, at.at) {
 		return s, errors.New("recorded when no machine's key that signed it stood any more")
 	}
 	if at, ok := places[s.digest]; !ok || at.envelope != digestOf(files[name]) || at.word != s.word {

@@ -68,10 +68,10 @@ func (v version) stood(id, at string) bool {
 	return true
 }
 
-// anyStood: one of the keys that are set had not yet been revoked at a moment.
-func (v version) anyStood(keys map[string]bool, known keyring, at string) bool {
+// anyStood: one of the keys had not yet been revoked at a moment.
+func (v version) anyStood(keys map[string]bool, at string) bool {
 	for id := range keys {
-		if _, ok := known[id]; ok && keys[id] && v.stood(id, at) {
+		if v.stood(id, at) {
 			return true
 		}
 	}

@@ -329,14 +329,15 @@ def find_waiver(
     for s, w in voices.waivers:
         if (w.dossier, w.requirement, w.service) != (dossier, requirement.id, requirement.service):
             continue
-        why = _idle(s, w, requirement, owners, voices, trust, now) or _again(requirement, before)
+        why = _idle(s, w, requirement, owners, voices, trust, now) or too_often(requirement, before)
         if not why:
             return w, s.statement.digest
         note = f"a waiver by {shown(w.person, 64)} does not count: {why}"
     return None, note
 
 
-def _again(requirement: Requirement, before: Sequence[str]) -> str:
+def too_often(requirement: Requirement, before: Sequence[str]) -> str:
+    """Why no further release may go out on a waiver of a requirement, after those in a row that did; empty where one may."""
     if len(before) < requirement.waivers_in_row:
         return ""
     if not requirement.waivers_in_row:

@@ -472,7 +472,7 @@ def examine(opened: Opened, trust: Trust | None = None, each: _Each = one_after_
     if contents is not None and "dossier.json" in statements and contents.dossier != statements["dossier.json"].digest:
         note("manifest", f"{MANIFEST}: of dossier {contents.dossier}, not of the one in it", "")
     places, faults = _log_faults(opened, statements, machines, project)
-    faults += _late(statements, signed, places, judge) if judge else []
+    faults += _late(statements, signed, places, judge, machines) if judge else []
     if contents is not None and judge and maker and not any(_stood(judge, k, contents.made_at) for k in maker):
         note("manifest", f"{MANIFEST}: made at {contents.made_at}, when no key that signed it stood any more", "")
     for fault in faults:
@@ -591,11 +591,15 @@ def _beside_fault(name: str, files: Mapping[str, bytes], envelope: Envelope) -> 
 
 
 def _late(
-    statements: Mapping[str, Statement], signed: Mapping[str, frozenset[str]], places: Mapping[str, Entry], judge: Trust
+    statements: Mapping[str, Statement],
+    signed: Mapping[str, frozenset[str]],
+    places: Mapping[str, Entry],
+    judge: Trust,
+    machines: Mapping[str, str],
 ) -> list[str]:
     """Statements that the log has from a time when every machine's key that signed them was revoked."""
-    given_up = {k for k in judge.machine_keys() if judge.revoked_at(k) is not None}
-    standing = judge.machine_keys().keys() - given_up
+    given_up = {k for k in machines if judge.revoked_at(k) is not None}
+    standing = machines.keys() - given_up
     late = []
     for name, s in statements.items() if given_up else ():
         mine, at = signed.get(name, frozenset()), places.get(s.digest)
@@ -608,7 +612,7 @@ def _stood(judge: Trust, key: str, at: str) -> bool:
     """Whether a key was not yet revoked at a moment; what is no moment is none."""
     try:
         return judge.counts(key, at, True)
-    except (ValueError, TypeError):
+    except ValueError:
         return False
 
 

@@ -84,8 +84,12 @@ def freeze(config: Mapping[str, Any], services: Asked, read: Read | None = None)
     """
     requirements = [e.requirement for e in effective(config, services, read)]
     approvals: dict[str, ApprovalRule] = {}
+    witness: dict[str, str] = {}
     for service, name, _ in services:
-        for rule in load(name, read).approvals:
+        pack = load(name, read)
+        if pack.witness is not None:
+            witness[service] = pack.witness
+        for rule in pack.approvals:
             mine = msgspec.structs.replace(rule, services=(service,)) if rule.role == OWNER else rule
             approvals[rule.role] = stricter(approvals.get(rule.role, mine), mine)
     if not requirements:
@@ -95,7 +99,6 @@ def freeze(config: Mapping[str, Any], services: Asked, read: Read | None = None)
         "approvals": msgspec.to_builtins(sorted(approvals.values(), key=lambda a: a.role)),
         "edition": EDITION,
     }
-    witness = {service: w for service, name, _ in services if (w := load(name, read).witness) is not None}
     body |= {"witness": witness} if witness else {}
     return {**body, "digest": digest_of(body)}
 

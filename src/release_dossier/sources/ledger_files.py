@@ -110,21 +110,14 @@ def _journal_done(file: Path) -> None:
     name = shlex.quote(str(file))
     wal, journal = (file.with_name(file.name + suffix) for suffix in ("-wal", "-journal"))
     if wal.is_file() and wal.stat().st_size:
-        raise Refused(
-            "ledger.being-written",
-            at=wal.name,
-            found="changes that are not in the database yet",
-            expected="a database nobody has open",
-            help=f"sqlite3 {name} 'PRAGMA wal_checkpoint(TRUNCATE)'",
-        )
-    if journal.is_file() and _begins(journal, 1).strip(b"\0"):  # a journal that begins with zero is done (journal_mode PERSIST)
-        raise Refused(
-            "ledger.being-written",
-            at=journal.name,
-            found="what the database held before a change that is not finished, or was broken off",
-            expected="a database nobody has open",
-            help=f"once nobody writes: sqlite3 {name} 'PRAGMA schema_version' takes back what was broken off",
-        )
+        at, found = wal, "changes that are not in the database yet"
+        help = f"sqlite3 {name} 'PRAGMA wal_checkpoint(TRUNCATE)'"
+    elif journal.is_file() and _begins(journal, 1).strip(b"\0"):  # a journal that begins with zero is done (journal_mode PERSIST)
+        at, found = journal, "what the database held before a change that is not finished, or was broken off"
+        help = f"once nobody writes: sqlite3 {name} 'PRAGMA schema_version' takes back what was broken off"
+    else:
+        return
+    raise Refused("ledger.being-written", at=at.name, found=found, expected="a database nobody has open", help=help)
 
 
 def _whole(file: Path, head: bytes) -> None:

@@ -60,6 +60,7 @@ def verify_ledger(
         Refused: `ledger.*`, `json.*`: naming table, row and column, or file and line.
     """
     named_rules = rules_for(ruleset, timeline)
+    _may_read(source)
     with uncollected():
         over = None if answers else in_columns(source, engine, statement_seconds, threads, memory_bytes, step, reading)
         ledger, read, judge = over or (*opened(source, statement_seconds, reading), None)
@@ -100,8 +101,6 @@ def in_columns(
 ) -> tuple[c.Ledger, dict[str, str] | None, Engine | None] | None:
     """A ledger read as columns and who judges it; None where rows are the better way, or the only one."""
     server = isinstance(source, str) and ledger_postgres.is_address(source)
-    if not server:
-        readable(Path(source))
     if engine == "python" or (engine == "auto" and not AVAILABLE):
         return None
     if engine == "spark":
@@ -195,7 +194,14 @@ def economics_of(file: Path) -> dict[str, int]:
 
 def read_ledger(source: Path | str) -> c.Ledger:
     """A ledger, wherever it lies. See `opened`."""
+    _may_read(source)
     return opened(source)[0]
+
+
+def _may_read(source: Path | str) -> None:
+    """Asked once, before anything is read of a file or a folder; what a server lets one read, it says itself."""
+    if not (isinstance(source, str) and ledger_postgres.is_address(source)):
+        readable(Path(source))
 
 
 def opened(
@@ -210,7 +216,6 @@ def opened(
     if isinstance(source, str) and ledger_postgres.is_address(source):
         return ledger_postgres.from_server(source, statement_seconds, step)
     file = Path(source)
-    readable(file)
     return (from_folder(file) if file.is_dir() else from_sqlite(file, step)), None
 
 

@@ -295,12 +295,14 @@ def _judge(found: bundle.Examined, dossier: Dossier, trust: Trust, chain: bytes,
     decided = found.statements.get("decision.json")
     decision = msgspec.convert(decided.predicate, Decision) if decided else None
     checks = []
+    said = _signed(found)
+    then = [s for s in said if decision is not None and s.n < decision.checkpoint["size"]]
     if decided is not None and decision is not None:
         again = recompute(
             dossier,
             dossier_statement.digest,
             decision,
-            _signed(found, decision.checkpoint["size"]),
+            then,
             parse_chain(chain, "trust document", digest=decision.trust),
         )
         equal = decision_statement(decided.project, again, dossier).raw == decided.raw
@@ -313,8 +315,8 @@ def _judge(found: bundle.Examined, dossier: Dossier, trust: Trust, chain: bytes,
         )
     )
     standing = _standing(found, dossier_statement.digest, decided, decision, now)
-    if standing == "allowed" and decision is not None:
-        later = recompute(dossier, dossier_statement.digest, decision, _signed(found), trust)
+    if standing == "allowed" and decision is not None and (said, trust.digest) != (then, decision.trust):
+        later = recompute(dossier, dossier_statement.digest, decision, said, trust)
         standing = standing if later.outcome == "ALLOW" else f"no longer allowed: {_why_not(later, decision)}"
     checks.append(bundle.Check("standing", "pass", standing))
     return standing, checks
@@ -344,12 +346,12 @@ def _why_not(later: Decision, was: Decision) -> str:
     return next(iter(notes + unmet + unsigned), "decided again it is denied")
 
 
-def _signed(found: bundle.Examined, size: int | None = None) -> list[Signed]:
-    """People's statements, of the first `size` entries of the log where that is given, with the moment and place the log gives each."""
+def _signed(found: bundle.Examined) -> list[Signed]:
+    """People's statements, with the moment and place the log gives each."""
     places = found.places
     out = []
     for name, s in found.statements.items():
-        if s.word in PEOPLE and s.digest in places and (size is None or places[s.digest].n < size):
+        if s.word in PEOPLE and s.digest in places:
             out.append(Signed(statement=s, keys=found.keys[name], logged_at=places[s.digest].at, n=places[s.digest].n))
     return out
 

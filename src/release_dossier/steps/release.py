@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from release_dossier.approval import too_often
 from release_dossier.dossier import Dossier
 from release_dossier.errors import Refused, Unavailable, counted, shown
 from release_dossier.fingerprint import fingerprint
@@ -139,13 +140,13 @@ def _waived_no_more(world: World, dossier: Dossier, decision: Decision, chosen: 
     entries = world.store.entries()
     released = {e.key for e in entries if e.type == "release"}
     fresh = [s for s in dossier.change.services if s.name in chosen and f"{s.name}@{s.version}" not in released]
-    limits = {(r.service, r.id): r.waivers_in_row for r in thaw(dossier.rules).requirements}
+    rules = {(r.service, r.id): r for r in thaw(dossier.rules).requirements}
     waived = {(r.service, r.id) for r in decision.requirements if r.state == "waived"}
     for row in (w for s in fresh for w in waived_before(world, s.name, entries)):
         asked = row.service, row.requirement
-        if asked in waived and len(row.versions) >= limits[asked]:
+        if asked in waived and too_often(rules[asked], row.versions):
             found = f"{row.requirement} was waived in {counted(len(row.versions), 'release')} in a row ({', '.join(row.versions)})"
-            expected = f"at most {limits[asked]} in a row, as when the dossier was assembled"
+            expected = f"at most {rules[asked].waivers_in_row} in a row, as when the dossier was assembled"
             raise Refused("release.moved", at=row.service, found=found, expected=expected, help="dossier assemble")
 
 

@@ -14,11 +14,10 @@ from release_dossier.evidence.reading import Fact, Reading, example, first
 
 NAME = "prometheus-text"
 _META = re.compile(rb'# (?:HELP|TYPE|UNIT) ([a-zA-Z_:][a-zA-Z0-9_:.]*|"(?:[^"\\]|\\.)*")(?: (.*))?\Z')
-_QUOTED = rb'"((?:[^"\\]|\\.)*)"'
 _NAMED = re.compile(
     rb'\A([a-zA-Z_:][a-zA-Z0-9_:]*|(?=\{[ \t]*"))(\{(?:[^"}]|"(?:[^"\\]|\\.)*")*\})?[ \t]+(\S+)(?:[ \t]+(-?[0-9.eE+]+))?(?:[ \t]+#.*)?\Z'
 )
-_NAME_INSIDE = re.compile(rb"\{[ \t]*" + _QUOTED + rb"[ \t]*[,}]")  # a name of any UTF-8 stands among the labels (Prometheus 3)
+_NAME_INSIDE = re.compile(rb'\{[ \t]*"((?:[^"\\]|\\.)*)"[ \t]*[,}]')  # a name of any UTF-8 stands among the labels (Prometheus 3)
 _BEGIN = re.compile(rb'\A(?:#[^\n]*\n|\s)*# (?:HELP|TYPE) ["a-zA-Z_:]', re.MULTILINE)
 
 

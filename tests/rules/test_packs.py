@@ -11,7 +11,7 @@ import pytest
 
 from release_dossier.errors import Refused
 from release_dossier.rules import refusals
-from release_dossier.rules.packs import PACKS, freeze, page, stricter, thaw
+from release_dossier.rules.packs import PACKS, freeze, page, stricter, table_name, thaw
 from release_dossier.rules.requirement import ApprovalRule, Requirement
 
 ROOT = Path(__file__).parents[2]
@@ -218,3 +218,11 @@ def test_every_refusal_is_listed() -> None:
     raised = {c for f in files for c in re.findall(r'(?:Refused|Misuse|Corrupt|Unavailable)\(\s*"([a-z.-]+)"', f.read_text("utf-8"))}
     assert raised == set(refusals.CODES)
     assert all(cause.endswith(".") and remedy.endswith(".") for cause, remedy in refusals.CODES.values())
+
+
+def test_the_tables_beside_a_pack_are_called_as_their_file() -> None:
+    assert [table_name(p) for p in ("money", "socialpredict/trading", "./rules/b1.toml")] == [
+        "money.tests",
+        "socialpredict/trading.tests",
+        "./rules/b1.tests.toml",
+    ]

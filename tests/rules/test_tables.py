@@ -62,6 +62,8 @@ BASE = Requirement(id="r", service="s", title="t", kind="latency", owner="o", re
         ("[[case]]\nname = 'x'", "rules.case"),
         ("[[case]]\nname='x'\nrequirement='r'\nstate='pass'\nstatus='pass'", "rules.case"),
         ("[[case]]\nname='x'\nrequirement='r'\nstate='pass'\nfacts={a=[1]}", "rules.case"),
+        ("[[case]]\nname='x'\nrequirement='r'\nstate='pass'\nage='99999999d'", "rules.case"),
+        ("[[case]]\nname='x'\nrequirement='r'\nstate='pass'\nage='999999999999999999d'", "rules.case"),
     ],
 )
 def test_a_table_that_is_wrong_is_refused(text: str, code: str) -> None:

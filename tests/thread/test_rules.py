@@ -98,6 +98,8 @@ def test_rules_explain(town: Town) -> None:
     assert "2 >= 3  does not hold" in town.run("rules", "explain", "tests")[1]
     assert town.dossier("rules", "explain", "scope")["to_green"] == []
     assert town.refused("rules", "explain", "nothing")["code"] == "rules.unknown-requirement"
+    refused = town.refused("rules", "explain", "tests", "--service", "nope")
+    assert (refused["at"], refused["found"], refused["expected"]) == ("--service", "nope", "shop")
 
 
 def test_rules_show(town: Town) -> None:

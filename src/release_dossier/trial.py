@@ -34,6 +34,9 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)  # of every table test: a case says ages,
 PRINT = "sha256:" + "0" * 64
 _SERVICE = "service"
 _AGE_DEFAULT = "1h"
+_NAME_OR_TEXT = re.compile(
+    r"""facts\s*\.\s*(\w+)|facts\s*\[\s*(?:'([^']*)'|"([^"]*)")\s*\]|(?<![\w.])(?:looked_at|of|verdict)\b|'[^']*'|"[^"]*\""""
+)
 
 
 class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -358,27 +361,21 @@ def _parts(rule: Requirement, x: Attempt | Finding | None) -> tuple[tuple[str, s
         return ()
     state, why, values = bind(rule.needs, x.facts)
     out = []
-    for part in _in_order(rule.condition):
+    for part in conjuncts(rule.condition):
         answer = ask(part, values, x.looked_at, x.of, x.verdict) if state == "pass" else ("error", why)
         words = {"pass": "holds", "fail": "does not hold"}.get(answer[0], answer[1])
-        out.append((_put_in(part, {**values, "looked_at": x.looked_at, "of": x.of}), words))
+        out.append((_put_in(part, {**values, "looked_at": x.looked_at, "of": x.of, "verdict": x.verdict}), words))
     return tuple(out)
-
-
-def _in_order(condition: str) -> list[str]:
-    return sorted(conjuncts(condition), key=condition.find)
 
 
 def _put_in(part: str, values: Mapping[str, Any]) -> str:
     """A condition with the values in place of names, outside of text."""
 
     def value(m: re.Match[str]) -> str:
-        name = m[1] or m[0]
+        name = m[1] or m[2] or m[3] or m[0]
         return str(values[name]).lower() if isinstance(values.get(name), bool) else repr(values[name]) if name in values else m[0]
 
-    pieces = re.split(r"""('[^']*'|"[^"]*")""", part)
-    names = re.compile(r"facts\s*\.\s*(\w+)|(?<![\w.])(?:looked_at|of)\b")
-    return "".join(p if i % 2 else names.sub(value, p) for i, p in enumerate(pieces))
+    return _NAME_OR_TEXT.sub(value, part)
 
 
 def _asked(rule: Requirement) -> str:
@@ -398,7 +395,7 @@ def _to_green(rule: Requirement, r: Result, parts: Sequence[tuple[str, str]]) ->
     """What would turn it green, in the order to do it."""
     if r.state == "pass":
         return ()
-    unmet = [part for part, (_, said) in zip(_in_order(rule.condition), parts, strict=True) if said == "does not hold"] if parts else []
+    unmet = [part for part, (_, said) in zip(conjuncts(rule.condition), parts, strict=True) if said == "does not hold"] if parts else []
     out = [f"a measurement in which `{part}`" for part in unmet]
     missing = [p for p in (rule.minimum_count - r.looked_at,) if r.cause == "too-few" and p > 0]
     out += [f"look at {missing[0]} more"] if missing else []

@@ -16,8 +16,9 @@ from release_dossier.rules.moment import moment
 from release_dossier.rules.requirement import ApprovalRule, Frozen, Requirement
 
 STRICTER, LOOSER, OTHER, WORDS = "stricter", "looser", "other", "words"
-# A condition of one comparison between a fact and a number: its name, its sign, its bound.
-_BOUND = re.compile(r"\s*facts\.(\w+)\s*(<=|>=|<|>)\s*(-?[0-9]+(?:\.[0-9]+)?)\s*\Z")
+# One comparison between a fact, or how many were looked at, and a number: what, its sign, its bound.
+_BOUND = re.compile(r"(facts\.\w+|facts\[(?:'[^']*'|\"[^\"]*\")\]|looked_at)\s*(<=|>=|<|>)\s*(-?[0-9]+(?:\.[0-9]+)?)\Z")
+_JOINT = re.compile(r"""'[^']*'|"[^"]*"|[()\[\]]|&&""")
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -138,24 +139,42 @@ def _topology(x: dict[str, Any], y: dict[str, Any]) -> str:
 
 
 def _condition(x: str, y: str) -> str:
-    """More conjuncts, or the same comparison with a bound nobody passes who did not before, are stricter."""
-    a, b = conjuncts(x), conjuncts(y)
-    if a < b or b < a:
-        return STRICTER if a < b else LOOSER
-    gone, come = a - b, b - a
-    if len(gone) == len(come) == 1:
-        m, n = _BOUND.match(next(iter(gone))), _BOUND.match(next(iter(come)))
-        if m and n and m[1] == n[1] and m[2] == n[2]:
-            old, new = (float(b) if "." in b else int(b) for b in (m[3], n[3]))  # Python compares one with the other exactly
-            return WORDS if new == old else STRICTER if (new > old) == m[2].startswith(">") else LOOSER
-    return OTHER
+    """More conjuncts, and the same comparisons with bounds nobody passes who did not before, are stricter."""
+    a, b = set(conjuncts(x)), set(conjuncts(y))
+    old, new = ({_compared(part): part for part in parts} for parts in (a - b, b - a))
+    if (len(old), len(new)) != (len(a - b), len(b - a)):  # one thing compared twice with the same sign
+        return OTHER
+    ways = {_bound(old[k], new[k]) for k in old.keys() & new.keys()}
+    ways |= ({LOOSER} if old.keys() - new.keys() else set()) | ({STRICTER} if new.keys() - old.keys() else set())
+    ways.discard(WORDS)
+    return OTHER if len(ways) > 1 else ways.pop() if ways else WORDS
 
 
-def conjuncts(condition: str) -> set[str]:
-    """The parts between `&&`, where none stands inside of text or brackets; else the whole."""
-    if re.search(r"""['"()]""", condition):
-        return {condition.strip()}
-    return {part.strip() for part in condition.split("&&") if part.strip()}
+def _compared(part: str) -> tuple[str, ...]:
+    """What a part compares with a number, and how; else the part itself."""
+    m = _BOUND.match(part)
+    return (m[1], m[2]) if m else (part,)
+
+
+def _bound(x: str, y: str) -> str:
+    """The same comparison with another number. Python compares whole numbers with others exactly."""
+    m, n = _BOUND.match(x), _BOUND.match(y)
+    assert m is not None, "only comparisons with a number are compared"
+    assert n is not None, "only comparisons with a number are compared"
+    old, new = (float(b) if "." in b else int(b) for b in (m[3], n[3]))
+    return WORDS if new == old else STRICTER if (new > old) == m[2].startswith(">") else LOOSER
+
+
+def conjuncts(condition: str) -> tuple[str, ...]:
+    """The parts between `&&` outside of text and brackets, in order, each once."""
+    parts, start, depth = [], 0, 0
+    for m in _JOINT.finditer(condition):
+        depth += (m.group() in "([") - (m.group() in ")]")
+        if m.group() == "&&" and depth == 0:
+            parts.append(condition[start : m.start()])
+            start = m.end()
+    stripped = (part.strip() for part in (*parts, condition[start:]))
+    return tuple(dict.fromkeys(part for part in stripped if part))
 
 
 _BUILDERS = ("any", "known", "change")

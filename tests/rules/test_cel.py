@@ -81,6 +81,9 @@ HOLDS = {
     "the largest": ("facts.x > 0", {"x": INT64_MAX}),
     "the smallest": ("facts.x < 0", {"x": -INT64_MAX - 1}),
     "words": ('facts.x == "a || b"', {"x": "a || b"}),
+    "a name that is no word": ("facts['time_on:bets'] <= 5.0 && facts[ \"a b\" ] == 1", {"time_on:bets": 4.0, "a b": 1}),
+    "an address": ("facts.x == 'https://example.org/'", {"x": "https://example.org/"}),
+    "a fact in a text": ("facts.x == \"facts['a b']\"", {"x": "facts['a b']"}),
     "counts": ("facts.x == 1 && looked_at == 3 && of == 4 && verdict == 'pass'", {"x": 1}),
 }
 
@@ -91,6 +94,19 @@ def test_what_holds_passes_and_is_not_refused(name: str) -> None:
     condition, facts = HOLDS[name]
     lint(condition, tuple(facts), "rule")
     assert ask(condition, facts, 3, 4, "pass") == ("pass", "")
+
+
+def test_a_name_that_is_no_word_is_said_how_to_write() -> None:
+    """Who writes `facts.last_min.up` of a fact of that name reads how it is named."""
+    with pytest.raises(Refused) as e:
+        lint("facts.last_min.up >= 1.0", ("last_min.up",), "rule")
+    assert (e.value.code, e.value.expected) == ("rules.condition-needs", "facts['last_min.up']")
+    assert ask("double(facts['a b']) > 1.0", {"a b": "0x10"}, 1, 1, "pass")[0] == "error"
+
+
+def test_where_engines_round_nothing_is_compared_exactly() -> None:
+    """Numbers beyond 2^53 are compared as the engines do, which round whole ones to float: no pass that they would not give."""
+    assert ask("facts.x < 9007199254740993", {"x": 9007199254740992.0}, 1, 1, "pass")[0] == "fail"
 
 
 def test_how_many_there_are_is_an_error_where_nobody_knows() -> None:
@@ -121,6 +137,9 @@ REFUSED = {
     "type": ("type(facts.x) == int", "hides"),
     "index": ("facts['x'] > 1", "index"),
     "bare facts": ("size(facts) > 0", "index"),
+    "a name put together": ("facts['a b' + 'c'] > 1", "index"),
+    "a fact of a fact": ("facts['a b']['c d'] > 1", "differs"),
+    "a quoted name it does not need": ("facts.x > 1 && facts['a b'] > 1", "needs"),
     "name in facts": ("'x' in facts", "index"),
     "a fact it does not need": ("facts.z > 1", "needs"),
     "a second fact it does not need": ("facts.x > 1 && facts . z > 1", "needs"),
@@ -136,6 +155,9 @@ REFUSED = {
     "tripled quotes": ("facts.x == '''a'''", "text"),
     "tripled double quotes": ('facts.x == """a"""', "text"),
     "tab": ("facts.x\t> 1", "text"),
+    "a text read from right to left": ("facts.x == 'a\u202eb'", "text"),
+    "a text with a sign nobody sees": ("facts.x == 'a\u200bb'", "text"),
+    "an address that ends in a comment": ("facts.x == 'https:' // ' && facts.y == '", "text"),
     "letters that look alike": ("fаcts.x > 1 && facts.x > 1", "text"),
     "long": ("facts.x > 1" + " && facts.x > 1" * 200, "long"),
 }

@@ -21,9 +21,10 @@ from release_dossier.rules.requirement import Need
 CONDITION_CHARS_MAX = 2_000  # characters; a condition people can read is one line
 INT64 = 2**63
 EXACT = 2**53  # whole numbers up to here are the same as float
-# What would make text and comments look other to this module than to the engine: escapes, comments, tripled quotes, lines.
-_UNREADABLE = re.compile(r"""[\\\x00-\x1f\x7f]|//|\'{3}|"{3}""")
-_TEXT = re.compile(r"""[rRbB]{0,2}(?:'[^']*'|"[^"]*")""")
+# What would make text look other to this module than to the engine, or to people: escapes, tripled quotes, lines, signs nobody sees.
+_UNREADABLE = re.compile(r"""[\\\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]|\'{3}|"{3}""")
+# A text, or a fact by a name that is no word, as `facts['time_on:bets']`: read from left to right, so that neither stands in the other.
+_QUOTED = re.compile(r"""(?<![\w.])facts\s*\[\s*(?:'([^']*\W[^']*)'|"([^"]*\W[^"]*)")\s*\]|[rRbB]{0,2}(?:'[^']*'|"[^"]*")""", re.ASCII)
 _HIDES = re.compile(r"\|\||!(?!=)|\?|\b(?:has|all|exists|exists_one|existsOne|none|map|filter|matches|dyn|type)\s*\(")
 # What the two engines of tests/rules/test_cel_engines.py answer differently about, or only one of them knows: everything but comparisons,
 # arithmetic, `in` over a list written out, and these functions.
@@ -38,6 +39,7 @@ _CONVERTS = re.compile(r"\b(?:double|int)\s*\(")
 # Text both engines read as the same number. One of them also takes blanks and hexadecimal, and both take `-inf`.
 _DECIMAL = re.compile(r"[+-]?[0-9]{1,18}(?:\.[0-9]{1,15})?(?:[eE][+-]?[0-9]{1,2})?")
 _FACT = re.compile(r"\bfacts\s*\.\s*([A-Za-z_][A-Za-z0-9_]*)")
+_QUOTED_FACT = re.compile(r"\bquoted_([0-9]+)\b")
 _INDEX = re.compile(r"\bfacts\b(?!\s*\.\s*[A-Za-z_])")
 
 
@@ -51,14 +53,14 @@ def lint(condition: str, needs: Sequence[str], at: str) -> None:
         return
     if len(condition) > CONDITION_CHARS_MAX:
         raise Refused("rules.condition-long", at=at, found=f"{len(condition)} characters", expected=f"at most {CONDITION_CHARS_MAX}")
-    bare = _TEXT.sub('""', condition)
-    unreadable = _UNREADABLE.search(condition) or re.search(r"[^\x00-\x7f]", bare)
+    bare, quoted = _bare(condition)
+    unreadable = _UNREADABLE.search(condition) or re.search(r"//|[^\x00-\x7f]", bare)
     if unreadable:
         raise Refused(
             "rules.condition-text",
             at=at,
             found=repr(unreadable.group()),
-            expected="one line without comments, backslashes and tripled quotes, ASCII outside of text: part of it could hide",
+            expected="one line without comments, backslashes, tripled quotes and signs nobody sees, ASCII outside of text: part could hide",
         )
     hides = _HIDES.search(bare)
     if hides:
@@ -66,7 +68,8 @@ def lint(condition: str, needs: Sequence[str], at: str) -> None:
             "rules.condition-hides", at=at, found=hides.group(), expected="comparisons joined by &&: this is how absence looks like a pass"
         )
     if _INDEX.search(bare):
-        raise Refused("rules.condition-index", at=at, found="facts without a name", expected="facts.NAME")
+        expected = "facts.NAME, or facts['NAME'] where the name is more than letters, digits and _"
+        raise Refused("rules.condition-index", at=at, found="facts without a name", expected=expected)
     differs = _DIFFERS.search(_IN_LIST.sub("in ", bare))
     if differs:
         raise Refused(
@@ -89,17 +92,42 @@ def lint(condition: str, needs: Sequence[str], at: str) -> None:
             found="arithmetic beside != or a comparison of comparisons",
             expected="one <, <=, >, >= or == for each: 0.0 / 0.0 and 1e308 * 10.0 - 1e308 * 10.0 are unlike everything",
         )
-    loose = sorted(set(_FACT.findall(bare)) - set(needs))
+    named = _named(bare, quoted)
+    loose = sorted(set(named) - set(needs))
     if loose:
-        raise Refused(
-            "rules.condition-needs", at=at, found=f"facts.{loose[0]}", expected=f"it in needs, which lists {', '.join(needs) or 'nothing'}"
-        )
-    if not _FACT.search(bare):
+        found = f"facts['{loose[0]}']" if loose[0] in quoted else f"facts.{loose[0]}"
+        odd = next((n for n in needs if n.startswith(loose[0]) and not n.isidentifier()), None)
+        expected = f"facts['{odd}']" if odd else f"it in needs, which lists {', '.join(needs) or 'nothing'}"
+        raise Refused("rules.condition-needs", at=at, found=found, expected=expected)
+    if not named:
         raise Refused("rules.condition-nothing", at=at, found=condition, expected="a condition over at least one fact")
     try:
         _program(condition)
     except Exception as e:
         raise Refused("rules.condition-syntax", at=at, found=(str(e).splitlines() or [type(e).__name__])[0], expected="CEL") from e
+
+
+def _bare(condition: str) -> tuple[str, list[str]]:
+    """A condition with `""` for each text and `quoted_N` for each fact named in quotes, and the names of these."""
+    quoted: list[str] = []
+
+    def plain(m: re.Match[str]) -> str:
+        name = m[1] or m[2]
+        if name is None:
+            return '""'
+        quoted.append(name)
+        return f"quoted_{len(quoted) - 1}"
+
+    return _QUOTED.sub(plain, condition), quoted
+
+
+def _named(bare: str, quoted: Sequence[str]) -> list[str]:
+    return [*_FACT.findall(bare), *(quoted[int(n)] for n in _QUOTED_FACT.findall(bare) if int(n) < len(quoted))]
+
+
+def named_facts(condition: str) -> list[str]:
+    """The facts a condition names, each as often as it does."""
+    return _named(*_bare(condition))
 
 
 def _conversions(bare: str) -> list[str]:
@@ -192,13 +220,14 @@ def ask(
 @lru_cache(maxsize=1024)
 def _converted(condition: str) -> tuple[str, ...]:
     """Facts that `double` or `int` is asked about."""
-    return tuple(name for inside in _conversions(_TEXT.sub('""', condition)) for name in _FACT.findall(inside))
+    bare, quoted = _bare(condition)
+    return tuple(name for inside in _conversions(bare) for name in _named(inside, quoted))
 
 
 @lru_cache(maxsize=1024)
 def _names(word: str, condition: str) -> bool:
     """Whether a condition names one of `looked_at`, `of` and `verdict`."""
-    return re.search(rf"(?<![.\w]){word}\b", _TEXT.sub('""', condition)) is not None
+    return re.search(rf"(?<![.\w]){word}\b", _bare(condition)[0]) is not None
 
 
 def _compared(condition: str, facts: Mapping[str, Any]) -> bool | None:
@@ -236,7 +265,10 @@ def _plain(condition: str) -> tuple[tuple[str, Callable[[Any, Any], bool], int |
         m = _NUMBERS.fullmatch(part)
         if m is None:
             return None
-        out.append((m[1], _SIGNS[m[2]], float(m[3]) if m[4] else int(m[3])))
+        bound = float(m[3]) if m[4] else int(m[3])
+        if abs(bound) > EXACT:  # where the engines round what Python compares exactly
+            return None
+        out.append((m[1], _SIGNS[m[2]], bound))
     return tuple(out)
 
 

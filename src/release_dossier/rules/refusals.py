@@ -18,7 +18,7 @@ CODES = {
     ),
     "rules.condition-index": (
         "A condition speaks of `facts` without naming one, as in `facts['x']` or `size(facts)`.",
-        "Name the fact: `facts.NAME`.",
+        "Name the fact: `facts.NAME`, or `facts['last_min.up']` where its name is no word.",
     ),
     "rules.condition-long": ("A condition is longer than people read.", "Split it into several requirements."),
     "rules.condition-needs": (
@@ -31,7 +31,8 @@ CODES = {
     ),
     "rules.condition-syntax": ("A condition is not CEL.", "See https://cel.dev for the language; the message says where it stopped."),
     "rules.condition-text": (
-        "A condition has a line break, comment, backslash, tripled quotes or non-ASCII letters outside of text: part of it could hide.",
+        "A condition has a line break, comment, backslash, tripled quotes, a sign nobody sees or non-ASCII letters outside of text: "
+        "part of it could hide.",
         "Write it on one line without them.",
     ),
     "rules.edition": (

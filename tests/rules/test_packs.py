@@ -11,7 +11,7 @@ import pytest
 
 from release_dossier.errors import Refused
 from release_dossier.rules import refusals
-from release_dossier.rules.packs import PACKS, freeze, page, stricter, table_name, thaw
+from release_dossier.rules.packs import PACKS, effective, freeze, page, stricter, table_name, thaw
 from release_dossier.rules.requirement import ApprovalRule, Requirement
 
 ROOT = Path(__file__).parents[2]
@@ -175,6 +175,96 @@ def test_what_is_narrowed_takes_what_is_stricter() -> None:
     assert of_repository(tight)["tests"].age_max_s == 60
     assert "sbom" in of_repository(tight)
     assert of_repository({"p.toml": 'include = ["money", "./q.toml"]', "q.toml": LOOSE})["tests"].retries == 9
+
+
+CONDITION = 'needs = [{ fact = "n", type = "int" }, { fact = "s", type = "str" }]\ncondition = "%s"\n'
+STRICTER = {
+    "a conjunct beside a text": ("facts.s == 'a'", "facts.s == 'a' && facts.n <= 3"),
+    "a conjunct beside brackets": ("(facts.n + 1) <= 3", "(facts.n + 1) <= 3 && facts.n >= 0"),
+    "both of two bounds": ("facts.n <= 9 && facts.n >= 1", "facts.n <= 8 && facts.n >= 2"),
+}
+
+
+@pytest.mark.parametrize("name", STRICTER)
+def test_a_stricter_condition_narrows(name: str) -> None:
+    """What lets through nothing that the narrowed pack did not is taken, and refused the other way round."""
+    before, after = STRICTER[name]
+    for x, y, taken in ((before, after, True), (after, before, False)):
+        files = {
+            "q.toml": WHOLE.format("x") + CONDITION % x,
+            "p.toml": f'narrow = ["./q.toml"]\n[[requirement]]\nid = "x"\ncondition = "{y}"',
+        }
+        if taken:
+            assert of_repository(files)["x"].condition == after
+        else:
+            with pytest.raises(Refused, match=r"rules\.loosened"):
+                of_repository(files)
+
+
+def test_a_pack_named_twice_lies_there_once() -> None:
+    """Two packs over the same one, side by side: what the first lays over it is not undone by the second naming it again."""
+    files = {
+        "p.toml": 'include = ["./a.toml", "./b.toml"]',
+        "a.toml": 'include = ["user-facing"]\n[[requirement]]\nid = "latency"\nretries = 0',
+        "b.toml": 'include = ["user-facing", "kind/sbom"]',
+    }
+    made = effective({}, [("bank", "./p.toml", ("@olga",))], lambda name: files[name].encode())
+    latency = next(e for e in made if e.requirement.id == "latency")
+    assert (latency.requirement.retries, latency.lines["retries"]) == (0, "pack ./a.toml")
+    assert latency.requirement.origin == ("pack user-facing", "pack ./a.toml")
+    assert [e.requirement.id for e in made if e.idle] == []
+
+
+# files of a repository: (code, place, a word of what was found, a word of what was expected)
+WRONG: dict[str, tuple[dict[str, str], str, str, str, str]] = {
+    "a name for a list": ({"p.toml": 'include = "internal"'}, "rules.key", "pack ./p.toml include", "'internal'", "a list"),
+    "a number for a list": ({"p.toml": "narrow = 5"}, "rules.key", "pack ./p.toml narrow", "5", "a list"),
+    "a list of numbers": ({"p.toml": "include = [5]"}, "rules.key", "pack ./p.toml include", "[5]", "a list"),
+    "a circle": (
+        {"p.toml": 'include = ["./q.toml"]', "q.toml": 'narrow = ["./p.toml"]'},
+        "rules.pack",
+        "pack ./q.toml",
+        "./p.toml → ./q.toml → ./p.toml",
+        "that end",
+    ),
+    "a misspelt pack": ({"p.toml": 'include = ["mony"]'}, "rules.pack", "pack ./p.toml", "mony", "money"),
+    "a misspelt kind": ({"p.toml": 'include = ["kind/sbon"]'}, "rules.pack", "pack ./p.toml", "kind/sbon", "kind/sbom"),
+    "a file that is not there": ({"p.toml": 'include = ["./q.toml"]'}, "rules.pack", "pack ./p.toml", "./q.toml", "a file"),
+    "nothing asked": ({"p.toml": ""}, "rules.empty", "rules", "no requirement of bank", "at least one"),
+    "a misspelt id": (
+        {"p.toml": 'include = ["internal"]\n[[requirement]]\nid = "test"\nminimum_percent = 9'},
+        "rules.shape",
+        "requirement test of bank in pack ./p.toml",
+        "title",
+        "there already",
+    ),
+    "an id of nothing": ({"p.toml": WHOLE.format(" ")}, "rules.shape", "requirement   of bank in pack ./p.toml", "empty id", "called"),
+    "a role of nothing": (
+        {"p.toml": 'include = ["internal"]\n[[approval]]\nrole = ""'},
+        "rules.shape",
+        "pack ./p.toml approval",
+        "an empty role",
+        "a role",
+    ),
+    "a condition, and where it stands": (
+        {"p.toml": WHOLE.format("x") + 'condition = "facts.n > 1"'},
+        "rules.condition-needs",
+        "requirement x of bank in pack ./p.toml",
+        "facts.n",
+        "in needs",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_is_wrong_with_a_pack_is_said_with_its_file(name: str) -> None:
+    """Each refusal names the file, or the one that names it, what it says and what it could say."""
+    files, code, at, found, expected = WRONG[name]
+    with pytest.raises(Refused) as e:
+        of_repository(files)
+    assert (e.value.code, e.value.at) == (code, at)
+    assert found in e.value.found
+    assert expected in e.value.expected
 
 
 def test_rules_about_nothing_are_refused() -> None:

@@ -21,7 +21,7 @@ from typing import Any
 import msgspec
 
 from release_dossier.digest import digest_of
-from release_dossier.errors import Refused
+from release_dossier.errors import Refused, shown
 from release_dossier.project import parse_toml
 from release_dossier.rules.cel import lint
 from release_dossier.rules.compare import LOOSER, OTHER, changed
@@ -93,7 +93,8 @@ def freeze(config: Mapping[str, Any], services: Asked, read: Read | None = None)
             mine = msgspec.structs.replace(rule, services=(service,)) if rule.role == OWNER else rule
             approvals[rule.role] = stricter(approvals.get(rule.role, mine), mine)
     if not requirements:
-        raise Refused("rules.empty", at="rules", found="no service", expected="at least one: an empty gate would allow everything")
+        found = f"no requirement of {', '.join(s for s, _, _ in services)}" if services else "no service"
+        raise Refused("rules.empty", at="rules", found=found, expected="at least one: an empty gate would allow everything")
     body = {
         "requirements": msgspec.to_builtins(requirements),
         "approvals": msgspec.to_builtins(sorted(approvals.values(), key=lambda a: a.role)),
@@ -112,7 +113,7 @@ def effective(config: Mapping[str, Any], services: Asked, read: Read | None = No
     own = own_layers(config)
     out: list[Effective] = []
     for service, name, owners in services:
-        pack = load(name, read)
+        pack = load(name, read, f"service {service}")
         mine = [layer for layer in own if layer.table.get("service") in (None, service)]
         out += _merge((*pack.layers, *mine), service, ", ".join(owners) or "nobody", pack.unwaivable)
     return tuple(out)
@@ -166,20 +167,35 @@ def _tables(value: Any, at: str, *, service: bool) -> list[dict[str, Any]]:
     return value
 
 
-def load(name: str, read: Read | None = None, depth: int = 0) -> Pack:
-    """A pack with all below it.
+def load(name: str, read: Read | None = None, named_by: str = "pack") -> Pack:
+    """A pack with all below it. One that several of those name lies there once, below whatever they lay over it.
+
+    Args:
+        named_by: the place that names it, for the words of a refusal.
 
     Raises:
         Refused: `rules.pack` when there is none of this name, or packs go round in circles; `rules.key`, `rules.shape`.
     """
+    return _load(name, read, named_by, (), {})
+
+
+def _load(name: str, read: Read | None, named_by: str, above: tuple[str, ...], known: dict[str, Pack]) -> Pack:
+    """`above` are the packs it lies below, `known` those that were read already."""
+    if name in known:
+        return known[name]
+    if name in above:
+        circle = " → ".join((*above[above.index(name) :], name))
+        raise Refused("rules.pack", at=named_by, found=shown(f"{circle}: a circle"), expected="packs that end")
     at = f"pack {name}"
-    table = _parse(_text(name, read), at)
+    if len(above) >= DEPTH_MAX:
+        raise Refused("rules.pack", at=at, found=f"more than {DEPTH_MAX} packs below each other", expected="packs that end")
+    table = _parse(_text(name, read, named_by), at)
     unknown = set(table) - _PACK_KEYS
     if unknown:
         raise Refused("rules.key", at=at, found=", ".join(sorted(unknown)), expected=", ".join(sorted(_PACK_KEYS)))
-    if depth >= DEPTH_MAX:
-        raise Refused("rules.pack", at=at, found=f"more than {DEPTH_MAX} packs below each other", expected="packs that end")
-    included, narrowed = ([load(_name(other, at), read, depth + 1) for other in table.get(key, [])] for key in ("include", "narrow"))
+    included, narrowed = (
+        [_load(other, read, at, (*above, name), known) for other in _names_below(table, key, at)] for key in ("include", "narrow")
+    )
     below = [*included, *narrowed]
     mine = tuple(Layer(t, at, bool(table.get("narrow"))) for t in _tables(table.get("requirement", []), at, service=False))
     try:
@@ -188,18 +204,25 @@ def load(name: str, read: Read | None = None, depth: int = 0) -> Pack:
         asks, why_not = msgspec.convert((table.get("witness", False), table.get("unwitnessed", "")), tuple[bool, str])
     except msgspec.ValidationError as e:
         raise Refused("rules.shape", at=at, found=str(e), expected="approvals with role and count, kinds as text") from e
+    if not all(a.role.strip() for a in approvals):
+        raise Refused("rules.shape", at=f"{at} approval", found="an empty role", expected="a role people hold, or owner")
     asked = [p.witness for p in below if p.witness is not None] + [""] * asks
     inherited = [a for p in below for a in p.approvals]
-    layers = (*(x for p in below for x in p.layers), *mine)
+    layers = _each_once((*(x for p in below for x in p.layers), *mine))
     for p in narrowed:
         _only_stricter(p.layers, layers, at)
-    return Pack(
+    known[name] = Pack(
         layers=layers,
         approvals=_joined(inherited, approvals, bool(table.get("narrow"))),
         unwaivable=unwaivable.union(*(p.unwaivable for p in below)),
         files=(*(f for p in below for f in p.files), *([name] if name.startswith("./") else [])),
         witness=(why_not.strip() or min(asked)) if asked else None,
     )
+    return known[name]
+
+
+def _each_once(layers: Sequence[Layer]) -> tuple[Layer, ...]:
+    return tuple(layer for i, layer in enumerate(layers) if layer not in layers[:i])
 
 
 def _only_stricter(narrowed: Sequence[Layer], layers: Sequence[Layer], at: str) -> None:
@@ -237,9 +260,10 @@ def _joined(below: Sequence[ApprovalRule], mine: Sequence[ApprovalRule], narrows
     return tuple(roles.values())
 
 
-def _name(value: Any, at: str) -> str:
-    if not isinstance(value, str):
-        raise Refused("rules.key", at=at, found=repr(value), expected="names of packs")
+def _names_below(table: Mapping[str, Any], key: str, at: str) -> list[str]:
+    value = table.get(key, [])
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        raise Refused("rules.key", at=f"{at} {key}", found=repr(value), expected="a list of names of packs")
     return value
 
 
@@ -275,11 +299,11 @@ def kinds() -> tuple[str, ...]:
     return tuple(sorted(f.name.removesuffix(".toml") for f in files if f.name.endswith(".toml") and not f.name.endswith(".tests.toml")))
 
 
-def _text(name: str, read: Read | None) -> str:
+def _text(name: str, read: Read | None, at: str = "pack") -> str:
     if name.startswith("./"):
         raw = read(name.removeprefix("./")) if read is not None else None
         if raw is None:
-            raise Refused("rules.pack", at="pack", found=f"{name}, which is not in the repository", expected="a file of it")
+            raise Refused("rules.pack", at=at, found=f"{name}, which is not in the repository", expected="a file of it")
         return raw.decode("utf-8", "replace")
     if _OURS.match(name):
         profile, _, pack = name.rpartition("/")
@@ -288,7 +312,9 @@ def _text(name: str, read: Read | None) -> str:
         file = place / where / f"{pack}.toml"
         if file.is_file():
             return file.read_text(encoding="utf-8")
-    raise Refused("rules.pack", at="pack", found=name, expected=f"{', '.join(PACKS)}, {KIND}/NAME, PROFILE/NAME or ./FILE.toml")
+    beside = [n for n in names() if name.partition("/")[1] and n.startswith(f"{name.partition('/')[0]}/")]
+    expected = ", ".join(beside) or f"{', '.join(PACKS)}, {KIND}/NAME, PROFILE/NAME or ./FILE.toml"
+    raise Refused("rules.pack", at=at, found=name, expected=expected)
 
 
 def _parse(text: str, at: str) -> dict[str, Any]:
@@ -339,7 +365,11 @@ def _convert(table: Mapping[str, Any], service: str) -> Requirement:
         return msgspec.convert({**table, "service": service}, Requirement)
     except msgspec.ValidationError as e:
         where = f"requirement {table['id']}" + (f" of {service}" if service else "")
-        raise Refused("rules.shape", at=where, found=str(e), expected="id, title, kind, remedy and why, each of its type") from e
+        where += f" in {', '.join(dict.fromkeys(table['origin']))}" if table.get("origin") else ""
+        expected = "id, title, kind, remedy and why, each of its type"
+        if not table.keys() >= _WHOLE:
+            expected += "; or the id of a requirement that is there already, to change it"
+        raise Refused("rules.shape", at=where, found=str(e), expected=expected) from e
 
 
 def _finished(
@@ -347,6 +377,8 @@ def _finished(
 ) -> Effective:
     where = f"requirement {table['id']} of {service}"
     requirement = _convert(table, service)
+    if not requirement.id.strip():
+        raise Refused("rules.shape", at=f"{where} in {table['origin'][-1]}", found="an empty id", expected="what it is called")
     if requirement.kind in unwaivable:
         if table.get("waivable") is True or requirement.severity != "block" or requirement.blocks_from:
             expected = f"a block nobody waives: its pack says so of every {requirement.kind}"
@@ -357,7 +389,8 @@ def _finished(
         raise Refused(
             "rules.shape", at=f"{where} blocks_from", found=requirement.blocks_from, expected="RFC 3339, as in 2026-12-01T00:00:00Z"
         )
-    lint(requirement.condition, tuple(n.fact for n in requirement.needs), where)
+    said_in = f" in {lines['condition']}" if "condition" in lines else ""
+    lint(requirement.condition, tuple(n.fact for n in requirement.needs), f"{where}{said_in}")
     return Effective(requirement, {k: v for k, v in sorted(lines.items()) if k not in ("id", "service", "origin")}, idle)
 
 
@@ -418,11 +451,11 @@ needs = [{ fact = "latency_p95", type = "float", unit = "ms" }]
 minimum_count = 500
 ```
 
-A condition is [CEL](https://cel.dev) over `facts`, `looked_at`, `of` and `verdict`. Every fact it names stands in `needs`: a fact that is
-absent makes the requirement `missing`, one of another type or unit `error`, before the condition is asked. So is a condition that names
-`of` about evidence that does not say how many there are. `||`, `!`, `?:`, `has` and the list macros are refused: they are how absence
-hides. So are line breaks, comments, backslashes and tripled quotes. Money facts (unit
-`credits`) are integers; beyond 64 bits they are `error`.
+A condition is [CEL](https://cel.dev) over `facts`, `looked_at`, `of` and `verdict`. A fact whose name is more than letters, digits and
+`_` is named in quotes: `facts['last_min.up']`. Every fact a condition names stands in `needs`: one that is absent makes the requirement
+`missing`, one of another type or unit `error`, before the condition is asked. So is a condition that names `of` about evidence that does
+not say how many there are. `||`, `!`, `?:`, `has` and the list macros are refused: they are how absence hides. So are line breaks,
+comments, backslashes, tripled quotes and signs nobody sees. Money facts (unit `credits`) are integers; beyond 64 bits they are `error`.
 
 Functions are `contains`, `startsWith`, `endsWith`, `double` and `int`; lists stand after `in`. Everything else is refused, because CEL
 engines answer differently about it (`tools/cel_suite.py` says where). So are decimals from 2^53 on, and beside arithmetic `!=` and a

@@ -61,6 +61,7 @@ PAID = OwnKind(
         OwnFact("first", "doc.people[0].salary", "credits"),
         OwnFact("oldest", "doc.people[0].age", "years"),
         OwnFact("people", "size(doc.people)", "people"),
+        OwnFact("change", "doc.change", "percent"),
     ),
 )  # fmt: skip
 ASKS_PAID = NEW | {"kind": "paid", "minimum_count": 1}
@@ -90,6 +91,36 @@ FAULTS: dict[str, tuple[Ruleset, str, str, str]] = {
         "unit",
         "web/mine",
         "as float",
+    ),
+    "text asked as a number": (
+        ruleset(NEW | P95 | {"condition": "facts.load_generator <= 3.0", "needs": need("load_generator", "float", "words")}),
+        "unit",
+        "web/mine",
+        "as float",
+    ),
+    "a count asked as text": (
+        ruleset(
+            NEW | {"kind": "payouts", "condition": "facts.users_wrong == '0'", "needs": need("users_wrong", "str", "users")}, plans=None
+        ),
+        "unit",
+        "web/mine",
+        "as str",
+    ),
+    "a flag asked as a number": (
+        ruleset(NEW | {"kind": "readiness", "condition": "facts.ready == 1", "needs": need("ready", "int", "flag")}, plans=None),
+        "unit",
+        "web/mine",
+        "as int",
+    ),
+    "a topology fact of another type": (ruleset(NEW | {"topology": {"machine": 5}}), "unit", "web/mine", "machine = 5"),
+    "a fact a finding does not have": (
+        ruleset(
+            NEW
+            | {"kind": "scope", "source": "finding", "evidence": "scope", "condition": "facts.lines <= 3", "needs": need("lines", "int")}
+        ),
+        "unknown-fact",
+        "web/mine",
+        "fact lines",
     ),
     "a fact that is somebody's own": (
         ruleset(ASKS_PAID | {"condition": "facts.first >= 9", "needs": need("first", "int", "credits")}, plans=None, kinds=(PAID,)),
@@ -156,6 +187,19 @@ FAULTS: dict[str, tuple[Ruleset, str, str, str]] = {
     "a plan of another kind": (ruleset(NEW | P95, plans=(*PLANS[:3], Plan("mine", "tests"))), "unreachable", "web/mine", "of kind tests"),
     "a plan elsewhere": (ruleset(NEW | P95 | {"environment": "production"}), "unreachable", "web/mine", "in ci"),
     "a finding nobody makes": (ruleset(NEW | {"source": "finding"}), "unreachable", "web/mine", "finding mine"),
+    "a finding of another kind": (
+        ruleset(NEW | {"source": "finding", "evidence": "scope", "kind": "criteria"}),
+        "unreachable",
+        "web/mine",
+        "scope as criteria",
+    ),
+    "kept apart as nothing is": (ruleset(NEW | P95 | {"isolation": ["bubble"]}), "unreachable", "web/mine", "isolation bubble"),
+    "a service that only warns": (
+        ruleset(*({"id": name, "severity": "warn"} for name in ("scope", "tests", "latency", "alert-coverage"))),
+        "unreachable",
+        "web",
+        "nothing that denies",
+    ),
     "only what runs here, and nothing does": (ruleset(NEW | P95 | {"imported": False}), "unreachable", "web/mine", "no command"),
     "a producer nobody lists": (ruleset(NEW | P95 | {"producers": ["lab"]}), "unreachable", "web/mine", "producer lab"),
     "a producers' role nobody holds": (ruleset(NEW | P95 | {"producer_roles": ["x"]}), "unreachable", "web/mine", "role x"),
@@ -181,6 +225,8 @@ FAULTS: dict[str, tuple[Ruleset, str, str, str]] = {
         "latency asks the same",
     ),
     "nobody's": (ruleset(owners=(), plans=None, trust=None), "no-owner", "web/tests", "no owner"),
+    "a blank's": (ruleset(NEW | P95 | {"owner": " "}), "no-owner", "web/mine", "no owner"),
+    "a skip without its reason": (ruleset(NEW | {"skips": [{"name": "TestA", "reason": " "}]}), "no-remedy", "web/mine", "skip TestA"),
     "no remedy": (ruleset(NEW | P95 | {"remedy": " "}), "no-remedy", "web/mine", "no remedy"),
     "no why": (ruleset(NEW | P95 | {"why": ""}), "no-remedy", "web/mine", "no why"),
     "fresher than it can be": (ruleset(NEW | P95 | {"age_max_s": 8 * 86_400}), "freshness", "web/mine", "8 d"),
@@ -189,6 +235,20 @@ FAULTS: dict[str, tuple[Ruleset, str, str, str]] = {
         "freshness",
         "evidence mine",
         "30d",
+    ),
+    "absence of blame beside a word": (
+        ruleset(
+            NEW
+            | {
+                "kind": "payouts",
+                "condition": "facts.users_wrong == 0 && facts.ruleset == 'v3.8'",
+                "needs": [*need("users_wrong", "int", "users"), *need("ruleset", "str", "name")],
+            },
+            plans=None,
+        ),
+        "absence-of-blame",
+        "web/mine",
+        "by a thousand",
     ),
     "absence of blame": (
         ruleset({"id": "tests", "condition": "facts.failed == 0", "needs": need("failed", "int", "tests")}),
@@ -246,6 +306,51 @@ SOUND: dict[str, dict[str, Any]] = {
         "condition": " && ".join(f"facts.latency_p{n} >= 5.0" for n in (50, 75, 90, 95, 99)),
         "needs": [n for p in (50, 75, 90, 95, 99) for n in need(f"latency_p{p}", "float", "ms")],
         "minimum_count": 9,
+    },
+    "an address": {
+        "kind": "provenance",
+        "condition": "facts.builder.startsWith('https://github.com/')",
+        "needs": need("builder", "str", "words"),
+    },
+    "decimals without a nought": {
+        "condition": "facts.error_rate >= .05 && facts.error_rate <= .06",
+        "needs": need("error_rate", "float", "ratio"),
+        "minimum_count": 9,
+    },
+    "an exponent": {
+        "condition": "facts.error_rate >= 1E-3 && facts.error_rate <= 2E-3",
+        "needs": need("error_rate", "float", "ratio"),
+        "minimum_count": 9,
+    },
+    "below nothing": {
+        "kind": "observability",
+        "condition": "facts.last_max <= -5.0 && facts.last_min >= -273.15",
+        "needs": [*need("last_max", "float", "value"), *need("last_min", "float", "value")],
+        "minimum_count": 9,
+    },
+    "below nothing, in a kind of its own": {
+        "kind": "paid",
+        "condition": "facts.change >= -5.0",
+        "needs": need("change", "float", "percent"),
+        "minimum_count": 9,
+    },
+    "a name that is no word": {
+        "kind": "observability",
+        "condition": "facts['last_min.up'] >= 1.0",
+        "needs": need("last_min.up", "float", "value"),
+        "minimum_count": 9,
+    },
+    "up, and no failure": {
+        "kind": "readiness",
+        "condition": "facts.ready && facts.request_failures == 0",
+        "needs": [*need("ready", "bool", "flag"), *need("request_failures", "int", "requests")],
+    },
+    "a finding of its own kind": {
+        "kind": "scope",
+        "source": "finding",
+        "evidence": "scope",
+        "condition": "facts.files <= 100",
+        "needs": need("files", "int", "files"),
     },
     "a word": {"condition": "facts.load_generator == 'apart'", "needs": need("load_generator", "str", "words")},
 }

@@ -17,7 +17,7 @@ from release_dossier.errors import Refused
 from release_dossier.evidence.kinds import KINDS, Kind, kind
 from release_dossier.evidence.own import takes_personal
 from release_dossier.project import OwnKind, Plan, seconds
-from release_dossier.rules.cel import ask
+from release_dossier.rules.cel import ask, named_facts
 from release_dossier.rules.compare import STRICTER, WORDS, changed, conjuncts
 from release_dossier.rules.moment import span
 from release_dossier.rules.packs import OWNER, Effective
@@ -26,7 +26,16 @@ from release_dossier.trust.document import Trust
 
 SAMPLES_MAX = 20_000  # valuations of one condition; each takes about 10 µs
 _HOW_MANY = r"(?<![\w.])(?:looked_at|of)\b"
-FINDINGS = ("scope", "authorship", "criteria", "registered", "protected-rules")  # what a dossier says of its change by itself
+# What a dossier says of its change by itself: finding → its kind, and the facts it has with their unit.
+_RULES_CHANGED = (("rules_changed", "rules"),)
+FINDINGS: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
+    "scope": ("scope", tuple((f, "files") for f in ("files", "files_inside", "files_outside", "files_unbound"))),
+    "authorship": ("authorship", tuple((f, "commits") for f in ("commits", "commits_bound", "commits_bound_by_platform"))),
+    "criteria": ("criteria", (("lines_changed", "lines"),)),
+    "registered": ("criteria", _RULES_CHANGED),
+    "protected-rules": ("criteria", _RULES_CHANGED),
+}
+ISOLATIONS = ("namespace", "process", "none")  # how a run can have been kept apart, as evidence says it
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -82,9 +91,17 @@ def _unknown_kind(rules: Ruleset) -> Said:
             yield at, f"kind {r.kind}", f"one of {', '.join(k.name for k in KINDS)}, or a reader of your own that gives it"
 
 
-def _unit_of(kind: Kind, fact: str) -> str | None:
-    """The unit a kind gives a fact, None when it gives no such fact."""
-    for name, unit, _ in kind.facts:
+def _facts(rules: Ruleset, r: Requirement) -> tuple[tuple[str, str], ...]:
+    """The facts a requirement's evidence or finding can have, each with its unit; none where nobody knows."""
+    if r.source == "finding":
+        return FINDINGS[r.evidence][1] if r.evidence in FINDINGS else ()
+    known = _kind(rules, r.kind)
+    return tuple((name, unit) for name, unit, _ in known.facts) if known else ()
+
+
+def _unit_of(facts: Sequence[tuple[str, str]], fact: str) -> str | None:
+    """The unit a fact comes in, None when there is no such fact."""
+    for name, unit in facts:
         if name == fact or ("<" in name and re.fullmatch(re.sub("<[^>]*>", ".+", re.escape(name)), fact)):
             return unit
     return None
@@ -92,26 +109,42 @@ def _unit_of(kind: Kind, fact: str) -> str | None:
 
 def _unknown_fact(rules: Ruleset) -> Said:
     for at, r in rules.requirements():
-        known = _kind(rules, r.kind) if r.source == "evidence" else None
-        for name in (*(n.fact for n in r.needs), *r.topology) if known else ():
-            if known and _unit_of(known, name) is None:
-                yield at, f"fact {name}", f"a fact {r.kind} gives: {', '.join(n for n, _, _ in known.facts)}"
+        facts = _facts(rules, r)
+        for name in (*(n.fact for n in r.needs), *r.topology) if facts else ():
+            if _unit_of(facts, name) is None:
+                yield at, f"fact {name}", f"a fact {r.kind} gives: {', '.join(n for n, _ in facts)}"
 
 
 _MEASURED = frozenset(("ms", "s", "min", "ratio", "percent", "1/s"))
+_TYPE_OF = {"words": ("str",), "name": ("str",), "flag": ("bool",)}  # of every other unit of ours: a number
 
 
 def _unit(rules: Ruleset) -> Said:
     for at, r in rules.requirements():
-        known = _kind(rules, r.kind) if r.source == "evidence" else None
-        for n in r.needs if known else ():
-            unit = _unit_of(known, n.fact) if known else None
-            if unit is not None and n.unit != unit and (n.unit or unit not in ("", "name", "words")):
+        facts = _facts(rules, r)
+        for n in r.needs:
+            unit = _unit_of(facts, n.fact)
+            if unit is None:
+                continue
+            if n.unit != unit and (n.unit or unit not in ("", "name", "words")):
                 yield at, f"{n.fact} in {n.unit or 'any unit'}", f"unit = {unit!r}, which {r.kind} gives it in"
             if unit in _MEASURED and n.type == "int":
                 yield at, f"{n.fact} as int", f"type = 'float': what is measured in {unit} has fractions, and no evidence meets the other"
-            if unit == "credits" and n.type != "int":
+            elif unit == "credits" and n.type != "int":
                 yield at, f"{n.fact} as {n.type}", "type = 'int': money is counted in whole credits"
+            elif n.type not in (types := _types(rules, r, unit)):
+                yield at, f"{n.fact} as {n.type}", f"type = {' or '.join(map(repr, types))}, which {r.kind} gives it as"
+        for name, value in r.topology.items():
+            unit = _unit_of(facts, name)
+            if unit is not None and type(value).__name__ not in (types := _types(rules, r, unit)):
+                yield at, f"{name} = {value!r}", f"{' or '.join(types)}, which {r.kind} gives it as"
+
+
+def _types(rules: Ruleset, r: Requirement, unit: str) -> tuple[str, ...]:
+    """The types a fact of this unit comes in. What a project calls words in a kind of its own is the project's to know."""
+    if any(k.name == r.kind for k in rules.kinds) or not any(k.name == r.kind for k in KINDS):
+        return ("int", "float", "bool", "str")
+    return _TYPE_OF.get(unit, ("int", "float"))
 
 
 def _personal(rules: Ruleset) -> Said:
@@ -126,15 +159,16 @@ def _personal(rules: Ruleset) -> Said:
 
 def _always(rules: Ruleset, holds: bool) -> Said:
     for at, r in rules.requirements():
-        answers = set(_answers(r))
+        answers = set(_answers(r, any(k.name == r.kind for k in KINDS)))
         if answers and (answers - {"error"} == {"pass"} if holds else "pass" not in answers):
             yield at, f"`{r.condition}` {'always' if holds else 'never'} holds", "a condition that some evidence meets and some does not"
 
 
-def _answers(r: Requirement) -> Iterator[str]:
+def _answers(r: Requirement, ours: bool) -> Iterator[str]:
     """What a condition says at the corners: around and between the numbers it names, at nothing and at a lot, for every flag and word.
 
-    Nothing where there are more corners than `SAMPLES_MAX`: some of them would tell of the first facts only.
+    `ours`: of a kind whose units we know. Nothing where there are more corners than `SAMPLES_MAX`: some of them would tell of the first
+    facts only.
     """
     if not r.condition:
         return
@@ -142,7 +176,7 @@ def _answers(r: Requirement) -> Iterator[str]:
     numbers = _numbers(r.condition)
     least = max(1, r.minimum_count)  # of less, no condition is asked in the end
     counts = sorted({least, least + 1_000_000, *(int(x) + d for x in numbers for d in (-1, 0, 1) if least < int(x) + d < 2**53)})
-    corners = [_corners(n, _bounds(n.fact, r.condition) or numbers, r.condition) for n in r.needs]
+    corners = [_corners(n, _bounds(n.fact, r.condition) or numbers, r.condition, ours) for n in r.needs]
     asks_how_many = re.search(_HOW_MANY, r.condition) is not None
     looked = counts if asks_how_many else [least]
     if prod(map(len, (looked, *corners))) > SAMPLES_MAX:
@@ -154,19 +188,22 @@ def _answers(r: Requirement) -> Iterator[str]:
 
 
 def _numbers(condition: str) -> list[float]:
-    return sorted({float(x) for x in re.findall(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e[+-]?\d+)?", condition)})
+    return sorted({float(x) for x in re.findall(r"(?<![\w.])-?(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][+-]?\d+)?", condition)})
 
 
 def _bounds(fact: str, condition: str) -> list[float]:
     """The numbers a fact is compared with, where it is compared with numbers alone."""
-    about = [part for part in conjuncts(condition) if re.search(rf"\.\s*{re.escape(fact)}\b", part)]
-    return _numbers(" && ".join(about)) if all(part.count("facts") == 1 for part in about) else []
+    about = [part for part in conjuncts(condition) if fact in named_facts(part)]
+    return _numbers(" && ".join(about)) if all(len(named_facts(part)) == 1 for part in about) else []
 
 
-def _corners(need: Need, numbers: Sequence[float], condition: str) -> list[Any]:
+_SIGNED = ("", "credits", "value")  # units of ours that go below nothing
+
+
+def _corners(need: Need, numbers: Sequence[float], condition: str, ours: bool) -> list[Any]:
     if need.type == "bool":
         return [True, False]
-    signed = need.unit in ("", "credits")
+    signed = need.unit in _SIGNED or not ours
     between = ((a + b) / 2 for a, b in pairwise(numbers))
     near = {0.0, 1.0, 1e9, *(x + d for x in numbers for d in (-1.0, -0.25, 0.0, 0.25, 1.0)), *between, *((-1.0, -1e9) if signed else ())}
     if need.type == "str":
@@ -174,7 +211,7 @@ def _corners(need: Need, numbers: Sequence[float], condition: str) -> list[Any]:
         joined = (a + b for a, b in permutations(words, 2)) if re.search(r"With|contains", condition) else ()
         read = (str(x) for n in near for x in (n, int(n))) if re.search(r"\b(?:double|int)\s*\(", condition) else ()
         return sorted({"", "x", *words, *joined, *read})
-    kept = sorted(x for x in near if (signed or x >= 0) and (need.unit != "ratio" or x <= 1))
+    kept = sorted(x for x in near if (signed or x >= 0) and (need.unit != "ratio" or x <= 1 or not ours))
     return sorted({int(x) for x in kept}) if need.type == "int" else kept
 
 
@@ -182,6 +219,11 @@ def _unreachable(rules: Ruleset) -> Said:
     for at, r in rules.requirements():
         if r.source == "finding" and r.evidence not in FINDINGS:
             yield at, f"finding {r.evidence}", f"one a dossier makes: {', '.join(FINDINGS)}"
+        elif r.source == "finding" and r.kind != FINDINGS[r.evidence][0]:
+            yield at, f"finding {r.evidence} as {r.kind}", f"kind = {FINDINGS[r.evidence][0]!r}, which it is"
+        odd = sorted(set(r.isolation) - set(ISOLATIONS))
+        if odd:
+            yield at, f"isolation {odd[0]}", f"one of {', '.join(ISOLATIONS)}"
         if r.source == "evidence" and rules.plans is not None:
             named = [p for p in rules.plans if p.name == r.evidence]
             mine = [p for p in named if not p.services or r.service in p.services]
@@ -195,6 +237,9 @@ def _unreachable(rules: Ruleset) -> Said:
             runs = [p for p in rules.plans if p.name == r.evidence and p.run]
             if not runs:
                 yield at, f"evidence {r.evidence} has no command", "a command: the rule accepts only what runs here"
+    for service in rules.services if rules.plans is not None else ():
+        if not any(r.service == service and r.severity == "block" for _, r in rules.requirements()):
+            yield service, "nothing that denies", "a requirement of severity block: an empty gate allows nothing"
     yield from _unreachable_people(rules)
 
 
@@ -250,7 +295,7 @@ def _covers(a: Requirement, b: Requirement) -> bool:
 
 def _no_owner(rules: Ruleset) -> Said:
     for at, r in rules.requirements():
-        if r.owner in ("", "nobody"):
+        if r.owner.strip() in ("", "nobody"):
             yield at, "no owner", "owners of the service in dossier.toml, or an owner of the requirement"
 
 
@@ -260,6 +305,9 @@ def _no_remedy(rules: Ruleset) -> Said:
             yield at, "no remedy", "the command or the link that mends it"
         if not r.why.strip():
             yield at, "no why", "why it exists: people argue with reasons"
+        for skip in r.skips:
+            if not skip.reason.strip():
+                yield at, f"skip {skip.name} without its reason", "why it may be skipped"
 
 
 def _freshness(rules: Ruleset) -> Said:
@@ -281,13 +329,19 @@ def _blame(rules: Ruleset) -> Said:
     """
     for at, r in rules.requirements():
         asks = r.minimum_count > 1 or r.minimum_percent > 0
-        numeric = [n for n in r.needs if n.type in ("int", "float")]
-        if asks or not r.condition or len(numeric) != len(r.needs) or r.source == "finding":
+        numeric = {n.fact: 0 if n.type == "int" else 0.0 for n in r.needs if n.type in ("int", "float")}
+        if asks or not r.condition or not numeric or r.source == "finding":
             continue
-        nothing: dict[str, Any] = {n.fact: 0 if n.type == "int" else 0.0 for n in numeric}
-        if all(ask(r.condition, nothing, 0, of, "pass")[0] == "pass" for of in (0, 1)):
-            expected = "minimum_count or minimum_percent, or looked_at in the condition: how much must have been looked at"
-            yield at, f"`{r.condition}` is met by one as well as by a thousand", expected
+        others = [n for n in r.needs if n.fact not in numeric]  # a flag that is up is proof; what a text says is not
+        said = [[False] if n.type == "bool" else _corners(n, [], r.condition, True) for n in others]
+        if prod(map(len, said)) > SAMPLES_MAX:
+            continue
+        for values in product(*said):
+            nothing = numeric | {n.fact: v for n, v in zip(others, values, strict=True)}
+            if all(ask(r.condition, nothing, 0, of, "pass")[0] == "pass" for of in (0, 1)):
+                expected = "minimum_count or minimum_percent, or looked_at in the condition: how much must have been looked at"
+                yield at, f"`{r.condition}` is met by one as well as by a thousand", expected
+                break
 
 
 CHECKS: tuple[tuple[str, str, Callable[[Ruleset], Said]], ...] = (

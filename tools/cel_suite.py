@@ -122,14 +122,15 @@ def _wrong(case: Mapping[str, Any], answer: Answer) -> str:
 
 
 def _equal(a: Any, b: Any) -> bool:
-    """Equal with its type; NaN equals NaN, entries of a map in any order."""
+    """Equal with its type; NaN equals NaN, entries of a map in any order. As keys 1 and 1u are one in CEL, and the engine hands out both
+    alike."""
     if type(a) is tuple and type(b) is tuple and a and b and a[0] == b[0]:
         if a[0] == "double":
             return (math.isnan(a[1]) and math.isnan(b[1])) or a[1] == b[1]
         if a[0] == "list":
             return len(a[1]) == len(b[1]) and all(map(_equal, a[1], b[1]))
         if a[0] == "map":
-            return len(a[1]) == len(b[1]) and all(any(_equal(k, k2) and _equal(v, v2) for k2, v2 in b[1]) for k, v in a[1])
+            return len(a[1]) == len(b[1]) and all(any(_equal(_loose(k), _loose(k2)) and _equal(v, v2) for k2, v2 in b[1]) for k, v in a[1])
     return bool(a == b)
 
 

@@ -82,6 +82,18 @@ def test_a_wrong_answer_is_a_failure(tmp_path: Path) -> None:
     assert tool.score(tmp_path)["passed"] == 0
 
 
+def test_a_whole_number_as_key_is_one_key_however_it_is_written() -> None:
+    """A map published with keys of type uint is what the engine answers, which hands out keys without their type; values keep theirs."""
+
+    def case(value: str) -> dict[str, Any]:
+        entry = {"key": {"uint64_value": "1"}, "value": {value: "2"}}
+        full = {"expr": "{1u: 2u}", "value": {"map_value": {"entries": [entry]}}}
+        return {"file": "f", "section": "s", "test": "t", "expr": "{1u: 2u}", "check_only": False, "full": full}
+
+    for value, wrong in (("uint64_value", False), ("int64_value", True)):
+        assert bool(tool._wrong(case(value), tool.in_use(case(value)))) is wrong
+
+
 @pytest.mark.conformance
 @needs_suite
 def test_what_engines_differ_about_is_refused() -> None:

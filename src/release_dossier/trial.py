@@ -12,7 +12,7 @@ import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -62,6 +62,10 @@ class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     infrastructure: bool = False
     attempts: tuple[dict[str, Any], ...] = ()
     nothing: bool = False  # there is no evidence at all
+
+
+_OF_ATTEMPT = frozenset(Case.__struct_fields__) - {"name", "requirement", "state", "cause", "attempts", "nothing"}
+_T = TypeVar("_T")
 
 
 class Tried(msgspec.Struct, frozen=True):
@@ -136,10 +140,27 @@ def cases(text: str, at: str) -> tuple[Case, ...]:
         table = parse_toml(text)
     except tomllib.TOMLDecodeError as e:
         raise Refused("rules.syntax", at=at, found=str(e), expected="TOML") from e
+    expected = "[[case]] with name, requirement, state and what evidence says"
+    strange = sorted(table.keys() - {"case"})
+    if strange:
+        raise Refused("rules.case", at=at, found=strange[0], expected=expected)
+    listed = _of_case(table.get("case", []), list[dict[str, Any]], at, expected)
+    found = tuple(_of_case(c, Case, f"{at} case {n}", expected) for n, c in enumerate(listed, 1))
+    for c in found:
+        for n, more in enumerate(c.attempts, 1):
+            place = f"{at} case {c.name} attempt {n}"
+            strange = sorted(more.keys() - _OF_ATTEMPT)
+            if strange:
+                raise Refused("rules.case", at=place, found=strange[0], expected=", ".join(sorted(_OF_ATTEMPT)))
+            _of_case({"name": "", "requirement": "", "state": "", **more}, Case, place, "what evidence says, each of its type")
+    return found
+
+
+def _of_case(value: Any, type: type[_T], at: str, expected: str) -> _T:
     try:
-        return tuple(msgspec.convert(table.get("case", []), list[Case]))
+        return msgspec.convert(value, type)
     except msgspec.ValidationError as e:
-        raise Refused("rules.case", at=at, found=str(e), expected="[[case]] with name, requirement, state and what evidence says") from e
+        raise Refused("rules.case", at=at, found=str(e), expected=expected) from e
 
 
 def run_table(pack: str, table: Sequence[Case], requirements: Sequence[Requirement]) -> tuple[Tried, ...]:
@@ -151,7 +172,8 @@ def run_table(pack: str, table: Sequence[Case], requirements: Sequence[Requireme
         if rule is None:
             out.append(Tried(pack, c.name, c.requirement, expected, "no such requirement", ""))
             continue
-        r = judge(msgspec.structs.replace(rule, service=_SERVICE), _dossier(c, rule), Voices((), (), (), {}, ()), _TRUST, NOW)
+        made = _dossier(c, rule, f"{pack} case {c.name}")
+        r = judge(msgspec.structs.replace(rule, service=_SERVICE), made, Voices((), (), (), {}, ()), _TRUST, NOW)
         out.append(Tried(pack, c.name, rule.id, expected, r.state if c.cause is None else f"{r.state} {r.cause}", r.reason))
     return tuple(out)
 
@@ -173,9 +195,9 @@ _TRUST = Trust(
 )
 
 
-def _dossier(c: Case, rule: Requirement) -> Dossier:
+def _dossier(c: Case, rule: Requirement, at: str) -> Dossier:
     """A dossier that holds what a case says and nothing else."""
-    base = {f: getattr(c, f) for f in Case.__struct_fields__ if f not in ("name", "requirement", "state", "cause", "attempts", "nothing")}
+    base = {f: getattr(c, f) for f in _OF_ATTEMPT}
     rows = [] if c.nothing else [base | more for more in c.attempts or ({},)]
     as_findings = rule.source == "finding"
     change = Change(
@@ -207,8 +229,8 @@ def _dossier(c: Case, rule: Requirement) -> Dossier:
     return Dossier(
         change_digest=PRINT,
         change=change,
-        evidence=() if as_findings else tuple(_attempt(rule, n, row, c.name) for n, row in enumerate(rows, 1)),
-        findings=tuple(_finding(rule, row) for row in rows) if as_findings else (),
+        evidence=() if as_findings else tuple(_attempt(rule, n, row, at) for n, row in enumerate(rows, 1)),
+        findings=tuple(_finding(rule, row, at) for row in rows) if as_findings else (),
         absent=(),
         drift=(),
         risks=(),
@@ -228,12 +250,12 @@ def _facts(row: Mapping[str, Any], at: str) -> dict[str, Fact]:
     return out
 
 
-def _attempt(rule: Requirement, n: int, row: Mapping[str, Any], name: str) -> Attempt:
+def _attempt(rule: Requirement, n: int, row: Mapping[str, Any], at: str) -> Attempt:
     try:
-        when = stamp(NOW - timedelta(seconds=seconds(row["age"], name)))
+        when = stamp(NOW - timedelta(seconds=seconds(row["age"], at)))
     except OverflowError as e:
-        raise Refused("rules.case", at=f"{name} age", found=row["age"], expected="an age that begins after the year 1") from e
-    age_max = seconds(row["age_max"], name)
+        raise Refused("rules.case", at=f"{at} age", found=row["age"], expected="an age that begins after the year 1") from e
+    age_max = seconds(row["age_max"], at)
     failed = row["verdict"] == "fail"
     return Attempt(
         digest=f"sha256:{n:064x}",
@@ -250,7 +272,7 @@ def _attempt(rule: Requirement, n: int, row: Mapping[str, Any], name: str) -> At
         looked_at=row["looked_at"],
         of=row["of"],
         coverage=(),
-        facts=_facts(row, name),
+        facts=_facts(row, at),
         counterexamples=(Counterexample("the case says so"),) if failed else (),
         counterexamples_total=int(failed),
         limits=tuple(f"skipped: {x} in the case" for x in row["skipped"]),
@@ -270,8 +292,8 @@ def _attempt(rule: Requirement, n: int, row: Mapping[str, Any], name: str) -> At
     )
 
 
-def _finding(rule: Requirement, row: Mapping[str, Any]) -> Finding:
-    return Finding(rule.evidence, rule.kind, _SERVICE, row["verdict"], "", row["looked_at"], row["of"], _facts(row, rule.id), ())
+def _finding(rule: Requirement, row: Mapping[str, Any], at: str) -> Finding:
+    return Finding(rule.evidence, rule.kind, _SERVICE, row["verdict"], "", row["looked_at"], row["of"], _facts(row, at), ())
 
 
 # A proposal over what is stored

@@ -62,6 +62,23 @@ BASE = Requirement(id="r", service="s", title="t", kind="latency", owner="o", re
         ("[[case]]\nname = 'x'", "rules.case"),
         ("[[case]]\nname='x'\nrequirement='r'\nstate='pass'\nstatus='pass'", "rules.case"),
         ("[[case]]\nname='x'\nrequirement='r'\nstate='pass'\nfacts={a=[1]}", "rules.case"),
+        ("case = 5", "rules.case"),
+        ("[[csae]]\nname='x'\nrequirement='r'\nstate='pass'", "rules.case"),
+        ("[[case]]\nname='x'\nrequirement='r'\nstate='pass'\nattempts=[{ verdct='fail' }]", "rules.case"),
+        ("[[case]]\nname='x'\nrequirement='r'\nstate='pass'\nattempts=[{ state='fail' }]", "rules.case"),
+        *(
+            (f"[[case]]\nname='x'\nrequirement='r'\nstate='pass'\nattempts=[{{}}, {{ {wrong} }}]", "rules.case")
+            for wrong in (
+                "looked_at='x'",
+                "of='x'",
+                "facts=5",
+                "facts={a=[1]}",
+                "age=5",
+                "skipped=5",
+                "isolation=[1]",
+                "infrastructure='x'",
+            )
+        ),
         ("[[case]]\nname='x'\nrequirement='r'\nstate='pass'\nage='99999999d'", "rules.case"),
         ("[[case]]\nname='x'\nrequirement='r'\nstate='pass'\nage='999999999999999999d'", "rules.case"),
     ],
@@ -71,6 +88,15 @@ def test_a_table_that_is_wrong_is_refused(text: str, code: str) -> None:
     with pytest.raises(Refused) as e:
         run_table("p", cases(text, "t"), [BASE])
     assert e.value.code == code
+
+
+def test_what_is_wrong_with_a_table_is_said_with_its_place() -> None:
+    """Which case of which file, and which of its attempts."""
+    case = "[[case]]\nname='x'\nrequirement='r'\nstate='pass'\n"
+    for text, at in ((case + case + "writen_by='y'", "t case 2"), (case + "attempts=[{}, { age=5 }]", "t case x attempt 2")):
+        with pytest.raises(Refused) as e:
+            cases(text, "t")
+        assert e.value.at == at
 
 
 def test_countdowns() -> None:

@@ -113,7 +113,7 @@ def effective(config: Mapping[str, Any], services: Asked, read: Read | None = No
     own = own_layers(config)
     out: list[Effective] = []
     for service, name, owners in services:
-        pack = load(name, read, f"service {service}")
+        pack = load(name, read, f"service {service}" if service != name else "pack")
         mine = [layer for layer in own if layer.table.get("service") in (None, service)]
         out += _merge((*pack.layers, *mine), service, ", ".join(owners) or "nobody", pack.unwaivable)
     return tuple(out)

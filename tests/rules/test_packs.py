@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
+import click
 import msgspec
 import pytest
 
+from release_dossier.cli.main import dossier
 from release_dossier.errors import Refused
 from release_dossier.rules import refusals
-from release_dossier.rules.packs import PACKS, effective, freeze, page, stricter, table_name, thaw
+from release_dossier.rules.packs import PACKS, effective, freeze, names, page, stricter, table_name, thaw
 from release_dossier.rules.requirement import ApprovalRule, Requirement
 
 ROOT = Path(__file__).parents[2]
@@ -199,6 +202,24 @@ def test_a_stricter_condition_narrows(name: str) -> None:
         else:
             with pytest.raises(Refused, match=r"rules\.loosened"):
                 of_repository(files)
+
+
+@pytest.mark.parametrize("name", names())
+def test_the_commands_of_remedies_are_there(name: str) -> None:
+    """Every command a pack names as remedy exists, with its options and every one it cannot do without; what only the build of the change
+    may have written is collected with the word for who wrote it."""
+    for e in effective({}, [("s", name, ("@o",))]):
+        for said in re.findall(r"dossier ((?:(?! then |,|;| again).)+)", e.requirement.remedy):
+            words = shlex.split(said)
+            command, context = dossier.get_command(click.Context(dossier), words.pop(0)), click.Context(dossier)
+            while isinstance(command, click.Group):
+                command = command.get_command(context, words.pop(0))
+            assert command is not None, said
+            options = {o: p for p in command.params for o in p.opts if o.startswith("-")}
+            assert [w for w in words if w.startswith("-") and w not in options] == [], said
+            assert [p.name for o, p in options.items() if p.required and not set(p.opts) & set(words)] == [], said
+        if e.requirement.builder == "change":
+            assert "--written-by" in e.requirement.remedy
 
 
 def test_a_pack_named_twice_lies_there_once() -> None:

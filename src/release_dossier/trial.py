@@ -313,7 +313,8 @@ def simulate(dossier: Dossier, digest: str, before: Frozen, after: Frozen, voice
         if (a and (a.state, a.severity)) != (b and (b.state, b.severity)):
             moved.append(Moved(*key, _state(a), _state(b), shown((b or a).reason, 160)))  # type: ignore[union-attr]
     services = ", ".join(f"{s.name} {s.version}" for s in dossier.change.services)
-    return Simulated(digest, services, _met(old), _met(new), tuple(moved))
+    met_before, met_after = (_met(results, _touched(dossier)) for results in (old, new))
+    return Simulated(digest, services, met_before, met_after, tuple(moved))
 
 
 def _touched(dossier: Dossier) -> frozenset[str]:
@@ -324,9 +325,10 @@ def _state(r: Result | None) -> str:
     return "" if r is None else r.state if r.severity == "block" else f"{r.state} (warns)"
 
 
-def _met(results: Mapping[Any, Result]) -> bool:
+def _met(results: Mapping[Any, Result], services: frozenset[str]) -> bool:
+    """Whether every service is asked something that denies, and has it."""
     blocking = [r for r in results.values() if r.severity == "block"]
-    return bool(blocking) and all(r.state in OPEN_STATES for r in blocking)
+    return {r.service for r in blocking} >= services and all(r.state in OPEN_STATES for r in blocking)
 
 
 # One requirement in words

@@ -80,6 +80,19 @@ def test_rules_simulate(town: Town) -> None:
     assert town.dossier("log", "checkpoint")["size"] == size
 
 
+def test_a_proposal_without_the_service_would_deny(town: Town) -> None:
+    """Who renames a service, or takes it out, reads that nothing is asked of what was decided about it: an empty gate allows nothing."""
+    town.assembled()
+    service = town.gate()["services"][0]["service"]
+    assert f'name = "{service}"' in town.read("dossier.toml").splitlines()
+    town.write("proposal.toml", town.read("dossier.toml").replace(f'"{service}"', '"renamed"'))
+    said = town.dossier("rules", "simulate", "--settings", "proposal.toml")
+    (one,) = said["changed"]
+    assert (said["dossiers"], said["tightened"], one["before"], one["after"]) == (1, 1, True, False)
+    assert {m["after"] for m in one["moved"]} == {""}
+    assert "not asked" in town.run("rules", "simulate", "--settings", "proposal.toml")[1]
+
+
 def test_rules_explain(town: Town) -> None:
     """One requirement on one dossier: the condition with its values, what was looked at, each attempt, and what would turn it green."""
     asks = '\n[[rules.requirement]]\nid = "tests"\ncondition = "facts.tests >= 3 && facts.failed == 0"\nminimum_percent = 100\nneeds = ['

@@ -17,7 +17,7 @@ from release_dossier.gate import Decision
 from release_dossier.project import SETTINGS_FILE, Settings, parse_settings
 from release_dossier.rules.lint import Problem, Ruleset, lint_rules
 from release_dossier.rules.packs import OWN, Effective, Read, effective, freeze, load, own_layers, table_name, table_of, thaw
-from release_dossier.rules.requirement import Requirement
+from release_dossier.rules.requirement import Frozen, Requirement
 from release_dossier.steps.decide import decision_time, read_dossier, signed_statements
 from release_dossier.steps.world import World, instant
 from release_dossier.trial import Explained, Simulated, Tried, cases, explain_requirement, run_table, simulate
@@ -116,11 +116,10 @@ def simulate_all(world: World, settings: Settings, read: Read) -> tuple[Simulate
             continue
         dossier = read_dossier(world, e.digest)
         asked = [s for s in settings.service if s.name in {x.name for x in dossier.change.services}]
-        if not asked:
-            continue
         decided = next((d for d in reversed(entries) if d.type == "decision" and d.key == e.digest), None)
         at = decision_time(_decision(world, decided.digest)) if decided else instant(e.at, "log")
-        after = thaw(freeze(settings.rules, [(s.name, s.asked, s.owners) for s in asked], read))
+        nothing = Frozen((), (), "")  # the proposal has none of its services: nothing is asked, and an empty gate allows nothing
+        after = thaw(freeze(settings.rules, [(s.name, s.asked, s.owners) for s in asked], read)) if asked else nothing
         out.append(simulate(dossier, e.digest, thaw(dossier.rules), after, _voices(world, e.digest), world.trust, at))
     return tuple(out)
 

@@ -267,6 +267,20 @@ WRONG: dict[str, tuple[dict[str, str], str, str, str, str]] = {
         "an empty role",
         "a role",
     ),
+    "services of a role": (
+        {"p.toml": 'include = ["internal"]\n[[approval]]\nrole = "ops"\nservices = ["web"]'},
+        "rules.key",
+        "pack ./p.toml approval ops",
+        "services",
+        "not_author",
+    ),
+    "where it comes from, by its own word": (
+        {"p.toml": WHOLE.format("x") + 'origin = ["pack money"]'},
+        "rules.key",
+        "pack ./p.toml x",
+        "origin",
+        "minimum_count",
+    ),
     "a condition, and where it stands": (
         {"p.toml": WHOLE.format("x") + 'condition = "facts.n > 1"'},
         "rules.condition-needs",

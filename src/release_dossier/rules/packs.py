@@ -34,7 +34,7 @@ DEPTH_MAX = 8  # packs below packs; ours go three deep
 OWN = "dossier.toml"
 OWNER = "owner"  # the role of those who answer for a service
 _HERE = Path(__file__).resolve().parent.parent
-_KEYS = frozenset(Requirement.__struct_fields__)
+_KEYS = frozenset(Requirement.__struct_fields__) - {"origin"}
 _UNSAID = {f.name: "" for f in msgspec.structs.fields(Requirement) if f.required}  # what a requirement cannot do without
 _WHOLE = frozenset(_UNSAID) - {"service", "owner"}
 _PACK_KEYS = frozenset(("include", "narrow", "unwaivable", "witness", "unwitnessed", "requirement", "approval"))
@@ -162,7 +162,7 @@ def _tables(value: Any, at: str, *, service: bool) -> list[dict[str, Any]]:
             raise Refused("rules.key", at=f"{at} {r['id']} service", found=repr(r["service"]), expected="one name, in dossier.toml only")
         unknown = set(r) - _KEYS
         if unknown:
-            expected = ", ".join(sorted(_KEYS - {"origin", "service"}))
+            expected = ", ".join(sorted(_KEYS - {"service"}))
             raise Refused("rules.key", at=f"{at} {r['id']}", found=", ".join(sorted(unknown)), expected=expected)
     return value
 
@@ -204,8 +204,12 @@ def _load(name: str, read: Read | None, named_by: str, above: tuple[str, ...], k
         asks, why_not = msgspec.convert((table.get("witness", False), table.get("unwitnessed", "")), tuple[bool, str])
     except msgspec.ValidationError as e:
         raise Refused("rules.shape", at=at, found=str(e), expected="approvals with role and count, kinds as text") from e
-    if not all(a.role.strip() for a in approvals):
-        raise Refused("rules.shape", at=f"{at} approval", found="an empty role", expected="a role people hold, or owner")
+    for a in approvals:
+        if not a.role.strip():
+            raise Refused("rules.shape", at=f"{at} approval", found="an empty role", expected="a role people hold, or owner")
+        if a.services:
+            expected = "role, count, not_author, not_producer: owner asks the owners of every service with this pack"
+            raise Refused("rules.key", at=f"{at} approval {a.role}", found="services", expected=expected)
     asked = [p.witness for p in below if p.witness is not None] + [""] * asks
     inherited = [a for p in below for a in p.approvals]
     layers = _each_once((*(x for p in below for x in p.layers), *mine))

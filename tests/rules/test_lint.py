@@ -112,6 +112,18 @@ FAULTS: dict[str, tuple[Ruleset, str, str, str]] = {
         "web/mine",
         "as int",
     ),
+    "a share of whole numbers": (
+        ruleset(
+            {
+                "id": "tests",
+                "condition": "facts.passed / facts.tests >= 0.9",
+                "needs": [*need("passed", "int", "tests"), *need("tests", "int", "tests")],
+            }
+        ),
+        "unit",
+        "web/tests",
+        "divides whole numbers",
+    ),
     "a topology fact of another type": (ruleset(NEW | {"topology": {"machine": 5}}), "unit", "web/mine", "machine = 5"),
     "a fact a finding does not have": (
         ruleset(
@@ -315,6 +327,17 @@ SOUND: dict[str, dict[str, Any]] = {
     "decimals without a nought": {
         "condition": "facts.error_rate >= .05 && facts.error_rate <= .06",
         "needs": need("error_rate", "float", "ratio"),
+        "minimum_count": 9,
+    },
+    "a share": {
+        "kind": "tests",
+        "condition": "double(facts.passed) / double(facts.tests) >= 0.9 && facts.passed * 100 / facts.tests >= 90",
+        "needs": [*need("passed", "int", "tests"), *need("tests", "int", "tests")],
+        "minimum_count": 9,
+    },
+    "a part of a measure": {
+        "condition": "facts.latency_p99 / facts.latency_p50 <= 9.5",
+        "needs": [*need("latency_p99", "float", "ms"), *need("latency_p50", "float", "ms")],
         "minimum_count": 9,
     },
     "an exponent": {

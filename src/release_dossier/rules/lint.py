@@ -139,6 +139,11 @@ def _unit(rules: Ruleset) -> Said:
             if unit is not None and type(value).__name__ not in (types := _types(rules, r, unit)):
                 yield at, f"{name} = {value!r}", f"{' or '.join(types)}, which {r.kind} gives it as"
 
+        whole = {n.fact for n in r.needs if n.type == "int"}
+        for part in conjuncts(r.condition):
+            if "/" in part and re.search(r"(?<!\w)\d*\.\d", part) and "double" not in part and set(named_facts(part)) <= whole:
+                yield at, f"`{part}` divides whole numbers", "double(…) / double(…): 95 / 100 is 0 in CEL"
+
 
 def _types(rules: Ruleset, r: Requirement, unit: str) -> tuple[str, ...]:
     """The types a fact of this unit comes in. What a project calls words in a kind of its own is the project's to know."""

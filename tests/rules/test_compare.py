@@ -135,3 +135,22 @@ def test_packs_above_each_other_only_tighten() -> None:
         found = differences(a, b)
         assert found
         assert {d.direction for d in found} <= {STRICTER, WORDS}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        ({}, {"s": ""}, "s/pack witness: 'not asked' → 'asked' (stricter)"),
+        ({"s": "one disk"}, {"s": ""}, "s/pack witness: 'one disk' → 'asked' (stricter)"),
+        ({"s": ""}, {"s": "one disk"}, "s/pack witness: 'asked' → 'one disk' (looser)"),
+        ({"s": ""}, {}, "s/pack witness: 'asked' → 'not asked' (looser)"),
+        ({}, {"s": "one disk"}, "s/pack witness: 'not asked' → 'one disk' (words)"),
+        ({"s": "one disk"}, {"s": "two disks"}, "s/pack witness: 'one disk' → 'two disks' (words)"),
+        ({"s": ""}, {"s": ""}, ""),
+    ],
+)
+def test_whether_a_pack_asks_for_a_witness(before: dict[str, str], after: dict[str, str], words: str) -> None:
+    """Excusing a missing checkpoint asks less; why it is excused are words. Rules of an edition that never asked differ in nothing here."""
+    a, b = (msgspec.structs.replace(frozen(BASE), edition=3, witness=w) for w in (before, after))
+    assert "".join(d.words() for d in differences(a, b)) == words
+    assert differences(frozen(BASE), b) == ()

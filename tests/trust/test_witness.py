@@ -172,6 +172,7 @@ def test_attack_log_rewound_or_forked_before_a_witness(tmp_path: Path, signers: 
         (500, b"", Unavailable, "witness.refuses"),
         (409, b"x\n", Unavailable, "witness.refuses"),
         (409, b"4\n", Unavailable, "witness.refuses"),  # says so twice
+        (409, b"5\n", Corrupt, "log.fork"),  # as long, and another root: what 409 said too, before July 2026
         (200, b"", Corrupt, "log.note"),
         (200, "— witness.example/w1 AAAAAAAA\n".encode(), Corrupt, "witness.cosignature"),
     ],

@@ -105,6 +105,15 @@ def _no_empty_value(argv: list[str]) -> None:
 def run(argv: list[str]) -> int:
     """Run one command; every failure becomes the four things a refusal says. Returns the exit code of the contract."""
     _somewhere_to_write()
+    code = _answered(argv)
+    try:
+        sys.stdout.flush()
+    except OSError:  # said already
+        _stdout_to_nowhere()
+    return code
+
+
+def _answered(argv: list[str]) -> int:
     try:
         return _run(argv, "--json" in argv)
     except BrokenPipeError:
@@ -116,10 +125,11 @@ def run(argv: list[str]) -> int:
 
 
 def _somewhere_to_write() -> None:
-    """A stream that was closed before we began leads nowhere, and no file opened later takes its number."""
-    for name in ("stdout", "stderr"):
+    """No file opened later takes the number of a stream that was closed before we began. Words to stderr are lost, an answer to stdout
+    fails as on a full disk: nobody has read it."""
+    for name, how in (("stdout", os.O_RDONLY), ("stderr", os.O_WRONLY)):
         if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
+            setattr(sys, name, os.fdopen(os.open(os.devnull, how), "w"))
 
 
 def _stdout_to_nowhere() -> None:

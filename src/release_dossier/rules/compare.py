@@ -22,7 +22,7 @@ _JOINT = re.compile(r"""'[^']*'|"[^"]*"|[()\[\]]|&&""")
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """One key of one requirement, or one role of the approvals (then `id` is `approval ROLE`)."""
+    """One key of one requirement, one role of the approvals (then `id` is `approval ROLE`), or what a pack asks as a whole (`pack`)."""
 
     service: str
     id: str
@@ -51,7 +51,7 @@ def differences(before: Frozen, after: Frozen) -> tuple[Difference, ...]:
             out.append(Difference(service, name, "*", a and a.title, b and b.title, direction))
         else:
             out += changed(a, b)
-    return (*out, *_approvals(before.approvals, after.approvals))
+    return (*out, *_approvals(before.approvals, after.approvals), *_witness(before, after))
 
 
 def changed(a: Requirement, b: Requirement) -> list[Difference]:
@@ -82,6 +82,19 @@ def _approvals(before: Sequence[ApprovalRule], after: Sequence[ApprovalRule]) ->
             if x != y:
                 direction = _superset(x, y) if key == "services" else STRICTER if y > x else LOOSER
                 out.append(Difference("", f"approval {role}", key, msgspec.to_builtins(x), msgspec.to_builtins(y), direction))
+    return out
+
+
+def _witness(before: Frozen, after: Frozen) -> list[Difference]:
+    """Services whose decisions began or ceased to need a checkpoint kept elsewhere. Rules before edition 3 never asked."""
+    if min(before.edition, after.edition) < 3:
+        return []
+    out = []
+    for service in sorted(before.witness.keys() | after.witness.keys()):
+        a, b = (w.get(service, "not asked") or "asked" for w in (before.witness, after.witness))
+        if a != b:
+            direction = LOOSER if a == "asked" else STRICTER if b == "asked" else WORDS
+            out.append(Difference(service, "pack", "witness", a, b, direction))
     return out
 
 

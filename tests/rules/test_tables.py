@@ -11,7 +11,7 @@ from release_dossier.gate import CAUSES
 from release_dossier.rules.packs import effective, names, table_of
 from release_dossier.rules.requirement import Requirement
 from release_dossier.steps.rules import try_packs, untried
-from release_dossier.trial import Case, cases, countdown, run_table
+from release_dossier.trial import Case, _put_in, cases, countdown, run_table
 from tests.gate.town import DAY, NOW, stamp
 
 
@@ -97,6 +97,13 @@ def test_what_is_wrong_with_a_table_is_said_with_its_place() -> None:
         with pytest.raises(Refused) as e:
             cases(text, "t")
         assert e.value.at == at
+
+
+def test_values_stand_in_place_of_names() -> None:
+    """In an explanation every fact, however it is named, is its value; what stands in text is left alone."""
+    values = {"a b": 4.5, "n": True, "looked_at": 3, "of": None, "verdict": "pass"}
+    condition = "facts['a b'] <= 5.0 && facts . n && looked_at >= 2 && verdict == 'pass' && facts.s == \"facts['a b'] of\""
+    assert _put_in(condition, values) == "4.5 <= 5.0 && true && 3 >= 2 && 'pass' == 'pass' && facts.s == \"facts['a b'] of\""
 
 
 def test_countdowns() -> None:

@@ -499,7 +499,7 @@ async def send(request: Request, digest: Digest) -> Response:
     body: SendTo = await read_body(request, SendTo)
     desk = desk_of(request)
     _, state = await desk.do(lambda world: queue(world, digest, body.to))
-    state = await run_in_threadpool(lambda: deliver(desk.world(), state.delivery.id, desk.place.clock))
+    state = await run_in_threadpool(lambda: deliver(desk.world(), state.delivery.id, desk.place.clock, again=True))
     return answer(sent(state), 201, location=f"/api/v1/deliveries/{state.delivery.id}")
 
 
@@ -509,7 +509,7 @@ async def send(request: Request, digest: Digest) -> Response:
 async def tries(request: Request, id: Annotated[str, Path(pattern=r"^msg_[0-9a-f]{32}$")]) -> Response:
     desk = desk_of(request)
     _known(desk, id)
-    return answer(sent(await run_in_threadpool(lambda: deliver(desk.world(), id, desk.place.clock))), 201)
+    return answer(sent(await run_in_threadpool(lambda: deliver(desk.world(), id, desk.place.clock, again=True))), 201)
 
 
 @api.get("/deliveries/{id}", responses=described(Sent), summary="A delivery and its tries", operation_id="delivery")

@@ -142,7 +142,7 @@ class Guard:
         except DossierError as e:
             answer = _answer(e, seen)
             if e.code == "access.rate":
-                answer.headers["retry-after"] = str(int(float(e.help)) + 1)
+                answer.headers["retry-after"] = e.help.split()[1]
             return answer
         scope["state"]["who"] = who
         return None
@@ -230,7 +230,9 @@ class Guard:
         wait = self.pace.wait(client, kind)
         if wait:
             expected = f"{RATES[kind][1]:g} a second"
-            raise Refused("access.rate", at="this client", found="more requests than it may make", expected=expected, help=f"{wait:.1f}")
+            raise Refused(
+                "access.rate", at="this client", found="more requests than it may make", expected=expected, help=f"wait {int(wait) + 1} s"
+            )
 
     def _turned_away(self, scope: Scope, who: Somebody | None, need: str, seen: _Seen) -> Response:
         path = scope["path"]

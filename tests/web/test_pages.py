@@ -434,3 +434,8 @@ def test_hot_spots_are_those_of_the_profiles_in_the_dossier(tmp_path: Path, clie
     demo = client.get("/releases/trading/3.8.1?tab=hotspots").text
     assert "Plan one" in demo
     assert "dossier collect" not in demo
+
+
+def test_who_signed_is_said_as_a_list_is(client: TestClient) -> None:
+    """Three names are a list with one `and`."""
+    assert "signed by bo, cy and dee." in client.get("/releases/trading/3.8.1").text

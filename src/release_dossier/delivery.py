@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from math import ceil
 
 import msgspec
 
@@ -73,6 +75,11 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
         return self.outcome in ("queued", "interrupted", "failed")
 
     @property
+    def stopped(self) -> bool:
+        """Whether it was given up before a receiver said no: for a setting of ours, or for silence. Sent again, it is tried again."""
+        return self.outcome == "refused" and self.ended[-1].status == 0
+
+    @property
     def next_at(self) -> str:
         """Not before this moment; empty for at once."""
         return self.ended[-1].next_at if self.outcome == "failed" else ""
@@ -93,11 +100,20 @@ def ended(began: Began, at: datetime, status: int, detail: str, headers: Mapping
         why = detail if not again else f"{detail}; given up after {began.n} tries"
         return Ended(id=began.id, n=began.n, at=moment, outcome="refused", status=status, detail=why)
     wait = BACKOFF_SECONDS[began.n - 1]
-    asked = headers.get("retry-after", "")
-    if asked.isascii() and asked.isdecimal() and len(asked) < 10:
-        wait = max(wait, min(int(asked), RETRY_AFTER_SECONDS_MAX))
+    wait = max(wait, min(_asked(headers.get("retry-after", ""), at), RETRY_AFTER_SECONDS_MAX))
     next_at = _stamp(at + timedelta(seconds=wait))
     return Ended(id=began.id, n=began.n, at=moment, outcome="failed", status=status, detail=detail, next_at=next_at)
+
+
+def _asked(text: str, at: datetime) -> int:
+    """Seconds a Retry-After asks for: a number, or the moment of an HTTP date (RFC 9110, 10.2.3). 0 for anything else."""
+    if text.isascii() and text.isdecimal() and len(text) < 10:
+        return int(text)
+    try:
+        then = parsedate_to_datetime(text)
+    except ValueError:
+        return 0
+    return max(0, ceil((then.replace(tzinfo=then.tzinfo or UTC) - at).total_seconds()))
 
 
 def _stamp(t: datetime) -> str:

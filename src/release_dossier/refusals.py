@@ -488,7 +488,7 @@ CODES = {
     ),
     "send.moved": (
         "A destination's address was changed while a delivery to it was pending.",
-        "Send it anew: the new address gets a delivery of its own once the old one is settled.",
+        "Send it again: dossier send DIGEST --to NAME goes to the address that stands there now.",
     ),
     "send.no-issue": (
         "A comment is to be sent for a change that no GitHub issue stands behind.",

@@ -315,6 +315,35 @@ def test_pages_ask_who_it_is(house: House, path: str) -> None:
     assert all(scope in (*ROLES["admin"], "open", "badge") for _, _, scope in NEEDS)
 
 
+def test_a_browser_is_turned_away_with_a_page(house: House) -> None:
+    """Where a browser asks for a page, a refusal is one, and shows nothing of the project; a script, and the API, get the problem."""
+    accept = {"accept": "text/html,application/xhtml+xml"}
+    with house.client() as c:
+        for answer in (
+            c.get("/", headers={**accept, "host": "evil.example"}),
+            c.post("/passkey", headers=accept),
+            c.post("/passkey", headers={**accept, **house.bearer("viewer")}),
+            c.get("/log", headers={**accept, "authorization": "Bearer rd_x"}),
+        ):
+            assert answer.headers["content-type"].startswith("text/html")
+            assert '<main id="main"' in answer.text
+            assert "access." in answer.text
+            assert house.place.name not in answer.text
+        assert c.get("/api/v1/project", headers=accept).json()["code"] == "access.unauthenticated"
+        missing = c.post(f"/payload/{'0' * 64}/send", headers={**accept, **house.bearer("admin")})
+        assert (missing.status_code, missing.headers["content-type"][:9]) == (422, "text/html")
+
+
+def test_a_session_carries_no_other_persons_words_to_a_page(house: House) -> None:
+    """Who is ann here neither reads bo's words to sign nor brings them, as over the API."""
+    words = {"what": "approval", "person": "bo", "at": "2026-11-24T09:00:00Z", "statement": "sha256:0", "signature": "x"}
+    with house.client() as c:
+        for person, code in (("ann", "digest.unknown"), ("bo", "access.person")):
+            headers = house.bearer("approver", person="ann")
+            assert code in c.get(f"/sign/{'0' * 64}?seat={person}/owner", headers=headers).text
+            assert code in c.post(f"/sign/{'0' * 64}/sign", data={**words, "person": person}, headers=headers).text
+
+
 def test_a_token_is_itself_or_nothing(house: House) -> None:
     """Unknown, changed, cut, in other words, ended or revoked: 401 each, also where nobody at all would be let in."""
     good = house.token("admin")
@@ -482,6 +511,7 @@ def test_who_is_no_member_any_more_is_out(tmp_path: Path, provider: Provider) ->
         ({}, 403),
         ({"origin": "https://evil.example"}, 403),
         ({"origin": "null"}, 403),
+        ({"origin": "http://[x"}, 403),
         ({"origin": "http://127.0.0.1:81"}, 403),
         ({"origin": "http://127.0.0.1.evil.example"}, 403),
         ({"sec-fetch-site": "cross-site"}, 403),
@@ -502,7 +532,16 @@ def test_without_login_too_other_pages_change_nothing(town: Town) -> None:
     with served(town) as c:
         assert c.post("/api/v1/changes", json={}).status_code == 422
         assert c.post("/api/v1/changes", json={}, headers={"origin": "https://evil.example"}).json()["code"] == "access.origin"
-        for host in ("evil.example", "127.0.0.1.evil.example", "localhost.evil.example", "", "127.0.0.1@evil", "169.254.169.254"):
+        for host in (
+            "evil.example",
+            "127.0.0.1.evil.example",
+            "localhost.evil.example",
+            "",
+            "127.0.0.1@evil",
+            "169.254.169.254",
+            "[::1",
+            "]",
+        ):
             answer = c.get("/", headers={"host": host})
             assert (answer.status_code, answer.json()["code"]) == (421, "access.host")
             assert answer.headers["content-security-policy"]

@@ -310,3 +310,16 @@ def test_the_api_reads_what_git_has(demo: Path, client: TestClient) -> None:
     head = subprocess.run(["git", "rev-parse", "v3.8.1"], cwd=demo / "socialpredict", capture_output=True, text=True, check=True)
     assert head.stdout.strip()
     assert Tail(demo / "socialpredict/.dossier", card["project"]).stamp() != (0, 0, 0)
+
+
+def test_a_head_is_what_get_would_say(client: TestClient) -> None:
+    """HEAD has GET's status and headers and nothing behind them, also of a stream; another method is told which there are."""
+    for path in ("/", "/api/v1/releases", "/healthz", "/badges/trading.svg", "/static/app.js", "/api/v1/nothing"):
+        head, get_ = client.head(path), client.get(path)
+        assert (head.status_code, head.content) == (get_.status_code, b""), path
+        assert head.headers["content-type"] == get_.headers["content-type"]
+    assert client.head("/api/v1/events").headers["content-type"].startswith("text/event-stream")
+    for path, allowed in (("/api/v1/releases", "GET"), ("/api/v1/drafts", "POST"), ("/", "GET")):
+        answer = client.request("DELETE", path)
+        assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
+    assert client.delete("/api/v1/drafts").json()["expected"] == "POST"

@@ -134,6 +134,23 @@ def test_a_failure_is_tried_again_under_the_same_id(town: Town, receiver: Receiv
     assert "HTTP 204" in third["tries"][2]["detail"]
 
 
+def test_a_retry_after_may_be_a_date() -> None:
+    """RFC 9110 allows both forms; a date that is over, far, or none asks for nothing more than the schedule, or the bound."""
+    at, began = datetime(2026, 11, 24, 9, 0, tzinfo=UTC), Began(id="msg_1", n=1, at="")
+    for said, seconds in (
+        ("Tue, 24 Nov 2026 09:10:00 GMT", 600),
+        ("Tue, 24 Nov 2026 09:10:00 -0000", 600),
+        ("Tuesday, 24-Nov-26 09:10:00 GMT", 600),
+        ("Mon, 23 Nov 2026 09:10:00 GMT", 5),
+        ("Tue, 24 Nov 2099 09:10:00 GMT", 86_400),
+        ("Tue, 99 Nov 2026 09:10:00 GMT", 5),
+        ("soon", 5),
+        ("", 5),
+    ):
+        found = ended(began, at, 503, "", {"retry-after": said})
+        assert (datetime.fromisoformat(found.next_at) - at).total_seconds() == seconds, said
+
+
 def test_waiting_for_the_next_try(town: Town, receiver: Receiver) -> None:
     """--wait goes on as long as the next try is that near, and says what it waits for."""
     digest = town.assembled()
@@ -263,6 +280,45 @@ def test_no_secret_no_send(town: Town, receiver: Receiver) -> None:
     d = town.dossier("send", digest, "--to", "ops", ok=(20,))["deliveries"][0]
     assert "send.no-secret" in d["tries"][0]["detail"]
     assert receiver.got == []
+    assert town.dossier("send", "--due")["deliveries"] == []
+    town.env["HOOK"] = SECRET
+    again = town.dossier("send", digest, "--to", "ops")["deliveries"][0]
+    assert [t["outcome"] for t in again["tries"]] == ["refused", "delivered"]
+    assert town.dossier("send", digest, "--to", "ops")["deliveries"][0] == again
+
+
+def test_a_destination_that_is_gone_holds_up_no_other(tmp_path: Path, receiver: Receiver) -> None:
+    """Its own delivery ends, saying so; what is due to others is sent. Where it came back elsewhere, sending again goes there."""
+    one, two = hook(receiver.url), hook(receiver.url).replace('"ops"', '"two"')
+    town = town_with(tmp_path, one, two)
+    digest = town.assembled()
+    receiver.answers = [(500, {})] * 2
+    for name in ("ops", "two"):
+        town.dossier("send", digest, "--to", name, ok=(30,))
+
+    def protected(old: str, new: str) -> None:
+        town.git("switch", "-q", "main")
+        town.write("dossier.toml", town.read("dossier.toml").replace(old, new))
+        town.commit("destinations")
+        town.git("switch", "-q", "-")
+
+    protected(one, one.replace('"ops"', '"other"'))
+    town.later(seconds=10)
+    due = town.dossier("send", "--due", ok=(20,))["deliveries"]
+    assert [(d["destination"], d["outcome"]) for d in due] == [("ops", "refused"), ("two", "delivered")]
+    assert "send.destination" in due[0]["tries"][-1]["detail"]
+    protected('"other"', '"ops"')
+    protected(one, one.replace("/hook", "/elsewhere"))
+    assert town.dossier("send", digest, "--to", "ops")["deliveries"][0]["outcome"] == "delivered"
+
+
+def test_a_receivers_no_is_final(town: Town, receiver: Receiver) -> None:
+    """What it refused is not sent again, also when somebody asks."""
+    digest = town.assembled()
+    receiver.answers = [(410, {})]
+    for _ in range(2):
+        assert town.dossier("send", digest, "--to", "ops", ok=(20,))["deliveries"][0]["outcome"] == "refused"
+    assert len(receiver.got) == 1
 
 
 @pytest.fixture

@@ -194,6 +194,28 @@ def test_an_answer_is_bounded_in_bytes_and_time() -> None:
     assert time.monotonic() - began < 3
 
 
+@pytest.mark.parametrize("drop", [b"H", b"HTTP/1.1 100 Continue\r\n\r\n", b"X-A: b\r\n", b"1;x"])
+def test_what_drips_before_a_body_is_bounded_too(drop: bytes) -> None:
+    """A status line, interim answers, headers or the line of a chunk that come byte by byte: the limit is one for all of it."""
+    head = {b"X-A: b\r\n": b"HTTP/1.1 200 OK\r\n", b"1;x": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"}.get(drop, b"")
+    stop = threading.Event()
+
+    def drip(h: BaseHTTPRequestHandler) -> None:
+        h.wfile.write(head)
+        while not stop.wait(0.05):
+            try:
+                h.wfile.write(drop)
+            except OSError:
+                return
+
+    with server(drip) as (url, _):
+        began = time.monotonic()
+        with pytest.raises(Unavailable, match="no whole answer within the time allowed"):
+            request("POST", url, {}, b"{}", private=True, seconds=0.4)
+        stop.set()
+    assert time.monotonic() - began < 3
+
+
 def test_unreachable_is_said_to_be() -> None:
     """Nobody there, no such name, a silent server and a broken answer are unavailable, with the address."""
     with socket.socket() as taken:

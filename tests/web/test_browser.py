@@ -259,6 +259,42 @@ def test_a_payload_is_sent_and_what_came_of_it_is_shown(
     assert (headers["webhook-signature"], headers["webhook-timestamp"]) == (signed, str(int(real.timestamp())))
 
 
+def test_no_answer_and_no_page_are_said(browser: Any, home: Served) -> None:
+    """A server that is gone, a login elsewhere, a machine's words: the page stays as it was, says so, and a link goes there; an answer
+    takes the words away."""
+    context = browser.new_context(viewport={"width": 390, "height": 844})
+    context.set_default_timeout(30_000)
+    page = context.new_page()
+    page.goto(home.url + "/releases/trading/3.8.1?tab=evidence")
+
+    def said(address: str) -> None:
+        page.locator("#said.trouble").wait_for()
+        assert "did not answer with a page" in page.locator("#said").inner_text()
+        assert page.evaluate("document.querySelector('#said a').href") == home.url + address
+        assert page.url == home.url + "/releases/trading/3.8.1?tab=evidence"
+        assert page.locator("#main h1").inner_text() == "trading@3.8.1"
+
+    context.set_offline(True)
+    page.locator("nav.tabs a[href$='tab=rules']").click()
+    said("/releases/trading/3.8.1?tab=rules")
+    page.locator("#main a[data-drawer]").first.click()
+    page.wait_for_function("!document.querySelector('#said a').href.includes('tab=rules')")
+    assert not page.evaluate("document.getElementById('drawer').open")
+    context.set_offline(False)
+    page.get_by_role("link", name=re.compile("^History")).click()
+    page.get_by_role("heading", name="What happened").wait_for()
+    assert page.locator("#said").inner_text() == ""
+    page.go_back()
+    page.get_by_role("heading", name="Every attempt").wait_for()
+    context.route("**/*tab=risks", lambda route: route.fulfill(status=303, headers={"location": "https://login.example/"}))
+    context.route("**/*tab=scope", lambda route: route.fulfill(status=429, content_type="application/problem+json", body="{}"))
+    for tab in ("risks", "scope"):
+        page.locator(f"nav.tabs a[href$='tab={tab}']").click()
+        page.wait_for_function(f"document.querySelector('#said a')?.href.endsWith('tab={tab}')")
+        said(f"/releases/trading/3.8.1?tab={tab}")
+    context.close()
+
+
 def test_without_javascript_everything_is_there(visit: Callable[..., Any], home: Served) -> None:
     """List, filter, search, tabs, evidence, comparison, payload and signing are links and forms."""
     page = visit("/", java_script_enabled=False)

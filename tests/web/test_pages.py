@@ -411,3 +411,31 @@ def test_figures_of_two_services_say_whose_they_are(place: Place) -> None:
     one, two = facts("trading"), facts("trading", "web")
     assert len(two) == len(set(two)) == 2 * len(one) > 0
     assert not any(" of " in x for x in one)
+
+
+def test_hot_spots_are_those_of_the_profiles_in_the_dossier(tmp_path: Path, client: TestClient) -> None:
+    """The function that cost most stands first, with its figures; where no profile is planned, the page says so and offers no command
+    that would be refused."""
+    from tests.town import TESTS, Town
+
+    town = Town(tmp_path, settings=TESTS + '\n[[evidence]]\nname = "cpu"\nkind = "profile"\n')
+    (tmp_path / "cpu.txt").write_text("main;handle;settle 12\nmain;idle 40\nmain;handle;settle;<b>read 3\n")
+    town.open()
+    now = town.now
+    empty = TestClient(make_app(Place(town.repo, town.env, lambda: now, time.monotonic)), base_url="http://127.0.0.1")
+    r = empty.get("/api/v1/releases").json()["items"][0]
+    address = f"/releases/{r['service']}/{r['version']}?tab=hotspots"
+    assert "dossier collect cpu --from FILE" in empty.get(address).text
+    town.run("collect", "cpu", "--from", str(tmp_path / "cpu.txt"))
+    town.dossier("assemble")
+    text = TestClient(make_app(Place(town.repo, town.env, lambda: town.now, time.monotonic)), base_url="http://127.0.0.1").get(address).text
+    assert "No profile" not in text
+    assert text.index(">idle<") < text.index(">settle<") < text.index(">&lt;b&gt;read<")
+    demo = client.get("/releases/trading/3.8.1?tab=hotspots").text
+    assert "Plan one" in demo
+    assert "dossier collect" not in demo
+
+
+def test_who_signed_is_said_as_a_list_is(client: TestClient) -> None:
+    """Three names are a list with one `and`."""
+    assert "signed by bo, cy and dee." in client.get("/releases/trading/3.8.1").text

@@ -117,7 +117,7 @@ def send(digest: str | None, to: str | None, due: bool, list_: bool, wait: str, 
             "included": [{"path": m.path, "bytes": m.bytes} for m in payload.included],
             "withheld": [msgspec.to_builtins(m) for m in payload.payload.withheld],
         }
-        states = [_through(world, state.delivery.id, int(wait))]
+        states = [_through(world, state.delivery.id, int(wait), again=True)]
     elif due:
         states = [_through(world, id, int(wait)) for id in due_now(world, edge.now())]
     else:
@@ -132,12 +132,12 @@ def send(digest: str | None, to: str | None, due: bool, list_: bool, wait: str, 
 _EXITS = {"delivered": EXIT_OK, "refused": EXIT_REFUSED}
 
 
-def _through(world: World, id: str, wait_s: int) -> State:
+def _through(world: World, id: str, wait_s: int, *, again: bool = False) -> State:
     """Try a delivery, and again as long as its next try is at most `wait_s` away in all."""
     from release_dossier.steps.send import deliver
     from release_dossier.steps.world import instant
 
-    state = deliver(world, id, edge.now)
+    state = deliver(world, id, edge.now, again=again)
     while state.outcome == "failed":
         left = (instant(state.next_at, "next_at") - edge.now()).total_seconds()
         if left > wait_s:
@@ -145,7 +145,7 @@ def _through(world: World, id: str, wait_s: int) -> State:
         edge.note(f"{state.delivery.destination}: {state.ended[-1].detail}; again in {left:.0f} s")
         pause(max(0.0, left))
         wait_s -= max(1, int(left))
-        state = deliver(world, id, edge.now)
+        state = deliver(world, id, edge.now, again=again)
     return state
 
 

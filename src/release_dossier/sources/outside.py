@@ -16,8 +16,10 @@ import http.client
 import ipaddress
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 import msgspec
@@ -28,6 +30,7 @@ from release_dossier.limits import ANSWER_BYTES_MAX, OUTSIDE_SECONDS_MAX
 REDIRECTS_MAX = 5
 _SECRET = ("authorization", "cookie", "webhook-signature")
 _CHUNK_BYTES = 16 * 1024
+_LATE = "no whole answer within the time allowed"
 Resolve = Callable[[str, int], list[str]]
 
 
@@ -153,9 +156,12 @@ def _once(
                 answer.status, {k.lower(): v for k, v in answer.getheaders()}, _body(answer, connection, deadline, bytes_max, url), url
             )
         finally:
+            if connection.alarm is not None:
+                connection.alarm.cancel()
             connection.close()
     except (OSError, http.client.HTTPException) as e:
-        raise Unavailable("outside.unreachable", at=url, found=str(e) or type(e).__name__, expected="an answer") from e
+        found = _LATE if time.monotonic() >= deadline else str(e) or type(e).__name__
+        raise Unavailable("outside.unreachable", at=url, found=found, expected="an answer") from e
 
 
 class _Pinned(http.client.HTTPConnection):
@@ -166,6 +172,8 @@ class _Pinned(http.client.HTTPConnection):
         if parts.scheme == "https":
             self.default_port = 443
         self._tls, self._found_at, self._deadline = parts.scheme == "https", found_at, deadline
+        self.alarm: threading.Timer | None = None
+        self.late = False
 
     def connect(self) -> None:
         trouble: OSError | None = None
@@ -180,12 +188,21 @@ class _Pinned(http.client.HTTPConnection):
         if self._tls:
             self.sock = ssl.create_default_context().wrap_socket(self.sock, server_hostname=self.host)
         self.sock.settimeout(self.left())
+        self.alarm = threading.Timer(self.left(), self._cut, (self.sock,))
+        self.alarm.daemon = True
+        self.alarm.start()
+
+    def _cut(self, sock: socket.socket) -> None:
+        """At the limit, whatever is being read: a limit for each read alone is none for headers that drip."""
+        self.late = True
+        with suppress(OSError):
+            socket.socket.shutdown(sock, socket.SHUT_RDWR)  # not TLS's own, which is another thread's
 
     def left(self) -> float:
         """Seconds until the limit."""
         left = self._deadline - time.monotonic()
         if left <= 0:
-            raise TimeoutError("no whole answer within the time allowed")
+            raise TimeoutError(_LATE)
         return left
 
 
@@ -195,10 +212,12 @@ def _body(answer: http.client.HTTPResponse, connection: _Pinned, deadline: float
     size = 0
     while size <= bytes_max:
         if time.monotonic() > deadline:
-            raise TimeoutError("no whole answer within the time allowed")
+            raise TimeoutError(_LATE)
         if connection.sock is not None:
             connection.sock.settimeout(connection.left())
         part = answer.read1(_CHUNK_BYTES)
+        if connection.late:
+            raise TimeoutError(_LATE)
         if not part:
             return b"".join(parts)
         parts.append(part)

@@ -66,13 +66,12 @@ def destinations(world: World) -> tuple[Destination, ...]:
     return found[0].destination if found else ()
 
 
-def destination(world: World, name: str) -> Destination:
+def _named(known: tuple[Destination, ...], name: str) -> Destination:
     """One of them.
 
     Raises:
         Refused: `send.destination`.
     """
-    known = destinations(world)
     found = next((d for d in known if d.name == name), None)
     if found is None:
         expected = ", ".join(d.name for d in known) or "a [[destination]] in dossier.toml on the protected branch"
@@ -86,7 +85,7 @@ def queue(world: World, name: str, to: str) -> tuple[Made, State]:
     Raises:
         Refused: `send.*`, `payload.*`: nothing was entered.
     """
-    where = destination(world, to)
+    where = _named(destinations(world), to)
     made = payload_for(world, name, where.audience)
     _condition(where, made)
     about = _about(world, where, made)
@@ -108,17 +107,18 @@ def queue(world: World, name: str, to: str) -> tuple[Made, State]:
     return made, outbox(world).queue(delivery)
 
 
-def deliver(world: World, id: str, clock: Callable[[], datetime]) -> State:
-    """Try one delivery that is still to be sent, whatever its `next_at` says; one that is done, or in another process's hands, is left."""
+def deliver(world: World, id: str, clock: Callable[[], datetime], *, again: bool = False) -> State:
+    """Try one delivery that is still to be sent, whatever its `next_at` says; one that is done, or in another process's hands, is left.
+    Asked for `again`, one that stopped at this side is tried as the protected branch has its destination now."""
     box = outbox(world)
     with box.trying(id) as mine:
         state = box.states()[id]
-        if not mine or not state.pending:
+        if not mine or not (state.pending or (again and state.stopped)):
             return state
-        where = destination(world, state.delivery.destination)
+        known = destinations(world)
         began = box.begin(id, rfc3339(clock()))
         try:
-            answer = _try(world, where, state, clock())
+            answer = _try(world, _named(known, state.delivery.destination), state, clock(), again)
             outcome = ended(began, clock(), answer.status, _words(answer), answer.headers)
         except Unavailable as e:
             outcome = ended(began, clock(), 0, f"{e.found} ({e.at})", {})
@@ -212,11 +212,11 @@ def _body(world: World, where: Destination, made: Made, id: str, about: Mapping[
     return structured(event)
 
 
-def _try(world: World, where: Destination, state: State, now: datetime) -> Answer:
+def _try(world: World, where: Destination, state: State, now: datetime, again: bool) -> Answer:
     delivery = state.delivery
     body = world.store.artifact(delivery.body)
     if delivery.kind == "webhook":
-        if where.url != delivery.about["url"]:
+        if where.url != delivery.about["url"] and not again:
             raise Refused(
                 "send.moved", at=f"destination {where.name}", found=where.url, expected=f"{delivery.about['url']}, as when it was queued"
             )

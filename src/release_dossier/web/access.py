@@ -13,6 +13,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from release_dossier.errors import Refused
 from release_dossier.project import Access
 
 ROLES: dict[str, tuple[str, ...]] = {
@@ -72,6 +73,16 @@ def may(who: Somebody | None, need: str, *, public_badges: bool = False) -> bool
     if need == OPEN or (need == "badge" and public_badges):
         return True
     return who is not None and ("read" if need == "badge" else need) in who.scopes
+
+
+def own(who: Somebody, person: str) -> None:
+    """Who is known to be one person carries no other's words.
+
+    Raises:
+        Refused: `access.person`.
+    """
+    if who.person and who.person != person.lstrip("@"):
+        raise Refused("access.person", at="person", found=person, expected=f"{who.person}, who you are here")
 
 
 def role_of(access: Access, claims: Mapping[str, object]) -> tuple[str, str] | None:

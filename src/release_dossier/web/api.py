@@ -18,12 +18,11 @@ from release_dossier.web.describe import describe
 from release_dossier.web.desk import Desk
 from release_dossier.web.gauge import Gauge, Tracer
 from release_dossier.web.guard import Guard
+from release_dossier.web.paper import refused
 from release_dossier.web.place import Options, Place
-from release_dossier.web.problem import MEDIA_TYPE, body_of, status_of
+from release_dossier.web.problem import MACHINES, MEDIA_TYPE, body_of, status_of
 
 PREFIX = "/api/v1"
-MACHINES = ("/api/", "/healthz", "/readyz", "/metrics", "/badges/", "/schemas")
-_QUIET = ("value_error", "missing")
 
 
 def install(app: FastAPI, place: Place, options: Options, *, note: Callable[[str], None], log: Callable[[str], None] | None) -> None:
@@ -97,33 +96,32 @@ async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     at = ".".join(str(x) for x in first["loc"])
-    return problem_response(request, Refused("api.parameter", at=at, found=repr(first.get("input"))[:120], expected=str(first["msg"])))
+    found = repr(first.get("input"))[:120]
+    return _said(request, Refused("api.parameter", at=at, found=found, expected=str(first["msg"])), 422)
+
+
+def _said(request: Request, error: DossierError, status: int) -> Response:
+    """A refusal to whoever asked."""
+    return problem_response(request, error) if is_for_machines(request) else refused(request, error, status)
 
 
 async def _internal(request: Request, error: Exception) -> Response:
     """The one broad handler of the server: what nobody foresaw. Whoever runs it gets the traceback, raised on behind the answer."""
     refusal = Misuse("api.internal", at=request.url.path, found="a fault of this server", expected="an answer", help="tell whoever runs it")
-    if is_for_machines(request):
-        return problem_response(request, refusal)
-    from release_dossier.web.paper import refused
-
-    return refused(request, refusal, 500)
+    return _said(request, refusal, 500)
 
 
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    if not is_for_machines(request):
-        from release_dossier.web.paper import refused
-
-        gone = Refused("page.unknown", at=request.url.path, found="nothing", expected="a page of this project", help="the list of releases")
-        return refused(request, gone, error.status_code)
+    path = request.url.path
     if error.status_code == 405:
-        allowed = (error.headers or {}).get("allow", "another method")
-        answer = problem_response(request, Refused("api.method", at=request.url.path, found=request.method, expected=allowed))
+        allowed = (error.headers or {}).get("Allow", "GET")
+        answer = _said(request, Refused("api.method", at=path, found=request.method, expected=allowed), 405)
         answer.headers["allow"] = allowed
         return answer
+    if not is_for_machines(request):
+        gone = Refused("page.unknown", at=path, found="nothing", expected="a page of this project")
+        return _said(request, gone, error.status_code)
     if error.status_code == 404:
-        return problem_response(
-            request, Refused("api.unknown", at=request.url.path, found="nothing", expected="an address of /api/v1/openapi.json")
-        )
+        return problem_response(request, Refused("api.unknown", at=path, found="nothing", expected="an address of /api/v1/openapi.json"))
     return JSONResponse({"title": str(error.detail), "status": error.status_code}, error.status_code, media_type=MEDIA_TYPE)

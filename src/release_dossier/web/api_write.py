@@ -29,7 +29,7 @@ from release_dossier.steps.release import release as release_dossier
 from release_dossier.steps.send import deliver, deliveries, queue
 from release_dossier.steps.world import World, instant, rfc3339
 from release_dossier.trust.sshsig import NAMESPACE, verify_armored
-from release_dossier.web.access import Somebody
+from release_dossier.web.access import Somebody, own
 from release_dossier.web.answers import (
     Assembled,
     Decided,
@@ -335,7 +335,7 @@ def _typed(world: World, prefix: str, word: str) -> str:
 @api.post("/drafts", responses=described(Drafted), openapi_extra=asks(Draft), summary="Words to sign", operation_id="draft")
 async def drafts(request: Request) -> Response:
     body: Draft = await read_body(request, Draft)
-    _own(request, body.person)
+    own(request.state.who, body.person)
 
     def work(world: World) -> Drafted:
         made = _draft(world, body.word, world.store.find(body.target), body)
@@ -368,16 +368,9 @@ def _draft(world: World, word: str, target: str, b: Draft | Sign) -> people.Draf
     return people.draft_withdrawal(world, target, b.person, b.reason)
 
 
-def _own(request: Request, person: str) -> None:
-    """Who is known to be one person carries no other's words."""
-    who: Somebody = request.state.who
-    if who.person and who.person != person.lstrip("@"):
-        raise Refused("access.person", at="person", found=person, expected=f"{who.person}, who you are here")
-
-
 async def _signed(request: Request, word: str, target: str) -> Response:
     body: Sign = await read_body(request, Sign)
-    _own(request, body.person)
+    own(request.state.who, body.person)
 
     def work(world: World) -> Signed:
         at = instant(body.at, "at")
@@ -506,7 +499,7 @@ async def send(request: Request, digest: Digest) -> Response:
     body: SendTo = await read_body(request, SendTo)
     desk = desk_of(request)
     _, state = await desk.do(lambda world: queue(world, digest, body.to))
-    state = await run_in_threadpool(lambda: deliver(desk.world(), state.delivery.id, desk.place.clock))
+    state = await run_in_threadpool(lambda: deliver(desk.world(), state.delivery.id, desk.place.clock, again=True))
     return answer(sent(state), 201, location=f"/api/v1/deliveries/{state.delivery.id}")
 
 
@@ -516,7 +509,7 @@ async def send(request: Request, digest: Digest) -> Response:
 async def tries(request: Request, id: Annotated[str, Path(pattern=r"^msg_[0-9a-f]{32}$")]) -> Response:
     desk = desk_of(request)
     _known(desk, id)
-    return answer(sent(await run_in_threadpool(lambda: deliver(desk.world(), id, desk.place.clock))), 201)
+    return answer(sent(await run_in_threadpool(lambda: deliver(desk.world(), id, desk.place.clock, again=True))), 201)
 
 
 @api.get("/deliveries/{id}", responses=described(Sent), summary="A delivery and its tries", operation_id="delivery")

@@ -71,7 +71,7 @@ async def _refusal(request: Request, error: Exception) -> Response:
 
 
 class _Headers:
-    """Sets `HEADERS` on every answer, whoever gives it."""
+    """Sets `HEADERS` on every answer, whoever gives it. HEAD is GET whose answer ends behind its headers."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -81,12 +81,17 @@ class _Headers:
             await self.app(scope, receive, send)
             return
         fixed = scope["path"].startswith("/static/")
+        head = scope["method"] == "HEAD"
 
         async def sending(message: Message) -> None:
+            if head and message["type"] != "http.response.start":
+                return
             if message["type"] == "http.response.start":
                 there = {name for name, _ in message["headers"]}
                 own = [*HEADERS, (b"cache-control", b"public, max-age=3600" if fixed else b"no-cache")]
                 message["headers"] = [*message["headers"], *(h for h in own if h[0] not in there)]
             await send(message)
+            if head:
+                await send({"type": "http.response.body", "body": b""})
 
-        await self.app(scope, receive, sending)
+        await self.app({**scope, "method": "GET"} if head else scope, receive, sending)

@@ -20,7 +20,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
@@ -32,8 +32,9 @@ from release_dossier.project import Access
 from release_dossier.store.access import AccessStore
 from release_dossier.web.access import LOCAL, ROLES, Somebody, may, need_of, scopes_of
 from release_dossier.web.gauge import Gauge, Tracer
+from release_dossier.web.paper import turned_away
 from release_dossier.web.place import Options, Place
-from release_dossier.web.problem import MEDIA_TYPE, body_of, status_of
+from release_dossier.web.problem import MACHINES, MEDIA_TYPE, body_of, status_of
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -98,7 +99,7 @@ class Guard:
             return
         headers = Headers(scope=scope)
         asked = headers.get("x-request-id", "")
-        seen = _Seen(asked if _ID.match(asked) else secrets.token_hex(8), headers)
+        seen = _Seen(asked if _ID.match(asked) else secrets.token_hex(8), headers, scope["path"])
         scope.setdefault("state", {})["request_id"] = seen.id
         began, began_ns = time.perf_counter(), time.time_ns()
 
@@ -116,7 +117,7 @@ class Guard:
                 await self.app(scope, _bounded(receive, limit_of(scope["path"]), seen.id), sending)
         except _TooLarge as e:
             if seen.status == 0:
-                await _answer(e.error, seen.id)(scope, receive, sending)
+                await _answer(e.error, seen)(scope, receive, sending)
         finally:
             self._done(scope, seen, time.perf_counter() - began, began_ns)
 
@@ -137,11 +138,11 @@ class Guard:
             if access is not None:  # without login there is one client, this machine's own user
                 self._paced(scope, who, need)
             if not may(who, need, public_badges=bool(access and access.public_badges)):
-                return self._turned_away(scope, who, need, seen.id)
+                return self._turned_away(scope, who, need, seen)
         except DossierError as e:
-            answer = _answer(e, seen.id)
+            answer = _answer(e, seen)
             if e.code == "access.rate":
-                answer.headers["retry-after"] = str(int(float(e.help)) + 1)
+                answer.headers["retry-after"] = e.help.split()[1]
             return answer
         scope["state"]["who"] = who
         return None
@@ -162,7 +163,7 @@ class Guard:
 
     def _host(self, headers: Headers, access: Access | None) -> None:
         said = headers.get("host", "")
-        name = (urlsplit(f"//{said}").hostname or "") if re.fullmatch(r"[A-Za-z0-9.:\[\]-]{1,255}", said) else ""
+        name = (_split(f"//{said}").hostname or "") if re.fullmatch(r"[A-Za-z0-9.:\[\]-]{1,255}", said) else ""
         known = {*LOOPBACK, self.options.address.casefold()} if access is None else {h.casefold() for h in access.hosts}
         if name not in known:
             raise Refused("access.host", at="Host", found=said or "nothing", expected=", ".join(sorted(known)))
@@ -173,7 +174,7 @@ class Guard:
             return None
         origin, site = headers.get("origin"), headers.get("sec-fetch-site")
         if origin is not None:
-            there = urlsplit(origin).netloc
+            there = _split(origin).netloc
             if not there or there.casefold() != headers.get("host", "").casefold():
                 raise Refused("access.origin", at="Origin", found=origin, expected="a request from our own page")
             return True
@@ -229,21 +230,23 @@ class Guard:
         wait = self.pace.wait(client, kind)
         if wait:
             expected = f"{RATES[kind][1]:g} a second"
-            raise Refused("access.rate", at="this client", found="more requests than it may make", expected=expected, help=f"{wait:.1f}")
+            raise Refused(
+                "access.rate", at="this client", found="more requests than it may make", expected=expected, help=f"wait {int(wait) + 1} s"
+            )
 
-    def _turned_away(self, scope: Scope, who: Somebody | None, need: str, id: str) -> Response:
+    def _turned_away(self, scope: Scope, who: Somebody | None, need: str, seen: _Seen) -> Response:
         path = scope["path"]
-        if who is None and not path.startswith(("/api/", "/metrics", "/badges/", "/schemas")) and scope["method"] in SAFE:
+        if who is None and not path.startswith(MACHINES) and scope["method"] in SAFE:
             here = path + (f"?{scope['query_string'].decode('latin-1')}" if scope["query_string"] else "")
             return RedirectResponse(f"/login?next={quote(here, safe='')}", 303)
         if who is None:
             error = Refused(
                 "access.unauthenticated", at="Authorization", found="nobody", expected="a token or a session", help="dossier token new"
             )
-            answer = _answer(error, id)
+            answer = _answer(error, seen)
             answer.headers["www-authenticate"] = 'Bearer realm="release dossier"'
             return answer
-        return _answer(Refused("access.forbidden", at=path, found=f"{who.name}: {', '.join(who.scopes) or 'nothing'}", expected=need), id)
+        return _answer(Refused("access.forbidden", at=path, found=f"{who.name}: {', '.join(who.scopes) or 'nothing'}", expected=need), seen)
 
     def _done(self, scope: Scope, seen: _Seen, seconds: float, began_ns: int) -> None:
         route = _route(scope)
@@ -275,8 +278,9 @@ class Guard:
 class _Seen:
     """What is known of a request when it is over."""
 
-    def __init__(self, id: str, headers: Headers) -> None:
+    def __init__(self, id: str, headers: Headers, path: str) -> None:
         self.id, self.status, self.who = id, 0, ""
+        self.page = "text/html" in headers.get("accept", "") and not path.startswith(MACHINES)
         m = _TRACE.match(headers.get("traceparent", ""))
         self.trace, self.parent = (m[1], m[2]) if m else (secrets.token_hex(16), "")
 
@@ -317,9 +321,20 @@ def _bounded(receive: Receive, most: int, id: str) -> Receive:
     return receiving
 
 
-def _answer(error: DossierError, id: str) -> Response:
-    headers = {"connection": "close"} if error.code == "api.too-large" else {}
-    return Response(body_of(error, id), status_of(error), headers, MEDIA_TYPE)
+def _answer(error: DossierError, seen: _Seen) -> Response:
+    status = status_of(error)
+    answer = turned_away(error, status) if seen.page else Response(body_of(error, seen.id), status, media_type=MEDIA_TYPE)
+    if error.code == "api.too-large":
+        answer.headers["connection"] = "close"
+    return answer
+
+
+def _split(address: str) -> SplitResult:
+    """An address in its parts; of one that is none, no parts."""
+    try:
+        return urlsplit(address)
+    except ValueError:
+        return SplitResult("", "", "", "", "")
 
 
 def _cookie(headers: Headers, name: str) -> str:

@@ -72,7 +72,6 @@ async def callback(
         raise Refused("access.forbidden", at="[[access.member]]", found=found, expected="a member", help="ask an admin of the project")
     body: dict[str, Any] = {"claims": {k: v for k, v in claims.items() if v}}
     until = (now + timedelta(hours=access.session_hours)).isoformat()
-    # A page, not a redirect: SameSite cookies set on the way back from another site travel with what our own page asks for.
     answer = RedirectResponse(str(begun["next"]), 303)
     answer.delete_cookie(_login_cookie(options), path="/", secure=options.secure, httponly=True)
     _set(answer, options, cookie_name(options.secure), store.begin_session(body, until), access.session_hours * 3600)

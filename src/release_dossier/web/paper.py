@@ -64,6 +64,11 @@ def refused(request: Request, error: DossierError, status: int) -> Response:
     return page(request, "refused.html", place_of(request).clock(), status=status, title="Refused", error=error)
 
 
+def turned_away(error: DossierError, status: int) -> Response:
+    """A refusal as a page for somebody who was not let in: nothing of the project stands in it."""
+    return HTMLResponse(_jinja.get_template("outside.html").render(error=error, status=status, views=views, assets=_ASSETS), status)
+
+
 def address(path: str, **params: Any) -> str:
     """`path` with parameters, empty ones left out; a tuple gives one for each value."""
     pairs = [(k, v) for k, vs in params.items() for v in (vs if isinstance(vs, tuple | list) else (vs,)) if v not in ("", None)]

@@ -9,6 +9,7 @@ import msgspec
 from release_dossier.errors import Corrupt, DossierError, Misuse, Refused, Unavailable
 
 MEDIA_TYPE = "application/problem+json"
+MACHINES = ("/api/", "/healthz", "/readyz", "/metrics", "/badges/", "/schemas")  # where a problem is the answer, and not a page
 # What HTTP has a word of its own for; every other refusal has the status of its family.
 STATUSES = {
     "access.unauthenticated": 401,

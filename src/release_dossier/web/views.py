@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -256,11 +256,15 @@ def sentence(r: Round, needs: list[dict[str, Any]], now: datetime) -> Said:
     ended = [n["id"] for n in needs if n["hold"] and n["hold"].state == "ended"]
     clock = f" The evidence of {ending['id']} {ending['hold'].words}." if ending and status in ("allowed", "unsigned", "blocked") else ""
     if ended:
-        named = [*ended[:3], *([f"{len(ended) - 3} more"] if len(ended) > 3 else [])]
-        which = " and ".join([", ".join(named[:-1]), named[-1]] if len(named) > 1 else named)
+        which = _listed([*ended[:3], *([f"{len(ended) - 3} more"] if len(ended) > 3 else [])])
         clock = f" Since it was decided, the time of {which} has run out.{clock}"
     said = _said(r, status, needs, now)
     return msgspec.structs.replace(said, words=said.words + clock)
+
+
+def _listed(names: Sequence[str]) -> str:
+    """`a, b and c`."""
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def _said(r: Round, status: str, needs: list[dict[str, Any]], now: datetime) -> Said:
@@ -268,7 +272,7 @@ def _said(r: Round, status: str, needs: list[dict[str, Any]], now: datetime) -> 
     match status:
         case "released":
             waived = f" with {r.waived} waiver{'s' if r.waived > 1 else ''}" if r.waived else ""
-            by = f", signed by {' and '.join(r.signers)}" if r.signers else ""
+            by = f", signed by {_listed(r.signers)}" if r.signers else ""
             return Said(f"Released as {r.tag} {ago(r.released_at, now)}: allowed{waived}{by}.", "Where it stands:", "dossier posture")
         case "allowed":
             until = f" until {stamp(r.valid_until)}, {ago(r.valid_until, now)}" if r.valid_until else ""

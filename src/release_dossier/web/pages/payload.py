@@ -74,13 +74,13 @@ def send(request: Request, tasks: BackgroundTasks, digest: str, to: Annotated[st
     place = place_of(request)
     place.catalog.refresh()
     made, state = queue(place.world(), place.catalog.find(digest).digest, to)
-    if state.pending:
+    if state.pending or state.stopped:
         tasks.add_task(_deliver, place, state.delivery.id)
     return RedirectResponse(address(f"/payload/{made.payload.dossier[7:]}", audience=made.payload.audience) + "#sent", 303)
 
 
 def _deliver(place: Place, id: str) -> None:
-    deliver(place.world(), id, place.clock)
+    deliver(place.world(), id, place.clock, again=True)
 
 
 def _sent(s: State, now: datetime) -> dict[str, Any]:

@@ -200,7 +200,7 @@ def _tabs(place: Place, r: Round, docs: Documents, needs: list[dict[str, Any]], 
         "risks": (len(risks), "stale" if high else ""),
         "rules": (len(rules), "stale" if change["rule_changes"] else ""),
         "approvals": (f"{r.signed} of {r.needed}", "pass" if r.signed >= r.needed else "missing") if decided else (None, ""),
-        "hotspots": (0, ""),
+        "hotspots": (len(_profiles(docs, r.service)), ""),
         "history": (events, ""),
         "raw": (2 + bool(docs.dossier) + bool(docs.decision) - 1, ""),
     }
@@ -360,6 +360,25 @@ def _raw(place: Place, r: Round, docs: Documents, needs: list[dict[str, Any]], n
     return {"documents": [shown(place, d) for d in (docs.decision, docs.dossier, docs.change) if d]}
 
 
+def _profiles(docs: Documents, service: str) -> dict[str, dict[str, Any]]:
+    """The newest profile of each name in the dossier."""
+    mine = docs.closed["evidence"] if docs.closed else ()
+    return {a["name"]: a for a in mine if a["kind"] == "profile" and a["service"] == service and a["digest"]}
+
+
+def _hotspots(place: Place, r: Round, docs: Documents, needs: list[dict[str, Any]], now: datetime) -> dict[str, Any]:
+    """Where each profile spent most, and how one is brought where there is none."""
+    profiles = []
+    for a in _profiles(docs, r.service).values():
+        flat = {k: f for k, f in a["facts"].items() if k.startswith("flat:")}
+        hot = sorted(flat, key=lambda k: -flat[k]["value"])
+        cum = {k: a["facts"].get(f"cum:{k[5:]}") for k in hot}
+        profiles.append({**a, "hot": [{"name": k[5:], "flat": flat[k], "cum": cum[k]} for k in hot]})
+    settings = place.ground().settings
+    planned = next((p.name for p in settings.evidence if p.kind == "profile"), "") if settings else ""
+    return {"profiles": profiles, "planned": planned}
+
+
 def _nothing(*_: Any) -> dict[str, Any]:
     return {}
 
@@ -372,7 +391,7 @@ _TABS = {
     "risks": _risks,
     "rules": _rules,
     "approvals": _approvals,
-    "hotspots": _nothing,
+    "hotspots": _hotspots,
     "history": _history,
     "raw": _raw,
 }

@@ -31,6 +31,7 @@ from release_dossier.trust.keys import Key
 from release_dossier.trust.sshsig import NAMESPACE
 from release_dossier.trust.statement import PAYLOAD_TYPE
 from release_dossier.trust.webauthn import challenge, key_of_credential
+from release_dossier.web.access import own
 from release_dossier.web.paper import page, place_of, release_address
 from release_dossier.web.place import Place
 
@@ -74,6 +75,7 @@ def show(
     place = place_of(request)
     place.catalog.refresh()
     person, _, role = seat.partition("/") if seat else (person, "", role)
+    own(request.state.who, person)
     wish = Wish(what, place.catalog.find(digest).digest, person, role, reason, requirement, service, until)
     world = place.world()
     draft = _draft(world, wish)
@@ -121,8 +123,9 @@ def record(
     """Record words somebody signed, and decide anew.
 
     Raises:
-        Refused: `sign.*`, `people.*`: nothing was recorded.
+        Refused: `access.person`, `sign.*`, `people.*`: nothing was recorded.
     """
+    own(request.state.who, person)
     place = place_of(request)
     place.catalog.refresh()
     wish = Wish(what, place.catalog.find(digest).digest, person, role, reason, requirement, service, until)

@@ -2,13 +2,36 @@
 "use strict";
 (() => {
   const byId = (id) => document.getElementById(id);
-  const say = (words) => { byId("said").textContent = words; };
+  const say = (words) => { byId("said").className = "unseen"; byId("said").textContent = words; };
+
+  // A server that does not answer, or answers with no page of ours (a login elsewhere, a proxy's own words): what is shown stays, and
+  // going there as a browser does without this file shows what there is.
+  const trouble = (address) => {
+    if (drawer.open) drawer.close();
+    const there = document.createElement("a");
+    Object.assign(there, { href: address, textContent: "Try again" });
+    there.setAttribute("hx-boost", "false");
+    byId("said").className = "trouble note fail";
+    byId("said").replaceChildren("The server did not answer with a page: what you see is as it was. ", there);
+  };
+  document.addEventListener("htmx:error", (event) => { if (event.detail.ctx) trouble(event.detail.ctx.request.action); });
+  document.addEventListener("htmx:before:response", (event) => {
+    const { response, request } = event.detail.ctx;
+    if ((response.headers.get("content-type") ?? "").startsWith("text/html")) { say(""); return; }
+    event.preventDefault();
+    trouble(request.action);
+  });
 
   document.addEventListener("click", async (event) => {
     const copy = event.target.closest("[data-copy]");
     if (copy) {
       const from = copy.dataset.copy.startsWith("#") ? document.querySelector(copy.dataset.copy) : null;
-      const text = copy.dataset.from ? await (await fetch(copy.dataset.from)).text() : from ? (from.value ?? from.textContent) : copy.dataset.copy;
+      let text = from ? (from.value ?? from.textContent) : copy.dataset.copy;
+      if (copy.dataset.from) {
+        const answer = await fetch(copy.dataset.from).catch(() => null);
+        if (!answer?.ok) return trouble(copy.dataset.from);
+        text = await answer.text();
+      }
       try { await navigator.clipboard.writeText(text); } catch { return select(from ?? copy.previousElementSibling); }
       const words = copy.textContent;
       copy.textContent = "copied";
@@ -44,9 +67,12 @@
   let opener = null;
   async function open(address, from) {
     opener = from;
-    const answer = await fetch(address, { headers: { accept: "text/html" } });
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    drawer.replaceChildren(bar(address), inside(page.getElementById("main")));
+    const answer = await fetch(address, { headers: { accept: "text/html" } }).catch(() => null);
+    const page = new DOMParser().parseFromString((await answer?.text().catch(() => "")) ?? "", "text/html");
+    const main = page.getElementById("main");
+    if (!main) { trouble(address); return; }
+    say("");
+    drawer.replaceChildren(bar(address), inside(main));
     drawer.setAttribute("aria-label", page.title);
     if (drawer.open) { history.replaceState({ drawer: true }, "", address); } else { history.pushState({ drawer: true }, "", address); drawer.showModal(); }
     drawer.scrollTop = 0;

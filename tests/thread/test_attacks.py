@@ -248,3 +248,53 @@ def test_a_machine_s_own_bundle_made_again_verifies(allowed: tuple[Town, dict[st
     file = town.root / "again.dossier"
     file.write_bytes(bundle.seal_bundle(files, said["project"], said["dossier"], said["made_at"], machine))
     assert verified(town, file)[:2] == (0, "allowed")
+
+
+def closed_otherwise(town: Town, digest: str, change: Callable[[dict[str, Any]], None]) -> str:
+    """A dossier that says something else than `digest`, recorded by whoever holds the machine's key."""
+    world = world_of(town)
+    said = {k: v for k, v in json.loads(json.dumps(world.statement(digest, "dossier").predicate)).items() if k != "project"}
+    change(said)
+    entry = next(e for e in world.store.entries() if e.digest == digest)
+    subject = [Subject(s.name, dict(s.digest)) for s in world.statement(digest, "dossier").subject]
+    return world.record(state("dossier", world.trust.project, subject, said), change=entry.change, key=entry.key)
+
+
+def without_the_failure(said: dict[str, Any]) -> None:
+    said["evidence"] = [a for a in said["evidence"] if a["attempt"] == 1]
+
+
+def with_a_pass(said: dict[str, Any]) -> None:
+    said["evidence"][-1].update(verdict="pass", looked_at=2, counterexamples=[], counterexamples_total=0)
+
+
+def logged_before(said: dict[str, Any]) -> None:
+    said["evidence"][-1]["logged_at"] = "2026-01-01T00:00:00.000Z"
+
+
+def of_another_owner(said: dict[str, Any]) -> None:
+    said["change"]["owner"] = "zoe"
+
+
+def unchanged(said: dict[str, Any]) -> None:
+    said["risks"] = [*said["risks"], {"id": "R9", "severity": "low", "source": "issue", "text": "one more"}]
+
+
+def test_attack_a_dossier_that_says_something_else(tmp_path: Path) -> None:
+    """Closed anew by a listed machine: the last attempt, which failed, left out with no gap; its verdict, its time in the log, or the
+    change in other words. Each stops the gate."""
+    town = Town(tmp_path)
+    town.open()
+    town.dossier("collect")
+    town.write("brought.xml", town.read("results.xml").replace('name="b"/>', 'name="b"><failure/></testcase>'))
+    town.dossier("collect", "tests", "--from", str(town.repo / "brought.xml"), "--observed-at", town.moment(minutes=-1))
+    digest = town.dossier("assemble")["dossier"]["digest"]
+    assert [(a["attempt"], a["verdict"]) for a in town.dossier("show", digest)["predicate"]["evidence"]] == [(1, "pass"), (2, "fail")]
+    for change, code in (
+        (without_the_failure, "dossier.incomplete"),
+        (with_a_pass, "dossier.differs"),
+        (logged_before, "dossier.differs"),
+        (of_another_owner, "dossier.differs"),
+    ):
+        assert town.refused("gate", closed_otherwise(town, digest, change), code=40)["code"] == code, change
+    assert town.run("gate", closed_otherwise(town, digest, unchanged), "--json")[0] == 10

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import subprocess
 import sys
 from pathlib import Path
@@ -248,6 +249,22 @@ def test_every_truncation_of_a_key_and_of_a_signature_is_refused(town: Any) -> N
     for i in range(len(armored) - 30):
         with pytest.raises(Refused):
             verify_armored(armored[:i] + "\n-----END SSH SIGNATURE-----", b"m", "release-dossier", known)
+
+
+def test_what_an_ssh_signature_reserves_is_empty(town: Any) -> None:
+    """The reserved field is not among what is signed as it stands: were anything let stand there, one signature had many spellings."""
+    signer = town.signers["ann"]
+    known, armored = {signer.key_id: signer.public}, armor_signature(signer, b"m")
+    raw = base64.b64decode("".join(armored.splitlines()[1:-1]))
+    before = raw[: raw.index(wire.text(b"release-dossier")) + len(wire.text(b"release-dossier"))]
+    for reserved, fine in ((b"", True), (b"x", False)):
+        text = base64.b64encode(before + wire.text(reserved) + raw[len(before) + 4 :]).decode()
+        spelled = "\n".join(["-----BEGIN SSH SIGNATURE-----", text, "-----END SSH SIGNATURE-----"])
+        if fine:
+            assert verify_armored(spelled, b"m", "release-dossier", known) == signer.key_id
+        else:
+            with pytest.raises(Refused, match=r"sshsig\.syntax"):
+                verify_armored(spelled, b"m", "release-dossier", known)
 
 
 def test_looking_is_cheap() -> None:

@@ -368,3 +368,32 @@ def test_attack_a_dossier_that_says_something_else(tmp_path: Path) -> None:
         code, standing, faults = verified(town, file)
         assert (code, standing) == ((40, "broken") if words else (10, "denied")), change
         assert words in faults
+
+
+def test_attack_evidence_in_another_machine_s_name(tmp_path: Path) -> None:
+    """One listed machine says that another, whose word weighs more, produced what it recorded: the gate and a verifier ask for the
+    signature of the machine that is named."""
+    town = Town(tmp_path)
+    lab = stranger("lab")
+    (town.root / "lab.pub").write_text(lab.public + "\n")
+    town.change_trust("--producer", "lab", "--public", str(town.root / "lab.pub"))
+    town.git("rebase", "-q", "main")
+    digest = town.assembled()
+    world = world_of(town)
+    entry = next(e for e in world.store.entries() if e.type == "evidence")
+    true = world.statement(entry.digest, "evidence")
+    said = {k: v for k, v in json.loads(json.dumps(true.predicate)).items() if k != "project"}
+    said["producer"].update(id="lab", key=lab.key_id)
+    forged = state("evidence", world.trust.project, [Subject(s.name, dict(s.digest)) for s in true.subject], said)
+    world.record(forged, change=entry.change, key=entry.key)
+
+    def named(said: dict[str, Any]) -> None:
+        said["evidence"][-1].update(digest=forged.digest, producer="lab", producer_key=lab.key_id, logged_at="")
+        said["log"].update(size=said["log"]["size"] + 1)
+
+    other = closed_otherwise(town, digest, named)
+    assert town.refused("gate", other, code=40)["code"] == "statement.unsigned"
+    file = town.root / "x.dossier"
+    town.dossier("export", other, "-o", str(file))
+    code, _, faults = verified(town, file)
+    assert (code, "not signed by its producer lab" in faults) == (40, True)

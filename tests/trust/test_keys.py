@@ -214,9 +214,10 @@ GOOD_LINE = generate()[1]
         (rsa_line(1024), "key.unsupported"),
         (rsa_line(2048, 3), "key.unsupported"),
         (rsa_line(2048, 1 << 300 | 1), "key.unsupported"),
+        (rsa_line(2048, 65538), "key.unsupported"),
         ("x" * 9000 + " y", "key.public-syntax"),
     ],
-    ids=range(12),
+    ids=range(13),
 )
 def test_other_public_keys_are_refused(line: str, code: str) -> None:
     """Hardware keys, short RSA, keys under another type's name and noise."""

@@ -268,6 +268,19 @@ def test_what_an_ssh_signature_reserves_is_empty(town: Any) -> None:
                 verify_armored(spelled, b"m", "release-dossier", known)
 
 
+def test_a_private_key_under_another_s_public_half_is_refused() -> None:
+    """A file that shows one key and holds another would sign in a name it cannot answer for."""
+    mine, other = generate()[0], parse_public(generate()[1], "other").blob
+    lines = mine.decode().split()
+    body = base64.b64decode("".join(mine.decode().splitlines()[1:-1]))
+    public = parse_public(parse_private(mine, "mine").public, "mine").blob
+    assert body.count(public) == 2  # shown in front, and beside the secret
+    swapped = base64.b64encode(body.replace(public, other, 1)).decode()
+    begin, end = (" ".join(x) for x in (lines[:4], lines[-4:]))
+    with pytest.raises(Refused, match=r"key\.private-syntax.*a public half of another key"):
+        parse_private(f"{begin}\n{swapped}\n{end}\n".encode(), "swapped")
+
+
 def test_looking_is_cheap() -> None:
     """Importing what reads envelopes and the log loads no cryptography, and no outside checker is ever needed."""
     code = (

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import msgspec
 
-from release_dossier.dossier import Dossier
-
 
 class Release(msgspec.Struct, frozen=True, kw_only=True):
     """One service at one version, released once. `tag_object` is the raw tag's git name; `label` is `self-approved` or empty."""
@@ -28,8 +26,3 @@ def tag_message(service: str, version: str, dossier: str, decision: str, objecti
     if label:
         lines.append(f"Approved: {label}")
     return "\n".join(lines) + "\n"
-
-
-def version_of(dossier: Dossier, service: str) -> str | None:
-    """The version `service` becomes by this dossier, None when it is not part of it."""
-    return next((s.version for s in dossier.change.services if s.name == service), None)

@@ -49,40 +49,56 @@ def test_no_byte_is_free() -> None:
         assert found != FILES, at
 
 
-def tar(name: str, kind: bytes = tarfile.REGTYPE, twice: bool = False, mode: int = 0o644) -> bytes:
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as t:
-        info = tarfile.TarInfo(name)
-        info.type, info.mode, info.linkname = kind, mode, "x" if kind in (tarfile.SYMTYPE, tarfile.LNKTYPE) else ""
-        t.addfile(info)
-        if twice:
-            t.addfile(info)
-    return out.getvalue()
+def member(name: str, content: bytes = b"") -> bytes:
+    """A file as a bundle writes it, without the end of the bundle."""
+    return pack({name: content})[:-1024]
+
+
+def member_with(at: int, raw: bytes) -> bytes:
+    """A file called `a` whose header says something else from byte `at` on, under a right sum."""
+    header = bytearray(member("a"))
+    header[at : at + len(raw)] = raw
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    return bytes(header)
+
+
+END = bytes(1024)
 
 
 @pytest.mark.parametrize(
-    "raw",
+    ("raw", "code"),
     [
-        tar("../up"),
-        tar("/abs"),
-        tar("a/../b"),
-        tar("a", tarfile.SYMTYPE),
-        tar("a", tarfile.LNKTYPE),
-        tar("a", tarfile.CHRTYPE),
-        tar("a", tarfile.DIRTYPE),
-        tar("a", twice=True),
-        tar("a", mode=0o777),
-        pack(FILES) + b"\0",
-        pack(FILES)[:-512],
-        pack(FILES)[:700],
-        b"",
-        bundle._header("a", -1) + bytes(1024),
+        (member("a").replace(b"a", b"../up", 1) + END, "name"),
+        (bundle._header("/abs", 0) + END, "name"),
+        (bundle._header("a/../b", 0) + END, "name"),
+        (member_with(156, b"2") + END, "header"),
+        (member_with(156, b"1") + END, "header"),
+        (member_with(156, b"3") + END, "header"),
+        (member_with(156, b"5") + END, "header"),
+        (member_with(100, b"0000777") + END, "header"),
+        (member_with(108, b"0001750") + END, "header"),
+        (member_with(136, b"00000000001") + END, "header"),
+        (member_with(345, b"x") + END, "header"),
+        (bundle._header("a", -1) + END, "header"),
+        (bundle._header("a", 1) + END, "end"),
+        (bundle._header("a", 513) + bytes(512) + END, "end"),
+        (bundle._header("a", 2000) + END, "header"),
+        (member("a", b"x")[:-1] + b"\1" + END, "padding"),
+        (member("a") + member("a") + END, "order"),
+        (member("a", b"x") + member("a", b"y") + END, "order"),
+        (member("b") + member("a") + END, "order"),
+        (pack(FILES) + b"\0", "end"),
+        (pack(FILES)[:-512], "end"),
+        (pack(FILES)[:700], "padding"),
+        (pack(FILES)[:-1024] + bytes(512) + member("z"), "end"),
+        (b"", "end"),
     ],
-    ids=range(14),
+    ids=range(24),
 )
-def test_what_is_no_bundle_is_broken(raw: bytes) -> None:
-    """Links, devices, steps upwards, doubles, other modes, trailing or missing bytes."""
-    with pytest.raises((Corrupt, Refused)):
+def test_what_is_no_bundle_is_broken(raw: bytes, code: str) -> None:
+    """Links, devices, other modes, owners and times, steps upwards, doubles, another order, trailing or missing bytes."""
+    with pytest.raises((Corrupt, Refused), match=rf"bundle\.{code}"):
         unpack_bytes(raw)
 
 

@@ -12,6 +12,7 @@ import pytest
 from release_dossier import bundle
 from release_dossier.trust.dsse import parse_envelope, seal
 from release_dossier.trust.keys import load_signer
+from release_dossier.trust.log import parse_entries
 from release_dossier.trust.statement import Subject, parse_intoto, parse_statement, state
 from tests.thread.test_gate import FAILING, allowed
 from tests.town import Town
@@ -83,6 +84,15 @@ def test_a_bundle_with_a_statement_twice_or_without_its_place(town: Town) -> Non
     project = parse_statement(parse_envelope(files["decision.json"], "d").payload, "d").project
     loose = seal(state("rejection", project, [Subject("x", {"sha256": "0" * 64})], {"reason": "never said"}), (signer,))
     assert "rejections/loose.json" in fails(town, packed_anew(town, file, {"rejections/loose.json": loose}))["log"]
+
+
+def test_a_proof_of_what_is_not_here_is_named(town: Town) -> None:
+    """A right proof of another entry of the log shows nothing about this bundle."""
+    file = exported(town, allowed(town))
+    entries = parse_entries((town.repo / ".dossier" / "log" / "entries.ndjson").read_bytes())
+    proofs = bundle._proofs(entries, entries)
+    assert proofs != bundle.unpack(file)[bundle.PROOFS]
+    assert "is of a statement that is not here" in fails(town, packed_anew(town, file, {bundle.PROOFS: proofs}))["log"]
 
 
 def test_the_log_holds_these_bytes_and_proofs_say_nothing_else(town: Town) -> None:

@@ -305,6 +305,22 @@ def test_a_revoked_producer() -> None:
         assert line(one(attempt()), by=trust(revoked={"ci": at})).state == state
 
 
+def test_what_is_asked_of_a_service_that_does_not_ship_denies_all_the_same() -> None:
+    """No requirement is overlooked because its service is not in the change; a warning denies nothing there either."""
+    for more, outcome in (({}, "DENY"), ({"severity": "warn"}, "ALLOW")):
+        decision = signed_off(dossier(attempt(), rules=rules(rule(), rule("latency", service="other", **more))))
+        assert ([s.outcome for s in decision.services], decision.outcome) == (["ALLOW"], outcome)
+
+
+def test_each_attempt_of_a_revoked_producer_is_asked_its_time() -> None:
+    """One recorded before the revocation vouches for none that is alike in all else and came after it."""
+    later = attempt(n=2, observed_at=stamp(ago=600), collected_at=stamp(ago=600), recorded_at=stamp(ago=600))
+    r = line(one(attempt(n=1), later), by=trust(revoked={"ci": stamp(ago=1800)}))
+    assert (r.state, r.cause) == ("error", "untrusted")
+    assert r.reason.startswith("attempt 2: the key of producer ci was revoked")
+    assert line(one(attempt(n=1), later), by=trust(revoked={"lab": stamp(ago=1800)})).state == "pass"
+
+
 def test_evidence_withdrawn_by_statement() -> None:
     """A listed person's withdrawal takes a pass away; one of a stranger, or signed with another's key, takes nothing."""
     a = attempt()

@@ -302,6 +302,35 @@ def test_what_is_wrong_with_a_pack_is_said_with_its_file(name: str) -> None:
     assert expected in e.value.expected
 
 
+@pytest.mark.parametrize("own", [{"waivable": True}, {"severity": "warn"}, {"blocks_from": "2030-01-01T00:00:00Z"}])
+def test_what_a_pack_lets_nobody_waive_is_not_let_through_otherwise(own: dict[str, Any]) -> None:
+    """Of whatever kind it is: no waiver, no warning in its place, no later day; a pack above it may not say so either."""
+    lines = "\n".join(f"{k} = {msgspec.json.encode(v).decode()}" for k, v in own.items())
+    files = {"p.toml": WHOLE.format("x") + "waivable = false", "q.toml": f'include = ["./p.toml"]\n[[requirement]]\nid = "x"\n{lines}'}
+
+    def read(name: str) -> bytes | None:
+        return files[name].encode()
+
+    assert not thaw(freeze({}, [("s", "./p.toml", ())], read)).requirements[0].waivable
+    for pack, mine in (("./p.toml", [{"id": "x"} | own]), ("./q.toml", [])):
+        with pytest.raises(Refused, match=r"rules\.loosened"):
+            freeze({"requirement": mine}, [("s", pack, ())], read)
+
+
+def test_a_witness_one_pack_asks_for_is_not_excused_by_its_neighbour() -> None:
+    """Only the pack above both says why it does without."""
+    asks, excused = "witness = true\n" + WHOLE.format("x"), 'witness = true\nunwitnessed = "alone"\n' + WHOLE.format("y")
+    for order in ('"./a.toml", "./b.toml"', '"./b.toml", "./a.toml"'):
+        files = {
+            "a.toml": asks,
+            "b.toml": excused,
+            "p.toml": f"include = [{order}]",
+            "q.toml": 'include = ["./p.toml"]\nunwitnessed = "new"',
+        }
+        found = {name: freeze({}, [("s", f"./{name}", ())], lambda f, files=files: files[f].encode())["witness"] for name in files}  # type: ignore[misc]
+        assert found == {"a.toml": {"s": ""}, "b.toml": {"s": "alone"}, "p.toml": {"s": ""}, "q.toml": {"s": "new"}}
+
+
 def test_rules_about_nothing_are_refused() -> None:
     """No service, an unknown criticality and unknown tables are refused: none of them is an empty gate."""
     for config, services, code in (

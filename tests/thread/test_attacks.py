@@ -199,6 +199,24 @@ def of_another_dossier(files: dict[str, bytes], manifest: dict[str, Any]) -> Non
     manifest["dossier"] = "sha256:" + "0" * 64
 
 
+def proofs_of_another_size(files: dict[str, bytes], manifest: dict[str, Any]) -> None:
+    said = json.loads(files[bundle.PROOFS])
+    files[bundle.PROOFS] = bundle.canonical({**said, "size": said["size"] + 1})
+
+
+def of_another_kind(files: dict[str, bytes], manifest: dict[str, Any]) -> None:
+    name = next(n for n in files if n.startswith("approvals/") and n.endswith(".json"))
+    files[name.replace("approvals", "waivers")] = files.pop(name)
+
+
+def with_a_word_of_another_project(signer: Signer) -> Callable[[dict[str, bytes], dict[str, Any]], None]:
+    def change(files: dict[str, bytes], manifest: dict[str, Any]) -> None:
+        subject = [Subject("x", {"sha256": "0" * 64})]
+        files["rejections/loose.json"] = seal(state("rejection", "sha256:" + "0" * 64, subject, {"reason": "no"}), [signer])
+
+    return change
+
+
 def attested_by(signer: Signer) -> Callable[[dict[str, bytes], dict[str, Any]], None]:
     def change(files: dict[str, bytes], manifest: dict[str, Any]) -> None:
         name = next(n for n in files if n.startswith("attestations/vsa"))
@@ -215,6 +233,10 @@ def attested_by(signer: Signer) -> Callable[[dict[str, bytes], dict[str, Any]], 
         ("an attestation by a person", "no signature of a known machine verifies"),
         ("an attestation left out", ".json: missing"),
         ("another dossier", "bundle.json: of dossier sha256:0000"),
+        ("a kind under another's name", ".json: a approval statement"),
+        ("a word of another project", "rejections/loose.json: of project sha256:0000"),
+        ("proofs of another size", "log/proofs.json: for "),
+        ("another project", "bundle.json: a bundle of project sha256:0000"),
     ],
 )
 def test_attack_a_machine_s_own_bundle_that_lies(allowed: tuple[Town, dict[str, bytes]], how: str, says: str) -> None:
@@ -227,6 +249,10 @@ def test_attack_a_machine_s_own_bundle_that_lies(allowed: tuple[Town, dict[str, 
         "an attestation by a person": attested_by(ann),
         "an attestation left out": without_attestation,
         "another dossier": of_another_dossier,
+        "a kind under another's name": of_another_kind,
+        "a word of another project": with_a_word_of_another_project(machine),
+        "proofs of another size": proofs_of_another_size,
+        "another project": lambda files, manifest: manifest.update(project="sha256:" + "0" * 64),
     }
     said = json.loads(base64.b64decode(json.loads(files.pop(bundle.MANIFEST))["payload"]))["predicate"]
     changes[how](files, said)
@@ -248,3 +274,126 @@ def test_a_machine_s_own_bundle_made_again_verifies(allowed: tuple[Town, dict[st
     file = town.root / "again.dossier"
     file.write_bytes(bundle.seal_bundle(files, said["project"], said["dossier"], said["made_at"], machine))
     assert verified(town, file)[:2] == (0, "allowed")
+
+
+def test_attack_a_file_listed_twice(allowed: tuple[Town, dict[str, bytes]]) -> None:
+    """The list of files names each once, whatever the second line says."""
+    town, files = allowed[0], dict(allowed[1])
+    machine = load_signer(town.repo / ".dossier" / "keys" / "producer")
+    said = json.loads(base64.b64decode(json.loads(files.pop(bundle.MANIFEST))["payload"]))["predicate"]
+    for again, code in (0, 0), (1, 40):
+        once = bundle.manifest(files, said["project"], said["dossier"], said["made_at"])
+        listed = [*once.subject[:again], *once.subject]
+        contents = {"dossier": said["dossier"], "made_at": said["made_at"]}
+        file = town.root / "listed.dossier"
+        file.write_bytes(bundle.pack({**files, bundle.MANIFEST: seal(state("bundle", said["project"], listed, contents), [machine])}))
+        assert verified(town, file)[::2] == (code, "bundle.json: a file is listed twice" if again else "")
+
+
+def test_attack_a_bundle_made_with_a_key_that_was_given_up(tmp_path: Path) -> None:
+    """Neither the moment the maker says nor the log's word for the statements is passed over: each is held against the revocation."""
+    town = Town(tmp_path)
+    zoe = second_root(town)
+    town.approve(town.assembled(), "release-manager")
+    decision = town.gate()
+    file, newer = town.root / "x.dossier", town.root / "newer.json"
+    town.dossier("export", decision["dossier"], "-o", str(file))
+    files = bundle.unpack(file)
+    files.pop(bundle.MANIFEST)
+    machine = load_signer(town.repo / ".dossier" / "keys" / "producer")
+    chain, project, begun = world_of(town).trust_chain, world_of(town).trust.project, START - timedelta(minutes=1)
+    for revoked, made, faults in (
+        (town.now + timedelta(hours=1), town.now, ""),
+        (town.now + timedelta(hours=1), town.now + timedelta(hours=2), "when no key that signed it stood any more"),
+        (begun, begun - timedelta(hours=1), "when no machine's key that signed it stood any more"),
+    ):
+        newer.write_bytes(revoking(town, chain, machine.key_id, zoe, revoked.isoformat()))
+        file.write_bytes(bundle.seal_bundle(files, project, decision["dossier"], made.isoformat(), machine))
+        code, _, found = verified(town, file, "--trust", str(newer))
+        assert (code, faults in found, bool(found)) == (40 if faults else 0, True, bool(faults)), found
+        assert not faults or ("bundle.json" in found) == (made > revoked), found
+
+
+def closed_otherwise(town: Town, digest: str, change: Callable[[dict[str, Any]], None]) -> str:
+    """A dossier that says something else than `digest`, recorded by whoever holds the machine's key."""
+    world = world_of(town)
+    said = {k: v for k, v in json.loads(json.dumps(world.statement(digest, "dossier").predicate)).items() if k != "project"}
+    change(said)
+    entry = next(e for e in world.store.entries() if e.digest == digest)
+    subject = [Subject(s.name, dict(s.digest)) for s in world.statement(digest, "dossier").subject]
+    return world.record(state("dossier", world.trust.project, subject, said), change=entry.change, key=entry.key)
+
+
+def without_the_failure(said: dict[str, Any]) -> None:
+    said["evidence"] = [a for a in said["evidence"] if a["attempt"] == 1]
+
+
+def with_a_pass(said: dict[str, Any]) -> None:
+    said["evidence"][-1].update(verdict="pass", looked_at=2, counterexamples=[], counterexamples_total=0)
+
+
+def logged_before(said: dict[str, Any]) -> None:
+    said["evidence"][-1]["logged_at"] = "2026-01-01T00:00:00.000Z"
+
+
+def of_another_owner(said: dict[str, Any]) -> None:
+    said["change"]["owner"] = "zoe"
+
+
+def unchanged(said: dict[str, Any]) -> None:
+    said["risks"] = [*said["risks"], {"id": "R9", "severity": "low", "source": "issue", "text": "one more"}]
+
+
+def test_attack_a_dossier_that_says_something_else(tmp_path: Path) -> None:
+    """Closed anew by a listed machine: the last attempt, which failed, left out with no gap; its verdict, its time in the log, or the
+    change in other words. Each stops the gate."""
+    town = Town(tmp_path)
+    town.open()
+    town.dossier("collect")
+    town.write("brought.xml", town.read("results.xml").replace('name="b"/>', 'name="b"><failure/></testcase>'))
+    town.dossier("collect", "tests", "--from", str(town.repo / "brought.xml"), "--observed-at", town.moment(minutes=-1))
+    digest = town.dossier("assemble")["dossier"]["digest"]
+    assert [(a["attempt"], a["verdict"]) for a in town.dossier("show", digest)["predicate"]["evidence"]] == [(1, "pass"), (2, "fail")]
+    for change, code in (
+        (without_the_failure, "dossier.incomplete"),
+        (with_a_pass, "dossier.differs"),
+        (logged_before, "dossier.differs"),
+        (of_another_owner, "dossier.differs"),
+    ):
+        assert town.refused("gate", closed_otherwise(town, digest, change), code=40)["code"] == code, change
+    assert town.run("gate", closed_otherwise(town, digest, unchanged), "--json")[0] == 10
+    file = town.root / "x.dossier"
+    for change, words in ((with_a_pass, "says something else than the dossier"), (logged_before, "says something else"), (unchanged, "")):
+        town.dossier("export", closed_otherwise(town, digest, change), "-o", str(file))
+        code, standing, faults = verified(town, file)
+        assert (code, standing) == ((40, "broken") if words else (10, "denied")), change
+        assert words in faults
+
+
+def test_attack_evidence_in_another_machine_s_name(tmp_path: Path) -> None:
+    """One listed machine says that another, whose word weighs more, produced what it recorded: the gate and a verifier ask for the
+    signature of the machine that is named."""
+    town = Town(tmp_path)
+    lab = stranger("lab")
+    (town.root / "lab.pub").write_text(lab.public + "\n")
+    town.change_trust("--producer", "lab", "--public", str(town.root / "lab.pub"))
+    town.git("rebase", "-q", "main")
+    digest = town.assembled()
+    world = world_of(town)
+    entry = next(e for e in world.store.entries() if e.type == "evidence")
+    true = world.statement(entry.digest, "evidence")
+    said = {k: v for k, v in json.loads(json.dumps(true.predicate)).items() if k != "project"}
+    said["producer"].update(id="lab", key=lab.key_id)
+    forged = state("evidence", world.trust.project, [Subject(s.name, dict(s.digest)) for s in true.subject], said)
+    world.record(forged, change=entry.change, key=entry.key)
+
+    def named(said: dict[str, Any]) -> None:
+        said["evidence"][-1].update(digest=forged.digest, producer="lab", producer_key=lab.key_id, logged_at="")
+        said["log"].update(size=said["log"]["size"] + 1)
+
+    other = closed_otherwise(town, digest, named)
+    assert town.refused("gate", other, code=40)["code"] == "statement.unsigned"
+    file = town.root / "x.dossier"
+    town.dossier("export", other, "-o", str(file))
+    code, _, faults = verified(town, file)
+    assert (code, "not signed by its producer lab" in faults) == (40, True)

@@ -158,6 +158,18 @@ def test_a_new_dossier_lapses_approvals(town: Town) -> None:
     assert "dossier" in json.dumps(decision["approvals"])
 
 
+def test_evidence_that_comes_later_changes_no_dossier_there_is(town: Town) -> None:
+    """What was closed and signed is decided as before; only a set closed since knows of the failure."""
+    digest = allowed(town)
+    brought = town.root / "brought.xml"
+    brought.write_text(FAILING)
+    town.dossier("collect", "tests", "--from", str(brought), "--observed-at", town.moment(minutes=-1))
+    assert town.gate(digest)["outcome"] == "ALLOW"
+    fresh = town.dossier("assemble")["dossier"]["digest"]
+    assert (town.gate(fresh)["outcome"], states(town.gate(fresh))["tests"]) == ("DENY", "fail")
+    assert town.gate(digest)["outcome"] == "ALLOW"
+
+
 def test_rejection_blocks_until_withdrawn(town: Town) -> None:
     """One no denies; taking it back allows again."""
     digest = allowed(town)

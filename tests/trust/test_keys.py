@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import subprocess
 import sys
 from pathlib import Path
@@ -213,9 +214,10 @@ GOOD_LINE = generate()[1]
         (rsa_line(1024), "key.unsupported"),
         (rsa_line(2048, 3), "key.unsupported"),
         (rsa_line(2048, 1 << 300 | 1), "key.unsupported"),
+        (rsa_line(2048, 65538), "key.unsupported"),
         ("x" * 9000 + " y", "key.public-syntax"),
     ],
-    ids=range(12),
+    ids=range(13),
 )
 def test_other_public_keys_are_refused(line: str, code: str) -> None:
     """Hardware keys, short RSA, keys under another type's name and noise."""
@@ -248,6 +250,35 @@ def test_every_truncation_of_a_key_and_of_a_signature_is_refused(town: Any) -> N
     for i in range(len(armored) - 30):
         with pytest.raises(Refused):
             verify_armored(armored[:i] + "\n-----END SSH SIGNATURE-----", b"m", "release-dossier", known)
+
+
+def test_what_an_ssh_signature_reserves_is_empty(town: Any) -> None:
+    """The reserved field is not among what is signed as it stands: were anything let stand there, one signature had many spellings."""
+    signer = town.signers["ann"]
+    known, armored = {signer.key_id: signer.public}, armor_signature(signer, b"m")
+    raw = base64.b64decode("".join(armored.splitlines()[1:-1]))
+    before = raw[: raw.index(wire.text(b"release-dossier")) + len(wire.text(b"release-dossier"))]
+    for reserved, fine in ((b"", True), (b"x", False)):
+        text = base64.b64encode(before + wire.text(reserved) + raw[len(before) + 4 :]).decode()
+        spelled = "\n".join(["-----BEGIN SSH SIGNATURE-----", text, "-----END SSH SIGNATURE-----"])
+        if fine:
+            assert verify_armored(spelled, b"m", "release-dossier", known) == signer.key_id
+        else:
+            with pytest.raises(Refused, match=r"sshsig\.syntax"):
+                verify_armored(spelled, b"m", "release-dossier", known)
+
+
+def test_a_private_key_under_another_s_public_half_is_refused() -> None:
+    """A file that shows one key and holds another would sign in a name it cannot answer for."""
+    mine, other = generate()[0], parse_public(generate()[1], "other").blob
+    lines = mine.decode().split()
+    body = base64.b64decode("".join(mine.decode().splitlines()[1:-1]))
+    public = parse_public(parse_private(mine, "mine").public, "mine").blob
+    assert body.count(public) == 2  # shown in front, and beside the secret
+    swapped = base64.b64encode(body.replace(public, other, 1)).decode()
+    begin, end = (" ".join(x) for x in (lines[:4], lines[-4:]))
+    with pytest.raises(Refused, match=r"key\.private-syntax.*a public half of another key"):
+        parse_private(f"{begin}\n{swapped}\n{end}\n".encode(), "swapped")
 
 
 def test_looking_is_cheap() -> None:

@@ -19,7 +19,7 @@ from release_dossier.sources.logs import ask
 from release_dossier.sources.witness import Witness, ask_witness, witness_server
 from release_dossier.trust.keys import Signer, generate, parse_private, parse_public
 from release_dossier.trust.log import Frontier, Tree, leaf_hash, make_checkpoint, parse_checkpoint
-from release_dossier.trust.note import NoteKey, cosigned_at, note_key, signed_by
+from release_dossier.trust.note import NoteKey, cosigned_at, note_key, note_line, signed_by
 from release_dossier.trust.witness import cosigners, judge, origin_hash, parse_request, write_request
 
 PROJECT = "sha256:" + "7" * 64
@@ -107,6 +107,18 @@ def test_only_its_own_logs_are_cosigned(signers: tuple[Signer, Signer]) -> None:
     assert answer(signers, write_request(0, (), text + b" " + base64.b64encode(data) + b"\n")).status == 403
     assert answer(signers, write_request(0, (), make_checkpoint(PROJECT, 0, b"\1" * 32, log))).status == 422
     assert answer(signers, write_request(0, (LEAVES[0],), good)).status == 422
+
+
+def test_every_key_of_the_log_that_is_named_must_have_signed(signers: tuple[Signer, Signer]) -> None:
+    """A log with two keys may sign with either; a line of one that fails is not outvoted by the other's."""
+    log, witness = signers
+    second = parse_private(generate()[0], "second")
+    origin, good = parse_checkpoint(head(log, 1)).origin, head(log, 3)
+    known = {origin: [*log_keys(log)[origin], note_key(origin, parse_public(second.public, "second"))]}
+    text = good.split(b"\n\n")[0] + b"\n"
+    line, other = note_line(origin, text, second), note_line(origin, text + b"x\n", second)
+    for note, status in ((good, 200), (text + b"\n" + line, 200), (good + line, 200), (good + other, 403), (text + b"\n" + other, 403)):
+        assert judge(write_request(0, (), note), known, b"", "witness.example/w1", witness, NOW).status == status
 
 
 @given(st.one_of(st.binary(max_size=200), st.text(max_size=80).map(lambda t: b"old 3\n" + t.encode("utf-8", "surrogatepass"))))

@@ -63,11 +63,6 @@ class Event(msgspec.Struct, frozen=True):
     at: str
 
 
-def is_delivery(keys: Mapping[str, Any]) -> bool:
-    """Whether an object looks like one: somebody did something, or GitHub published an advisory."""
-    return "sender" in keys or ("security_advisory" in keys and "action" in keys)
-
-
 def event(payload: Mapping[str, Any]) -> Event:
     """What a delivery says."""
     return Event(

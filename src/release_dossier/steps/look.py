@@ -12,8 +12,6 @@ from release_dossier.errors import DossierError, Refused
 from release_dossier.steps.world import World
 from release_dossier.trust.log import Entry
 
-LISTED = ("change", "dossier", "decision", "release", "deployment")
-
 
 def listing(world: World) -> list[dict[str, Any]]:
     """A line per change, newest first: where it stands. A line whose document cannot be read says so and hides no other."""

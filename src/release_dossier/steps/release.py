@@ -190,7 +190,7 @@ def _plan(
         label=label,
         released_at=world.stamp(),
     )
-    _remote_free(world, tag, dossier_digest)
+    _remote_free(world, tag)
     return plan, None
 
 
@@ -262,7 +262,7 @@ def _allowed(world: World, digest: str, dossier: str) -> bool:
     return decision.dossier == dossier and decision.outcome == "ALLOW" and not decision.hypothetical
 
 
-def _remote_free(world: World, tag: str, dossier: str) -> None:
+def _remote_free(world: World, tag: str) -> None:
     """No other tag of this name at the remote. Without a remote there is nothing to ask."""
     remote = world.pin.remote
     if not remote or remote not in world.repo.text("remote").splitlines():

@@ -22,7 +22,6 @@ ROLES: dict[str, tuple[str, ...]] = {
     "approver": ("read", "write", "sign"),
     "admin": ("read", "write", "sign", "release", "admin"),
 }
-SCOPES = ("read", "write", "sign", "release", "admin")
 OPEN = "open"  # needs nobody
 
 # (methods, path, scope): the first that matches counts

@@ -125,20 +125,6 @@ def row(r: Round, now: datetime) -> dict[str, Any]:
     }
 
 
-def unmet_words(unmet: Iterable[Mapping[str, Any]], most: int = 3) -> str:
-    """`payouts fails · tests, latency missing · 2 more`: the worst first, same states together."""
-    groups: dict[str, list[str]] = {}
-    items = list(unmet)
-    for u in items[:most]:
-        groups.setdefault(str(u["state"]), []).append(str(u["id"]))
-    words = [f"{', '.join(ids)} {_verb(s, len(ids))}" for s, ids in groups.items()]
-    return " · ".join([*words, f"{len(items) - most} more"] if len(items) > most else words)
-
-
-def _verb(state: str, count: int) -> str:
-    return "fail" if state == "fail" and count > 1 else STATES[state][1]
-
-
 # A release
 
 

@@ -14,7 +14,6 @@ from release_dossier.limits import LIMITS_MAX
 
 NAME = "oasdiff"
 _ERR, _WARN = 3, 2
-_DIFF = {"components", "extensions", "paths", "info", "endpoints", "tags", "security", "servers", "openAPI", "externalDocs", "webhooks"}
 
 
 def recognises(head: bytes) -> bool:

@@ -12,7 +12,7 @@ from typing import IO, Any
 import msgspec
 
 from release_dossier.errors import Refused
-from release_dossier.evidence import alerting, promql
+from release_dossier.evidence import alerting
 from release_dossier.evidence.alerting import Alert
 from release_dossier.evidence.readers.given import Given, wrong_shape
 from release_dossier.evidence.readers.sniff import top
@@ -20,7 +20,6 @@ from release_dossier.evidence.readers.yaml_tree import Table, documents
 from release_dossier.evidence.reading import Counterexample, Fact, Reading, example
 
 NAME = "prometheus-rules"
-CRD = "monitoring.coreos.com/v1"
 _GROUP = {"name", "interval", "query_offset", "limit", "labels", "rules", "partial_response_strategy"}
 _RULE = {"record", "alert", "expr", "for", "keep_firing_for", "labels", "annotations"}
 _DURATION = re.compile(r"(?=.)(?:\d+y)?(?:\d+w)?(?:\d+d)?(?:\d+h)?(?:\d+m)?(?:\d+s)?(?:\d+ms)?\Z")
@@ -248,11 +247,3 @@ def template_fault(text: str) -> str:
         if depth < 0:
             return "end without a beginning"
     return "a block without its end" if depth else ""
-
-
-def metrics_of(text: str, at: str) -> frozenset[str]:
-    """Series an expression asks for; none where it cannot be read."""
-    try:
-        return promql.metrics(promql.parse(text, at))
-    except Refused:
-        return frozenset()

@@ -14,7 +14,6 @@ from release_dossier.web import views
 from release_dossier.web.paper import page, place_of, release_address
 
 router = APIRouter()
-NOWHERE = "released, not observed"
 
 
 @router.get("/posture")

@@ -6,6 +6,7 @@ import base64
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from release_dossier.trust.keys import generate, parse_private, parse_public
 from release_dossier.trust.log import leaf_of
 from release_dossier.trust.note import note_key, parse_vkey
 from release_dossier.trust.proof import parse_proof, proves
+from release_dossier.trust.witness import cosigners
 from tests.town import Town
 
 WITNESS = parse_private(generate()[0], "witness")
@@ -120,6 +122,32 @@ def test_a_head_kept_with_witnesses(tmp_path: Path) -> None:
         assert town.dossier("replay", decision["digest"])["equal"]
         again = town.dossier("log", "publish", "--witness", f"{url} {VKEY}")
         assert [w["state"] for w in again["witnesses"]].count("cosigned") == 2
+
+
+def test_a_witness_that_answers_nonsense_costs_no_other_s_word(tmp_path: Path) -> None:
+    """A page that says 200 to everything, as a captive network has it, is named with 40; who was asked after it is asked, and kept."""
+
+    class Page(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"<html>please log in</html>\n")
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    town = Town(tmp_path)
+    town.assembled()
+    page = HTTPServer(("127.0.0.1", 0), Page)
+    threading.Thread(target=page.serve_forever, daemon=True).start()
+    nonsense = f"http://127.0.0.1:{page.server_address[1]} {VKEY}"
+    with witness_for(town, tmp_path / "w") as url:
+        refusal = town.refused("log", "publish", "--witness", nonsense, "--witness", f"{url} {VKEY}", code=40)
+    page.shutdown()
+    page.server_close()
+    assert refusal["at"] == f"witness {NAME}"
+    kept = town.git("cat-file", "blob", "refs/dossier/witnessed")
+    assert cosigners(kept.encode() + b"\n" if not kept.endswith("\n") else kept.encode(), (parse_vkey(VKEY),)) == (NAME,)
 
 
 def test_attack_store_and_own_ref_rolled_back(tmp_path: Path) -> None:

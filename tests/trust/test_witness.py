@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import socket
 import threading
 import urllib.request
 from collections.abc import Iterator
@@ -149,6 +150,32 @@ def test_client_and_server_over_http(tmp_path: Path, signers: tuple[Signer, Sign
             assert r.read() == grown
         assert ask(f"{url}/{'0' * 64}/checkpoint")[0] == 404
         assert ask(f"{url}/add-checkpoint", b"x" * 70_000)[0] == 413
+
+
+@pytest.mark.parametrize("length", ["\xb2", "9" * 5000, "-1", "1e3", ""])
+def test_a_length_that_is_no_number_is_refused(tmp_path: Path, signers: tuple[Signer, Signer], length: str, capfd: Any) -> None:
+    """Also a digit of another script, or more digits than are read: 413, and no traceback at the witness."""
+    with served(tmp_path, signers) as url, socket.create_connection(("127.0.0.1", int(url.rsplit(":", 1)[1]))) as s:
+        s.sendall(b"POST /add-checkpoint HTTP/1.1\r\nContent-Length: %b\r\n\r\n" % length.encode("latin-1"))
+        assert s.recv(100).startswith(b"HTTP/1.1 413 ")
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_whoever_drips_holds_up_nobody(tmp_path: Path, signers: tuple[Signer, Signer], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Connections that stay open are no more than so many, and end after a time; then logs are answered again."""
+    log, witness = signers
+    monkeypatch.setattr("release_dossier.sources.witness.CONNECTIONS_MAX", 3)
+    monkeypatch.setattr("release_dossier.sources.witness.CONNECTION_SECONDS_MAX", 0.5)
+    with served(tmp_path, signers) as url:
+        held = [socket.create_connection(("127.0.0.1", int(url.rsplit(":", 1)[1]))) for _ in range(5)]
+        for s in held:
+            s.sendall(b"POST /add-checkpoint HTTP/1.1\r\nContent-Length: 9\r\n\r\no")
+        for s in held:
+            s.settimeout(10)
+            with suppress(ConnectionError), s:
+                while s.recv(4096):  # each is answered or ended, and not waited for
+                    pass
+        assert ask_witness(ask, url, key_of(witness), head(log, 5), Tree(LEAVES[:5]), 0)
 
 
 def test_attack_log_rewound_or_forked_before_a_witness(tmp_path: Path, signers: tuple[Signer, Signer]) -> None:

@@ -79,7 +79,8 @@ def publish(world: World, to: Path | None, witnesses: Sequence[tuple[str, NoteKe
     `witnesses` are asked beside those the settings name. One that does not answer is reported; the others are asked all the same.
 
     Raises:
-        Corrupt: `log.rolled-back`, `log.fork`: a witness, or the repository, has seen another log.
+        Corrupt: `log.rolled-back`, `log.fork`: a witness, or the repository, has seen another log. `witness.cosignature`, `log.note`: what
+            a witness answered is no cosignature. Raised last: what the others cosigned is kept.
     """
     note = world.store.checkpoint()
     size = parse_checkpoint(note).size
@@ -88,6 +89,7 @@ def publish(world: World, to: Path | None, witnesses: Sequence[tuple[str, NoteKe
     asked, cosigned_note, said = (*witnesses_of(world), *witnesses), note, []
     tree = Tree(leaves_of(entries))
     kept = kept_checkpoint(world).witnessed
+    faults: list[Corrupt] = []
     for url, key in asked:
         try:
             before = parse_checkpoint(kept).size if kept and key.name in cosigners(kept, (key,)) else 0
@@ -96,8 +98,12 @@ def publish(world: World, to: Path | None, witnesses: Sequence[tuple[str, NoteKe
             said.append(WitnessSays(key.name, "cosigned", f"at {size} entries"))
         except Unavailable as e:
             said.append(WitnessSays(key.name, "absent", str(e)))
+        except Corrupt as e:
+            faults.append(e)
     if cosigned_note != note:
         world.repo.keep(WITNESSED_REF, cosigned_note)
+    if faults:
+        raise faults[0]
     files = write_tiles(to, entries, cosigned_note) if to is not None else 0
     out = {"ref": LOG_REF, "size": size, "root": root_of(entries), "witnesses": [msgspec.to_builtins(w) for w in said]}
     return out | ({"folder": str(to), "files": files} if to is not None else {})

@@ -31,6 +31,10 @@ CODES = {
     ),
     "bundle.order": ("Files in a bundle are out of order, or one is there twice.", "Somebody repacked it: get the original."),
     "bundle.padding": ("The filling between two files of a bundle is not empty.", "Somebody changed it: get the original."),
+    "bundle.statement": (
+        "A statement in a bundle is well signed and says something else than statements of its word do.",
+        "Get the bundle again from whoever made it; if it stays so, do not rely on the machine that signed it.",
+    ),
     "bundle.too-large": (
         "A bundle has more files or bytes than one may have.",
         "Leave large artifacts out of the evidence; a bundle of this size is not read.",

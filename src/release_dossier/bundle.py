@@ -16,6 +16,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from io import BytesIO
@@ -737,10 +738,11 @@ def how_to_check(
     if tags:
         out += [_TAGS]
         out += [
-            _block(f'test "$(git hash-object -t tag {file})" = "$(git -C "$REPO" rev-parse refs/tags/{tag})"') for file, tag in tags.items()
+            _block(f'test "$(git hash-object -t tag {file})" = "$(git -C "$REPO" rev-parse refs/tags/{_quoted(tag)})"')
+            for file, tag in tags.items()
         ]
         verify = f'git -C "$REPO" -c gpg.format=ssh -c gpg.ssh.allowedSignersFile="$PWD/{SIGNERS}" verify-tag'
-        out += [_block(f"{verify} {tag}") for tag in tags.values()]
+        out += [_block(f"{verify} {_quoted(tag)}") for tag in tags.values()]
     out += [_WHOM]
     return "\n".join(out)
 
@@ -752,6 +754,11 @@ def _digest_command(name: str, digest: str) -> str:
 def _pae_command(name: str, digest: str) -> str:
     """The statement inside a PAE begins after four words that end in spaces."""
     return f"cut -d' ' -f5- {name} | head -c \"$(head -c 64 {name} | cut -d' ' -f4)\" | sha256sum | grep {digest.removeprefix('sha256:')}"
+
+
+def _quoted(tag: str) -> str:
+    """A tag as a shell takes it literally: git lets a name hold what a shell would run, and its version is its author's choice."""
+    return shlex.quote(tag) if re.search(r"[^\w@%+=:,./-]", tag) else tag
 
 
 def _block(command: str) -> str:

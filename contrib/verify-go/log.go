@@ -9,7 +9,6 @@ import (
 	"crypto/elliptic"
 	"crypto/sha256"
 	"crypto/x509"
-	"encoding/base64"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -103,20 +102,27 @@ func signedBy(raw []byte, vkey string) (bool, error) {
 
 func verifierOf(vkey string) (note.Verifier, error) {
 	parts := strings.SplitN(vkey, "+", 3)
-	if len(parts) == 3 {
-		if raw, err := base64.StdEncoding.DecodeString(parts[2]); err == nil && len(raw) == 33 && raw[0] == 4 {
-			return newCosigner(parts[0], parts[1], raw)
-		} else if err == nil && len(raw) == 33 && raw[0] == 1 {
-			plain, err := note.NewVerifier(vkey)
-			if err != nil {
-				return nil, err
-			}
-			return noteSigner{plain.Name(), plain.KeyHash(), publicKey{kind: "ssh-ed25519", key: ed25519.PublicKey(raw[1:])}}, nil
-		} else if err == nil && len(raw) > 0 && raw[0] == 2 {
-			return newECDSA(parts[0], parts[1], raw[1:])
-		}
+	if len(parts) != 3 {
+		return nil, errors.New("no verifier key")
 	}
-	return note.NewVerifier(vkey)
+	raw, err := standard(parts[2])
+	if err != nil || len(raw) == 0 {
+		return nil, errors.New("no verifier key")
+	}
+	switch raw[0] {
+	case 2:
+		return newECDSA(parts[0], parts[1], raw[1:])
+	case 4:
+		if len(raw) != 33 {
+			return nil, errors.New("no key of a witness")
+		}
+		return newCosigner(parts[0], parts[1], raw)
+	}
+	plain, err := note.NewVerifier(vkey) // kind 1, of which it knows the length
+	if err != nil {
+		return nil, err
+	}
+	return noteSigner{plain.Name(), plain.KeyHash(), publicKey{kind: "ssh-ed25519", key: ed25519.PublicKey(raw[1:])}}, nil
 }
 
 // noteSigner signs the text itself: an Ed25519 key, or one of kind 2 on P-256, which its SPKI alone names.

@@ -568,6 +568,10 @@ CODES = {
     "trust.name": ("A name of the trust document has characters a name may not have.", "Use letters, digits and . _ @ -"),
     "trust.no-key": ("A person or producer was proposed without a key.", "--public FILE; dossier key new NAME makes one."),
     "trust.none": ("The trust document is not on the protected branch.", "Commit the one dossier init wrote."),
+    "trust.unknown-key": (
+        "A key to revoke is one that nobody holds, so the one that was meant would go on counting.",
+        "Copy its whole name from dossier key list.",
+    ),
     "trust.nothing": ("The proposal changes nothing.", "Say --person, --producer, --revoke or --threshold."),
     "trust.other-project": (
         "The trust document is of another project than the pinned one.",

@@ -178,3 +178,30 @@ def test_a_witness_is_named_whole(town: Town) -> None:
     assert town.refused("log", "publish", "--witness", "nowhere")["code"] == "witness.syntax"
     bad = base64.b64encode(b"\4" + bytes(32)).decode()
     assert town.refused("log", "publish", "--witness", f"http://127.0.0.1:1 {NAME}+00000000+{bad}")["code"] == "note.vkey"
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "exit_code"),
+    [
+        ({"--name": "two words"}, "note.vkey", 20),
+        ({"--name": "a+b"}, "note.vkey", 20),
+        ({"--state": "taken"}, "witness.unwritable", 30),
+        ({"--host": "192.0.2.1"}, "witness.address", 30),
+    ],
+)
+def test_a_witness_that_cannot_be_one_says_why(town: Town, change: dict[str, str], code: str, exit_code: int) -> None:
+    """A name nobody could read in a signature, a state that is no folder, an address of another machine: refused before it serves."""
+    (town.repo / "taken").write_bytes(b"")
+    key = town.dossier("log", "checkpoint")["key"]
+    given = {"--name": "witness.example/w1", "--key": str(town.key), "--log": key, "--state": str(town.root / "w"), "--port": "0"} | change
+    found, _, err = town.run("log", "witness", *(x for pair in given.items() for x in pair))
+    assert (found, err.split()[1]) == (exit_code, code)
+    assert town.run("log", "witness", *(x for pair in (given | {"--port": "99999"}).items() for x in pair))[0] == 2
+
+
+def test_a_revocation_that_means_nobody_is_refused(town: Town) -> None:
+    """A mistyped key would go on counting; a public key that is no text is refused as one."""
+    (town.root / "noise.pub").write_bytes(bytes(range(128, 256)))
+    propose = ("trust", "propose", "--key", str(town.key))
+    assert town.refused(*propose, "--revoke", "SHA256:mistyped")["code"] == "trust.unknown-key"
+    assert town.refused(*propose, "--person", "bob", "--public", str(town.root / "noise.pub"))["code"] == "key.public-syntax"

@@ -7,7 +7,7 @@ import socket
 import threading
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from release_dossier.sources.logs import ask
 from release_dossier.sources.witness import Witness, ask_witness, witness_server
 from release_dossier.trust.keys import Signer, generate, parse_private, parse_public
 from release_dossier.trust.log import Frontier, Tree, leaf_hash, make_checkpoint, parse_checkpoint
-from release_dossier.trust.note import NoteKey, cosigned_at, note_key, signed_by
+from release_dossier.trust.note import NoteKey, cosign, cosigned_at, note_key, signed_by
 from release_dossier.trust.witness import cosigners, judge, origin_hash, parse_request, write_request
 
 PROJECT = "sha256:" + "7" * 64
@@ -210,3 +210,14 @@ def test_a_bad_witness_is_named(signers: tuple[Signer, Signer], status: int, bod
         ask_witness(lambda url, raw: (status, body), "http://w", key_of(witness), head(log, 5), Tree(LEAVES[:5]), 0)
     assert found.value.code == code
     assert "witness.example/w1" in found.value.at
+
+
+def test_a_cosignature_that_does_not_say_when_is_none(signers: tuple[Signer, Signer]) -> None:
+    """C2SP tlog-witness: what a witness answers has the moment in it."""
+    log, witness = signers
+    note = head(log, 5)
+    text = parse_checkpoint(note).text
+    for at, good in ((0, False), (1, True)):
+        line = cosign("witness.example/w1", text, witness, at)
+        with nullcontext() if good else pytest.raises(Corrupt):
+            ask_witness(lambda url, raw, line=line: (200, line), "http://w", key_of(witness), note, Tree(LEAVES[:5]), 0)

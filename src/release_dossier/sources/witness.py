@@ -63,7 +63,10 @@ class Witness:
 
     def __init__(self, folder: Path, name: str, signer: Signer, logs: Mapping[str, Sequence[NoteKey]], now_s: Callable[[], int]) -> None:
         self.folder, self.name, self.signer, self.logs, self.now_s = folder, name, signer, logs, now_s
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as e:
+            raise Unavailable("witness.unwritable", at=str(folder), found=e.strerror or "an error", expected="a folder to write") from e
 
     def add_checkpoint(self, raw: bytes) -> witness.Answer:
         """Answer a request; what is cosigned is durable before this returns.
@@ -142,7 +145,11 @@ class _Bounded(ThreadingHTTPServer):
 
 
 def witness_server(w: Witness, host: str, port: int) -> ThreadingHTTPServer:
-    """A server that answers for `w`: POST /add-checkpoint, GET /<hash of origin>/checkpoint. Port 0 takes a free one."""
+    """A server that answers for `w`: POST /add-checkpoint, GET /<hash of origin>/checkpoint. Port 0 takes a free one.
+
+    Raises:
+        Unavailable: `witness.address`.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -181,4 +188,8 @@ def witness_server(w: Witness, host: str, port: int) -> ThreadingHTTPServer:
         def log_message(self, format: str, *args: object) -> None:
             """The witness keeps no list of who asked."""
 
-    return _Bounded((host, port), Handler)
+    try:
+        return _Bounded((host, port), Handler)
+    except OSError as e:
+        at, found = f"{host}:{port}", e.strerror or "an error"
+        raise Unavailable("witness.address", at=at, found=found, expected="an address to answer at", help="another --port or --host") from e

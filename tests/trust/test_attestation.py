@@ -75,6 +75,11 @@ def test_it_is_about_the_artifact_or_nothing(place: Path) -> None:
     file, key = place / "x.json", ("--key", str(place / "one.pem"))
     file.write_text(json.dumps(envelope(ONE)))
     assert dossier(str(file), *key, "--artifact", str(place / "other"))[1]["error"]["code"] == "attestation.subject"
+    longer = STATEMENT.replace(b"sha256", b"sha512").replace(
+        hashlib.sha256(ARTIFACT).hexdigest().encode(), hashlib.sha512(ARTIFACT).hexdigest().encode()
+    )
+    file.write_text(json.dumps(envelope(ONE, payload=longer)))
+    assert dossier(str(file), *key, "--artifact", str(place / "artifact"))[0] == 0
     file.write_text(json.dumps(envelope(ONE, kind="text/plain", payload=ARTIFACT)))
     assert dossier(str(file), *key)[0] == 0
     assert dossier(str(file), *key, "--artifact", str(place / "artifact"))[1]["error"]["code"] == "attestation.subject"

@@ -25,7 +25,7 @@ from release_dossier.errors import DossierError
 from release_dossier.trust.document import Key, Person, Producer, Revocation, append_version, first_version, next_version, parse_chain
 from release_dossier.trust.dsse import pae, parse_envelope, seal, valid_keys
 from release_dossier.trust.keys import P256 as P256_KEY
-from release_dossier.trust.keys import SK_ED25519, SK_P256, Signer, ecdsa_with, parse_private, parse_public, passkey
+from release_dossier.trust.keys import SK_ED25519, SK_P256, Signer, ecdsa_with, parse_private, parse_public, passkey, public_of_point
 from release_dossier.trust.log import (
     Entry,
     Tree,
@@ -68,6 +68,8 @@ def signer_of(seed: int, kind: str = "ed25519") -> Signer:
 
 ANN, BOB, RUNNER, STRANGER = (signer_of(n) for n in (1, 2, 3, 4))
 P256, P384 = signer_of(5, "p256"), signer_of(6, "p384")
+
+WEAK = public_of_point(bytes([1]) + bytes(31))  # the neutral element: of small order
 
 
 def said(act: Callable[[], dict[str, Any]]) -> dict[str, Any]:
@@ -188,6 +190,7 @@ def passkey_cases(one: Statement) -> dict[str, tuple[tuple[str, str, str], ...]]
 
 def envelopes() -> list[dict[str, Any]]:
     known = {s.key_id: s.public for s in (ANN, BOB, RUNNER, P256, P384)}
+    weak = known | {WEAK.id: WEAK.line}
     with_passkeys = known | {k.id: k.public for k in map(passkey_of, PASSKEYS)}
     one = statement()
     message = pae(PAYLOAD_TYPE, one.raw)
@@ -207,6 +210,8 @@ def envelopes() -> list[dict[str, Any]]:
         return canonical(value)
 
     mine = (RUNNER.key_id, RUNNER.sign(message))
+    armour = ssh(ANN, one)
+    begun, rest = armour[2].split("\n", 1)
     plain = seal(one, (RUNNER,))
     text = json.loads(plain)
     cases = {
@@ -216,6 +221,12 @@ def envelopes() -> list[dict[str, Any]]:
         "ECDSA as a pair": around((P256.key_id, pair(P256, 32)), (P384.key_id, pair(P384, 48))),
         "a person by P-256": around(mine, typed=(ssh(P256, one),)),
         "no key id: any key": around(("", RUNNER.sign(message))),
+        "no key id, as many times as all keys are tried": around(*[("", b"\0" * 64)] * 50, ("", RUNNER.sign(message))),
+        "no key id, more often than all keys are tried": around(
+            *[("", b"\0" * 64)] * 51, ("", RUNNER.sign(message)), (ANN.key_id, ANN.sign(message))
+        ),
+        "a key anybody signs for": around((WEAK.id, bytes([1]) + bytes(63)), mine),
+        "a person's armour of more lines than fit": around(mine, typed=((*armour[:2], f"{begun}{chr(10) * 16_384}{rest}"),)),
         "the same signature twice is one signer": around(mine, mine),
         "one bad signature hides no good one": around((ANN.key_id, b"\0" * 64), mine),
         "the key id of another": around((ANN.key_id, RUNNER.sign(message))),
@@ -241,7 +252,7 @@ def envelopes() -> list[dict[str, Any]]:
             **said(lambda raw=raw, keys=keys: {"signers": sorted(valid_keys(parse_envelope(raw, "vector"), keys, "vector"))}),
         }
         for name, raw in cases.items()
-        for keys in [with_passkeys if "passkey" in name else known]
+        for keys in [with_passkeys if "passkey" in name else weak if "anybody" in name else known]
     ]
 
 

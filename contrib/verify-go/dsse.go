@@ -14,6 +14,7 @@ import (
 	"crypto/sha512"
 	"encoding/base64"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"math/big"
@@ -28,6 +29,8 @@ const (
 	olderStatement = "https://in-toto.io/Statement/v0.1"
 	predicateBase  = "https://w3id.org/release-dossier/"
 	namespace      = "release-dossier"
+	armorBytesMax  = 16 * 1024
+	triesMax       = 256 // signatures without a key id times known keys
 )
 
 var words = []string{
@@ -149,7 +152,7 @@ func (k publicKey) verifies(signature, message []byte) bool {
 	}
 	switch key := k.key.(type) {
 	case ed25519.PublicKey:
-		return len(signature) == ed25519.SignatureSize && ed25519.Verify(key, message, signature)
+		return verifies25519(key, message, signature)
 	case *ecdsa.PublicKey:
 		digest := k.hash(message)
 		half := key.Params().BitSize / 8
@@ -167,6 +170,37 @@ func (k publicKey) verifies(signature, message []byte) bool {
 		}
 	}
 	return false
+}
+
+// smallOrder are the points, without the sign of x, for which anybody can make a signature: those of order 1 to 8, three of them spelled
+// in two ways.
+var smallOrder = [][]byte{
+	make([]byte, 32), append([]byte{1}, make([]byte, 31)...), unhex("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05"),
+	unhex("c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a"),
+	unhex("ec" + strings.Repeat("ff", 30) + "7f"), unhex("ed" + strings.Repeat("ff", 30) + "7f"), unhex("ee" + strings.Repeat("ff", 30) + "7f"),
+}
+
+func unhex(text string) []byte {
+	raw, err := hex.DecodeString(text)
+	if err != nil {
+		panic(err)
+	}
+	return raw
+}
+
+func weak(point []byte) bool {
+	y := bytes.Clone(point)
+	y[31] &= 0x7f
+	return slices.ContainsFunc(smallOrder, func(p []byte) bool { return bytes.Equal(p, y) })
+}
+
+// verifies25519 refuses what libsodium does: points of small order, and a key in another spelling than its only one (y below 2^255-19).
+func verifies25519(key ed25519.PublicKey, message, signature []byte) bool {
+	if len(signature) != ed25519.SignatureSize || weak(key) || weak(signature[:32]) {
+		return false
+	}
+	spelled := key[31]&0x7f != 0x7f || key[0] < 0xed || slices.ContainsFunc(key[1:31], func(b byte) bool { return b != 0xff })
+	return spelled && ed25519.Verify(key, message, signature)
 }
 
 func (k publicKey) hash(message []byte) []byte {
@@ -190,7 +224,7 @@ func (k publicKey) verifiesSSH(blob, signed []byte) bool {
 	}
 	switch key := k.key.(type) {
 	case ed25519.PublicKey:
-		return algorithm == k.kind && len(signature) == ed25519.SignatureSize && ed25519.Verify(key, signed, signature)
+		return algorithm == k.kind && verifies25519(key, signed, signature)
 	case *ecdsa.PublicKey:
 		pair := &reader{b: signature}
 		x, y := pair.number(), pair.number()
@@ -326,13 +360,18 @@ func envelopeOf(v object) (envelope, error) {
 	return out, nil
 }
 
-// signers are the ids of the known keys that really signed. A key id is a hint which to try; none means any.
+// signers are the ids of the known keys that really signed. A key id is a hint which to try; none means any, up to so many tries.
 func (e envelope) signers(known keyring) map[string]bool {
 	message := pae(payloadType, e.payload)
-	out := map[string]bool{}
+	out, nameless := map[string]bool{}, 0
+	for _, s := range e.machines {
+		if s.keyid == "" {
+			nameless++
+		}
+	}
 	for _, s := range e.machines {
 		for id, k := range known {
-			if (s.keyid == "" || s.keyid == id) && k.verifies(s.raw, message) {
+			if (s.keyid == "" && nameless*len(known) <= triesMax || s.keyid == id) && k.verifies(s.raw, message) {
 				out[id] = true
 			}
 		}
@@ -350,7 +389,7 @@ func (e envelope) signers(known keyring) map[string]bool {
 // sshSigned is `ssh-keygen -Y verify` for one key and our namespace.
 func sshSigned(armored string, message []byte, k publicKey) bool {
 	lines := strings.Split(strings.TrimSuffix(armored, "\n"), "\n")
-	if len(lines) < 3 || lines[0] != "-----BEGIN SSH SIGNATURE-----" || lines[len(lines)-1] != "-----END SSH SIGNATURE-----" {
+	if len(armored) > armorBytesMax || len(lines) < 3 || lines[0] != "-----BEGIN SSH SIGNATURE-----" || lines[len(lines)-1] != "-----END SSH SIGNATURE-----" {
 		return false
 	}
 	text := strings.Join(lines[1:len(lines)-1], "")

@@ -9,7 +9,6 @@ import (
 	"crypto/elliptic"
 	"crypto/sha256"
 	"crypto/x509"
-	"encoding/base64"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -103,18 +102,31 @@ func signedBy(raw []byte, vkey string) (bool, error) {
 
 func verifierOf(vkey string) (note.Verifier, error) {
 	parts := strings.SplitN(vkey, "+", 3)
-	if len(parts) == 3 {
-		if raw, err := base64.StdEncoding.DecodeString(parts[2]); err == nil && len(raw) == 33 && raw[0] == 4 {
-			return newCosigner(parts[0], parts[1], raw)
-		} else if err == nil && len(raw) > 0 && raw[0] == 2 {
-			return newECDSA(parts[0], parts[1], raw[1:])
-		}
+	if len(parts) != 3 {
+		return nil, errors.New("no verifier key")
 	}
-	return note.NewVerifier(vkey)
+	raw, err := standard(parts[2])
+	if err != nil || len(raw) == 0 {
+		return nil, errors.New("no verifier key")
+	}
+	switch raw[0] {
+	case 2:
+		return newECDSA(parts[0], parts[1], raw[1:])
+	case 4:
+		if len(raw) != 33 {
+			return nil, errors.New("no key of a witness")
+		}
+		return newCosigner(parts[0], parts[1], raw)
+	}
+	plain, err := note.NewVerifier(vkey) // kind 1, of which it knows the length
+	if err != nil {
+		return nil, err
+	}
+	return noteSigner{plain.Name(), plain.KeyHash(), publicKey{kind: "ssh-ed25519", key: ed25519.PublicKey(raw[1:])}}, nil
 }
 
-// ecdsaSigner is a key of kind 2 on P-256, which its SPKI alone names.
-type ecdsaSigner struct {
+// noteSigner signs the text itself: an Ed25519 key, or one of kind 2 on P-256, which its SPKI alone names.
+type noteSigner struct {
 	name string
 	hash uint32
 	key  publicKey
@@ -130,12 +142,12 @@ func newECDSA(name, hash string, spki []byte) (note.Verifier, error) {
 	if !ok || public.Curve != elliptic.P256() || fmt.Sprintf("%x", sum[:4]) != hash {
 		return nil, errors.New("no key on P-256 of this hash")
 	}
-	return ecdsaSigner{name, binary.BigEndian.Uint32(sum[:4]), publicKey{kind: "ecdsa-sha2-nistp256", key: public}}, nil
+	return noteSigner{name, binary.BigEndian.Uint32(sum[:4]), publicKey{kind: "ecdsa-sha2-nistp256", key: public}}, nil
 }
 
-func (s ecdsaSigner) Name() string                       { return s.name }
-func (s ecdsaSigner) KeyHash() uint32                    { return s.hash }
-func (s ecdsaSigner) Verify(text, signature []byte) bool { return s.key.verifies(signature, text) }
+func (s noteSigner) Name() string                       { return s.name }
+func (s noteSigner) KeyHash() uint32                    { return s.hash }
+func (s noteSigner) Verify(text, signature []byte) bool { return s.key.verifies(signature, text) }
 
 type cosigner struct {
 	name string
@@ -158,7 +170,7 @@ func (c cosigner) Verify(text, signature []byte) bool {
 		return false
 	}
 	head := fmt.Appendf(nil, "cosignature/v1\ntime %d\n", binary.BigEndian.Uint64(signature))
-	return ed25519.Verify(c.key, append(head, text...), signature[8:])
+	return verifies25519(c.key, append(head, text...), signature[8:])
 }
 
 // proves reads a C2SP tlog-proof and asks whether it shows the line where it says.

@@ -53,7 +53,7 @@ func signedByPasskey(text, message []byte, k publicKey) bool {
 	signed := append(bytes.Clone(data), sum[:]...)
 	switch key := k.key.(type) {
 	case ed25519.PublicKey:
-		return len(signature) == ed25519.SignatureSize && ed25519.Verify(key, signed, signature)
+		return verifies25519(key, signed, signature)
 	case *ecdsa.PublicKey:
 		digest := sha256.Sum256(signed)
 		return ecdsa.VerifyASN1(key, digest[:], signature)

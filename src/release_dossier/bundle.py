@@ -16,6 +16,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from io import BytesIO
@@ -41,7 +42,7 @@ from release_dossier.trust.merkle import Inclusions
 from release_dossier.trust.statement import PREDICATE_BASE, Statement, Subject, parse_intoto, parse_statement, state
 
 MANIFEST, SUMS, HOW_TO = "bundle.json", "SHA256SUMS", "HOW-TO-CHECK.md"
-ARTIFACTS, ATTESTATIONS = "artifacts/", "attestations/"
+ARTIFACTS, ATTESTATIONS, TAGS = "artifacts/", "attestations/", "tags/"
 CHAIN, SIGNERS, CHECKPOINT, PROOFS = "trust/dossier.trust.json", "trust/allowed_signers", "log/checkpoint", "log/proofs.json"
 # Where statements lie: one file at the top for what a bundle has once, a folder for the rest.
 ONCE = ("change", "dossier", "decision", "release")
@@ -308,7 +309,7 @@ def lay_out(
     files = written_out(statements, trust, maker, tags)
     files[CHAIN], files[CHECKPOINT], files[PROOFS] = chain, checkpoint, _proofs([e for e, _ in statements], entries)
     files |= {f"{ARTIFACTS}{digest.removeprefix('sha256:')}": content for digest, content in artifacts.items()}
-    files |= {f"tags/{_slug(tag)}": content for tag, content in tags.items()}
+    files |= {tag_name(tag): content for tag, content in tags.items()}
     files[SUMS] = sums(files)
     return files
 
@@ -339,7 +340,7 @@ def written_out(statements: Sequence[tuple[Entry, bytes]], trust: Trust, maker: 
     for key_ in (k for p in trust.document.producers for k in p.keys):
         files[_pem_name(trust, key_.id)] = parse_public(key_.public, key_.id).pem()
     once = {word: next((e.digest for e, _ in statements if e.type == word), "") for word in ONCE}
-    files[HOW_TO] = how_to_check(trust, maker, once, names, people, {f"tags/{_slug(tag)}": tag for tag in tags}).encode()
+    files[HOW_TO] = how_to_check(trust, maker, once, names, people, {tag_name(tag): tag for tag in tags}).encode()
     return files
 
 
@@ -405,6 +406,11 @@ def _pem_name(trust: Trust, key: str) -> str:
     assert producer is not None
     i = [k.id for k in producer.keys].index(key)
     return f"trust/{producer.id}{f'-{i + 1}' if i else ''}.pem"
+
+
+def tag_name(tag: str) -> str:
+    """The file of a raw tag object."""
+    return f"{TAGS}{_slug(tag)}"
 
 
 def _slug(words: str) -> str:
@@ -732,10 +738,11 @@ def how_to_check(
     if tags:
         out += [_TAGS]
         out += [
-            _block(f'test "$(git hash-object -t tag {file})" = "$(git -C "$REPO" rev-parse refs/tags/{tag})"') for file, tag in tags.items()
+            _block(f'test "$(git hash-object -t tag {file})" = "$(git -C "$REPO" rev-parse refs/tags/{_quoted(tag)})"')
+            for file, tag in tags.items()
         ]
         verify = f'git -C "$REPO" -c gpg.format=ssh -c gpg.ssh.allowedSignersFile="$PWD/{SIGNERS}" verify-tag'
-        out += [_block(f"{verify} {tag}") for tag in tags.values()]
+        out += [_block(f"{verify} {_quoted(tag)}") for tag in tags.values()]
     out += [_WHOM]
     return "\n".join(out)
 
@@ -747,6 +754,11 @@ def _digest_command(name: str, digest: str) -> str:
 def _pae_command(name: str, digest: str) -> str:
     """The statement inside a PAE begins after four words that end in spaces."""
     return f"cut -d' ' -f5- {name} | head -c \"$(head -c 64 {name} | cut -d' ' -f4)\" | sha256sum | grep {digest.removeprefix('sha256:')}"
+
+
+def _quoted(tag: str) -> str:
+    """A tag as a shell takes it literally: git lets a name hold what a shell would run, and its version is its author's choice."""
+    return shlex.quote(tag) if re.search(r"[^\w@%+=:,./-]", tag) else tag
 
 
 def _block(command: str) -> str:

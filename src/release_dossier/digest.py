@@ -178,7 +178,7 @@ def _decoded(raw: bytes, decoder: msgspec.json.Decoder[T], loose: Callable[[T], 
 
 
 _BEFORE_COLON = re.compile(rb'"[ \t\r\n]+:')
-_LONG = re.compile(rb"[0-9]{401}")
+_LONG = re.compile(rb"[0-9]{401}|-[0-9]{400}")
 
 
 def _keys(value: Any) -> int:

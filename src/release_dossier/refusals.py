@@ -31,6 +31,10 @@ CODES = {
     ),
     "bundle.order": ("Files in a bundle are out of order, or one is there twice.", "Somebody repacked it: get the original."),
     "bundle.padding": ("The filling between two files of a bundle is not empty.", "Somebody changed it: get the original."),
+    "bundle.statement": (
+        "A statement in a bundle is well signed and says something else than statements of its word do.",
+        "Get the bundle again from whoever made it; if it stays so, do not rely on the machine that signed it.",
+    ),
     "bundle.too-large": (
         "A bundle has more files or bytes than one may have.",
         "Leave large artifacts out of the evidence; a bundle of this size is not read.",
@@ -564,6 +568,10 @@ CODES = {
     "trust.name": ("A name of the trust document has characters a name may not have.", "Use letters, digits and . _ @ -"),
     "trust.no-key": ("A person or producer was proposed without a key.", "--public FILE; dossier key new NAME makes one."),
     "trust.none": ("The trust document is not on the protected branch.", "Commit the one dossier init wrote."),
+    "trust.unknown-key": (
+        "A key to revoke is one that nobody holds, so the one that was meant would go on counting.",
+        "Copy its whole name from dossier key list.",
+    ),
     "trust.nothing": ("The proposal changes nothing.", "Say --person, --producer, --revoke or --threshold."),
     "trust.other-project": (
         "The trust document is of another project than the pinned one.",

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
 from release_dossier.errors import Refused
 from release_dossier.trust import wire
-from release_dossier.trust.keys import ED25519, P256, P384, RSA, PublicKey, parse_private, parse_public
+from release_dossier.trust.keys import ED25519, P256, P384, RSA, PublicKey, parse_blob, parse_private, parse_public
 from release_dossier.trust.sshsig import armor_signature, blob_verifies, verify_armored
 
 KINDS = (ED25519, P256, P384, RSA)
@@ -63,6 +63,25 @@ def test_attack_another_hash_or_padding_of_the_same_key(keys: dict[str, Any]) ->
         assert not public.verifies(other, MESSAGE)
     for kind, wrong in ((P256, hashes.SHA384()), (P384, hashes.SHA256())):
         assert not keys[kind][1].verifies(keys[kind][0].sign(MESSAGE, ec.ECDSA(wrong)), MESSAGE)
+
+
+def test_attack_an_rsa_signature_in_a_second_spelling(keys: dict[str, Any]) -> None:
+    """A signature that begins with a zero byte counts with it and not without, and none counts with one more (RFC 8017 §8.1.2)."""
+    private, public, _ = keys[RSA]
+    pss = padding.PSS(padding.MGF1(hashes.SHA256()), 32)
+    made = next(s for s in iter(lambda: private.sign(MESSAGE, pss, hashes.SHA256()), b"") if s[0] == 0)
+    assert public.verifies(made, MESSAGE)
+    assert not public.verifies(made[1:], MESSAGE)
+    assert not public.verifies(b"\0" + made, MESSAGE)
+
+
+@pytest.mark.parametrize("exponent", [3, 65538, (1 << 31) + 1, (1 << 255) + 95])
+def test_an_rsa_exponent_others_cannot_hold_is_refused(keys: dict[str, Any], exponent: int) -> None:
+    """A small, even or huge exponent: refused, as by every verifier of the vectors."""
+    n = keys[RSA][0].public_key().public_numbers().n
+    with pytest.raises(Refused) as found:
+        parse_blob(wire.text(b"ssh-rsa") + wire.integer(exponent) + wire.integer(n), "a key")
+    assert found.value.code == "key.unsupported"
 
 
 @pytest.mark.parametrize("algorithm", ["ssh-rsa", "rsa-sha2-1", "ssh-dss", "ssh-ed25519", "ecdsa-sha2-nistp256", ""])

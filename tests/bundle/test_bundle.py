@@ -18,6 +18,7 @@ from release_dossier import bundle
 from release_dossier.bundle import is_name, pack, unpack_bytes
 from release_dossier.errors import Corrupt, DossierError, Refused
 from tests import needs
+from tests.thread.test_attacks import world_of
 from tests.thread.test_gate import allowed
 from tests.town import Town
 
@@ -154,6 +155,21 @@ def test_how_to_check_with_cosign(released: tuple[Town, Path]) -> None:
 
 
 @needs.ssh_keygen
+@pytest.mark.parametrize(
+    "tag", ["v1$(touch${IFS}ran)", "v1`touch${IFS}ran`", "v1;touch${IFS}ran", "v1'$(touch${IFS}ran)'", "v1&touch${IFS}ran"]
+)
+def test_attack_a_version_that_a_shell_would_run(released: tuple[Town, Path], tmp_path: Path, tag: str) -> None:
+    """Git takes such a name for a tag, and whoever opens a change chooses its version: what people paste runs nothing of it."""
+    town, _ = released
+    world = world_of(town)
+    (tmp_path / "HOW-TO-CHECK.md").write_text(bundle.how_to_check(world.trust, world.signer().key_id, {}, {}, (), {"tags/x": tag}))
+    subprocess.run(["git", "check-ref-format", f"refs/tags/{tag}"], check=True)
+    for command in commands(tmp_path):
+        if "REPO" in command:
+            run(command, tmp_path, town)
+    assert not (tmp_path / "ran").exists()
+
+
 def test_how_to_check_finds_a_changed_file(released: tuple[Town, Path], tmp_path: Path) -> None:
     """One byte in one file: the sums fail. One byte in what a person signed: ssh-keygen fails."""
     town, room = released

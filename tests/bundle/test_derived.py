@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import tracemalloc
+from base64 import b64encode
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from release_dossier import bundle
-from release_dossier.trust.dsse import parse_envelope, seal
+from release_dossier.digest import canonical, digest_of, sha256
+from release_dossier.trust.dsse import PAYLOAD_TYPE, Envelope, pae, parse_envelope, seal
 from release_dossier.trust.keys import load_signer
-from release_dossier.trust.log import parse_entries
+from release_dossier.trust.log import Entry, Tree, leaves_of, make_checkpoint, next_entry, parse_entries, parse_entry, tree_root
 from release_dossier.trust.statement import Subject, parse_intoto, parse_statement, state
 from tests.thread.test_gate import FAILING, allowed
 from tests.town import Town
@@ -66,12 +69,71 @@ def test_attack_insider_changes_what_people_read(town: Town) -> None:
         vsa: bundle.attestation(payload, signer),
         "trust/allowed_signers": files["trust/allowed_signers"] + b'* namespaces="git" ssh-ed25519 AAAA\n',
         "approvals/more.sig": files[sig],
+        "READ-ME-FIRST.md": b"All is well, no need to check.",
         sig: None,
     }
     for name, content in changes.items():
         found = fails(town, packed_anew(town, file, {name: content}))
         assert set(found) == {"derived"}, (name, found)
         assert name in found["derived"]
+
+
+def test_attack_insider_exchanges_the_tag(town: Town) -> None:
+    """The raw tag object is the one the release names: another one, none, or one more is named."""
+    digest = allowed(town)
+    town.dossier("release")
+    file = exported(town, digest)
+    name, tag = next((n, c) for n, c in bundle.unpack(file).items() if n.startswith("tags/"))
+    assert town.dossier("verify", str(packed_anew(town, file, {})))["verified"]
+    for change in ({name: tag.replace(b"Dossier: ", b"Dossier:  ")}, {name: None}, {"tags/more": tag}):
+        found = fails(town, packed_anew(town, file, change))
+        assert "derived" in found
+        assert next(iter(change)) in found["derived"]
+
+
+def said_anew(town: Town, file: Path, name: str, change: Callable[[dict[str, Any]], object]) -> Path:
+    """The bundle with a statement that says something else, signed by the machine, in a log and a list made anew: an insider's forgery."""
+    files = bundle.unpack(file)
+    signer = load_signer(town.repo / ".dossier" / "keys" / "producer")
+    body = json.loads(parse_envelope(files[name], name).payload)
+    before = digest_of(body)
+    change(body["predicate"])
+    payload = canonical(body)
+    files[name] = canonical(Envelope(payload, PAYLOAD_TYPE, ((signer.key_id, signer.sign(pae(PAYLOAD_TYPE, payload))),), (), b"").as_json())
+    entries: list[Entry] = []
+    for proof in json.loads(files[bundle.PROOFS])["entries"]:
+        was = parse_entry(proof["line"].encode())
+        now = (sha256(payload), sha256(files[name])) if was.digest == before else (was.digest, was.envelope)
+        more = {"type": was.type, "change": was.change, "key": was.key, "at": was.at, "salt": was.salt}
+        entries.append(next_entry(entries[-1] if entries else None, digest=now[0], envelope=now[1], **more))
+    project = body["predicate"]["project"]
+    files[bundle.CHECKPOINT] = make_checkpoint(project, len(entries), tree_root(leaves_of(entries)), signer)
+    tree = Tree(leaves_of(entries))
+    proofs = [{"line": e.line().decode(), "n": e.n, "proof": [b64encode(p).decode() for p in tree.inclusion(e.n)]} for e in entries]
+    files[bundle.PROOFS] = canonical({"entries": proofs, "size": len(entries)})
+    listed = parse_statement(parse_envelope(files.pop(bundle.MANIFEST), "m").payload, "m").predicate
+    files[bundle.SUMS] = bundle.sums(files)
+    out = town.root / "said.dossier"
+    about = sha256(payload) if name == "dossier.json" else listed["dossier"]
+    out.write_bytes(bundle.seal_bundle(files, project, about, listed["made_at"], signer))
+    return out
+
+
+def test_a_well_signed_statement_of_another_shape_is_a_fault(town: Town) -> None:
+    """What a listed machine signs and no statement of ours says: named as a failed check with 40, never an untyped error."""
+    file = exported(town, allowed(town))
+    evidence = next(n for n in bundle.unpack(file) if n.startswith("evidence/tests"))
+    changes: list[tuple[str, Callable[[dict[str, Any]], object]]] = [
+        ("dossier.json", lambda p: p.update(evidence="none")),
+        ("dossier.json", lambda p: p.pop("change")),
+        (evidence, lambda p: p.update(artifacts=[1])),
+        ("decision.json", lambda p: p.update(requirements=None)),
+        ("decision.json", lambda p: p.update(at="2026-13-45T99:00:00Z")),
+        ("decision.json", lambda p: p["requirements"][0].update(state="splendid")),
+        ("decision.json", lambda p: p.update(checkpoint={})),
+    ]
+    for name, change in changes:
+        assert "contents" in fails(town, said_anew(town, file, name, change)), name
 
 
 def test_a_bundle_with_a_statement_twice_or_without_its_place(town: Town) -> None:

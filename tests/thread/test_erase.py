@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,9 @@ from release_dossier import bundle
 from release_dossier.trust.dsse import parse_envelope, seal
 from release_dossier.trust.keys import load_signer
 from release_dossier.trust.statement import Subject, parse_statement, state
+from tests.thread.test_attacks import revoking, second_root, world_of
 from tests.thread.test_gate import FAILING, allowed
-from tests.town import Town
+from tests.town import START, Town
 
 REASON = "a customer's name is in it"
 
@@ -50,6 +52,22 @@ def test_an_old_decision_stands_and_shows_what_is_withheld(town: Town) -> None:
     assert held["detail"] == f"withheld: erased by ann: {REASON}"
     assert erase(town, artifact)["digest"] == erased["digest"]  # the same again is the same
     assert town.dossier("log", "audit")["size"] > 0
+
+
+def test_attack_an_erasure_by_a_key_given_up(town: Town) -> None:
+    """What a revoked key signed counts from before its revocation only: an erasure entered after it excuses nothing that is missing."""
+    zoe = second_root(town)
+    digest = allowed(town)
+    artifact = artifact_of(town)
+    erase(town, artifact)
+    file, newer = town.root / "x.dossier", town.root / "newer.json"
+    town.dossier("export", digest, "-o", str(file))
+    chain, ann = world_of(town).trust_chain, load_signer(town.key).key_id
+    for at, missing in ((START - timedelta(days=30), True), (town.now + timedelta(days=1), False)):
+        newer.write_bytes(revoking(town, chain, ann, zoe, at.isoformat()))
+        found = town.dossier("verify", str(file), "--trust", str(newer), ok=(0, 10, 40))
+        assert found["verified"] is not missing
+        assert any(f"artifacts/{artifact[7:]}: missing" in c["detail"] for c in found["checks"]) is missing
 
 
 def test_a_new_decision_sees_it_missing(town: Town) -> None:

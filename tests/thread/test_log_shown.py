@@ -6,6 +6,7 @@ import base64
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from release_dossier.trust.keys import generate, parse_private, parse_public
 from release_dossier.trust.log import leaf_of
 from release_dossier.trust.note import note_key, parse_vkey
 from release_dossier.trust.proof import parse_proof, proves
+from release_dossier.trust.witness import cosigners
 from tests.town import Town
 
 WITNESS = parse_private(generate()[0], "witness")
@@ -122,6 +124,32 @@ def test_a_head_kept_with_witnesses(tmp_path: Path) -> None:
         assert [w["state"] for w in again["witnesses"]].count("cosigned") == 2
 
 
+def test_a_witness_that_answers_nonsense_costs_no_other_s_word(tmp_path: Path) -> None:
+    """A page that says 200 to everything, as a captive network has it, is named with 40; who was asked after it is asked, and kept."""
+
+    class Page(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"<html>please log in</html>\n")
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    town = Town(tmp_path)
+    town.assembled()
+    page = HTTPServer(("127.0.0.1", 0), Page)
+    threading.Thread(target=page.serve_forever, daemon=True).start()
+    nonsense = f"http://127.0.0.1:{page.server_address[1]} {VKEY}"
+    with witness_for(town, tmp_path / "w") as url:
+        refusal = town.refused("log", "publish", "--witness", nonsense, "--witness", f"{url} {VKEY}", code=40)
+    page.shutdown()
+    page.server_close()
+    assert refusal["at"] == f"witness {NAME}"
+    kept = town.git("cat-file", "blob", "refs/dossier/witnessed")
+    assert cosigners(kept.encode() + b"\n" if not kept.endswith("\n") else kept.encode(), (parse_vkey(VKEY),)) == (NAME,)
+
+
 def test_attack_store_and_own_ref_rolled_back(tmp_path: Path) -> None:
     """Someone who rolls back the store and `refs/dossier/log` together is found by the cosigned head, and by the witness itself."""
     import shutil
@@ -150,3 +178,30 @@ def test_a_witness_is_named_whole(town: Town) -> None:
     assert town.refused("log", "publish", "--witness", "nowhere")["code"] == "witness.syntax"
     bad = base64.b64encode(b"\4" + bytes(32)).decode()
     assert town.refused("log", "publish", "--witness", f"http://127.0.0.1:1 {NAME}+00000000+{bad}")["code"] == "note.vkey"
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "exit_code"),
+    [
+        ({"--name": "two words"}, "note.vkey", 20),
+        ({"--name": "a+b"}, "note.vkey", 20),
+        ({"--state": "taken"}, "witness.unwritable", 30),
+        ({"--host": "192.0.2.1"}, "witness.address", 30),
+    ],
+)
+def test_a_witness_that_cannot_be_one_says_why(town: Town, change: dict[str, str], code: str, exit_code: int) -> None:
+    """A name nobody could read in a signature, a state that is no folder, an address of another machine: refused before it serves."""
+    (town.repo / "taken").write_bytes(b"")
+    key = town.dossier("log", "checkpoint")["key"]
+    given = {"--name": "witness.example/w1", "--key": str(town.key), "--log": key, "--state": str(town.root / "w"), "--port": "0"} | change
+    found, _, err = town.run("log", "witness", *(x for pair in given.items() for x in pair))
+    assert (found, err.split()[1]) == (exit_code, code)
+    assert town.run("log", "witness", *(x for pair in (given | {"--port": "99999"}).items() for x in pair))[0] == 2
+
+
+def test_a_revocation_that_means_nobody_is_refused(town: Town) -> None:
+    """A mistyped key would go on counting; a public key that is no text is refused as one."""
+    (town.root / "noise.pub").write_bytes(bytes(range(128, 256)))
+    propose = ("trust", "propose", "--key", str(town.key))
+    assert town.refused(*propose, "--revoke", "SHA256:mistyped")["code"] == "trust.unknown-key"
+    assert town.refused(*propose, "--person", "bob", "--public", str(town.root / "noise.pub"))["code"] == "key.public-syntax"

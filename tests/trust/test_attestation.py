@@ -75,6 +75,11 @@ def test_it_is_about_the_artifact_or_nothing(place: Path) -> None:
     file, key = place / "x.json", ("--key", str(place / "one.pem"))
     file.write_text(json.dumps(envelope(ONE)))
     assert dossier(str(file), *key, "--artifact", str(place / "other"))[1]["error"]["code"] == "attestation.subject"
+    longer = STATEMENT.replace(b"sha256", b"sha512").replace(
+        hashlib.sha256(ARTIFACT).hexdigest().encode(), hashlib.sha512(ARTIFACT).hexdigest().encode()
+    )
+    file.write_text(json.dumps(envelope(ONE, payload=longer)))
+    assert dossier(str(file), *key, "--artifact", str(place / "artifact"))[0] == 0
     file.write_text(json.dumps(envelope(ONE, kind="text/plain", payload=ARTIFACT)))
     assert dossier(str(file), *key)[0] == 0
     assert dossier(str(file), *key, "--artifact", str(place / "artifact"))[1]["error"]["code"] == "attestation.subject"
@@ -143,6 +148,41 @@ def test_a_bundle_with_a_managed_key_holds_under_its_log(place: Path) -> None:
         (place / "b.json").write_text(json.dumps(bad))
         code, found = dossier(*base, "--key", str(place / "two.pem"))
         assert (code, found["error"]["code"]) in ((40, "sigstore.verification"), (20, "sigstore.bundle")), change
+
+
+@pytest.mark.parametrize(
+    ("entry", "message", "valid", "code"),
+    [
+        ({"kindVersion": {"kind": "hashedrekord", "version": "0.0.1"}}, {}, {}, 0),
+        ({"kindVersion": {"kind": "hashedrekord", "version": "0.0.2"}}, {}, {}, 40),
+        ({"kindVersion": {"kind": "dsse", "version": "0.0.1"}}, {}, {}, 40),
+        ({"kindVersion": {}}, {}, {}, 20),
+        ({}, {"algorithm": "SHA2_256", "digest": hashlib.sha256(ARTIFACT).digest()}, {}, 0),
+        ({}, {"algorithm": "SHA2_512", "digest": hashlib.sha512(ARTIFACT).digest()}, {}, 0),
+        ({}, {"algorithm": "SHA2_256", "digest": hashlib.sha256(b"other").digest()}, {}, 40),
+        ({}, {"algorithm": "SHA2_384", "digest": hashlib.sha256(ARTIFACT).digest()}, {}, 40),
+        ({}, {"algorithm": "MD5", "digest": hashlib.md5(ARTIFACT).digest()}, {}, 40),
+        ({"integratedTime": "1767225600"}, {}, {"start": "2026-01-01T00:00:00Z", "end": "2026-01-01T00:00:00Z"}, 0),
+        ({"integratedTime": "1767225601"}, {}, {"start": "2021-01-01T00:00:00Z", "end": "2026-01-01T00:00:00Z"}, 40),
+        ({"integratedTime": "1767225599"}, {}, {"start": "2026-01-01T00:00:00.000Z"}, 40),
+        ({"integratedTime": "1767225599"}, {}, {"start": "yesterday"}, 20),
+        ({"integratedTime": "0"}, {}, {"start": "2026-01-01T00:00:00Z"}, 0),
+    ],
+)
+def test_what_a_bundle_says_beside_its_signature_must_be_so(
+    place: Path, entry: dict[str, Any], message: dict[str, Any], valid: dict[str, str], code: int
+) -> None:
+    """The kind of its entry, the digest of its message, and a time its log's key is good for, both ends included."""
+    bundle, root = sigstore(TWO, THREE)
+    bundle["verificationMaterial"]["tlogEntries"][0].update(entry)
+    if message:
+        bundle["messageSignature"]["messageDigest"] = {**message, "digest": base64.b64encode(message["digest"]).decode()}
+    if valid:
+        root["tlogs"][0]["publicKey"]["validFor"] = valid
+    (place / "b.json").write_text(json.dumps(bundle))
+    (place / "root.json").write_text(json.dumps(root))
+    base = (str(place / "b.json"), "--artifact", str(place / "artifact"), "--root", str(place / "root.json"))
+    assert dossier(*base, "--key", str(place / "two.pem"))[0] == code
 
 
 def test_a_statement_with_a_managed_key_holds_about_its_subjects(place: Path) -> None:

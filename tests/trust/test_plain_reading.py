@@ -185,3 +185,12 @@ def test_base64() -> None:
                 continue
             spelled += [repr(decoded)] if base64.b64encode(decoded, alphabet).decode() == text else []
         assert said(decode_base64, text) == (("read", spelled[0]) if spelled else ("refused", "envelope.base64")), text  # type: ignore[arg-type]
+
+
+def test_the_longest_whole_number_is_one_however_it_is_read() -> None:
+    """401 characters with the sign are refused in every spelling around them, 400 in none."""
+    for before in (b"[", b'{"a":', b'{"a" :'):
+        after = b"]" if before == b"[" else b"}"
+        assert parse_json(before + b"-" + b"1" * 399 + after, "a number")
+        with pytest.raises(Refused):
+            parse_json(before + b"-" + b"1" * 400 + after, "a number")

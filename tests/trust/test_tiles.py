@@ -10,13 +10,36 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from release_dossier.errors import Corrupt, DossierError, Refused
+from release_dossier.errors import Corrupt, DossierError, Refused, Unavailable
+from release_dossier.steps.log import follow
 from release_dossier.store.tiles import write_tiles
-from release_dossier.trust.log import Entry, Frontier, leaf_data, leaf_of, leaves_of, make_checkpoint, next_entry, tree_root
+from release_dossier.trust.keys import parse_public
+from release_dossier.trust.log import (
+    Entry,
+    Frontier,
+    leaf_data,
+    leaf_of,
+    leaves_of,
+    make_checkpoint,
+    next_entry,
+    parse_checkpoint,
+    tree_root,
+)
 from release_dossier.trust.merkle import Tree
-from release_dossier.trust.note import parse_vkey
+from release_dossier.trust.note import note_key, parse_vkey
 from release_dossier.trust.proof import parse_proof, proves, write_proof
-from release_dossier.trust.tiles import WIDTH, Tile, bundle_of, entries_in, hashes_in, parse_bundle, parse_path, root_at, tiles_between
+from release_dossier.trust.tiles import (
+    WIDTH,
+    Tile,
+    bundle_of,
+    entries_in,
+    hashes_in,
+    parse_bundle,
+    parse_path,
+    root_at,
+    tiles_between,
+    vouched,
+)
 
 PROJECT = "sha256:" + "7" * 64
 
@@ -92,6 +115,45 @@ def test_an_altered_file_is_found(tmp_path: Path, town: Any) -> None:
             except Corrupt:
                 continue
             assert found != root, (name, i)
+
+
+def test_attack_a_fork_that_shows_the_old_tiles(tmp_path: Path, town: Any) -> None:
+    """A log that rewrote an entry of long ago and shows whoever saw the old one the old tile and bundle is found: the new root does not
+    vouch for them."""
+    signer = town.signers["runner"]
+    forged = [*log_of(5), *log_of(600, "cd" * 16)[5:]]
+    heads = {n: make_checkpoint(PROJECT, n, tree_root(leaves_of(e[:n])), signer) for n, e in ((100, ENTRIES), (600, forged))}
+    site, seen = tmp_path / "site", tmp_path / "seen"
+    key = note_key(parse_checkpoint(heads[100]).origin, parse_public(signer.public, "runner"))
+    write_tiles(site, ENTRIES, heads[100])
+    assert follow(str(site), key, seen)["read"] == 100
+    write_tiles(site, forged, heads[600])
+    shown = [*ENTRIES[:100], *forged[100:256]]
+    (site / "tile/0/000").write_bytes(b"".join(leaves_of(shown)))
+    (site / "tile/entries/000").write_bytes(bundle_of([leaf_data(e.line()) for e in shown]))
+    with pytest.raises(Corrupt) as found:
+        follow(str(site), key, seen)
+    assert (found.value.code, found.value.at) == ("tile.hashes", "tile/0/000")
+    assert seen.read_bytes() == heads[100]
+
+
+def test_full_tiles_stand_in_for_narrower_ones_that_are_gone(tmp_path: Path, town: Any) -> None:
+    """A log grows while it is read and takes its narrower tiles away, as C2SP allows: hashes and entries come from the full ones."""
+    write_tiles(tmp_path, ENTRIES, make_checkpoint(PROJECT, 600, tree_root(leaves_of(ENTRIES)), town.signers["runner"]))
+
+    def fetch(path: str) -> bytes:
+        try:
+            return (tmp_path / path).read_bytes()
+        except FileNotFoundError as e:
+            raise Unavailable("log.unreachable", at=path, found="no such file", expected="a file of the log") from e
+
+    root = tree_root(leaves_of(ENTRIES[:300]))
+    (tmp_path / "tile/1/000.p/1").write_bytes(hashes_in(Tree(leaves_of(ENTRIES[:300])), Tile(1, 0, 1)))
+    shown = vouched(fetch, 300, root)
+    assert [e for _, e in entries_in(shown, 300)] == [leaf_data(e.line()) for e in ENTRIES[:300]]
+    with pytest.raises(Unavailable) as found:
+        vouched(fetch, 560, root)
+    assert found.value.at == "tile/0/002.p/48"
 
 
 @pytest.mark.parametrize(

@@ -203,6 +203,7 @@ def test_in_an_envelope_it_counts_beside_others() -> None:
         (cbor2.dumps([1]), "key.public-syntax"),
         (cbor2.dumps({1: 3, 3: -257, -1: b"n", -2: b"e"}), "key.unsupported"),
         (cbor2.dumps({1: 2, 3: -7, -1: 1, -2: b"x" * 32, -3: b"y" * 32}), "key.public-syntax"),
+        *((cbor2.dumps({1: 1, 3: -8, -1: 6, -2: point}), "key.public-syntax") for point in (-1, 1 << 70, 1 << 40, [300], "x", None)),
     ],
 )
 def test_other_credentials_are_refused(cose: bytes, code: str) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import base64
+import socket
 import threading
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from release_dossier.sources.logs import ask
 from release_dossier.sources.witness import Witness, ask_witness, witness_server
 from release_dossier.trust.keys import Signer, generate, parse_private, parse_public
 from release_dossier.trust.log import Frontier, Tree, leaf_hash, make_checkpoint, parse_checkpoint
-from release_dossier.trust.note import NoteKey, cosigned_at, note_key, note_line, signed_by
+from release_dossier.trust.note import NoteKey, cosign, cosigned_at, note_key, note_line, signed_by
 from release_dossier.trust.witness import cosigners, judge, origin_hash, parse_request, write_request
 
 PROJECT = "sha256:" + "7" * 64
@@ -163,6 +164,32 @@ def test_client_and_server_over_http(tmp_path: Path, signers: tuple[Signer, Sign
         assert ask(f"{url}/add-checkpoint", b"x" * 70_000)[0] == 413
 
 
+@pytest.mark.parametrize("length", ["\xb2", "9" * 5000, "-1", "1e3", ""])
+def test_a_length_that_is_no_number_is_refused(tmp_path: Path, signers: tuple[Signer, Signer], length: str, capfd: Any) -> None:
+    """Also a digit of another script, or more digits than are read: 413, and no traceback at the witness."""
+    with served(tmp_path, signers) as url, socket.create_connection(("127.0.0.1", int(url.rsplit(":", 1)[1]))) as s:
+        s.sendall(b"POST /add-checkpoint HTTP/1.1\r\nContent-Length: %b\r\n\r\n" % length.encode("latin-1"))
+        assert s.recv(100).startswith(b"HTTP/1.1 413 ")
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_whoever_drips_holds_up_nobody(tmp_path: Path, signers: tuple[Signer, Signer], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Connections that stay open are no more than so many, and end after a time; then logs are answered again."""
+    log, witness = signers
+    monkeypatch.setattr("release_dossier.sources.witness.CONNECTIONS_MAX", 3)
+    monkeypatch.setattr("release_dossier.sources.witness.CONNECTION_SECONDS_MAX", 0.5)
+    with served(tmp_path, signers) as url:
+        held = [socket.create_connection(("127.0.0.1", int(url.rsplit(":", 1)[1]))) for _ in range(5)]
+        for s in held:
+            s.sendall(b"POST /add-checkpoint HTTP/1.1\r\nContent-Length: 9\r\n\r\no")
+        for s in held:
+            s.settimeout(10)
+            with suppress(ConnectionError), s:
+                while s.recv(4096):  # each is answered or ended, and not waited for
+                    pass
+        assert ask_witness(ask, url, key_of(witness), head(log, 5), Tree(LEAVES[:5]), 0)
+
+
 def test_attack_log_rewound_or_forked_before_a_witness(tmp_path: Path, signers: tuple[Signer, Signer]) -> None:
     """A log that lost entries, or says other ones, is found by the witness that saw it, also after the witness restarted."""
     log, witness = signers
@@ -196,3 +223,14 @@ def test_a_bad_witness_is_named(signers: tuple[Signer, Signer], status: int, bod
         ask_witness(lambda url, raw: (status, body), "http://w", key_of(witness), head(log, 5), Tree(LEAVES[:5]), 0)
     assert found.value.code == code
     assert "witness.example/w1" in found.value.at
+
+
+def test_a_cosignature_that_does_not_say_when_is_none(signers: tuple[Signer, Signer]) -> None:
+    """C2SP tlog-witness: what a witness answers has the moment in it."""
+    log, witness = signers
+    note = head(log, 5)
+    text = parse_checkpoint(note).text
+    for at, good in ((0, False), (1, True)):
+        line = cosign("witness.example/w1", text, witness, at)
+        with nullcontext() if good else pytest.raises(Corrupt):
+            ask_witness(lambda url, raw, line=line: (200, line), "http://w", key_of(witness), note, Tree(LEAVES[:5]), 0)

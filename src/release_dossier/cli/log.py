@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from release_dossier.cli import edge
-from release_dossier.errors import Misuse
+from release_dossier.errors import Misuse, Refused
 
 
 @click.group()
@@ -118,15 +118,17 @@ def _published(found: dict[str, Any]) -> str:
 @click.option("--log", "logs", multiple=True, required=True, metavar="NAME+HASH+KEY", help="a log it cosigns")
 @click.option("--state", required=True, type=click.Path(path_type=Path), metavar="DIR", help="where it keeps what it saw")
 @click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", default=8700, show_default=True)
+@click.option("--port", default=8700, show_default=True, type=click.IntRange(0, 65535))
 def witness(name: str, key_file: Path, logs: tuple[str, ...], state: Path, host: str, port: int) -> None:
     """Be a witness for other logs (C2SP tlog-witness): cosign their checkpoints as long as they only grow."""
     import time
 
     from release_dossier.sources.witness import Witness, witness_server
     from release_dossier.trust.keys import load_signer, parse_public
-    from release_dossier.trust.note import NoteKey, note_key, parse_vkey
+    from release_dossier.trust.note import NoteKey, is_note_name, note_key, parse_vkey
 
+    if not is_note_name(name):
+        raise Refused("note.vkey", at="--name", found=repr(name), expected="a name without blanks and +")
     known: dict[str, list[NoteKey]] = {}
     for text in logs:
         vkey = parse_vkey(text, "--log")

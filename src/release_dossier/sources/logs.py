@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import http.client
+import threading
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
+import zlib
 from pathlib import Path
 
 from release_dossier.errors import Refused, Unavailable
+from release_dossier.limits import OUTSIDE_SECONDS_MAX
 from release_dossier.trust.tiles import Fetch
 
 ANSWER_BYTES_MAX = 256 * 65_537  # bytes; the largest file a log serves is a full bundle of the largest entries
-_SECONDS = 20  # one answer of a server
 
 
 def reader_of(place: str) -> Fetch:
@@ -40,22 +44,62 @@ def get(url: str, body: bytes | None = None) -> bytes:
     return answer
 
 
-def ask(url: str, body: bytes | None = None) -> tuple[int, bytes]:
-    """Status and answer of a server. Redirects are answers: a log is where it says it is.
+def ask(url: str, body: bytes | None = None, seconds: float = OUTSIDE_SECONDS_MAX) -> tuple[int, bytes]:
+    """Status and answer of a server, whole within `seconds`. Redirects are answers: a log is where it says it is.
 
     Raises:
         Unavailable: `log.unreachable`.
     """
+    said: list[tuple[int, bytes]] = []
+    trouble: list[Exception] = []
+
+    def answered() -> None:
+        try:
+            said.append(_asked(url, body, time.monotonic() + seconds))
+        except (OSError, ValueError, http.client.HTTPException) as e:
+            trouble.append(e)
+
+    # In a thread of its own: a server that drips its headers, and a resolver, know no limit for the whole.
+    asking = threading.Thread(target=answered, daemon=True)
+    asking.start()
+    asking.join(seconds)
+    if said:
+        return said[0]
+    found = str(trouble[0]).strip() or type(trouble[0]).__name__ if trouble else f"no whole answer in {seconds:g} s"
+    cause = trouble[0] if trouble else None
+    raise Unavailable("log.unreachable", at=url, found=found, expected="an answer", help="check the address, or try again") from cause
+
+
+def _asked(url: str, body: bytes | None, until_s: float) -> tuple[int, bytes]:
     request = urllib.request.Request(url, data=body, headers={"User-Agent": "release-dossier", "Content-Type": "text/plain"})
-    opener = urllib.request.build_opener(_Stay)
     try:
-        with opener.open(request, timeout=_SECONDS) as r:
-            return int(r.status), r.read(ANSWER_BYTES_MAX)
+        answer = urllib.request.build_opener(_Stay).open(request, timeout=until_s - time.monotonic())
     except urllib.error.HTTPError as e:
-        with e:
-            return e.code, e.read(ANSWER_BYTES_MAX)
-    except (OSError, ValueError) as e:
-        raise Unavailable("log.unreachable", at=url, found=str(e), expected="an answer", help="check the address, or try again") from e
+        answer = e
+    with answer:
+        parts: list[bytes] = []
+        left = ANSWER_BYTES_MAX
+        while left and (part := answer.read1(min(left, 1 << 16))):
+            if time.monotonic() > until_s:
+                raise TimeoutError("no whole answer in time")
+            parts.append(part)
+            left -= len(part)
+        if left and answer.length:
+            raise http.client.IncompleteRead(b"".join(parts), answer.length)
+        raw = b"".join(parts)
+        # C2SP tlog-tiles: a log may pack its entries without being asked to.
+        return int(answer.status), _unpacked(raw) if answer.headers.get("Content-Encoding", "").lower() == "gzip" else raw
+
+
+def _unpacked(raw: bytes) -> bytes:
+    reading = zlib.decompressobj(wbits=31)
+    try:
+        out = reading.decompress(raw, ANSWER_BYTES_MAX)
+    except zlib.error as e:
+        raise ValueError(f"no gzip: {e}") from e
+    if not reading.eof or reading.unused_data:
+        raise ValueError("gzip that does not end, or ends early")
+    return out
 
 
 class _Stay(urllib.request.HTTPRedirectHandler):

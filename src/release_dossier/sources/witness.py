@@ -5,9 +5,14 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import socket
+import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 from release_dossier.errors import Corrupt, Unavailable
 from release_dossier.trust import witness
@@ -15,6 +20,9 @@ from release_dossier.trust.keys import Signer
 from release_dossier.trust.log import parse_checkpoint
 from release_dossier.trust.merkle import Tree
 from release_dossier.trust.note import NoteKey
+
+CONNECTIONS_MAX = 100  # at one time; a log asks once in a while, and each open one costs a thread
+CONNECTION_SECONDS_MAX = 30  # seconds one connection may take, however many requests it brings
 
 Ask = Callable[[str, bytes], tuple[int, bytes]]  # address and body → status and answer
 
@@ -55,7 +63,10 @@ class Witness:
 
     def __init__(self, folder: Path, name: str, signer: Signer, logs: Mapping[str, Sequence[NoteKey]], now_s: Callable[[], int]) -> None:
         self.folder, self.name, self.signer, self.logs, self.now_s = folder, name, signer, logs, now_s
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as e:
+            raise Unavailable("witness.unwritable", at=str(folder), found=e.strerror or "an error", expected="a folder to write") from e
 
     def add_checkpoint(self, raw: bytes) -> witness.Answer:
         """Answer a request; what is cosigned is durable before this returns.
@@ -102,18 +113,53 @@ class Witness:
             os.close(fd)
 
 
+class _Bounded(ThreadingHTTPServer):
+    """At most so many connections, each for so long: whoever sends a byte now and then holds up nobody else for good."""
+
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        self._since: dict[Any, float] = {}
+        super().__init__(address, handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        if len(self._since) >= CONNECTIONS_MAX:
+            self.shutdown_request(request)
+        else:
+            self._since[request] = time.monotonic()
+            super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        self._since.pop(request, None)
+        super().shutdown_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Whoever hangs up in the middle of an answer is nobody's fault here."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
+
+    def service_actions(self) -> None:
+        """Called about twice a second while it serves."""
+        for request, since in list(self._since.items()):
+            if time.monotonic() - since > CONNECTION_SECONDS_MAX:
+                with suppress(OSError):
+                    request.shutdown(socket.SHUT_RDWR)
+
+
 def witness_server(w: Witness, host: str, port: int) -> ThreadingHTTPServer:
-    """A server that answers for `w`: POST /add-checkpoint, GET /<hash of origin>/checkpoint. Port 0 takes a free one."""
+    """A server that answers for `w`: POST /add-checkpoint, GET /<hash of origin>/checkpoint. Port 0 takes a free one.
+
+    Raises:
+        Unavailable: `witness.address`.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
-        timeout = 30  # seconds a connection may stay silent
+        timeout = CONNECTION_SECONDS_MAX  # seconds it may stay silent
 
         def do_POST(self) -> None:
             length = self.headers.get("Content-Length", "")
             if self.path != "/add-checkpoint":
                 self._say(404, b"no such path\n")
-            elif not length.isdigit() or int(length) > witness.REQUEST_BYTES_MAX:
+            elif not re.fullmatch(r"[0-9]{1,9}", length) or int(length) > witness.REQUEST_BYTES_MAX:
                 self.close_connection = True
                 self._say(413, b"at most %d bytes\n" % witness.REQUEST_BYTES_MAX)
             else:
@@ -142,4 +188,8 @@ def witness_server(w: Witness, host: str, port: int) -> ThreadingHTTPServer:
         def log_message(self, format: str, *args: object) -> None:
             """The witness keeps no list of who asked."""
 
-    return ThreadingHTTPServer((host, port), Handler)
+    try:
+        return _Bounded((host, port), Handler)
+    except OSError as e:
+        at, found = f"{host}:{port}", e.strerror or "an error"
+        raise Unavailable("witness.address", at=at, found=found, expected="an address to answer at", help="another --port or --host") from e

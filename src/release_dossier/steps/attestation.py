@@ -88,9 +88,12 @@ def check_bundle(raw: bytes, at: str, root: bytes, artifact: bytes, *, key: Publ
 
 
 def _about(said: Foreign | None, artifact: bytes, at: str) -> None:
-    digest = hashlib.sha256(artifact).hexdigest()
-    if said is None or not any(s.digest.get("sha256") == digest for s in said.subject):
-        raise Corrupt("attestation.subject", at=at, found="a statement about something else", expected=f"subject sha256:{digest}")
+    digests = {"sha256": hashlib.sha256(artifact).hexdigest(), "sha512": hashlib.sha512(artifact).hexdigest()}
+    subjects = said.subject if said is not None else ()
+    if not any(s.digest.get(name) == digest for s in subjects for name, digest in digests.items()):
+        raise Corrupt(
+            "attestation.subject", at=at, found="a statement about something else", expected=f"subject sha256:{digests['sha256']}"
+        )
 
 
 def _said(said: Foreign | None) -> dict[str, Any]:

@@ -17,10 +17,12 @@ Verifying looks at, in this order, and says each result:
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -44,6 +46,7 @@ from release_dossier.trust.log import Entry
 from release_dossier.trust.statement import Statement
 
 SUMMARY = "DOSSIER.md"
+_T = TypeVar("_T")
 ATTESTED = ("decision", "evidence")  # what is said in others' words too
 
 
@@ -115,7 +118,7 @@ def _attestations(statements: Iterable[Statement], dossier: Dossier, evidence: M
     for s in statements:
         if s.word == "decision":
             name = f"{bundle.ATTESTATIONS}vsa-{s.digest[7:23]}.json"
-            out[name] = verification_summary(msgspec.convert(s.predicate, Decision), s.digest, dossier)
+            out[name] = verification_summary(_said(s, Decision), s.digest, dossier)
         elif s.word == "evidence" and (result := test_result(evidence[s.digest], s.digest)) is not None:
             out[f"{bundle.ATTESTATIONS}test-result-{s.digest[7:23]}.json"] = result
     return out
@@ -123,7 +126,20 @@ def _attestations(statements: Iterable[Statement], dossier: Dossier, evidence: M
 
 def _evidence(statements: Iterable[Statement]) -> dict[str, Evidence]:
     """What the evidence among some statements says, by digest."""
-    return {s.digest: msgspec.convert(s.predicate, Evidence) for s in statements if s.word == "evidence"}
+    return {s.digest: _said(s, Evidence) for s in statements if s.word == "evidence"}
+
+
+def _said(s: Statement, shape: type[_T]) -> _T:
+    """What a statement says.
+
+    Raises:
+        Corrupt: `bundle.statement`: something else than a statement of its word does.
+    """
+    try:
+        return msgspec.convert(s.predicate, shape)
+    except msgspec.ValidationError as e:
+        at = f"{s.word} {s.digest[:19]}…"
+        raise Corrupt("bundle.statement", at=at, found=str(e), expected=f"what a statement of word {s.word} says") from e
 
 
 def _chosen(world: World, digest: str, dossier: Dossier, entries: Sequence[Entry]) -> list[Entry]:
@@ -197,13 +213,15 @@ def _verified(raw_path: Path, trust_chain: bytes | None, integrity_only: bool, n
     standing = "undecided"
     if found.sound:
         try:
-            dossier = msgspec.convert(_one(found, "dossier.json").predicate, Dossier)
+            dossier = _said(_one(found, "dossier.json"), Dossier)
             evidence = _evidence(found.statements.values())
             checks += [*_contents(found, trust, dossier, evidence), _derived(found, dossier, evidence)]
             standing, more = _judge(found, dossier, trust, trust_chain, now)
             checks += more
         except DossierError as e:
             checks.append(bundle.Check("contents", "fail", str(e)))
+        except (ValueError, LookupError, TypeError) as e:  # words of the right shape that no dossier of ours says, well signed
+            checks.append(bundle.Check("contents", "fail", f"what the statements say cannot be judged: {type(e).__name__}: {e}"))
     sound = all(c.state == "pass" for c in checks)
     return Verified(sound, standing if sound else "broken", f"version {trust.document.version} {trust.digest}", tuple(checks))
 
@@ -219,9 +237,10 @@ def _erased(found: bundle.Examined, trust: Trust) -> dict[str, Erasure]:
     out = {}
     for name, s in found.statements.items():
         if s.word == "erasure":
-            said = msgspec.convert(s.predicate, Erasure)
+            said = _said(s, Erasure)
             who = trust.person(said.person)
-            if who is not None and set(who.roles) & set(MAY_WITHDRAW) and any(k.id in found.keys[name] for k in who.keys):
+            mine = {k.id for k in who.keys} & found.keys[name] if who is not None and set(who.roles) & set(MAY_WITHDRAW) else ()
+            if any(trust.counts(k, found.places[s.digest].at, True) for k in mine):
                 out[said.artifact] = said
     return out
 
@@ -268,17 +287,17 @@ def _derived(found: bundle.Examined, dossier: Dossier, evidence: Mapping[str, Ev
     by_digest = {s.digest: name for name, s in found.statements.items()}
     entries = sorted(found.places.values(), key=lambda e: e.n)
     statements = [(e, found.files[by_digest[e.digest]]) for e in entries]
-    tags = [str(s.predicate["tag"]) for s in found.statements.values() if s.word == "release"]
+    releases = [_said(s, Release) for s in found.statements.values() if s.word == "release"]
     own = parse_chain(found.files[bundle.CHAIN], bundle.CHAIN)
     maker = min(found.maker)
     if own.producer_of_key(maker) is None:
         return bundle.Check("derived", "fail", f"{bundle.CHAIN}: does not list {maker}, which signed {bundle.MANIFEST}")
-    due = bundle.written_out(statements, own, maker, tags)
-    beside = {n for n in found.files if n.endswith((".sig", ".pae", ".pem")) or n in (bundle.SIGNERS, bundle.HOW_TO)} | set(
-        found.statements
-    )
+    due = bundle.written_out(statements, own, maker, [r.tag for r in releases])
+    own_words = {bundle.MANIFEST, bundle.SUMS, bundle.CHAIN, bundle.CHECKPOINT, bundle.PROOFS, SUMMARY}  # each is looked at elsewhere
+    beside = {n for n in found.files if n not in own_words and not n.startswith((bundle.ATTESTATIONS, bundle.TAGS))}
     faults = [f"{n}: is not what the other files give" for n in sorted(due) if found.files.get(n) != due[n]]
     faults += [f"{n}: follows from nothing" for n in sorted(beside - due.keys())]
+    faults += _tag_faults(found, releases)
     attested = _attestations(found.statements.values(), dossier, evidence)
     for name in sorted(n for n in found.files if n.startswith(bundle.ATTESTATIONS)):
         if found.attested.get(name) != attested.get(name):
@@ -289,11 +308,24 @@ def _derived(found: bundle.Examined, dossier: Dossier, evidence: Mapping[str, Ev
     return bundle.Check("derived", "fail" if faults else "pass", detail)
 
 
+def _tag_faults(found: bundle.Examined, releases: Sequence[Release]) -> list[str]:
+    """The raw tag objects are those the releases name: git calls an object by the hash of its sort, its length and its content."""
+    due: dict[str, set[str]] = {}
+    for r in releases:
+        due.setdefault(bundle.tag_name(r.tag), set()).add(r.tag_object)
+    faults = [f"{n}: missing" for n in sorted(due.keys() - found.files.keys())]
+    for name in sorted(n for n in found.files if n.startswith(bundle.TAGS)):
+        whole = b"tag %d\0" % len(found.files[name]) + found.files[name]
+        if not due.get(name, set()) & {hashlib.sha1(whole).hexdigest(), hashlib.sha256(whole).hexdigest()}:
+            faults.append(f"{name}: is not the tag object of a release in it")
+    return faults
+
+
 def _judge(found: bundle.Examined, dossier: Dossier, trust: Trust, chain: bytes, now: datetime) -> tuple[str, list[bundle.Check]]:
     """(5), (6) and (7)."""
     dossier_statement = _one(found, "dossier.json")
     decided = found.statements.get("decision.json")
-    decision = msgspec.convert(decided.predicate, Decision) if decided else None
+    decision = _said(decided, Decision) if decided else None
     checks = []
     said = _signed(found)
     then = [s for s in said if decision is not None and s.n < decision.checkpoint["size"]]

@@ -72,14 +72,15 @@ def _holds(world: World, artifact: str, value: bytes) -> bool:
 
 
 def erased(world: World) -> dict[str, tuple[str, Erasure]]:
-    """Artifact → its erasure, by a person of the trust document who may: digest and words."""
+    """Artifact → its erasure, by a person of the trust document who may, entered before their key was revoked: digest and words."""
     out: dict[str, tuple[str, Erasure]] = {}
     for e in world.store.entries():
         if e.type == "erasure":
             statement, keys = world.signed(e.digest, "erasure")
             said = msgspec.convert(statement.predicate, Erasure)
             who = world.trust.person(said.person)
-            if who is not None and set(who.roles) & set(people.MAY_WITHDRAW) and any(k.id in keys for k in who.keys):
+            mine = {k.id for k in who.keys} & keys if who is not None and set(who.roles) & set(people.MAY_WITHDRAW) else ()
+            if any(world.trust.counts(k, e.at, True) for k in mine):
                 out.setdefault(said.artifact, (e.digest, said))
     return out
 

@@ -29,7 +29,7 @@ from release_dossier.store.tiles import write_tiles
 from release_dossier.trust.log import Checkpoint, Tree, leaves_of, parse_checkpoint, root_of
 from release_dossier.trust.note import NoteKey, signed_by
 from release_dossier.trust.proof import write_proof
-from release_dossier.trust.tiles import entries_in, root_at
+from release_dossier.trust.tiles import entries_in, root_at, vouched
 from release_dossier.trust.witness import cosigners, origin_hash
 
 
@@ -79,7 +79,8 @@ def publish(world: World, to: Path | None, witnesses: Sequence[tuple[str, NoteKe
     `witnesses` are asked beside those the settings name. One that does not answer is reported; the others are asked all the same.
 
     Raises:
-        Corrupt: `log.rolled-back`, `log.fork`: a witness, or the repository, has seen another log.
+        Corrupt: `log.rolled-back`, `log.fork`: a witness, or the repository, has seen another log. `witness.cosignature`, `log.note`: what
+            a witness answered is no cosignature. Raised last: what the others cosigned is kept.
     """
     note = world.store.checkpoint()
     size = parse_checkpoint(note).size
@@ -88,6 +89,7 @@ def publish(world: World, to: Path | None, witnesses: Sequence[tuple[str, NoteKe
     asked, cosigned_note, said = (*witnesses_of(world), *witnesses), note, []
     tree = Tree(leaves_of(entries))
     kept = kept_checkpoint(world).witnessed
+    faults: list[Corrupt] = []
     for url, key in asked:
         try:
             before = parse_checkpoint(kept).size if kept and key.name in cosigners(kept, (key,)) else 0
@@ -96,8 +98,12 @@ def publish(world: World, to: Path | None, witnesses: Sequence[tuple[str, NoteKe
             said.append(WitnessSays(key.name, "cosigned", f"at {size} entries"))
         except Unavailable as e:
             said.append(WitnessSays(key.name, "absent", str(e)))
+        except Corrupt as e:
+            faults.append(e)
     if cosigned_note != note:
         world.repo.keep(WITNESSED_REF, cosigned_note)
+    if faults:
+        raise faults[0]
     files = write_tiles(to, entries, cosigned_note) if to is not None else 0
     out = {"ref": LOG_REF, "size": size, "root": root_of(entries), "witnesses": [msgspec.to_builtins(w) for w in said]}
     return out | ({"folder": str(to), "files": files} if to is not None else {})
@@ -118,11 +124,10 @@ def follow(place: str, key: NoteKey, seen: Path) -> dict[str, Any]:
     old = parse_checkpoint(seen.read_bytes(), str(seen)) if seen.is_file() else None
     try:
         _extends(old, new, place)
-        if root_at(fetch, new.size) != new.root:
-            raise Corrupt("tile.hashes", at=place, found="tiles that give another root", expected="the checkpoint's")
-        if old is not None and root_at(fetch, old.size, new.size) != old.root:
+        shown = vouched(fetch, new.size, new.root)
+        if old is not None and root_at(shown, old.size, new.size) != old.root:
             raise Corrupt("log.fork", at=place, found=_words(new), expected=f"it to extend {_words(old)}, which was seen before")
-        read = sum(1 for _ in entries_in(fetch, new.size, old.size if old else 0))
+        read = sum(1 for _ in entries_in(shown, new.size, old.size if old else 0))
     except Corrupt:
         if old is not None:
             _keep(seen.with_name(f"{seen.name}.fork"), note)

@@ -73,7 +73,8 @@ def propose(world: World, wish: Proposal, key_files: Sequence[Path]) -> dict[str
     """Append the next version, signed with every key given, to the working tree's trust file.
 
     Raises:
-        Refused: `trust.nothing`, `trust.no-key`; and what `parse_chain` says when the signatures do not reach the threshold.
+        Refused: `trust.nothing`, `trust.no-key`, `trust.unknown-key`; and what `parse_chain` says when the signatures do not reach the
+            threshold.
     """
     file = world.repo.root / TRUST_FILE
     old = world.trust.document
@@ -119,7 +120,7 @@ def _listed(line: str) -> Key:
 
 
 def _changed(old: TrustDocument, wish: Proposal, world: World) -> TrustDocument:
-    key = _listed(wish.public.read_text()) if wish.public else None
+    key = _listed(wish.public.read_text("utf-8", "replace")) if wish.public else None
     people, producers, revocations = list(old.people), list(old.producers), list(old.revocations)
     if wish.person:
         before = next((p for p in people if p.id == wish.person), None)
@@ -146,6 +147,14 @@ def _changed(old: TrustDocument, wish: Proposal, world: World) -> TrustDocument:
         held_roles = wish.producer_roles or (earlier.roles if earlier else ())
         producers = [p for p in producers if p.id != wish.producer] + [Producer(wish.producer, held, may, held_roles)]
     if wish.revoke:
+        if wish.revoke not in old.public_keys():
+            raise Refused(
+                "trust.unknown-key",
+                at="--revoke",
+                found=f"{wish.revoke}, which nobody holds",
+                expected="a listed key",
+                help="dossier key list",
+            )
         revocations.append(Revocation(wish.revoke, world.stamp(), wish.reason or "no reason given"))
     return msgspec.structs.replace(
         old,

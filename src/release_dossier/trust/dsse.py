@@ -39,6 +39,8 @@ __all__ = [
 ]
 SIGNATURES_MAX = 100  # of either sort on one envelope; a statement of ours has one or two, verifying each takes about 0.1 ms
 
+TRIES_MAX = 256  # signatures without a key id times known keys; ours name their key, and the largest keys take milliseconds a try
+
 
 class Envelope(msgspec.Struct, frozen=True):
     """An envelope as read. `signatures` are (key id, bytes), `typed_signatures` (type, key id, text); `raw` is what was read."""
@@ -142,13 +144,16 @@ def _typed(body: _Body | _Plain) -> tuple[tuple[str, str, str], ...]:
 def valid_keys(envelope: Envelope, public_keys: Mapping[str, str], at: str) -> frozenset[str]:
     """Ids of the keys in `public_keys` (id → public line) whose signature over this envelope really verifies.
 
-    A key id in an envelope is a hint: it chooses which key to try, and an absent one means all. A signature that is
-    malformed, unknown or wrong simply does not count, so one bad signature never hides the others.
+    A key id in an envelope is a hint: it chooses which key to try, and an absent one means all, where that is no more than `TRIES_MAX`
+    tries; else such signatures do not count. A signature that is malformed, unknown or wrong simply does not count, so one bad signature
+    never hides the others.
     """
     message = pae(envelope.payload_type, envelope.payload)
+    nameless = sum(not hint for hint, _ in envelope.signatures)
+    every = list(public_keys) if nameless * len(public_keys) <= TRIES_MAX else []
     valid = set()
     for hint, signature in envelope.signatures:
-        tried = [hint] if hint in public_keys else [] if hint else list(public_keys)
+        tried = [hint] if hint in public_keys else [] if hint else every
         valid |= {k for k in tried if k not in valid and _verifies(k, public_keys[k], signature, message)}
     for kind, hint, text in envelope.typed_signatures:
         if hint not in valid and hint in public_keys and _verifies_typed(kind, hint, text, message, public_keys, at):

@@ -2,7 +2,8 @@
 
 1. With a certificate: Sigstore's own library (extra `keyless`) judges chain, time, SCT, log entry and identity. Nothing is signed so here.
 2. With a key that is managed: checked here. The signature is the key's; the entry in the log says the same signature, key and content; the
-   entry is in the tree of a checkpoint that a log of the trusted root signed, and a promise that came with it is that log's too.
+   entry is in the tree of a checkpoint that a log of the trusted root signed while that was its key, and a promise that came with it is
+   that log's too. What the bundle says beside that, digest and kind, must be so.
 3. What is verified is a file or, for an in-toto statement, a file that is one of its subjects.
 """
 
@@ -18,6 +19,7 @@ import msgspec
 
 from release_dossier.digest import canonical, parse_json
 from release_dossier.errors import Corrupt, Refused, Unavailable
+from release_dossier.moment import moment
 from release_dossier.trust.dsse import envelope_of, signature_by
 from release_dossier.trust.keys import ED25519, PublicKey, parse_pem, parse_spki
 from release_dossier.trust.merkle import leaf_hash, verify_inclusion
@@ -128,8 +130,12 @@ def _bundle(raw: bytes, at: str) -> dict[str, Any]:
 
 
 class _Log(msgspec.Struct, frozen=True):
+    """A log's key, and the moments it is good from and until, both included."""
+
     id: bytes
     public: PublicKey
+    start: str | None
+    end: str | None
 
 
 def _log_keys(root: bytes) -> tuple[_Log, ...]:
@@ -138,8 +144,9 @@ def _log_keys(root: bytes) -> tuple[_Log, ...]:
     try:
         for log in value["tlogs"]:
             key = parse_spki(base64.b64decode(log["publicKey"]["rawBytes"], validate=True), "trusted root")
-            out.append(_Log(base64.b64decode(log["logId"]["keyId"], validate=True), key))
-    except (KeyError, TypeError, ValueError) as e:
+            valid = log["publicKey"].get("validFor") or {}
+            out.append(_Log(base64.b64decode(log["logId"]["keyId"], validate=True), key, valid.get("start"), valid.get("end")))
+    except (KeyError, TypeError, ValueError, AttributeError) as e:
         raise Refused("sigstore.root", at="trusted root", found=f"{type(e).__name__} {e}", expected="a Sigstore trusted root") from e
     return tuple(out)
 
@@ -161,6 +168,11 @@ def _signature(value: dict[str, Any], artifact: bytes, key: PublicKey, at: str) 
         _is_subject(envelope.payload, artifact, at)
         return envelope.signatures[0][1]
     signature = base64.b64decode(value["messageSignature"]["signature"], validate=True)
+    said = value["messageSignature"].get("messageDigest")
+    if said is not None:
+        hash_name = {"SHA2_256": "sha256", "SHA2_384": "sha384", "SHA2_512": "sha512"}.get(said["algorithm"])
+        if hash_name is None or base64.b64decode(said["digest"], validate=True) != hashlib.new(hash_name, artifact).digest():
+            raise _no(at, "the digest it names is of something else")
     if not key.verifies(signature, artifact):
         raise _no(at, "the signature does not verify")
     return signature
@@ -178,6 +190,9 @@ def _entry_says(entry: dict[str, Any], signature: bytes, artifact: bytes, value:
     """What the log holds is this signature by this key over this content."""
     body = parse_json(base64.b64decode(entry["canonicalizedBody"], validate=True), f"{at} log entry")
     kind = f"{body['kind']} {body['apiVersion']}"
+    shown = entry.get("kindVersion")
+    if shown is not None and f"{shown['kind']} {shown['version']}" != kind:
+        raise _no(at, f"a log entry of kind {kind} under another name")
     if kind == "hashedrekord 0.0.1":
         spec = body["spec"]
         said = base64.b64decode(spec["signature"]["content"]), spec["data"]["hash"]["value"]
@@ -214,6 +229,9 @@ def _entry_in_log(entry: dict[str, Any], logs: tuple[_Log, ...], at: str) -> Non
     log = next((log for log in logs if log.id == log_id), None)
     if log is None:
         raise _no(at, "a log the trusted root does not know")
+    made_s = int(entry.get("integratedTime") or 0)  # newer logs say none
+    if made_s and not _within(made_s, log):
+        raise _no(at, "an entry of another time than the log's key is good for")
     kind = PLAIN_ED25519 if log.public.type == ED25519 else PLAIN_ECDSA
     if not any(signed_by(text, signatures, NoteKey(name, kind, log.public)) for name, _, _ in signatures):
         raise _no(at, "the checkpoint is not signed by the log")
@@ -227,6 +245,13 @@ def _entry_in_log(entry: dict[str, Any], logs: tuple[_Log, ...], at: str) -> Non
         }
         if not log.public.verifies(base64.b64decode(promise, validate=True), canonical(said)):
             raise _no(at, "the promise of inclusion is not signed by the log")
+
+
+def _within(posix_s: int, log: _Log) -> bool:
+    start, end = (None if text is None else moment(text) for text in (log.start, log.end))
+    if (log.start is not None and start is None) or (log.end is not None and end is None):
+        raise Refused("sigstore.root", at="trusted root validFor", found=f"{log.start} to {log.end}", expected="RFC 3339")
+    return (start is None or start.timestamp() <= posix_s) and (end is None or posix_s <= end.timestamp())
 
 
 def _no(at: str, found: str) -> Corrupt:

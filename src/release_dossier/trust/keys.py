@@ -288,8 +288,9 @@ def _rsa(r: wire.Reader, at: str) -> Any:
     e, n = r.integer(), r.integer()
     if not RSA_BITS_MIN <= n.bit_length() <= RSA_BITS_MAX:
         raise Refused("key.unsupported", at=at, found=f"RSA with {n.bit_length()} bits", expected=f"{RSA_BITS_MIN} to {RSA_BITS_MAX} bits")
-    if not 65537 <= e < 1 << 256 or not e & 1:  # a small exponent forges with the padding of others' mistakes, a huge one stalls
-        raise Refused("key.unsupported", at=at, found=f"RSA with exponent {e}", expected="an odd exponent from 65537")
+    # A small exponent forges with the padding of others' mistakes; a huge one stalls, and other verifiers hold it in 31 bits.
+    if not 65537 <= e < 1 << 31 or not e & 1:
+        raise Refused("key.unsupported", at=at, found=f"RSA with exponent {e}", expected="an odd exponent from 65537, below 2^31")
     return RSAPublicNumbers(e, n).public_key()
 
 
@@ -344,6 +345,8 @@ def _ed25519_pair(seed: bytes) -> tuple[bytes, bytes]:
 
 def pss_verifies(public: PublicKey, signature: bytes, message: bytes, salt_bytes: int) -> bool:
     """Whether `signature` is RSA-PSS with SHA-256 and a salt of exactly so many bytes. Never raises."""
+    if len(signature) != (public.key.key_size + 7) // 8:  # RFC 8017 §8.1.2 (1), which OpenSSL leaves out for leading zeros
+        return False
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric import padding

@@ -55,6 +55,7 @@ CODES = {
     ),
     "tile.leaf": ("An entry a log serves is not the one its tree holds.", "Do not rely on the log; tell its operator and its witnesses."),
     "tile.path": ("A path names no tile.", "Paths are those of C2SP tlog-tiles: tile/0/000, tile/entries/000.p/12."),
+    "witness.address": ("The witness cannot answer at this address: it is taken, or not this machine's.", "Give another --port or --host."),
     "witness.cosignature": (
         "A witness answered with a signature that does not verify.",
         "Check its key; if it is right, do not rely on this witness.",

@@ -6,7 +6,8 @@
 
 1. A tile of level L holds the roots over 256^L leaves each; only full tiles are hashed into the level above.
 2. A full tile never changes. A narrower one stands for one size of the tree, and the full one may stand in for it.
-3. What is read counts only when the root it gives is the checkpoint's.
+3. What is read counts only under the checkpoint's root: the last tiles of the levels give that root together, and every full tile is one
+   hash of a tile of the level above. A server may show other tiles to each who asks, so each is held against what is above it.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
-from release_dossier.errors import Corrupt, Refused
-from release_dossier.trust.merkle import Frontier, Tree, leaf_hash, node_hash
+from release_dossier.errors import Corrupt, Refused, Unavailable
+from release_dossier.trust.merkle import Frontier, Tree, leaf_hash, node_hash, tree_root
 
 HEIGHT = 8  # levels of the tree in one tile, fixed by the specification
 WIDTH = 1 << HEIGHT
@@ -108,6 +109,60 @@ def parse_bundle(raw: bytes, width: int, at: str) -> tuple[bytes, ...]:
     return tuple(out)
 
 
+def vouched(fetch: Fetch, size: int, root: bytes) -> Fetch:
+    """`fetch` for a log of `size` leaves under `root`, of which nothing comes that the root does not vouch for (rule 3), but for entries,
+    which `entries_in` holds against their hashes. A narrower tile that is gone since the log grew is cut from the full one (rule 2).
+
+    Raises: Corrupt: `tile.hashes`, `tile.entries`, now and when it is asked. Whatever `fetch` raises.
+    """
+    last = {tile.path: _served(fetch, tile) for tile in _last_tiles(size)}
+    if root_at(last.__getitem__, size) != root:
+        raise Corrupt("tile.hashes", at="the log's tiles", found="another root", expected="the checkpoint's")
+    newest: dict[int, tuple[str, bytes]] = {}  # level → the full tile read last: who reads on asks for it again
+
+    def held(path: str) -> bytes:
+        if path in last:
+            return last[path]
+        tile = parse_path(path)
+        if tile.level < 0:
+            return _served(fetch, tile)
+        known = newest.get(tile.level)
+        if known is not None and known[0] == path:
+            return known[1]
+        raw, above = fetch(path), _tile_of(size, tile.level + 1, tile.n // WIDTH)
+        at = tile.n % WIDTH * HASH_BYTES
+        if tree_root(_hashes(raw, tile)) != held(above.path)[at : at + HASH_BYTES]:
+            raise Corrupt("tile.hashes", at=path, found="other hashes", expected=f"those {above.path} stands for")
+        newest[tile.level] = path, raw
+        return raw
+
+    return held
+
+
+def _tile_of(size: int, level: int, n: int) -> Tile:
+    """Tile `n` of a level in a log of `size` leaves."""
+    return Tile(level, n, min(WIDTH, (size >> (HEIGHT * level)) - n * WIDTH))
+
+
+def _last_tiles(size: int) -> list[Tile]:
+    """The narrower tile of every level that has one."""
+    wholes = [(level, size >> (HEIGHT * level)) for level in range(8)]
+    return [Tile(level, whole // WIDTH, whole % WIDTH) for level, whole in wholes if whole % WIDTH]
+
+
+def _served(fetch: Fetch, tile: Tile) -> bytes:
+    """A narrower tile or bundle, from the full one where only that is left."""
+    try:
+        return fetch(tile.path)
+    except Unavailable as gone:
+        full = Tile(tile.level, tile.n)
+        try:
+            raw = fetch(full.path)
+        except Unavailable:
+            raise gone from None
+    return raw[: tile.width * HASH_BYTES] if tile.level >= 0 else bundle_of(parse_bundle(raw, WIDTH, full.path)[: tile.width])
+
+
 def root_at(fetch: Fetch, size: int, of: int | None = None) -> bytes:
     """The root over the first `size` leaves, from the hash tiles of a log that has `of` leaves (as many, when not said). Fetches one
     tile a level, and every tile of level 0 only where the levels above do not hold it.
@@ -135,7 +190,7 @@ def _subtree(fetch: Fetch, start: int, span: int, of: int) -> bytes:
     level = height // HEIGHT
     first = start >> (HEIGHT * level)
     n, at = first // WIDTH, first % WIDTH
-    hashes = _tile(fetch, Tile(level, n, min(WIDTH, (of >> (HEIGHT * level)) - n * WIDTH)))
+    hashes = _tile(fetch, _tile_of(of, level, n))
     row = hashes[at : at + (span >> (HEIGHT * level))]
     while len(row) > 1:
         row = [node_hash(row[i], row[i + 1]) for i in range(0, len(row), 2)]
@@ -143,7 +198,10 @@ def _subtree(fetch: Fetch, start: int, span: int, of: int) -> bytes:
 
 
 def _tile(fetch: Fetch, tile: Tile) -> list[bytes]:
-    raw = fetch(tile.path)
+    return _hashes(fetch(tile.path), tile)
+
+
+def _hashes(raw: bytes, tile: Tile) -> list[bytes]:
     if len(raw) != tile.width * HASH_BYTES:
         raise Corrupt("tile.hashes", at=tile.path, found=f"{len(raw)} bytes", expected=f"{tile.width} hashes of {HASH_BYTES} bytes")
     return [raw[i : i + HASH_BYTES] for i in range(0, len(raw), HASH_BYTES)]

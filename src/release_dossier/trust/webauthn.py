@@ -63,7 +63,7 @@ def key_of_credential(cose: bytes, site: str, credential_id: bytes) -> Key:
         if (kind, algorithm, value[-1]) == (2, -7, 1):
             point, name = b"\x04" + value[-2] + value[-3], SK_P256
         elif (kind, algorithm, value[-1]) == (1, -8, 6):
-            point, name = bytes(value[-2]), SK_ED25519
+            point, name = b"" + value[-2], SK_ED25519  # bytes and nothing that could be made into some
         else:
             raise Refused("key.unsupported", at="passkey", found=f"algorithm {algorithm}", expected="ES256 (-7) or EdDSA (-8)")
     except (cbor2.CBORDecodeError, LookupError, TypeError) as e:

@@ -20,7 +20,7 @@ from release_dossier.errors import Corrupt, DossierError, Refused
 from release_dossier.trust.keys import Signer
 from release_dossier.trust.log import Checkpoint, parse_checkpoint
 from release_dossier.trust.merkle import EMPTY_ROOT, verify_consistency
-from release_dossier.trust.note import NoteKey, Signature, cosign, parse_signature_lines, signed_by
+from release_dossier.trust.note import NoteKey, Signature, cosign, cosigned_at, parse_signature_lines, signed_by
 
 PROOF_MAX = 63  # hashes; fixed by the specification
 REQUEST_BYTES_MAX = 64 * 1024  # bytes; a proof of 63 hashes and a checkpoint with 16 signatures take 10 kB
@@ -144,7 +144,7 @@ def cosigned(note: bytes, lines: bytes, witness: NoteKey, at: str) -> bytes:
     """
     checkpoint = parse_checkpoint(note, at)
     mine = [s for s in parse_signature_lines(lines, at) if (s[0], s[1]) == (witness.name, witness.hash)]
-    if not mine or not signed_by(checkpoint.text, mine, witness):
+    if not mine or not signed_by(checkpoint.text, mine, witness) or cosigned_at(mine, witness) == 0:  # C2SP: it says when
         raise Corrupt("witness.cosignature", at=at, found="no valid cosignature", expected=f"one of {witness.name} over this checkpoint")
     return note + b"".join(_line(s) for s in mine[:1])
 

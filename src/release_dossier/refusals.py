@@ -314,6 +314,10 @@ CODES = {
     ),
     "ledger.not-a-ledger": ("The file is no SQLite database and no folder of Parquet.", "Export the ledger as one of them."),
     "ledger.null-username": ("A user has no name, so no account can be told apart.", "The message names the row."),
+    "ledger.replica-conflict": (
+        "A replica ended the statement: what its primary did to the rows could wait no longer.",
+        "Let the replica wait (`hot_standby_feedback`, `max_standby_streaming_delay`), or read the primary.",
+    ),
     "ledger.ruleset": (
         "Rules of the market have an unknown key, or a number below its range.",
         "dossier ledger rulesets shows whole ones.",

@@ -87,6 +87,54 @@ def test_a_dump_loaded_twice(case: Path) -> None:
     assert (e.code, e.at.split()[-1]) == ("ledger.duplicate", "bets.id")
 
 
+def test_changes_beside_what_a_link_leads_to(case: Path, tmp_path: Path) -> None:
+    """They lie there, not beside the link."""
+    file = case / "ledger.sqlite"
+    with closing(sqlite3.connect(file)) as db:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("UPDATE users SET account_balance = account_balance + 1")
+        db.commit()
+        (tmp_path / "now.sqlite").symlink_to(file)
+        e = refused(lambda: read_ledger(tmp_path / "now.sqlite"))
+    assert (e.code, e.at) == ("ledger.being-written", "ledger.sqlite-wal")
+
+
+@pytest.mark.parametrize(
+    ("change", "at", "found"),
+    [
+        ("UPDATE bets SET amount = 10.5 WHERE id = 3", "bets.amount rowid 3", "float 10.5"),
+        ("UPDATE bets SET username = CAST(username AS BLOB) WHERE id = 3", "bets.username rowid 3", "bytes b"),
+    ],
+)
+def test_no_engine_takes_a_value_for_another(change: str, at: str, found: str, case: Path) -> None:
+    """What is no whole number is not cut to one, and bytes are no text."""
+    file = sql(case, change)
+    for engine in ("python", "numba"):
+        e = refused(lambda engine=engine: verify_ledger(file, engine=engine))  # type: ignore[misc]
+        assert (e.code, e.at) == ("ledger.column-type", at)
+        assert e.found.startswith(found)
+
+
+@pytest.mark.parametrize(
+    "bets",
+    [
+        "CREATE TABLE bets (id INTEGER PRIMARY KEY, username, market_id, amount, placed_at, outcome) WITHOUT ROWID",
+        "CREATE TABLE Bets (id INTEGER PRIMARY KEY, username, market_id, amount, placed_at, outcome)",
+        "CREATE TABLE bets (id INTEGER PRIMARY KEY, username, market_id, credits, placed_at, outcome, amount AS (credits))",
+        "CREATE VIEW bets AS SELECT * FROM old",
+    ],
+)
+def test_tables_of_sqlite_made_otherwise(bets: str, case: Path) -> None:
+    """Hold the same ledger for every engine."""
+    before = verify_ledger(case / "ledger.sqlite", ruleset="v3.8.1")
+    rows = [] if "VIEW" in bets else ["INSERT INTO bets SELECT id, username, market_id, amount, placed_at, outcome FROM old"]
+    old = "CREATE TABLE old AS SELECT id, username, market_id, amount, placed_at, outcome FROM bets"
+    file = sql(case, old, "DROP TABLE bets", bets, *rows)
+    found = [verify_ledger(file, ruleset="v3.8.1", engine=engine) for engine in ("python", "numba")]
+    assert [v.checks for v in found] == [before.checks] * 2
+    assert found[0].ledger == found[1].ledger
+
+
 def test_a_database_somebody_writes_to(case: Path) -> None:
     """A journal beside it holds changes that an immutable read would miss: refused by the journal's name."""
     with closing(sqlite3.connect(case / "ledger.sqlite")) as db:
@@ -181,6 +229,54 @@ def test_tables_named_like_sql(case: Path, tmp_path: Path) -> None:
     assert read_ledger(case / "ledger.sqlite") == before
     (folder / "bets; DROP TABLE users.parquet").write_bytes(b"")
     assert read_ledger(folder).users == before.users
+
+
+@pytest.mark.parametrize("engine", ["python", "numba"])
+@pytest.mark.parametrize("how", ["ns", "int96"])
+def test_moments_as_other_tools_write_them(how: str, engine: str, case: Path, tmp_path: Path) -> None:
+    """Nanoseconds as pandas does, 96 bits as Spark does, the year 1 among them; what is finer than the ledger's is refused."""
+    folder = parquet(case / "ledger.sqlite", tmp_path / "p")
+    before = read_ledger(folder)
+    for file in folder.iterdir():
+        table = pq.read_table(file)
+        for i, name in enumerate(table.column_names):
+            if name.endswith(("_at", "_time")) and pa.types.is_string(table[name].type):
+                texts = [x and x.rstrip("Z") for x in table[name].to_pylist()]
+                column = pa.array(texts, pa.string()).cast(pa.timestamp("us"))
+                old = any(x and x < "1700" for x in texts)
+                table = table.set_column(i, name, column if old or how == "int96" else column.cast(pa.timestamp("ns")))
+        pq.write_table(table, file, use_deprecated_int96_timestamps=how == "int96")
+    assert verify_ledger(folder, engine=engine).ledger["digest"] == before.digest
+    if how == "ns":
+        bets = pq.read_table(folder / "bets.parquet")
+        i = bets.column_names.index("placed_at")
+        finer = pa.array([x + 7 for x in bets["placed_at"].cast(pa.int64()).to_pylist()], pa.timestamp("ns"))
+        pq.write_table(bets.set_column(i, "placed_at", finer), folder / "bets.parquet")
+        e = refused(lambda: verify_ledger(folder, engine=engine))
+        assert (e.code, e.at) == ("ledger.column-type", "bets.placed_at rowid 1")
+
+
+@pytest.mark.parametrize("engine", ["auto", "numba"])
+@pytest.mark.parametrize("name", ["{}.parquet", "{}"])
+@pytest.mark.parametrize("table", ["bets", "market_groups"])
+def test_a_table_in_several_files_is_not_taken_for_an_empty_one(table: str, name: str, engine: str, case: Path, tmp_path: Path) -> None:
+    """As Spark writes it: named, with what is expected."""
+    folder = parquet(case / "ledger.sqlite", tmp_path / "p")
+    (folder / f"{table}.parquet").rename(tmp_path / "part")
+    (folder / name.format(table)).mkdir()
+    (tmp_path / "part").rename(folder / name.format(table) / "part-00000.parquet")
+    e = refused(lambda: verify_ledger(folder, engine=engine))
+    assert (e.code, e.at, e.expected) == ("ledger.unreadable", str(folder / name.format(table)), f"one file a table: {table}.parquet")
+
+
+def test_a_column_named_twice(case: Path, tmp_path: Path) -> None:
+    """Nobody knows which is meant."""
+    folder = parquet(case / "ledger.sqlite", tmp_path / "p")
+    bets = pq.read_table(folder / "bets.parquet")
+    pq.write_table(bets.append_column("amount", bets["amount"]), folder / "bets.parquet")
+    for engine in ("python", "numba", "duckdb"):
+        e = refused(lambda engine=engine: verify_ledger(folder, engine=engine))  # type: ignore[misc]
+        assert (e.code, e.at) == ("ledger.unreadable", "bets.parquet")
 
 
 def test_parquet_and_sqlite_give_the_same(case: Path, tmp_path: Path) -> None:

@@ -164,9 +164,12 @@ def test_the_command(tmp_path: Path) -> None:
     checks = {c["id"]: c["state"] for c in json.loads(done.stdout)["checks"]}
     assert (checks["R6"], checks["J1"]) == ("fail", "pass")
     assert "excess-to-earliest" in CliRunner().invoke(ledger, ["generate", out, "--mutant", "list"]).stdout
-    refused = CliRunner().invoke(ledger, ["generate", f"{out}2", "--users", "3"])
-    assert isinstance(refused.exception, Refused)
-    assert not Path(f"{out}2").exists()
+    before = Path(f"{out}.ndjson").read_bytes()
+    for more in (["--users", "3"], ["--users", "0"], ["--markets", "0"], ["--bets", "9", "--receipts", f"{out}.ndjson"]):
+        refused = CliRunner().invoke(ledger, ["generate", f"{out}2", *more])
+        assert isinstance(refused.exception, Refused)
+        assert not Path(f"{out}2").exists()
+    assert Path(f"{out}.ndjson").read_bytes() == before
 
 
 def test_worlds_have_every_path_of_money() -> None:

@@ -286,6 +286,7 @@ def test_a_role_without_connect(postgres: Server, address: str) -> None:
         ("postgresql://127.0.0.1:1/db?foo=bar", "ledger.address", "a parameter that PostgreSQL does not know"),
         ("postgresql://127.0.0.1:1/db?sslmode=nonsense", "ledger.address", "a parameter with a value PostgreSQL does not know"),
         ("postgresql://u%zz@127.0.0.1:1/db", "ledger.address", "a % that encodes nothing"),
+        ("postgresql://127.0.0.1:1,127.0.0.1:2/db", "ledger.server", "nothing answers there"),
     ],
 )
 def test_what_is_wrong_with_an_address(given: str, code: str, found: str) -> None:
@@ -439,6 +440,7 @@ def test_a_schema_being_changed_is_not_waited_for(address: str, monkeypatch: pyt
     ("sql", "code", "at"),
     [
         ("ALTER TABLE bets DROP CONSTRAINT bets_pkey", "ledger.half-restored", "bets"),
+        ("ALTER TABLE market_groups DROP CONSTRAINT market_groups_pkey", "ledger.half-restored", "market_groups"),
         ("DELETE FROM schema_migrations", None, ""),
         ("DROP TABLE markets", "ledger.missing-table", "markets"),
         ("ALTER TABLE bets DROP COLUMN outcome", "ledger.missing-column", "bets.outcome"),
@@ -470,7 +472,85 @@ def test_times_without_zone_and_whole_numerics_are_read(address: str, clean: Pat
     rows(address, "ALTER TABLE bets ALTER placed_at TYPE timestamp USING placed_at AT TIME ZONE 'UTC'")
     rows(address, "ALTER TABLE bets ALTER amount TYPE numeric")
     rows(address, "ALTER TABLE users ALTER account_balance TYPE numeric")
+    rows(address, "ALTER TABLE markets ALTER id TYPE numeric")
     assert read_ledger(address).digest == read_ledger(clean).digest
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "ALTER TABLE bets ALTER amount TYPE numeric, ALTER deleted_at TYPE timestamp",
+        "ALTER TABLE users ALTER account_balance TYPE numeric, ALTER deleted_at TYPE text; UPDATE users SET deleted_at = '2026-01-01'",
+        "ALTER TABLE markets ALTER proposal_cost TYPE numeric, ALTER created_at TYPE timestamp USING created_at AT TIME ZONE 'UTC'",
+    ],
+)
+def test_a_column_of_another_type_is_not_one_that_is_not_there(change: str, address: str) -> None:
+    """However many rows there are."""
+    rows(address, change)
+    by_rows, by_columns = (verify_ledger(address, ruleset="v3.8.1", engine=engine) for engine in ("python", "numba"))
+    assert by_rows.ledger == by_columns.ledger
+    assert by_rows.checks == by_columns.checks
+
+
+@pytest.mark.parametrize("engine", ["python", "numba"])
+def test_words_of_other_types_are_read(engine: str, address: str, clean: Path) -> None:
+    """Padded ones without their padding, and those of a list."""
+    rows(address, "CREATE TYPE side AS ENUM ('YES', 'NO')")
+    rows(address, "ALTER TABLE bets ALTER outcome TYPE side USING outcome::side, ALTER username TYPE char(30)")
+    here, there = (verify_ledger(source, ruleset="v3.8.1", engine=engine) for source in (clean, address))
+    assert {**json.loads(result(here)), "engine": ""} == {**json.loads(result(there)), "engine": ""}
+
+
+def test_a_table_in_parts_is_whole_when_each_has_its_key(address: str, clean: Path) -> None:
+    """A key over all parts is not asked for; a part without one was not restored."""
+    for statement in (
+        "ALTER TABLE bets RENAME TO old",
+        "CREATE TABLE bets (LIKE old) PARTITION BY RANGE (id)",
+        "CREATE TABLE early PARTITION OF bets (PRIMARY KEY (id)) FOR VALUES FROM (0) TO (50)",
+        "CREATE TABLE late PARTITION OF bets (CONSTRAINT late_key PRIMARY KEY (id)) FOR VALUES FROM (50) TO (100000)",
+        "INSERT INTO bets SELECT * FROM old",
+    ):
+        rows(address, statement)
+    assert read_ledger(address).digest == read_ledger(clean).digest
+    rows(address, "ALTER TABLE late DROP CONSTRAINT late_key")
+    e = refused(lambda: read_ledger(address))
+    assert (e.code, e.at.split()[-1]) == ("ledger.half-restored", "bets")
+
+
+def test_text_of_no_encoding_is_said_to_be_none(postgres: Server, clean: Path) -> None:
+    """A database that keeps bytes as they come."""
+    address = postgres.new()
+    copied(clean, address)
+    name = "bytes" + address.split("?")[0].rsplit("/", 1)[1]
+    rows(postgres.address(), f"CREATE DATABASE {name} ENCODING 'SQL_ASCII' TEMPLATE template0 LOCALE 'C'")
+    other = postgres.address(name)
+    copied(clean, other)
+    assert read_ledger(other).digest == read_ledger(clean).digest
+    rows(f"{other}&client_encoding=sql_ascii", "UPDATE bets SET outcome = convert_from('\\xfc', 'SQL_ASCII') WHERE id = 3")
+    e = refused(lambda: read_ledger(other))
+    assert (e.code, e.found, e.at.split()[-1]) == ("ledger.column-type", "text that is no UTF-8", "bets")
+
+
+def test_a_replica_that_ends_a_statement_is_not_said_to_be_gone() -> None:
+    """Trying again would end the same way."""
+    import psycopg
+
+    e = ledger_postgres.failed(psycopg.errors.SerializationFailure("canceling statement due to conflict with recovery"), "bets")
+    assert (e.code, e.exit_code, "hot_standby_feedback" in e.help) == ("ledger.replica-conflict", 30, True)
+
+
+def test_several_hosts(address: str, tmp_path: Path) -> None:
+    """As a cluster's address has them, each with its port: the one that answers is named, and the next command asks as the same role."""
+    name, folder = address.split("?")[0].rsplit("/", 1)[1], address.split("host=")[1]
+    rows(address, "UPDATE users SET account_balance = account_balance + 700 WHERE username = 'alice'")
+    town = Town.__new__(Town)
+    town.repo, town.env, town.now = tmp_path, {"PATH": "/usr/bin:/bin"}, START
+    given = f"postgresql://postgres@127.0.0.1:1,{folder.replace('/', '%2F')}:5432/{name}"
+    code, out, err = town.run("ledger", "verify", given, "--ruleset", "v3.8.1", "--assume-schema")
+    assert (code, err) == (10, "")
+    last = out.splitlines()[-1]
+    assert last.startswith(f"next: dossier ledger verify 'postgresql://postgres@/{name}?host=")
+    assert last.endswith("--ruleset v3.8.1 --assume-schema --explain alice")
 
 
 def test_rows_hidden_from_a_role_are_never_overlooked(postgres: Server, address: str) -> None:

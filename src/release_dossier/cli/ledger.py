@@ -6,6 +6,7 @@ import re
 import shlex
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import click
 
@@ -45,7 +46,9 @@ def ledger() -> None:
     "--memory", default="4GiB", show_default=True, metavar="SIZE", help="what judging keeps to, from 512MiB on; the more, the faster"
 )
 @_assume_schema
-@click.option("--statement-timeout", type=click.IntRange(1), metavar="SECONDS", help="of each statement in PostgreSQL; 600 unless said")
+@click.option(
+    "--statement-timeout", type=click.IntRange(1, 2_147_483), metavar="SECONDS", help="of each statement in PostgreSQL; 600 unless said"
+)
 @click.option("--minted-max", type=click.IntRange(0), metavar="CREDITS", help="fail when more is lawfully made of nothing")
 @click.option("--burned-max", type=click.IntRange(0), metavar="CREDITS", help="fail when more is lawfully lost with pools nobody won")
 @click.option("--explain", metavar="USER", help="this user's statement of account, line by line")
@@ -101,6 +104,7 @@ def verify(
     given |= {"--written-by": written_by, "--require": require, "--only": only}
     limits = {"--minted-max": minted_max, "--burned-max": burned_max}
     again = _again(found, source, given | {name: None if most is None else str(most) for name, most in limits.items()})
+    again += " --assume-schema" if assume_schema else ""
     edge.emit(value, as_json, lambda: _account(found, explain or "", account) if account is not None else _words(found, source, again))
     return 0 if found.verdict == "pass" else EXIT_DENIED
 
@@ -132,8 +136,10 @@ def _place(v: Verified, source: str) -> str:
 
 
 def _again(v: Verified, source: str, given: dict[str, str | None]) -> str:
-    """The command that judges the same ledger in the same way."""
-    words = [_place(v, source), *(w for name, value in given.items() if value for w in (name, value))]
+    """The command that judges the same ledger in the same way: a server's as the role that read it."""
+    scheme = "postgresql://"
+    where = f"{scheme}{quote(v.read['role'])}@{v.read['from'].removeprefix(scheme)}" if v.read else source
+    words = [where, *(w for name, value in given.items() if value for w in (name, value))]
     return f"dossier ledger verify {shlex.join(words)}"
 
 

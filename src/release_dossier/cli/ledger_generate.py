@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from release_dossier.cli import edge
+from release_dossier.errors import Refused
 
 if TYPE_CHECKING:
     from release_dossier.ledger.generate import Bets, World
@@ -48,8 +49,8 @@ def generate(
     eras = rules_for(ruleset or "v3.8", None)
     assert eras is not None
     spec = Spec(
-        seed=seed, bets=bets, markets=markets or max(1, bets // 100), users=users or max(8, bets // 50), sales=sales,
-        rules=eras.eras[-1].rules,
+        seed=seed, bets=bets, markets=max(1, bets // 100) if markets is None else markets,
+        users=max(8, bets // 50) if users is None else users, sales=sales, rules=eras.eras[-1].rules,
     )  # fmt: skip
     world, cohorts = make(spec)
     places = sold = done = 0
@@ -81,6 +82,8 @@ class _journal:
         self.part = self.final.with_name(f".{self.final.name}.part") if self.final else None
 
     def __enter__(self) -> _journal:
+        if self.final and self.final.exists():
+            raise Refused("ledger.destination", at=self.final.name, found="something is there already", expected="a new name")
         self.lines = self.part.open("w") if self.part else None
         return self
 

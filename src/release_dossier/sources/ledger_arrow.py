@@ -30,10 +30,14 @@ def whole(column: Column, null: int | None = None) -> Any:
 
 
 def moments(column: Column) -> Any:
-    """A column of times as microseconds since 1970 UTC; NONE where there is none, or Go's own none."""
+    """A column of times as microseconds since 1970 UTC; NONE where there is none, or Go's own none.
+
+    Raises:
+        pa.ArrowInvalid: one is finer.
+    """
     if pa.types.is_null(column.type):
         return np.full(len(column), NONE, np.int64)
-    if not pa.types.is_timestamp(column.type) or column.type.unit == "ns":
+    if not pa.types.is_timestamp(column.type):
         raise NotPlain
     micros = column.cast(pa.timestamp("us", tz=column.type.tz)).cast(pa.int64())
     found = (micros.fill_null(NONE) if micros.null_count else micros).to_numpy()
@@ -58,7 +62,7 @@ def gone(rows: pa.Table | pa.RecordBatch) -> Any:
     if "deleted_at" not in rows.schema.names:
         return np.zeros(rows.num_rows, bool)
     column = rows.column("deleted_at")
-    if pa.types.is_timestamp(column.type) and column.type.unit != "ns" and column.null_count == len(column):
+    if pa.types.is_timestamp(column.type) and column.null_count == len(column):
         return np.zeros(len(column), bool)
     when = moments(column)
     return (when != NONE) & (when != 0)

@@ -25,6 +25,7 @@ from release_dossier.ledger.fast.names import NOBODY, filled, found
 from release_dossier.ledger.fast.order import count, late, put
 from release_dossier.ledger.identity import OTHER_SIDE, Columns
 from release_dossier.sources.ledger_arrow import WORDS, NotPlain, encoded, gone, moments, places, text_bytes, whole
+from release_dossier.sources.ledger_rows import INT96
 
 PIECE_ROWS = 65_536
 HASHES_WAITING = 8  # pieces that may wait to be hashed
@@ -204,7 +205,7 @@ class RowGroups:
     def __call__(self, group: int) -> pa.Table:
         import pyarrow.parquet as pq
 
-        with pq.ParquetFile(self.file, read_dictionary=[n for n in self.names if n in WORDS]) as source:
+        with pq.ParquetFile(self.file, read_dictionary=[n for n in self.names if n in WORDS], **INT96) as source:
             return source.read_row_group(group, columns=self.names)
 
     def whole(self) -> pa.Table:
@@ -215,7 +216,7 @@ class RowGroups:
         """One row, for what the table lacks."""
         import pyarrow.parquet as pq
 
-        with pq.ParquetFile(self.file) as source:
+        with pq.ParquetFile(self.file, **INT96) as source:
             schema = pa.schema([source.schema_arrow.field(name) for name in self.names])
             return pa.Table.from_batches(islice(source.iter_batches(1, columns=self.names), 1), schema)
 

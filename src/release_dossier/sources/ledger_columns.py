@@ -35,7 +35,7 @@ from release_dossier.sources.ledger_bets import (
     order_of,
     read_ahead,
 )
-from release_dossier.sources.ledger_rows import TABLES, Reader, Table, assemble, migrations, wanted
+from release_dossier.sources.ledger_rows import INT96, TABLES, Reader, Table, assemble, migrations, wanted
 
 LARGE = ("users", "markets", "bets")
 
@@ -88,19 +88,23 @@ def from_folder(
 
     def have(table: str) -> list[str] | None:
         file = folder / f"{table}.parquet"
-        return pq.read_schema(file).names if file.is_file() else None
+        names: list[str] = pq.read_schema(file).names if file.is_file() else []
+        if len(set(names)) < len(names):
+            raise NotPlain
+        return names or None
 
     def fetch(table: str, names: list[str]) -> pa.Table:
         if duckdb_memory_bytes:
             return _by_duckdb(folder / f"{table}.parquet", names, duckdb_memory_bytes)
-        return pq.read_table(folder / f"{table}.parquet", columns=names, read_dictionary=[n for n in names if n in WORDS])
+        words = [n for n in names if n in WORDS]
+        return pq.read_table(folder / f"{table}.parquet", columns=names, read_dictionary=words, **INT96)
 
     def rows(table: str, must: tuple[str, ...], may: tuple[str, ...]) -> Table:
         names = have(table)
         if names is None:
             return None
-        found = pq.read_table(folder / f"{table}.parquet", columns=wanted(folder.name, table, must, may, names))
-        return ledger_files.parquet_rows(found)
+        columns = wanted(folder.name, table, must, may, names)
+        return ledger_files.parquet_rows(pq.read_table(folder / f"{table}.parquet", columns=columns, **INT96))
 
     def stream(columns: list[str], _: list[str]) -> RowGroups | None:
         groups = RowGroups(folder / "bets.parquet", columns, rows_at_once, may_keep)
@@ -123,7 +127,7 @@ def from_sqlite(file: Path, step: Step | None = None) -> Big | None:
     done, total = 0, ledger_files.rows_about(db) if step is not None else 0
 
     def have(table: str) -> list[str] | None:
-        return [row[1] for row in db.execute(f'PRAGMA table_info("{table}")')] or None
+        return [row[1] for row in db.execute(f'PRAGMA table_xinfo("{table}")')] or None
 
     def fetch(table: str, names: list[str]) -> pa.Table:
         nonlocal done
@@ -170,16 +174,12 @@ def from_server(address: str, statement_seconds: int, least: int, step: Step | N
         def fetch(table: str, names: list[str]) -> pa.Table:
             from release_dossier.sources import ledger_postgres_copy
 
-            if any(n not in kinds[table] for n in names):
-                raise NotPlain
             with ledger_postgres.reading(f"{at} {table}"):
                 return ledger_postgres_copy.copied(connection, tables[table][1], table, {n: kinds[table][n] for n in names}, WORDS, more)
 
         def stream(columns: list[str], names: list[str]) -> Copied:
             from release_dossier.sources import ledger_postgres_copy as copy
 
-            if any(n not in kinds["bets"] for n in columns):
-                raise NotPlain
             its, known, schema = {n: kinds["bets"][n] for n in columns}, Names(names), tables["bets"][1]
             with ledger_postgres.reading(f"{at} bets"):
                 first = copy.copied(connection, schema, "bets", its, (), most=1)
@@ -200,13 +200,16 @@ SQLITE_ROWS = 100_000  # rows a round of reading brings
 
 def _arrow(name: str, column: tuple[Any, ...]) -> pa.Array:
     """A column of SQLite: words, whole numbers, or times as the server's exports write them."""
+    plain = str if name in WORDS or name.endswith(("_at", "_time")) else int
+    if not set(map(type, column)) <= {plain, type(None)}:
+        raise NotPlain  # Arrow takes 10.5 for 10, and bytes for text
     if name in WORDS:
         return pa.array(column, pa.string()).dictionary_encode()
-    if not name.endswith(("_at", "_time")):
+    if plain is int:
         return pa.array(column, pa.int64())
     missing = np.array([x is None or x == "" for x in column], bool)
     texts = [x or ZERO for x in column]
-    if any(type(x) is not str or len(x) != len(ZERO) or x[-1] != "Z" or x[10] != "T" for x in texts):
+    if any(len(x) != len(ZERO) or x[-1] != "Z" or x[10] != "T" for x in texts):
         raise NotPlain
     try:
         micros = np.array([x[:-1] for x in texts], "M8[us]").astype(np.int64)
@@ -242,7 +245,7 @@ def big_from(
     groups = stream(columns("bets"), people[0].names)
     large["bets"] = fetch("bets", columns("bets")) if groups is None else groups.first()
 
-    known: dict[str, Table] = {n: [{"rowid": 1, **row} for row in table.slice(0, 1).to_pylist()] for n, table in large.items()}
+    known: dict[str, Table] = {n: ledger_files.parquet_rows(table.slice(0, 1)) for n, table in large.items()}
     known["schema_migrations"] = rows("schema_migrations", *TABLES["schema_migrations"])
 
     def read(table: str, must: tuple[str, ...], may: tuple[str, ...]) -> Table:

@@ -12,7 +12,7 @@ from release_dossier.errors import Refused
 from release_dossier.ledger import columns as c
 from release_dossier.ledger.account import Step
 from release_dossier.limits import LEDGER_FILE_BYTES_MAX
-from release_dossier.sources.ledger_rows import TABLES, Micros, Reader, Table, assemble, wanted
+from release_dossier.sources.ledger_rows import INT96, TABLES, Micros, Reader, Table, assemble, wanted
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -22,13 +22,13 @@ def readable(source: Path) -> None:
     """Nothing, where this user may read a file, or list a folder; also where neither is there.
 
     Raises:
-        Refused: `ledger.no-permission`.
+        Refused: `ledger.no-permission`; `ledger.unreadable` where a table is a folder.
     """
     try:
         if source.is_dir():
             next(source.iterdir(), None)
-            for table in source.glob("*.parquet"):
-                _begins(table, 0)
+            for table in TABLES:
+                _one_file(source, table)
         elif source.is_file():
             _begins(source, 0)
     except PermissionError as e:
@@ -39,6 +39,18 @@ def readable(source: Path) -> None:
             expected="a file this user may read",
             help=f"ls -l {shlex.quote(str(e.filename or source))}",
         ) from e
+
+
+def _one_file(folder: Path, table: str) -> None:
+    """A table in several files, as Spark and others write it, is not taken for one that is not there."""
+    file = folder / f"{table}.parquet"
+    if file.is_file():
+        _begins(file, 0)
+        return
+    for several in (file, folder / table):
+        if several.is_dir():
+            expected = f"one file a table: {file.name}"
+            raise Refused("ledger.unreadable", at=str(several), found="a folder, as a table in several files is", expected=expected)
 
 
 def from_folder(folder: Path) -> c.Ledger:
@@ -54,7 +66,7 @@ def from_folder(folder: Path) -> c.Ledger:
             "ledger.missing-table",
             at=str(folder),
             found=f"no Parquet file; {', '.join(inside)} lies inside" if inside else "no Parquet file",
-            expected="a SQLite database or a folder of Parquet",
+            expected="a SQLite database or a folder with users.parquet, bets.parquet, markets.parquet and so on",
             help=f"dossier ledger verify {shlex.quote(str(folder / inside[0]))}" if inside else "",
         )
     size = sum(f.stat().st_size for f in tables)
@@ -108,6 +120,7 @@ def _begins(file: Path, size: int) -> bytes:
 
 def _journal_done(file: Path) -> None:
     name = shlex.quote(str(file))
+    file = file.resolve()  # where a link leads, there SQLite keeps them
     wal, journal = (file.with_name(file.name + suffix) for suffix in ("-wal", "-journal"))
     if wal.is_file() and wal.stat().st_size:
         at, found = wal, "changes that are not in the database yet"
@@ -149,7 +162,7 @@ def rows_about(db: sqlite3.Connection) -> int:
 def reader_of(db: sqlite3.Connection, at: str, step: Step | None = None) -> Reader:
     """Rows of an open database; `step` is told how many of about how many are read."""
     db.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
-    there = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type IN ('table', 'view')")}
+    there = {name.lower() for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type IN ('table', 'view')")}
 
     done, total = 0, rows_about(db) if step is not None else 0
 
@@ -157,9 +170,9 @@ def reader_of(db: sqlite3.Connection, at: str, step: Step | None = None) -> Read
         nonlocal done
         if table not in there:
             return None
-        columns = wanted(at, table, must, may, {row[1] for row in db.execute(f'PRAGMA table_info("{table}")')})
+        columns = wanted(at, table, must, may, {row[1] for row in db.execute(f'PRAGMA table_xinfo("{table}")')})
         names = ", ".join(f'"{w}"' for w in columns)
-        rows = db.execute(f'SELECT rowid, {names} FROM "{table}"')
+        rows = db.execute(f'SELECT {_row(db, table, columns[0])}, {names} FROM "{table}"')
         out: list[dict[str, Any]] = []
         while some := rows.fetchmany(ROWS_A_STEP):
             out += [{"rowid": row[0], **dict(zip(columns, row[1:], strict=True))} for row in some]
@@ -169,6 +182,15 @@ def reader_of(db: sqlite3.Connection, at: str, step: Step | None = None) -> Read
         return out
 
     return read
+
+
+def _row(db: sqlite3.Connection, table: str, key: str) -> str:
+    """What names a row: a view, and a table made without, has no rowid."""
+    try:
+        db.execute(f'SELECT rowid FROM "{table}" LIMIT 0')
+    except sqlite3.OperationalError:
+        return f'"{key}"'
+    return "rowid"
 
 
 def _parquet(folder: Path) -> Reader:
@@ -181,7 +203,7 @@ def _parquet(folder: Path) -> Reader:
             return None
         try:
             columns = wanted(folder.name, table, must, may, pyarrow.parquet.read_schema(file).names)
-            return parquet_rows(pyarrow.parquet.read_table(file, columns=columns))
+            return parquet_rows(pyarrow.parquet.read_table(file, columns=columns, **INT96))
         except (pyarrow.ArrowException, OSError) as e:
             raise Refused("ledger.unreadable", at=file.name, found=str(e).splitlines()[0], expected="a whole Parquet file") from e
 
@@ -193,8 +215,11 @@ def parquet_rows(table: pa.Table) -> list[dict[str, Any]]:
     import pyarrow as pa
 
     def values(column: pa.ChunkedArray) -> list[Any]:
-        if not pa.types.is_timestamp(column.type) or column.type.unit == "ns":
+        if not pa.types.is_timestamp(column.type):
             return list(column.to_pylist())
+        if column.type.unit == "ns":
+            finer = [None if x is None else divmod(x, 1000) for x in column.cast(pa.int64()).to_pylist()]
+            return [None if x is None else Micros(x[0]) if not x[1] else f"{x[0]}.{x[1]:03} microseconds since 1970" for x in finer]
         micros = column.cast(pa.timestamp("us", tz=column.type.tz)).cast(pa.int64())
         return [None if x is None else Micros(x) for x in micros.to_pylist()]
 

@@ -29,12 +29,13 @@ if TYPE_CHECKING:
 # What may be meant for an address, and holds a password if it is: `x://…`, `postgresql:…`, `user:password@…`, `password=…`. No path that
 # begins with / or . is one.
 _MEANT = re.compile(r"(?![/.]).*(?:://|passw(?:or)?d['\"]?\s*=|:.*@)|['\"\s]*postgres(?:ql)?[\w+.-]*:", re.IGNORECASE | re.DOTALL)
-_ADDRESS = re.compile(r"(?i:postgres(?:ql)?)://(?:[^@/?#\s]*@)?((?:[\w.%,-]|\[[0-9a-fA-F:.]+\])*(?::\d+)?(?:/[\w.%-]*)?)(?:\?[^@?\s]*)?")
+_HOST = r"(?:[\w.%-]|\[[0-9a-fA-F:.]+\])*(?::\d+)?"
+_ADDRESS = re.compile(rf"(?i:postgres(?:ql)?)://(?:[^@/?#\s]*@)?((?:{_HOST},)*{_HOST}(?:/[\w.%-]*)?)(?:\?[^@?\s]*)?")
 _FETCHED_ROWS = 5_000  # rows a round of reading brings: about 1 MB
-WHOLE, MOMENT, TRUTH, TEXT = range(4)  # what a column holds
+WHOLE, MOMENT, TRUTH, TEXT, OTHER = range(5)  # what a column holds
 KINDS = {
-    "smallint": WHOLE, "integer": WHOLE, "bigint": WHOLE, "timestamp with time zone": MOMENT, "boolean": TRUTH, "text": TEXT,
-    "character varying": TEXT,
+    "smallint": WHOLE, "integer": WHOLE, "bigint": WHOLE, "timestamp with time zone": MOMENT, "timestamp without time zone": MOMENT,
+    "boolean": TRUTH, "text": TEXT, "character varying": TEXT,
 }  # fmt: skip
 _EPOCH_2000 = 946_684_800_000_000  # PostgreSQL counts microseconds from the year 2000
 
@@ -160,12 +161,15 @@ def tables_of(connection: psycopg.Connection[Any], at: str) -> dict[str, tuple[i
     """Table → (its oid, its schema), as the search path finds it.
 
     Raises:
-        Refused: `ledger.half-restored` where a table that has a key in every release has none: a dump makes keys after all rows;
+        Refused: `ledger.half-restored` where a table, or a partition of one, has no key, which all have in every release: a dump makes
+            keys after all rows;
             `ledger.no-permission` where a table that is needed lies in a schema this role may not use.
     """
     found = connection.execute(
         "SELECT c.relname, c.oid, n.nspname, c.relkind IN ('r', 'p'),"
         " EXISTS (SELECT 1 FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary)"
+        " OR c.relkind = 'p' AND NOT EXISTS (SELECT 1 FROM pg_partition_tree(c.oid) t WHERE t.isleaf"
+        " AND NOT EXISTS (SELECT 1 FROM pg_index i WHERE i.indrelid = t.relid AND i.indisprimary))"
         " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
         " WHERE c.relname = ANY(%s) AND pg_table_is_visible(c.oid) AND c.relkind IN ('r', 'p', 'v', 'm', 'f')",
         (list(TABLES),),
@@ -182,7 +186,7 @@ def tables_of(connection: psycopg.Connection[Any], at: str) -> dict[str, tuple[i
                 "ledger.no-permission", at=f"{at} {barred[0]}", found="the role may not use this schema", expected="GRANT USAGE ON SCHEMA",
                 help="docs/ledger-checks.md has the grants",
             )  # fmt: skip
-    keyless = sorted(name for name, _, _, real, key in found if real and not key and name in NEEDED)
+    keyless = sorted(name for name, _, _, real, key in found if real and not key)
     if keyless:
         raise Refused(
             "ledger.half-restored", at=f"{at} {keyless[0]}", found="no primary key", expected="the keys a dump makes after its last row"
@@ -223,10 +227,15 @@ def rows_of(connection: psycopg.Connection[Any], tables: dict[str, tuple[int, st
         nonlocal done
         oid, schema = tables[table]
         have = connection.execute(
-            "SELECT attname FROM pg_attribute WHERE attrelid = %s AND attnum > 0 AND NOT attisdropped", (oid,)
+            "SELECT a.attname, t.typcategory IN ('S', 'E') FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid"
+            " WHERE a.attrelid = %s AND a.attnum > 0 AND NOT a.attisdropped",
+            (oid,),
         ).fetchall()
-        columns = wanted(at, table, must, may, [name for (name,) in have])
-        names = psycopg.sql.SQL(", ").join(map(psycopg.sql.Identifier, columns))
+        columns = wanted(at, table, must, may, [name for name, _ in have])
+        words = {name for name, is_word in have if is_word}  # of whatever type: an enum, char(n), citext
+        names = psycopg.sql.SQL(", ").join(
+            psycopg.sql.SQL("{}::text" if name in words else "{}").format(psycopg.sql.Identifier(name)) for name in columns
+        )
         statement = psycopg.sql.SQL("SELECT {} FROM {}").format(names, psycopg.sql.Identifier(schema, table))
         out = []
         try:
@@ -262,6 +271,8 @@ NOT_LET_IN = (  # what libpq and the server say when they refuse a connection: w
     (r"too many clients|remaining connection slots", "the server takes no more connections"),
     (r"no such file or directory", "no server runs on this socket"),
     (r"\bssl\b|certificate", "the server and this machine do not agree about TLS"),
+    (r"hot standby|session is (?:not )?read-only", "no server there is of the kind target_session_attrs asks for"),
+    (r"configuration parameter|startup parameter|invalid command-line argument", "an option that the server does not take"),
 )
 NOT_WELL_FORMED = (  # what libpq says of an address itself
     (r"invalid uri query parameter", "a parameter that PostgreSQL does not know"),
@@ -288,7 +299,7 @@ def _unreachable(e: psycopg.Error, at: str) -> DossierError:
         at=at,
         found=found or f"no connection ({type(e).__name__})",
         expected="a PostgreSQL that can be read",
-        help="psql reaches it?" if found else "",
+        help="psql reaches it?",
     )
 
 
@@ -309,12 +320,20 @@ def failed(e: psycopg.Error, at: str) -> DossierError:
         return Unavailable("ledger.locked", at=at, found="somebody is changing the schema", expected="a schema at rest", help="try again")
     if code == "42501":
         return Refused(
-            "ledger.no-permission", at=at, found="the role may not read it, or not all its rows", expected="GRANT SELECT",
+            "ledger.no-permission", at=at, found="the role may not read it, or not all its rows",
+            expected="GRANT SELECT, and BYPASSRLS where a policy hides rows",
             help="docs/ledger-checks.md has the grants",
         )  # fmt: skip
+    if code == "40001":
+        return Unavailable(
+            "ledger.replica-conflict", at=at, found="the replica ended it to keep up with its primary", expected="all rows",
+            help="on the replica, hot_standby_feedback = on or a longer max_standby_streaming_delay; or ask the primary",
+        )  # fmt: skip
+    if code in ("22021", "22P05"):
+        return Refused("ledger.column-type", at=at, found="text that is no UTF-8", expected="text")
     if code in ("42P01", "42703"):
         return Refused("ledger.missing-table", at=at, found="it went away", expected="a schema at rest")
-    if not code or code.startswith(("57P", "08", "25P03", "40001", "53")):
+    if not code or code.startswith(("57P", "08", "25P03", "53")):
         return Unavailable(
             "ledger.server-lost", at=at, found=f"the server went away ({code or 'no answer'})", expected="all rows", help="try again"
         )
@@ -333,11 +352,11 @@ def reading(at: str) -> Iterator[None]:
 
 
 def kinds(connection: psycopg.Connection[Any], oid: int) -> dict[str, int]:
-    """The columns of a table that can be read so."""
+    """The columns of a table; those of OTHER kinds only rows have."""
     found = connection.execute(
         "SELECT attname, format_type(atttypid, NULL) FROM pg_attribute WHERE attrelid = %s AND attnum > 0 AND NOT attisdropped", (oid,)
     ).fetchall()
-    return {name: KINDS[kind] for name, kind in found if kind in KINDS}
+    return {name: KINDS.get(kind, OTHER) for name, kind in found}
 
 
 def at_least(connection: psycopg.Connection[Any], schema: str, table: str, least: int) -> bool:

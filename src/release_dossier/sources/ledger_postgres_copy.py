@@ -19,7 +19,7 @@ from release_dossier.ledger.fast.names import NOBODY, found
 from release_dossier.ledger.identity import OTHER_SIDE
 from release_dossier.sources.ledger_arrow import NotPlain
 from release_dossier.sources.ledger_bets import Names, Piece
-from release_dossier.sources.ledger_postgres import MOMENT, TEXT, TRUTH, WHOLE
+from release_dossier.sources.ledger_postgres import MOMENT, OTHER, TEXT, TRUTH, WHOLE
 from release_dossier.sources.ledger_rows import YEAR_2, YEAR_10000
 
 if TYPE_CHECKING:
@@ -84,6 +84,8 @@ def _copy(
 ) -> Iterator[bytes]:  # fmt: skip
     from psycopg import sql
 
+    if OTHER in columns.values():
+        raise NotPlain
     listed = sql.SQL(", ").join(sql.SQL("{}::" + CAST[kind]).format(sql.Identifier(name)) for name, kind in columns.items())
     rows = sql.SQL("" if most is None else f" LIMIT {most}")
     statement = sql.SQL("COPY (SELECT {} FROM {}{}) TO STDOUT (FORMAT binary)").format(listed, sql.Identifier(schema, table), rows)

@@ -61,6 +61,7 @@ MAY_BE_NULL = frozenset(["bets.market_id"])
 MUST_NOT_BE_NULL = ("users.", "bets.amount", "bets.id", "markets.id")
 YEAR_2 = -62_104_060_800_000_000  # Go's zero time is in the year 1: a moment before the year 2 is no moment
 YEAR_10000 = 253_402_300_800_000_000
+INT96: Any = {"coerce_int96_timestamp_unit": "us"}  # Spark's times in Parquet: in nanoseconds the year 1 would be another
 Table = list[dict[str, Any]] | None
 
 
@@ -173,7 +174,7 @@ def _typed(table: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
     Columns in which every value is so already are taken as they lie: a glance at their types, not a look at each.
     """
-    look = [name for name in rows[0] if not _right(table, name, [row[name] for row in rows])] if rows else []
+    look = [name for name in rows[0] if name != "rowid" and not _right(table, name, [row[name] for row in rows])] if rows else []
     return [{**row, **{name: _value(table, name, row) for name in look}} for row in rows] if look else rows
 
 

@@ -96,6 +96,8 @@ def test_a_title_with_a_number_sign_before_its_directive() -> None:
     told = says("1..3\nok 1 - C# works # SKIP\nnot ok 2 - see # 12 # TODO\nok 3 - b # 7\n", 0)
     assert (told.verdict, told.looked_at, told.of, told.limits[0]) == ("pass", 1, 3, "skipped: C#_works")
     assert says("1..1\nok 1 - C# # SKIP no runtime\n", 0).verdict == "missing"
+    bats = says("TAP version 13\n1..2\nok 1 a\nnot ok 2 issue #3 skipped # SKIP no # reason\n", 0)
+    assert (bats.verdict, bats.limits[0]) == ("pass", "skipped: issue_#3_skipped no # reason")
     assert says("1..2\nok 1 - in C:\\\nnot ok 2 - a\\# 1\\\n", 0).verdict == "fail", "a title may end with a backslash"
     assert says("1..1\nok 1 - in C:\\\n", 0).verdict == "pass"
     for title in ("closes # 12 and its #todo", "no # sign # todolist", "# 3 # x # is to do"):

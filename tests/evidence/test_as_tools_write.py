@@ -91,6 +91,19 @@ def test_a_todo_of_node_that_fails_is_said() -> None:
     assert "1 tests fail and are expected to (TODO)" in says(TODO.format("todo"), 0).limits
 
 
+def test_a_title_with_a_number_sign_before_its_directive() -> None:
+    """AVA and Bats escape none: `# SKIP` behind such a title was not looked at. A `#` in the words of a title is no directive."""
+    told = says("1..3\nok 1 - C# works # SKIP\nnot ok 2 - see # 12 # TODO\nok 3 - b # 7\n", 0)
+    assert (told.verdict, told.looked_at, told.of, told.limits[0]) == ("pass", 1, 3, "skipped: C#_works")
+    assert says("1..1\nok 1 - C# # SKIP no runtime\n", 0).verdict == "missing"
+    bats = says("TAP version 13\n1..2\nok 1 a\nnot ok 2 issue #3 skipped # SKIP no # reason\n", 0)
+    assert (bats.verdict, bats.limits[0]) == ("pass", "skipped: issue_#3_skipped no # reason")
+    assert says("1..2\nok 1 - in C:\\\nnot ok 2 - a\\# 1\\\n", 0).verdict == "fail", "a title may end with a backslash"
+    assert says("1..1\nok 1 - in C:\\\n", 0).verdict == "pass"
+    for title in ("closes # 12 and its #todo", "no # sign # todolist", "# 3 # x # is to do"):
+        assert says(f"1..1\nnot ok 1 - {title}\n", 0).verdict == "fail"
+
+
 def node(points: str, **sums: int) -> str:
     told = {"tests": 2, "suites": 1, "pass": 0, "fail": 0, "cancelled": 0, "skipped": 0, "todo": 0} | sums
     return "TAP version 13\n" + points + "1..1\n" + "".join(f"# {k} {v}\n" for k, v in told.items())
@@ -237,6 +250,24 @@ def test_the_newer_summary_of_k6() -> None:
 
 def sarif(name: str, **run: Any) -> dict[str, Any]:
     return {"version": "2.1.0", "runs": [{"tool": {"driver": {"name": name}}, **run}]}
+
+
+def test_staticcheck_says_line_0_of_a_package_that_does_not_build() -> None:
+    """Its SARIF ends with 0 and puts what the compiler said at no line: a finding, and none that cannot be read."""
+    place = {"artifactLocation": {"uriBaseId": "%SRCROOT%"}, "region": {"startLine": 0, "startColumn": 0}}
+    result = {"ruleId": "compile", "message": {"text": "cannot use"}, "locations": [{"physicalLocation": place}]}
+    well = [{"executionSuccessful": True}]
+    told = says(sarif("Staticcheck", results=[result], invocations=well), 0)
+    assert (told.verdict, told.counterexamples[0].text, told.counterexamples[0].where) == ("fail", "compile: cannot use", "")
+    place["artifactLocation"] = {"uri": "a.go"}
+    assert says(sarif("Staticcheck", results=[result], invocations=well), 0).counterexamples[0].where == "a.go"
+
+
+def test_npm_asks_a_registry_that_does_not_answer() -> None:
+    """It writes the answer of the registry, and no code of its own."""
+    answer = {"message": "405 Method Not Allowed - POST https://r/bulk", "statusCode": 405, "error": {"summary": "", "detail": ""}}
+    told = says(answer, 1)
+    assert (told.format, told.verdict, told.cause) == ("npm-audit", "missing", f"it could not look: {answer['message']}")
 
 
 def test_analysers_that_did_not_read_everything() -> None:

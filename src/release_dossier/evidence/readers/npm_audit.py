@@ -18,7 +18,7 @@ def recognises(head: bytes) -> bool:
     return (
         "auditReportVersion" in top
         or ("advisories" in top and ("muted" in top or "actions[].resolves" in top))
-        or ("error.code" in top and "error.summary" in top)
+        or ("error.summary" in top and ("error.code" in top or "statusCode" in top))
     )
 
 
@@ -32,7 +32,7 @@ def read(stream: IO[bytes], given: Given) -> Reading:
     s = scan.Scan("npm audit")
     about = mapping(d.get("metadata"), "metadata")
     if "error" in d:
-        s.packages, s.no_database = 0, f"it could not look: {word(mapping(d['error'], 'error').get('summary'))}"
+        s.packages, s.no_database = 0, f"it could not look: {word(mapping(d['error'], 'error').get('summary')) or word(d.get('message'))}"
     elif "auditReportVersion" in d:
         if d["auditReportVersion"] != 2:
             wrong_version("auditReportVersion", d["auditReportVersion"], "2")

@@ -227,7 +227,7 @@ def _where(result: dict[str, Any], at: str, artifacts: list[dict[str, Any]]) -> 
         if not uri and 0 <= index < len(artifacts):
             uri = word(mapping(artifacts[index].get("location"), f"{at}.locations[{i}]").get("uri"))
         line = mapping(place.get("region"), f"{at}.locations[{i}].physicalLocation.region").get("startLine")
-        if line is not None and (isinstance(line, bool) or not isinstance(line, int) or line < 1):
+        if line is not None and (isinstance(line, bool) or not isinstance(line, int) or line < 0):  # 0: Staticcheck, of a whole package
             wrong_shape(f"{at}.locations[{i}].physicalLocation.region.startLine", str(line), "a line from 1")
         if uri:
             return f"{uri.removeprefix('file://')}:{line}" if line else uri.removeprefix("file://")

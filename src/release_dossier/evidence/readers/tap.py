@@ -15,7 +15,8 @@ from release_dossier.evidence.readers.given import Given, Lines, skips, test_fac
 from release_dossier.evidence.reading import Counterexample, Reading, example, first
 
 NAME = "tap"
-_POINT = re.compile(r"(not )?ok\b(?:\s+(\d{1,9}))?(?:\s+-)?\s*((?:[^#\\]|\\.)*)(?:#\s*(.*))?\Z")
+_POINT = re.compile(r"(not )?ok\b(?:\s+(\d{1,9}))?(?:\s+-)?\s*((?:[^#\\]|\\(?:.|\Z))*)(?:#\s*(.*))?\Z")
+_LATE = re.compile(r"(.*?)\s#\s+((?:skip(?:ped)?|todo)\b.*)\Z", re.IGNORECASE)  # behind a title that has a `#` of its own
 _SUM = re.compile(r"# (tests|pass|fail|cancelled|skipped|todo) (\d{1,9})\s*\Z")
 _PLAN = re.compile(r"1\.\.(\d{1,9})\s*(?:#\s*(.*))?\Z")
 _START = re.compile(rb"\A(?:\s*#[^\n]*\n)*\s*(?:TAP version 1[234]\b|1\.\.\d+\s*(?:#.*)?$|(?:not )?ok \d+\b)", re.MULTILINE)
@@ -56,7 +57,10 @@ def read(stream: IO[bytes], given: Given) -> Reading:
         elif sums := _SUM.match(text):
             run.sums[sums[1]] = run.sums.get(sums[1], 0) + int(sums[2])
         elif point := _POINT.match(text):
-            _point(run, number, bool(point[1]), point[2], point[3].strip(), (point[4] or "").strip())
+            title, directive = point[3].strip(), (point[4] or "").strip()
+            if directive and directive[:4].lower() not in ("skip", "todo") and (late := _LATE.match(text, point.start(3))):
+                title, directive = late[1].strip(), late[2].strip()
+            _point(run, number, bool(point[1]), point[2], title, directive)
     if run.plan is None and not run.seen and not run.bail:
         raise Refused("tap.no-result", at="file", found="neither a plan nor a result", expected="lines of ok and not ok")
     run.cut = not text_of.ended

@@ -97,6 +97,26 @@ def refuse(town: Town, code: str, *args: str) -> None:
     assert town.refused("open", "--issue", str(town.root / "issue.md"), *args)["code"] == code
 
 
+def test_a_tag_called_like_the_branch_is_not_it(town: Town) -> None:
+    """The branch is opened that `--head` names, and the one that is checked out keeps its name, whatever tags there are."""
+    head = town.git("rev-parse", "HEAD")
+    town.git("tag", "fix/rounding", "main")
+    assert town.open("--head", "fix/rounding")["head"] == head
+    assert town.open()["branch"] == "fix/rounding"
+
+
+def test_a_shallow_clone_is_told_to_fetch(town: Town) -> None:
+    """Where history is cut off before the branch left the protected one, the help is to fetch it."""
+    place = town.root / "shallow"
+    town.git("clone", "-q", "--depth", "1", "--no-single-branch", f"file://{town.repo}", str(place))
+    town.repo = place
+    town.git("remote", "set-head", "origin", "main")
+    refused = town.refused("open", "--issue", str(town.root / "issue.md"))
+    assert (refused["code"], refused["help"]) == ("change.no-merge-base", "git fetch --unshallow")
+    town.git("fetch", "-q", "--unshallow")
+    assert town.open()["branch"] == "fix/rounding"
+
+
 def test_detached_head(town: Town) -> None:
     """A commit without a branch has no owner."""
     town.git("switch", "-q", "--detach")

@@ -37,9 +37,10 @@ def collect(
     from release_dossier.sources.ledger_postgres import is_address
     from release_dossier.steps.collect import Import
     from release_dossier.steps.collect import collect as collect_evidence
-    from release_dossier.steps.decide import publish_checkpoint
+    from release_dossier.steps.decide import check_witness, kept_checkpoint, publish_checkpoint
 
     world = edge.open_world()
+    check_witness(world, kept_checkpoint(world))
     digest, change = world.open_change(named)
     where = source if source and is_address(source) else Path(source or "")
     brought = Import(where, _who(world), written_by, edge.moment(observed_at, "--observed-at"), exit_status) if source else None

@@ -59,7 +59,8 @@ def reject(digest: str, person: str, key: Path, reason: str, as_json: bool) -> N
         made,
         r,
         as_json,
-        f"{r.person} rejected dossier {r.dossier[:19]}…: {r.reason}\nto take it back: dossier withdraw {made[:19]}",
+        f"{r.person} rejected dossier {r.dossier[:19]}…: {r.reason}\n"
+        f"to take it back: dossier withdraw {made[:19]} --as {r.person} --key {key} --reason WORDS",
     )
 
 

@@ -196,10 +196,11 @@ def _record(world: World, change: Change) -> tuple[str, Change, tuple[str, ...]]
 def _head(world: World, head: str | None) -> tuple[str, str]:
     repo = world.repo
     if head is not None:
-        commit = repo.resolve(head, "--head")
-        if repo.result("show-ref", "--verify", "--quiet", f"refs/heads/{head}", ok=(0, 1)).returncode:
+        ref = f"refs/heads/{head}"  # in full: a tag may have the same name
+        if not repo.exists(ref):
+            repo.resolve(head, "--head")
             raise Refused("change.head-not-a-branch", at="--head", found=repr(head), expected="a local branch, which has an owner")
-        return head, commit
+        return head, repo.resolve(ref, "--head")
     branch = repo.branch()
     if branch is None:
         raise Refused("change.detached", at="HEAD", found="a commit without a branch", expected="a branch", help="git switch -c NAME")
@@ -232,6 +233,7 @@ def _base(world: World, base: str | None, head: str) -> str:
             at="HEAD",
             found=f"no common history with {world.pin.protected_branch}",
             expected="a branch made from it",
+            help="git fetch --unshallow" if world.repo.text("rev-parse", "--is-shallow-repository") == "true" else "",
         )
     if base is not None and world.repo.merge_base(world.repo.resolve(base, "--base"), head) != forked:
         raise Refused(

@@ -290,5 +290,9 @@ def _push(world: World, tags: Sequence[str]) -> None:
     if r.returncode:
         words = r.stderr.decode("utf-8", "replace").strip()
         raise Unavailable(
-            "release.remote", at=f"remote {remote}", found=words, expected="the tag accepted", help=f"git push {remote} {' '.join(tags)}"
+            "release.remote",
+            at=f"remote {remote}",
+            found=words,
+            expected="the tag accepted",
+            help=f"git push {remote} {' '.join(f'tag {t}' for t in tags)}",
         )

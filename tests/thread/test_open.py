@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from tests import needs
-from tests.town import ISSUE, TESTS, Town
+from tests.town import ISSUE, JUNIT, TESTS, Town
 
 
 @pytest.fixture
@@ -235,3 +236,22 @@ def test_no_issue_is_said_so(town: Town) -> None:
     code, _, err = town.run("open")
     assert code == 2
     assert "no issue" in err
+
+
+def test_a_name_that_is_no_utf8_stands_in_the_change(town: Town) -> None:
+    """A file of before UTF-8 is opened like any other, its odd bytes written out; where it is in the way it is named, in JSON too."""
+    file = os.fsencode(town.repo) + b"/app/caf\xe9.py"
+    Path(os.fsdecode(file)).write_text("x = 1\n")
+    assert town.open()["files"] == ["app/pay.py"]
+    town.commit("an old name")
+    assert town.open()["files"] == ["app/caf\\udce9.py", "app/pay.py"]
+    town.dossier("collect")
+    assert "app/caf\\udce9.py" in town.dossier("assemble")["dossier"]["change"]["scope"]["inside"]
+    Path(os.fsdecode(file)).write_text("x = 2\n")
+    refused = town.refused("open", "--issue", str(town.root / "issue.md"))
+    assert (refused["code"], refused["at"]) == ("change.uncommitted", "app/caf\ufffd.py")
+    town.git("checkout", "-q", ".")
+    brought = Path(os.fsdecode(os.fsencode(town.root) + b"/r\xe9sultats.xml"))
+    brought.write_text(JUNIT)
+    (evidence,) = town.dossier("collect", "tests", "--from", str(brought))["evidence"]
+    assert evidence["artifacts"][0]["name"] == "r\\udce9sultats.xml"

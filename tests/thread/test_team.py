@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import subprocess
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from release_dossier.steps.people import Draft, draft_approval, draft_rejection, draft_waiver, draft_withdrawal
+from release_dossier.steps.people import sign as sign_draft
+from release_dossier.steps.world import World, open_world
 from tests.town import Town
 
 PACK = """
@@ -109,6 +113,20 @@ def test_a_no_names_the_command_that_takes_it_back(tmp_path: Path) -> None:
     assert "everything met" in town.run("list")[1]
 
 
+def test_taking_back_ones_own_word_is_a_command_to_copy(tmp_path: Path) -> None:
+    """An approval says how it is taken back; who names the dossier in its place is told which statement of theirs is meant."""
+    town = team(tmp_path, '"@bob"', {"bob": "reviewer"})
+    digest = town.assembled()
+    key = str(tmp_path / "bob")
+    _, out, _ = town.run("approve", digest, "--as", "bob", "--role", "reviewer", "--key", key)
+    back = next(line for line in out.splitlines() if line.startswith("to take it back: dossier ")).removeprefix("to take it back: dossier ")
+    refused = town.refused("withdraw", digest, "--as", "bob", "--key", key, "--reason", "no")
+    assert refused["help"].split()[2] == back.split()[1]
+    assert town.run(*back.split())[0] == 0
+    reasons = [x["reason"] for t in town.gate()["approvals"] for x in t["refused"]]
+    assert reasons == ["withdrawn: WORDS"]
+
+
 def test_a_withdrawn_dossier_names_the_way_to_another(tmp_path: Path) -> None:
     """A withdrawal of a dossier is for good; new evidence makes another dossier."""
     town = Town(tmp_path)
@@ -133,3 +151,25 @@ def test_the_list_says_what_a_change_waits_for_and_how_it_came_about(tmp_path: P
     assert "everything met · self-approved" in town.run("list")[1]
     town.dossier("release")
     assert "shop@0.1.0 · self-approved" in town.run("list")[1]
+
+
+@pytest.mark.parametrize("word", ["approval", "rejection", "waiver", "withdrawal"])
+def test_the_same_word_signed_twice_at_once_is_one(tmp_path: Path, word: str) -> None:
+    """Two processes that draft the same before either records it end with one statement, so that taking it back takes back all of it."""
+    town = Town(tmp_path)
+    digest = town.assembled()
+    until = town.now + timedelta(days=1)
+
+    def draft() -> tuple[World, Draft]:
+        world = open_world(town.repo, town.env, town.tick())
+        return world, {
+            "approval": lambda: draft_approval(world, digest, "ann", "release-manager", "", until),
+            "rejection": lambda: draft_rejection(world, digest, "ann", "no "),
+            "waiver": lambda: draft_waiver(world, digest, "tests", "shop", "ann", "why", until),
+            "withdrawal": lambda: draft_withdrawal(world, digest, "ann", "back"),
+        }[word]()
+
+    drafts = [draft(), draft()]
+    first, second, third = (sign_draft(world, made, town.key)[0] for world, made in (*drafts, draft()))
+    assert first == second == third
+    assert [e.type for e in drafts[0][0].store.entries()].count(word) == 1

@@ -364,6 +364,7 @@ def _nothing(kind: str, cause: str) -> Reading:
 
 
 def _keep(world: World, file: Path, name: str, media_type: str) -> Artifact:
+    name = name.encode("utf-8", "backslashreplace").decode()
     return Artifact(name, world.store.put_artifact(file), file.stat().st_size, media_type)
 
 

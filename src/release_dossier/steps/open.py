@@ -10,13 +10,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
 from release_dossier.change import Author, Change, ChangedService, Issue
 from release_dossier.digest import digest_of
-from release_dossier.errors import Refused, counted
+from release_dossier.errors import Refused, counted, shown
 from release_dossier.fingerprint import fingerprint, shipped
 from release_dossier.guess import declared_version
 from release_dossier.issue import ScopedIssue, bind_scope
@@ -67,7 +67,7 @@ def open_change(
             )
         found = parse_settings(raw, SETTINGS_FILE), raw
     settings, raw = found
-    files = repo.changed(forked, head_commit)
+    files = _written(repo.changed(forked, head_commit))
     if not files:
         raise Refused(
             "change.empty", at=f"branch {branch}", found="no file differs from the protected branch", expected="at least one changed file"
@@ -128,7 +128,7 @@ def open_retrospective(
         raise Refused("change.no-settings", at=protected, found=f"no {SETTINGS_FILE}", expected="the criteria of today", help=help)
     settings, raw = found
     versions = versions or _trains(settings, tag)
-    files = repo.changed(before, head) if before else tuple(sorted(f.path for f in repo.files(head)))
+    files = _written(repo.changed(before, head) if before else sorted(f.path for f in repo.files(head)))
     words = f"What {tag} shipped" + (f" since {since or before[:12]}" if before else ", from the beginning")
     issue = ScopedIssue(Issue(f"Retrospective of {tag}", source="retrospective"), words, (), (), (), (), owner)
     change = Change(
@@ -162,6 +162,11 @@ def open_retrospective(
     return _record(world, change)
 
 
+def _written(paths: Iterable[str]) -> tuple[str, ...]:
+    """Paths as documents write them: a byte that is no UTF-8 stands as `\\udcXX`. Fingerprints are over the bytes."""
+    return tuple(p.encode("utf-8", "backslashreplace").decode() for p in paths)
+
+
 def _trains(settings: Settings, tag: str) -> dict[str, str]:
     """The services whose release train a tag belongs to, and the version it gives them."""
     out = {}
@@ -178,7 +183,7 @@ def _trains(settings: Settings, tag: str) -> dict[str, str]:
 
 
 def _record(world: World, change: Change) -> tuple[str, Change, tuple[str, ...]]:
-    warnings = tuple(f"untracked: {p} is not part of the change" for p in world.repo.untracked()[:5])
+    warnings = tuple(f"untracked: {shown(p)} is not part of the change" for p in world.repo.untracked()[:5])
     if not change.adopted:
         warnings += (f"bootstrap: {SETTINGS_FILE} does not stand on {world.protected_name()} yet, so nothing is allowed",)
     with world.store.lock():

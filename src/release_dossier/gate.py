@@ -715,7 +715,7 @@ def _next(decision: Decision, unmet: bool, signers: Signers | None) -> str:
     if decision.outcome == "ALLOW":
         return f"valid until {decision.valid_until}. next: dossier release" if decision.valid_until else "next: dossier release"
     if unmet:
-        return ".dossier/rework.md says what to do. Then: dossier run"
+        return "next: dossier run" if decision.hypothetical else ".dossier/rework.md says what to do. Then: dossier run"
     missing = next((t for t in decision.approvals if t.missing), None)
     if missing is not None:
         if signers is None:

@@ -220,6 +220,21 @@ def test_hypothetical_is_never_stored(town: Town) -> None:
     assert town.dossier("log", "checkpoint")["size"] == size
 
 
+def test_what_if_points_at_no_note_of_another_decision(town: Town) -> None:
+    """Nothing is written for a hypothetical denial, so it does not send anybody to read it; nor is there a time outside the calendar."""
+    town.assembled()
+    out = town.run("gate", "--at", town.moment(days=30))[1]
+    assert "next: dossier run" in out
+    assert "rework.md" not in out
+    assert town.refused("gate", "--at", "0001-01-01T00:00:00+14:00")["code"] == "time.syntax"
+
+
+def test_an_approval_that_would_have_ended_is_refused(town: Town) -> None:
+    digest = town.assembled()
+    args = "--as", "ann", "--role", "release-manager", "--key", str(town.key)
+    assert town.refused("approve", digest, *args, "--until", town.moment(days=-1))["code"] == "people.past"
+
+
 def test_replay_is_bit_equal(town: Town) -> None:
     """A stored decision is recomputed to the same bytes, also after more has happened."""
     digest = town.assembled()
@@ -265,6 +280,18 @@ def test_attack_a_rolled_back_log_does_not_overwrite_what_is_remembered_of_it(to
     kept = town.git("rev-parse", "refs/dossier/log")
     assert town.refused(*command.split(), code=40)["code"] == "log.rolled-back"
     assert town.git("rev-parse", "refs/dossier/log") == kept
+
+
+def test_a_lock_that_a_killed_git_left_is_named(town: Town) -> None:
+    """The head cannot be kept: unavailable, with the file to remove; the next run goes on."""
+    town.assembled()
+    town.gate()
+    lock = town.repo / ".git/refs/dossier/log.lock"
+    lock.touch()
+    refused = town.refused("gate", code=30)
+    assert (refused["code"], str(lock) in refused["help"]) == ("log.unwritable", True)
+    lock.unlink()
+    assert town.gate()["outcome"] == "DENY"
 
 
 def test_another_worktree_is_told_where_the_log_is(town: Town) -> None:

@@ -11,7 +11,7 @@ import pytest
 from release_dossier.steps.people import Draft, draft_approval, draft_rejection, draft_waiver, draft_withdrawal
 from release_dossier.steps.people import sign as sign_draft
 from release_dossier.steps.world import World, open_world
-from tests.town import Town
+from tests.town import JUNIT, Town
 
 PACK = """
 [[requirement]]
@@ -125,6 +125,26 @@ def test_taking_back_ones_own_word_is_a_command_to_copy(tmp_path: Path) -> None:
     assert town.run(*back.split())[0] == 0
     reasons = [x["reason"] for t in town.gate()["approvals"] for x in t["refused"]]
     assert reasons == ["withdrawn: WORDS"]
+
+
+@pytest.mark.parametrize(
+    ("email", "env"),
+    [
+        ("Bob@Work.example", {}),
+        ("42+bobby@users.noreply.github.com", {"GITHUB_ACTOR": "bobby", "GITHUB_ACTOR_ID": "42"}),
+    ],
+)
+def test_who_brings_a_file_is_known_by_account_and_address(tmp_path: Path, email: str, env: dict[str, str]) -> None:
+    """A name that is not a person's id does not part who brought proof from who approves it."""
+    town = team(tmp_path, '"@bob"', {"bob": "reviewer"})
+    town.change_trust("--person", "bob", "--email", email)
+    town.git("config", "user.name", "Robert B.")
+    town.git("config", "user.email", "bob@work.example")
+    town.env |= env
+    town.open()
+    town.write(".git/results.xml", JUNIT)
+    (evidence,) = town.dossier("collect", "tests", "--from", str(town.repo / ".git/results.xml"))["evidence"]
+    assert evidence["producer"]["imported_by"] == "bob"
 
 
 def test_a_withdrawn_dossier_names_the_way_to_another(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from release_dossier.approval import Signed, hear, members, standing_rejections
 from release_dossier.aside import Aside
 from release_dossier.digest import canonical
 from release_dossier.dossier import Attempt, Dossier
-from release_dossier.errors import Corrupt, Refused
+from release_dossier.errors import Corrupt, Refused, Unavailable
 from release_dossier.evidence.statement import Evidence
 from release_dossier.gate import SAID_NO, Decision, Signers, asked_of_people, authors_of, decide, producers_of, rework
 from release_dossier.project import SETTINGS_FILE
@@ -287,10 +287,15 @@ def publish_checkpoint(world: World) -> None:
     """Keep the newest checkpoint in the repository, outside the store it watches over.
 
     Raises:
-        Corrupt: as `check_witness`: what is remembered of a log is replaced only by more of the same one.
+        Corrupt: as `check_witness`: what is remembered of a log is replaced only by more of the same one. Unavailable: `log.unwritable`.
     """
     check_witness(world, kept_checkpoint(world))
-    world.repo.keep(LOG_REF, world.store.checkpoint())
+    try:
+        world.repo.keep(LOG_REF, world.store.checkpoint())
+    except Refused as e:
+        lock = world.repo.common_folder() / f"{LOG_REF}.lock"  # a killed git leaves it
+        help = f"once no git runs here: rm {lock}; then again" if lock.exists() else ""
+        raise Unavailable("log.unwritable", at=LOG_REF, found=e.found, expected="the log's head kept in it", help=help) from e
 
 
 def replay(world: World, digest: str) -> tuple[bool, tuple[str, ...]]:

@@ -282,12 +282,12 @@ def _authors(world: World, commits: Sequence[Commit], vouched: Mapping[str, int]
     """Who made the commits. A platform is only heard about those no key of the trust document signed, revoked or not. Whose
     address a commit shows and who is bound by it may be two: then neither approves."""
     trust, people = world.trust, world.trust.document.people
-    accounts = _accounts(world)
+    known = accounts(world)
     out: dict[Author, int] = {}
     for c in commits:
         signer, by = trust.person_of_key(c.key) if c.key and not trust.revoked_at(c.key) else None, "author"
         if c.key is None and c.id in vouched:
-            signer, by = accounts.get(vouched[c.id]), "platform"
+            signer, by = known.get(vouched[c.id]), "platform"
         for name, email, how in ((c.name, c.email, "author"), *((n, e, "co-author") for n, e in c.co_authors)):
             listed = next((p.id for p in people if email.lower() in {x.lower() for x in p.emails}), "")
             person = (signer.id if how == "author" else listed or None) if signer else None
@@ -297,7 +297,7 @@ def _authors(world: World, commits: Sequence[Commit], vouched: Mapping[str, int]
     return tuple(msgspec.structs.replace(a, commits=n) for a, n in in_order)
 
 
-def _accounts(world: World) -> dict[int, Person]:
+def accounts(world: World) -> dict[int, Person]:
     """Who is behind an account of the platform; not one that two people claim."""
     listed = {(n, p.id): p for p in world.trust.document.people for e in p.emails if (n := account_of(e)) is not None}
     claims = Counter(n for n, _ in listed)
@@ -309,8 +309,8 @@ def _unvouched(world: World, commits: Sequence[Commit], vouched: Mapping[str, in
     if vouched is None:
         return ()
     unsigned = [c.id for c in commits if c.key is None]
-    said, accounts = [c for c in unsigned if c in vouched], _accounts(world)
-    strangers = sorted({vouched[c] for c in said} - accounts.keys())
+    said = [c for c in unsigned if c in vouched]
+    strangers = sorted({vouched[c] for c in said} - accounts(world).keys())
     propose = "dossier trust propose --email {}+LOGIN@users.noreply.github.com"
     words = [f"account {n} is listed for no one person: {propose.format(n)}" for n in strangers]
     if len(said) < len(unsigned):

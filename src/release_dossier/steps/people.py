@@ -73,6 +73,8 @@ def draft_approval(world: World, digest: str, person: str, role: str, comment: s
     who = person_of(world, person)
     _, decision, dossier = decide_dossier(world, digest, world.now)
     _may_sign_as(world, who, role, dossier)
+    if until <= world.now:
+        raise Refused("people.past", at="--until", found=rfc3339(until), expected=f"a moment after {world.stamp()}")
     results = results_of(decision)
     approval = Approval(
         dossier=digest,

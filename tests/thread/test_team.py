@@ -147,6 +147,16 @@ def test_who_brings_a_file_is_known_by_account_and_address(tmp_path: Path, email
     assert evidence["producer"]["imported_by"] == "bob"
 
 
+def test_a_waiver_by_who_may_not_is_refused_before_it_is_signed(tmp_path: Path) -> None:
+    """Words that could never count are not taken for a waiver; an owner's are, by a team as well."""
+    town = team(tmp_path, '"@pay"', {"bob": "reviewer", "cyd": "pay"})
+    digest = town.assembled()
+    words = "waive", digest, "tests", "--service", "shop", "--reason", "known", "--until", town.moment(days=1)
+    refused = town.refused(*words, "--as", "bob", "--key", str(tmp_path / "bob"))
+    assert (refused["code"], refused["expected"]) == ("people.role", "an owner of shop (@pay) or a person with risk-owner")
+    assert town.dossier(*words, "--as", "cyd", "--key", str(tmp_path / "cyd"))["waiver"]["person"] == "cyd"
+
+
 def test_a_withdrawn_dossier_names_the_way_to_another(tmp_path: Path) -> None:
     """A withdrawal of a dossier is for good; new evidence makes another dossier."""
     town = Town(tmp_path)

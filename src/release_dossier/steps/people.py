@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from release_dossier.approval import Approval, Rejection, Waiver, Withdrawal, members
+from release_dossier.approval import WAIVER_ROLES, Approval, Rejection, Waiver, Withdrawal, members
 from release_dossier.digest import digest_of
 from release_dossier.dossier import Dossier
 from release_dossier.errors import Refused
@@ -177,6 +177,10 @@ def draft_waiver(world: World, digest: str, requirement: str, service: str, pers
         raise Refused(
             "waiver.never", at=requirement, found="a requirement no waiver may touch", expected="evidence that passes", help=rule.remedy
         )
+    owners = next((o.owners for o in dossier.owners if o.service == service), ())
+    if who.id not in members(owners, world.trust) and not set(who.roles) & set(WAIVER_ROLES):
+        expected = f"an owner of {service} ({', '.join(owners) or 'nobody'}) or a person with {' or '.join(WAIVER_ROLES)}"
+        raise Refused("people.role", at="--as", found=f"{who.id}: {', '.join(who.roles)}", expected=expected, help="dossier trust show")
     if until <= world.now:
         raise Refused("waiver.past", at="--until", found=rfc3339(until), expected=f"a moment after {world.stamp()}")
     waiver = Waiver(

@@ -302,13 +302,13 @@ def _changed(shown_then: Sequence[ResultLine], now: Sequence[ResultLine]) -> str
     return f"lapsed: {name} of {service} was {was} when it was signed and {now_}{more}"
 
 
-def standing_rejections(dossier: str, voices: Voices, trust: Trust) -> tuple[tuple[str, str], ...]:
-    """(person, reason) of every no that stands for this dossier."""
+def standing_rejections(dossier: str, voices: Voices, trust: Trust) -> tuple[tuple[str, str, str], ...]:
+    """(person, reason, digest of the statement) of every no that stands for this dossier."""
     out = []
     for s, r in voices.rejections:
         back = voices.taken_back(s.statement.digest, r.person)
         if r.dossier == dossier and back is None and not unsigned(s, r.person, r.signed_at, trust):
-            out.append((r.person, shown(r.reason)))
+            out.append((r.person, shown(r.reason), s.statement.digest))
     return tuple(out)
 
 

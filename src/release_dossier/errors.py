@@ -19,6 +19,7 @@ EXIT_DENIED = 10
 EXIT_REFUSED = 20
 EXIT_UNAVAILABLE = 30
 EXIT_CORRUPT = 40
+WORDS_CHARS_MAX = 4000  # characters of a refusal's place, expectation and help, which may hold names from outside
 
 
 class DossierError(Exception):
@@ -27,7 +28,7 @@ class DossierError(Exception):
     Args:
         code: stable dotted name, `stage.what`, a key of a `*_CODES` table.
         at: the place: a file, a field path, a row, a ref.
-        found: what was there. Shortened to 200 characters and stripped of control characters when shown.
+        found: what was there, shortened to 200 characters. All four words are stripped of control characters and lone surrogates.
         expected: what would have been accepted.
         help: the next thing to do, empty when there is nothing better than fixing `at`.
     """
@@ -35,8 +36,9 @@ class DossierError(Exception):
     exit_code = EXIT_CORRUPT
 
     def __init__(self, code: str, *, at: str, found: str, expected: str, help: str = "") -> None:
-        self.code, self.at, self.found, self.expected, self.help = code, at, shown(found), expected, help
-        super().__init__(f"{code}: at {at}: found {self.found}, expected {expected}")
+        self.code, self.found = code, shown(found)
+        self.at, self.expected, self.help = (shown(x, WORDS_CHARS_MAX) for x in (at, expected, help))
+        super().__init__(f"{code}: at {self.at}: found {self.found}, expected {self.expected}")
 
     def as_json(self) -> dict[str, dict[str, str]]:
         """The object the contract fixes for a refusal."""

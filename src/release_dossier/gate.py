@@ -77,6 +77,7 @@ CAUSES: dict[str, tuple[str, ...]] = {
     ),
     "pass": ("", "flaky", "skips"),
 }
+SAID_NO, GONE = "rejected by ", "dossier withdrawn by "  # how the notes about a rejection and a withdrawn dossier begin
 NEW_FINGERPRINT = "a new fingerprint"  # what a failure needs whose retries are spent
 
 
@@ -172,7 +173,7 @@ def decide(
     if rules.edition == 1:
         results = [msgspec.structs.replace(r, cause="", attempts=(), severity="block") for r in results]
     asked = asked_of_people(rules, dossier)
-    electorate = Electorate(authors, _producers(dossier), {o.service: o.owners for o in dossier.owners}, change.mode == "solo")
+    electorate = Electorate(authors, producers_of(dossier), {o.service: o.owners for o in dossier.owners}, change.mode == "solo")
     tallies = tally(asked, digest, [_line(r) for r in results], voices, trust, now, electorate)
     notes, blocked = _notes(dossier, digest, voices, trust, witness, tallies, authors, rules, results)
     signed = bool(tallies) and all(t.missing == 0 for t in tallies)
@@ -217,7 +218,7 @@ def asked_of_people(rules: Frozen, dossier: Dossier) -> tuple[ApprovalRule, ...]
     return (*rules.approvals, ApprovalRule(RULE_OWNER))
 
 
-def _producers(dossier: Dossier) -> frozenset[str]:
+def producers_of(dossier: Dossier) -> frozenset[str]:
     """Persons who brought evidence for what would ship."""
     prints = {(s.name, s.fingerprint) for s in dossier.change.services}
     return frozenset(a.imported_by for a in dossier.evidence if a.imported_by and (a.service, a.fingerprint) in prints)
@@ -608,7 +609,7 @@ def _notes(
         notes.append("retrospective: it shipped before anybody asked, and the criteria came later, so nothing is allowed")
     if dossier.rules != dossier.change.rules:
         notes.append("the rules in the dossier are not those frozen into its change, so nothing is allowed")
-    notes += [f"rejected by {person}: {reason}" for person, reason in standing_rejections(digest, voices, trust)]
+    notes += [f"{SAID_NO}{person}: {reason}" for person, reason, _ in standing_rejections(digest, voices, trust)]
     for what, taken in (("dossier", digest), ("change", dossier.change_digest)):
         back = voices.taken_back(taken)
         if back is not None:
@@ -658,10 +659,11 @@ def _until(results: Sequence[Result], tallies: Sequence[RoleTally]) -> str:
 
 # For people
 
-# Role → the one person who can sign in it and the file of their key, `FILE` where it is not here; a role several hold is not in it.
+# Role → the one person who can still sign in it and the file of their key, `FILE` where it is not here; a role several can sign in is not
+# in it. Where nobody can (they lack the role, wrote the change, or have signed): no person, and the role another would have to be given,
+# empty where only the settings name who it is. `rejected by PERSON` → the rejection that stands, and the file of their key.
 Signers = Mapping[str, tuple[str, str]]
 NOBODY: Signers = MappingProxyType({})
-NO_ONE = ("", "")  # in `Signers`, where nobody of the trust document may sign: they lack the role, or wrote the change
 
 
 def explain(
@@ -713,14 +715,22 @@ def _next(decision: Decision, unmet: bool, signers: Signers | None) -> str:
     if decision.outcome == "ALLOW":
         return f"valid until {decision.valid_until}. next: dossier release" if decision.valid_until else "next: dossier release"
     if unmet:
-        return ".dossier/rework.md says what to do. Then: dossier run"
-    missing = next((t.role for t in decision.approvals if t.missing), None)
+        return "next: dossier run" if decision.hypothetical else ".dossier/rework.md says what to do. Then: dossier run"
+    missing = next((t for t in decision.approvals if t.missing), None)
     if missing is not None:
         if signers is None:
             return f"signatures are missing. next: dossier approve {decision.dossier[:19]} --as PERSON --role ROLE --key FILE"
-        alone = signers.get(missing) == NO_ONE
-        why = f"nobody in the trust document may sign as {missing}: whoever wrote a change does not approve it" if alone else ""
-        return f"{why or 'signatures are missing'}. next: {approve_command(decision.dossier, missing, signers)}"
+        why = "signatures are missing"
+        if not signers.get(missing.role, ("PERSON",))[0]:
+            once = bool(missing.counted)
+            why = f"nobody{' else' * once} in the trust document may sign as {missing.role}: "
+            why += "one person counts once" if once else "whoever wrote a change does not approve it"
+        return f"{why}. next: {approve_command(decision.dossier, missing.role, signers)}"
+    if signers is not None and any(n.startswith(GONE) for n in decision.notes):
+        return "a withdrawn dossier stays withdrawn. next: dossier collect && dossier assemble && dossier gate"
+    no = _taken_back_by(signers or {})
+    if no:
+        return f"somebody said no. next: {'; '.join(no)}. Or mend it and commit, then: dossier run"
     return "what denies it stands in the notes above" if decision.notes else "nothing was asked for, and an empty gate allows nothing"
 
 
@@ -751,11 +761,18 @@ def _step(r: Result) -> str:
 
 
 def approve_command(dossier: str, role: str, signers: Signers = NOBODY) -> str:
-    """The command that signs in a missing role; where nobody may, the one that names somebody who can."""
-    if signers.get(role) == NO_ONE:
-        return f"dossier trust propose --person WHO --role {role} --public THEIRS.pub --key FILE"
+    """The command that signs in a missing role; where nobody may, what names somebody who can."""
     person, key = signers.get(role, ("PERSON", "FILE"))
+    if not person:
+        named = f"name another {role} in dossier.toml on the protected branch, rebase on it, then: dossier run"
+        return f"dossier trust propose --person WHO --role {key} --public THEIRS.pub --key FILE" if key else named
     return f"dossier approve {dossier[:19]} --as {person} --role {_option(role)} --key {key}"
+
+
+def _taken_back_by(signers: Signers) -> list[str]:
+    """The command with which each person who said no would take it back."""
+    said = sorted((name.removeprefix(SAID_NO), x) for name, x in signers.items() if name.startswith(SAID_NO))
+    return [f"dossier withdraw {digest[:19]} --as {person} --key {key} --reason WORDS" for person, (digest, key) in said]
 
 
 def _option(role: str) -> str:
@@ -833,6 +850,8 @@ def rework(decision: Decision, dossier: Dossier, signers: Signers = NOBODY) -> s
         lines += [f"- [ ] {todo if todo != r.remedy else f'`{todo}`'} — {r.owner}", ""]
     for t in decision.approvals:
         if t.missing:
-            lines.append(f"- [ ] {t.missing} more of role {t.role}: `{approve_command(decision.dossier, t.role, signers)}`")
+            todo = approve_command(decision.dossier, t.role, signers)
+            lines.append(f"- [ ] {t.missing} more of role {t.role}: {f'`{todo}`' if todo.startswith('dossier ') else todo}")
+    lines += [f"- [ ] mend it, or take the rejection back: `{no}`" for no in _taken_back_by(signers)]
     lines += [f"- note: {n}" for n in decision.notes]
     return "\n".join(lines) + "\n"

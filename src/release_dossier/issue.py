@@ -152,7 +152,8 @@ def _risk(line: str, number: int) -> Risk:
 def globs_of(line: str, settings: Settings) -> tuple[str, ...]:
     """The globs one scope line binds: backticked or bare paths and globs, a service's or feature's paths; none for plain words."""
     out: list[str] = []
-    for word in _TICKS.findall(line) or [line]:
+    ticked = _TICKS.findall(line)
+    for word in ticked or [line]:
         word = word.strip()
         service = settings.service_named(word) or (settings.service_named(word.removesuffix(" service")))
         feature = next((f for f in settings.feature if f.name.lower() == word.lower()), None)
@@ -160,7 +161,7 @@ def globs_of(line: str, settings: Settings) -> tuple[str, ...]:
             out.extend(service.paths)
         elif feature is not None:
             out.extend(feature.paths)
-        elif " " not in word and ("/" in word or "*" in word or "." in word):
+        elif (word and ticked) or (" " not in word and ("/" in word or "*" in word or "." in word)):
             out.append(word)
     return tuple(out)
 

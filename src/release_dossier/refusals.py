@@ -76,6 +76,10 @@ CODES = {
         "The plan gives no command for this evidence, so it cannot be run.",
         "Import it: dossier collect NAME --from FILE.",
     ),
+    "collect.future": (
+        "Evidence is said to have been observed later than now, which no gate lets through.",
+        "Give --observed-at as it was, and look at this machine's clock.",
+    ),
     "collect.no-file": ("The file or ledger to import is not there.", "Check the path after --from."),
     "collect.no-name": ("A file was given without saying which evidence it is.", "dossier collect NAME --from FILE"),
     "collect.no-vex": ("A plan names a VEX that the change's head does not hold.", "Commit it, or mend `vex` in the plan's options."),
@@ -436,6 +440,7 @@ CODES = {
         "What was said can be withdrawn; a new round begins with dossier open.",
     ),
     "people.no-reason": ("A rejection, withdrawal or waiver needs its reason.", "--reason, in words the next reader understands."),
+    "people.past": ("The approval would have ended before it began.", "--until a later moment."),
     "people.not-withdrawable": (
         "Documents of this kind are not taken back.",
         "Withdraw the approval, waiver, evidence, dossier, decision or release it stands for.",

@@ -106,10 +106,13 @@ def test_refused(raw: bytes, code: str) -> None:
         ("a/b.py", ("a/b.py",)),
         ("the shop page", ()),
         ("*.sql", ("*.sql",)),
+        ("`docs/release notes/**` and `Makefile`", ("docs/release notes/**", "Makefile")),
+        ("Makefile", ()),
+        ("` `", ()),
     ],
 )
 def test_line_binds(line: str, globs: tuple[str, ...]) -> None:
-    """A service, a feature, a path and a glob bind files; words bind nothing."""
+    """A service, a feature, a path and a glob bind files, and whatever stands in backticks; words bind nothing."""
     assert globs_of(line, SETTINGS) == globs
 
 
@@ -121,6 +124,8 @@ def test_scope_verdicts() -> None:
     assert (loose.verdict, loose.unbound) == ("inconclusive", ("other.py",))
     out = bind_scope(i, SETTINGS, ("app/pay.py", "web/x.js"))
     assert (out.verdict, out.outside) == ("fail", ("web/x.js",))
+    blanks = parse_issue(ISSUE.replace("- pay\n", "- pay\n- `docs/**`\n").replace("`web/**`", "`docs/our notes/**`").encode(), "issue.md")
+    assert bind_scope(blanks, SETTINGS, ("docs/our notes/a.md",)).verdict == "fail"
     both = parse_issue(ISSUE.replace("- pay\n", "- pay\n- `web/**`\n").encode(), "issue.md")
     assert bind_scope(both, SETTINGS, ("web/x.js",)).verdict == "fail"
     assert bind_scope(i, SETTINGS, ()).verdict == "inconclusive"

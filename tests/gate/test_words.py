@@ -8,7 +8,7 @@ import pytest
 
 from release_dossier.dossier import Dossier
 from release_dossier.evidence.reading import Counterexample, Coverage
-from release_dossier.gate import NO_ONE, approve_command, explain, results_of, rework
+from release_dossier.gate import approve_command, explain, results_of, rework
 from release_dossier.rules.moment import after, moment, span, stamp
 from tests.gate.town import (
     DAY,
@@ -193,8 +193,10 @@ def test_the_command_that_signs_a_missing_role() -> None:
     assert approve_command(DIGEST, "ops") == f"dossier approve {DIGEST[:19]} --as PERSON --role ops --key FILE"
     known = approve_command(DIGEST, "owner of bank", {"owner of bank": ("olga", "k")})
     assert known == f"dossier approve {DIGEST[:19]} --as olga --role owner --key k"
-    nobody = approve_command(DIGEST, "ops", {"ops": NO_ONE})
+    nobody = approve_command(DIGEST, "ops", {"ops": ("", "ops")})
     assert nobody == "dossier trust propose --person WHO --role ops --public THEIRS.pub --key FILE"
+    unowned = approve_command(DIGEST, "owner of bank", {"owner of bank": ("", "")})
+    assert unowned.startswith("name another owner of bank in dossier.toml on the protected branch")
 
 
 def test_counterexamples_are_those_of_what_failed() -> None:

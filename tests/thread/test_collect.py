@@ -183,3 +183,20 @@ def test_attestations_are_believed_of_identities_the_protected_branch_names(tmp_
     other.commit("believe mine")
     other.open()
     assert verified(other)["facts"]["statements_verified"]["value"] == 0
+
+
+def test_a_moment_to_come_is_refused_before_an_attempt_begins(tmp_path: Path) -> None:
+    """A mistyped year would make the requirement an error for good; a moment beyond the calendar is no moment. Neither counts."""
+    town = Town(tmp_path)
+    town.open()
+    file = town.repo / ".git/results.xml"
+    file.write_text(JUNIT)
+    for moment, code in (
+        (town.moment(days=365), "collect.future"),
+        ("9999-12-31T23:59:59Z", "collect.future"),
+        ("9999-12-31T23:59:59-01:00", "time.syntax"),
+        ("0001-01-01T00:00:00+01:00", "time.syntax"),
+    ):
+        assert town.refused("collect", "tests", "--from", str(file), "--observed-at", moment)["code"] == code
+    (evidence,) = town.dossier("collect", "tests", "--from", str(file), "--observed-at", town.moment(minutes=1))["evidence"]
+    assert evidence["attempt"] == 1

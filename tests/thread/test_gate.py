@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -231,6 +232,21 @@ def test_hypothetical_is_never_stored(town: Town) -> None:
     assert town.dossier("log", "checkpoint")["size"] == size
 
 
+def test_what_if_points_at_no_note_of_another_decision(town: Town) -> None:
+    """Nothing is written for a hypothetical denial, so it does not send anybody to read it; nor is there a time outside the calendar."""
+    town.assembled()
+    out = town.run("gate", "--at", town.moment(days=30))[1]
+    assert "next: dossier run" in out
+    assert "rework.md" not in out
+    assert town.refused("gate", "--at", "0001-01-01T00:00:00+14:00")["code"] == "time.syntax"
+
+
+def test_an_approval_that_would_have_ended_is_refused(town: Town) -> None:
+    digest = town.assembled()
+    args = "--as", "ann", "--role", "release-manager", "--key", str(town.key)
+    assert town.refused("approve", digest, *args, "--until", town.moment(days=-1))["code"] == "people.past"
+
+
 def test_replay_is_bit_equal(town: Town) -> None:
     """A stored decision is recomputed to the same bytes, also after more has happened."""
     digest = town.assembled()
@@ -253,8 +269,6 @@ def test_replay_under_other_circumstances(town: Town, env: dict[str, str]) -> No
 
 def test_attack_rolled_back_log(town: Town) -> None:
     """A store put back to an earlier copy is found by the checkpoint in the repository."""
-    import shutil
-
     town.assembled()
     copy = town.root / "copy"
     shutil.copytree(town.repo / ".dossier", copy)
@@ -263,6 +277,50 @@ def test_attack_rolled_back_log(town: Town) -> None:
     shutil.rmtree(town.repo / ".dossier")
     shutil.copytree(copy, town.repo / ".dossier")
     assert town.refused("gate", code=40)["code"] == "log.rolled-back"
+
+
+@pytest.mark.parametrize("command", ["collect", "assemble", "log publish"])
+def test_attack_a_rolled_back_log_does_not_overwrite_what_is_remembered_of_it(town: Town, command: str) -> None:
+    """No command replaces the kept checkpoint by that of a log which forgot something: a rejection, here."""
+    town.open()
+    town.dossier("collect")
+    shutil.copytree(town.repo / ".dossier", town.root / "copy")
+    digest = town.dossier("assemble")["dossier"]["digest"]
+    town.dossier("reject", digest, "--as", "ann", "--key", str(town.key), "--reason", "not this one")
+    shutil.rmtree(town.repo / ".dossier")
+    shutil.copytree(town.root / "copy", town.repo / ".dossier")
+    kept = town.git("rev-parse", "refs/dossier/log")
+    assert town.refused(*command.split(), code=40)["code"] == "log.rolled-back"
+    assert town.git("rev-parse", "refs/dossier/log") == kept
+
+
+def test_a_lock_that_a_killed_git_left_is_named(town: Town) -> None:
+    """The head cannot be kept: unavailable, with the file to remove; the next run goes on."""
+    town.assembled()
+    town.gate()
+    lock = town.repo / ".git/refs/dossier/log.lock"
+    lock.touch()
+    refused = town.refused("gate", code=30)
+    assert (refused["code"], str(lock) in refused["help"]) == ("log.unwritable", True)
+    lock.unlink()
+    assert town.gate()["outcome"] == "DENY"
+
+
+def test_another_worktree_is_told_where_the_log_is(town: Town) -> None:
+    """Two worktrees share the repository's memory of one log: the second is told to use the first one's state, and can."""
+    town.assembled()
+    town.git("worktree", "add", "-q", str(town.root / "second"), "-b", "fix/second", "main")
+    second = object.__new__(Town)
+    second.__dict__ = {**town.__dict__, "repo": town.root / "second", "env": {**town.env, "DOSSIER_PROTECTED_BRANCH": "main"}}
+    second.write("app/pay.py", "def pay(x):\n    return round(x)\n")
+    second.commit("round")
+    second.open()
+    refused = second.refused("collect", code=40)
+    name, _, place = refused["help"].removeprefix("export ").partition("=")
+    assert (refused["code"], name) == ("log.rolled-back", "DOSSIER_HOME")
+    second.env[name] = place
+    second.assembled()
+    assert states(second.gate())["tests"] == "pass"
 
 
 def test_bootstrap_never_allows(tmp_path: Path) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from tests import needs
-from tests.town import ISSUE, TESTS, Town
+from tests.town import ISSUE, JUNIT, TESTS, Town
 
 
 @pytest.fixture
@@ -95,6 +96,26 @@ def test_head_of_another_branch(town: Town) -> None:
 
 def refuse(town: Town, code: str, *args: str) -> None:
     assert town.refused("open", "--issue", str(town.root / "issue.md"), *args)["code"] == code
+
+
+def test_a_tag_called_like_the_branch_is_not_it(town: Town) -> None:
+    """The branch is opened that `--head` names, and the one that is checked out keeps its name, whatever tags there are."""
+    head = town.git("rev-parse", "HEAD")
+    town.git("tag", "fix/rounding", "main")
+    assert town.open("--head", "fix/rounding")["head"] == head
+    assert town.open()["branch"] == "fix/rounding"
+
+
+def test_a_shallow_clone_is_told_to_fetch(town: Town) -> None:
+    """Where history is cut off before the branch left the protected one, the help is to fetch it."""
+    place = town.root / "shallow"
+    town.git("clone", "-q", "--depth", "1", "--no-single-branch", f"file://{town.repo}", str(place))
+    town.repo = place
+    town.git("remote", "set-head", "origin", "main")
+    refused = town.refused("open", "--issue", str(town.root / "issue.md"))
+    assert (refused["code"], refused["help"]) == ("change.no-merge-base", "git fetch --unshallow")
+    town.git("fetch", "-q", "--unshallow")
+    assert town.open()["branch"] == "fix/rounding"
 
 
 def test_detached_head(town: Town) -> None:
@@ -215,3 +236,22 @@ def test_no_issue_is_said_so(town: Town) -> None:
     code, _, err = town.run("open")
     assert code == 2
     assert "no issue" in err
+
+
+def test_a_name_that_is_no_utf8_stands_in_the_change(town: Town) -> None:
+    """A file of before UTF-8 is opened like any other, its odd bytes written out; where it is in the way it is named, in JSON too."""
+    file = os.fsencode(town.repo) + b"/app/caf\xe9.py"
+    Path(os.fsdecode(file)).write_text("x = 1\n")
+    assert town.open()["files"] == ["app/pay.py"]
+    town.commit("an old name")
+    assert town.open()["files"] == ["app/caf\\udce9.py", "app/pay.py"]
+    town.dossier("collect")
+    assert "app/caf\\udce9.py" in town.dossier("assemble")["dossier"]["change"]["scope"]["inside"]
+    Path(os.fsdecode(file)).write_text("x = 2\n")
+    refused = town.refused("open", "--issue", str(town.root / "issue.md"))
+    assert (refused["code"], refused["at"]) == ("change.uncommitted", "app/caf\ufffd.py")
+    town.git("checkout", "-q", ".")
+    brought = Path(os.fsdecode(os.fsencode(town.root) + b"/r\xe9sultats.xml"))
+    brought.write_text(JUNIT)
+    (evidence,) = town.dossier("collect", "tests", "--from", str(brought))["evidence"]
+    assert evidence["artifacts"][0]["name"] == "r\\udce9sultats.xml"

@@ -17,7 +17,7 @@ from release_dossier.trust.keys import ED25519, load_signer
 from release_dossier.trust.sshsig import armor_signature
 from tests import needs
 from tests.thread.test_gate import allowed
-from tests.town import TESTS, Town
+from tests.town import ISSUE, TESTS, Town
 
 
 @pytest.fixture
@@ -94,6 +94,25 @@ def test_squash_that_changes_nothing_keeps_its_evidence(town: Town) -> None:
     refusal = town.refused("release", "--commit", other)
     assert (refusal["code"], "app/other.py" in refusal["found"]) == ("release.moved", True)
     assert town.dossier("release", "--commit", squashed)["release"]["commit"] == squashed
+
+
+def test_what_moved_is_what_the_service_ships(tmp_path: Path) -> None:
+    """A commit that differs is refused by the files of that service, not by its neighbour's."""
+    town = Town(tmp_path)
+    two = '[[service]]\nname = "web"\npaths = ["web/**"]\ncriticality = "internal"\nowners = ["@ann"]\ntag = "web/v{version}"\n'
+    for branch in ("main", "fix/rounding"):
+        town.git("switch", "-q", branch)
+        if branch == "main":
+            town.write("dossier.toml", town.read("dossier.toml").replace('paths = ["**"]', 'paths = ["app/**"]') + two)
+            town.commit("two services")
+    town.git("rebase", "-q", "main")
+    town.write("web/index.html", "hello")
+    town.commit("a page")
+    (tmp_path / "issue.md").write_text(ISSUE.replace("- `web/**`", "- `docs/**`").replace("- `app/pay.py`", "- `app/**`\n- `web/**`"))
+    digest = town.assembled()
+    town.approve(digest, *sorted({a["role"] for a in town.gate()["approvals"]}))
+    refused = town.refused("release", "--service", "web", "--commit", "main")
+    assert (refused["code"], refused["found"]) == ("release.moved", "web differs: web/index.html")
 
 
 def test_a_released_dossier_takes_no_more_signatures(town: Town) -> None:

@@ -37,9 +37,10 @@ def collect(
     from release_dossier.sources.ledger_postgres import is_address
     from release_dossier.steps.collect import Import
     from release_dossier.steps.collect import collect as collect_evidence
-    from release_dossier.steps.decide import publish_checkpoint
+    from release_dossier.steps.decide import check_witness, kept_checkpoint, publish_checkpoint
 
     world = edge.open_world()
+    check_witness(world, kept_checkpoint(world))
     digest, change = world.open_change(named)
     where = source if source and is_address(source) else Path(source or "")
     brought = Import(where, _who(world), written_by, edge.moment(observed_at, "--observed-at"), exit_status) if source else None
@@ -56,13 +57,20 @@ def collect(
 
 
 def _who(world: World) -> str:
-    """Who brings a file, by the machine's own word: the platform's actor, else git's user, by their id where it is one."""
+    """Who brings a file, by the machine's own word: the platform's actor, else git's user; by their id where the trust document lists the
+    account or the address, so that who brings proof is known when they approve."""
     from release_dossier.steps.init import person_id
+    from release_dossier.steps.open import accounts
 
-    actor = os.environ.get("GITHUB_ACTOR")
-    name = world.repo.result("config", "--get", "user.name", ok=(0, 1)).stdout.decode("utf-8", "replace").strip()
-    person = person_id(name)
-    return actor or (person if world.trust.person(person) else name) or os.environ.get("USER") or os.environ.get("LOGNAME") or "unknown"
+    actor, number = os.environ.get("GITHUB_ACTOR"), os.environ.get("GITHUB_ACTOR_ID", "")
+    if actor:
+        listed = accounts(world).get(int(number)) if number.isdecimal() else None
+        return listed.id if listed else actor
+    name, email = (
+        world.repo.result("config", "--get", f"user.{x}", ok=(0, 1)).stdout.decode("utf-8", "replace").strip() for x in ("name", "email")
+    )
+    person = next((p.id for p in world.trust.document.people if email.lower() in {e.lower() for e in p.emails}), person_id(name))
+    return (person if world.trust.person(person) else name) or os.environ.get("USER") or os.environ.get("LOGNAME") or "unknown"
 
 
 def progress() -> Callable[[str, float], None]:
@@ -99,5 +107,6 @@ def _words(done: Any) -> str:
         if rest > 0:
             lines.append(f"    and {rest} more: dossier show {digest[:19]}")
     lines += [f"refused  {n}: {e}" for n, e in done.refused]
-    lines.append(f"recorded {len(done.evidence)}, refused {len(done.refused)}. next: dossier assemble && dossier gate")
+    then = ". next: dossier assemble && dossier gate" if done.evidence else ""
+    lines.append(f"recorded {len(done.evidence)}, refused {len(done.refused)}{then}")
     return "\n".join(lines)

@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 def assemble(change: str | None, as_json: bool) -> None:
     """Close the set: scope, every attempt, what is absent, drift, risks, owners, rules. Its digest is what people sign."""
     from release_dossier.steps.assemble import assemble as assemble_dossier
-    from release_dossier.steps.decide import publish_checkpoint
+    from release_dossier.steps.decide import check_witness, kept_checkpoint, publish_checkpoint
 
     world = edge.open_world()
+    check_witness(world, kept_checkpoint(world))
     digest, dossier = assemble_dossier(world, *world.open_change(change))
     publish_checkpoint(world)
     edge.emit({"dossier": dossier_json(digest, dossier)}, as_json, lambda: _assembled(digest, dossier))

@@ -30,8 +30,8 @@ def _table(lines: list[dict[str, Any]]) -> str:
             continue
         state = "released" if c["released"] else c["state"]
         sign = {"ALLOW": "✓", "released": "✓", "DENY": "✗"}.get(state, "·")
-        met = "everything met" if c["decision"] else "next: dossier assemble && dossier gate"
-        what = f"{', '.join(c['released'])}" if c["released"] else ", ".join(c["unmet"]) or met
+        met = "everything met" if c["state"] == "ALLOW" else c["why_not"] or "next: dossier assemble && dossier gate"
+        what = " · ".join([f"{', '.join(c['released'])}" if c["released"] else ", ".join(c["unmet"]) or met, *c["labels"]])
         verdict = edge.colour(f"{sign} {state:9}", paint.get(state, "white"))
         when, digest = c["opened_at"][:10], (c["dossier"] or "no dossier")[:15]
         rows.append(f"{verdict} {when}  {digest:15}  {', '.join(c['services']):24} {c['branch']:28} {c['owner']:12} {what}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -40,9 +41,10 @@ def approve(digest: str, person: str, role: str, key: Path, comment: str, until:
     world = edge.open_world()
     end = edge.moment(until, "--until") or world.now + timedelta(days=7)
     made, a = sign(world, world.store.find(digest), person, role, key, comment, end)
-    _emit(
-        "approval", made, a, as_json, f"{a.person} approved dossier {a.dossier[:19]}… as {a.role}, until {a.expires_at}\nnext: dossier gate"
+    words = (
+        f"{a.person} approved dossier {a.dossier[:19]}… as {a.role}, until {a.expires_at}\n{_back(made, a.person, key)}\nnext: dossier gate"
     )
+    _emit("approval", made, a, as_json, words)
 
 
 @click.command()
@@ -54,13 +56,7 @@ def reject(digest: str, person: str, key: Path, reason: str, as_json: bool) -> N
 
     world = edge.open_world()
     made, r = sign(world, world.store.find(digest), person, key, reason)
-    _emit(
-        "rejection",
-        made,
-        r,
-        as_json,
-        f"{r.person} rejected dossier {r.dossier[:19]}…: {r.reason}\nto take it back: dossier withdraw {made[:19]}",
-    )
+    _emit("rejection", made, r, as_json, f"{r.person} rejected dossier {r.dossier[:19]}…: {r.reason}\n{_back(made, r.person, key)}")
 
 
 @click.command()
@@ -89,7 +85,10 @@ def waive(digest: str, requirement: str, service: str, person: str, key: Path, r
     end = edge.moment(until, "--until")
     assert end is not None
     made, w = sign(world, world.store.find(digest), requirement, service, person, key, reason, end)
-    _emit("waiver", made, w, as_json, f"{w.person} waived {w.requirement} of {w.service} until {w.until}: {w.reason}\nnext: dossier gate")
+    words = (
+        f"{w.person} waived {w.requirement} of {w.service} until {w.until}: {w.reason}\n{_back(made, w.person, key)}\nnext: dossier gate"
+    )
+    _emit("waiver", made, w, as_json, words)
 
 
 @click.command()
@@ -110,6 +109,10 @@ def erase(artifact: str, person: str, key: Path, reason: str, as_json: bool) -> 
     lines += [f"the value stands in {name} too: dossier erase {digest[:19]}" for digest, name in others]
     value = {"erasure": {**msgspec.to_builtins(e), "digest": made, "also_in": [{"artifact": d, "name": n} for d, n in others]}}
     edge.emit(value, as_json, lambda: "\n".join([*lines, "next: dossier collect, dossier assemble"]))
+
+
+def _back(digest: str, person: str, key: Path) -> str:
+    return f"to take it back: dossier withdraw {digest[:19]} --as {person} --key {shlex.quote(str(key))} --reason WORDS"
 
 
 def _emit(word: str, digest: str, record: Any, as_json: bool, words: str) -> None:

@@ -148,8 +148,8 @@ class Repository(msgspec.Struct, frozen=True):
 
     def branch(self) -> str | None:
         """The branch that is checked out, None when HEAD is detached."""
-        r = self.result("symbolic-ref", "--quiet", "--short", "HEAD", ok=(0, 1))
-        return r.stdout.decode().strip() or None
+        r = self.result("symbolic-ref", "--quiet", "HEAD", ok=(0, 1))  # in full: git shortens to heads/NAME where a tag is called so too
+        return r.stdout.decode().strip().removeprefix("refs/heads/") or None
 
     def common_folder(self) -> Path:
         """Where git keeps objects and configuration, shared by every working tree of this repository."""

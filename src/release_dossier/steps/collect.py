@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from secrets import token_hex
 from typing import IO, Any
@@ -24,9 +24,10 @@ from release_dossier.evidence.readers import read
 from release_dossier.evidence.readers.plain import plain
 from release_dossier.evidence.reading import Reading
 from release_dossier.evidence.statement import Artifact, Evidence, Producer, Started
-from release_dossier.limits import SECRETS_BYTES_MAX
+from release_dossier.limits import CLOCK_SKEW_SECONDS_MAX, SECRETS_BYTES_MAX
 from release_dossier.posture import Deployment
 from release_dossier.project import SETTINGS_FILE, Plan, Settings, seconds
+from release_dossier.rules.moment import after
 from release_dossier.sources.files import open_evidence
 from release_dossier.sources.ledger_postgres import place
 from release_dossier.sources.runner import last_words, run_plan
@@ -93,6 +94,9 @@ def collect(
     """
     settings = frozen_settings(world, change)
     plans = _chosen(settings, names, brought)
+    observed = brought.observed_at if brought else None
+    if observed is not None and observed > after(clock(), CLOCK_SKEW_SECONDS_MAX):  # recorded, it would be an error for good
+        raise Refused("collect.future", at="--observed-at", found=rfc3339(observed), expected="a moment that has been")
     recorded: list[tuple[str, Evidence]] = []
     refused: list[tuple[str, DossierError]] = []
     notes: list[str] = []
@@ -364,6 +368,7 @@ def _nothing(kind: str, cause: str) -> Reading:
 
 
 def _keep(world: World, file: Path, name: str, media_type: str) -> Artifact:
+    name = name.encode("utf-8", "backslashreplace").decode()
     return Artifact(name, world.store.put_artifact(file), file.stat().st_size, media_type)
 
 
@@ -506,7 +511,7 @@ def _evidence(
         collected_at=rfc3339(now),
         recorded_at=rfc3339(now),
         age_max_s=age_max,
-        expires_at=rfc3339(outcome.happened + timedelta(seconds=age_max)),
+        expires_at=rfc3339(after(outcome.happened, age_max)),
         artifacts=outcome.artifacts,
     )
 

@@ -13,15 +13,15 @@ from operator import attrgetter
 
 import msgspec
 
-from release_dossier.approval import Signed
+from release_dossier.approval import Signed, hear, members, standing_rejections
 from release_dossier.aside import Aside
 from release_dossier.digest import canonical
 from release_dossier.dossier import Attempt, Dossier
-from release_dossier.errors import Corrupt, Refused
+from release_dossier.errors import Corrupt, Refused, Unavailable
 from release_dossier.evidence.statement import Evidence
-from release_dossier.gate import NO_ONE, Decision, asked_of_people, authors_of, decide, rework
+from release_dossier.gate import SAID_NO, Decision, Signers, asked_of_people, authors_of, decide, producers_of, rework
 from release_dossier.project import SETTINGS_FILE
-from release_dossier.rules.packs import thaw
+from release_dossier.rules.packs import OWNER, thaw
 from release_dossier.steps.world import LOG_REF, World
 from release_dossier.trust.log import Entry, extends, parse_checkpoint, root_of
 from release_dossier.trust.note import NoteKey, parse_vkey
@@ -72,22 +72,39 @@ def decide_dossier(world: World, digest: str, at: datetime | None = None) -> tup
     return statement.digest, decision, dossier
 
 
-def signers(world: World, decision: Decision, dossier: Dossier) -> dict[str, tuple[str, str]]:
-    """Who alone can sign in each missing role, with the key `init` made for them when it is in this checkout; nobody as `NO_ONE`."""
+def signers(world: World, decision: Decision, dossier: Dossier) -> Signers:
+    """Who alone can still sign in each missing role, who cannot be found for one, and which rejections stand: see `gate.Signers`."""
     found = {}
+    trust, solo = world.trust, dossier.change.mode == "solo"
     rules = {a.role: a for a in asked_of_people(thaw(dossier.rules), dossier)}
-    barred = frozenset() if dossier.change.mode == "solo" else authors_of(dossier)
+    owners = {f"{OWNER} of {o.service}": o.owners for o in dossier.owners}
     for t in decision.approvals:
-        rule = rules.get(t.role)  # the owners of a service are found by its owners, not by a role: they are not looked for here
+        rule = rules.get(OWNER if t.role in owners else t.role)
         if not t.missing or rule is None:
             continue
-        able = [p.id for p in world.trust.document.people if t.role in p.roles and not (rule.not_author and p.id in barred)]
+        out = {c.person for c in t.counted}
+        out |= authors_of(dossier) if rule.not_author and not solo else set()
+        out |= producers_of(dossier) if rule.not_producer and not solo else set()
+        named = owners.get(t.role, ())
+        answers = members(named, trust)
+        holds = [p.id for p in trust.document.people if (solo or p.id in answers if t.role in owners else t.role in p.roles)]
+        able = [p for p in holds if p not in out]
         if not able:
-            found[t.role] = NO_ONE
+            teams = [o.lstrip("@") for o in named if trust.person(o.lstrip("@")) is None]
+            found[t.role] = ("", next(iter(teams), "") if t.role in owners else t.role)
         if len(able) == 1:
-            key = world.home / "keys" / able[0]
-            found[t.role] = (able[0], os.path.relpath(key, world.repo.root) if key.is_file() else "FILE")
+            found[t.role] = (able[0], _key_of(world, able[0]))
+    if any(n.startswith(SAID_NO) for n in decision.notes):
+        voices = hear(signed_statements(world, decision.dossier, world.store.entries()), trust.project, trust)
+        for person, _, digest in standing_rejections(decision.dossier, voices, trust):
+            found[f"{SAID_NO}{person}"] = (digest, _key_of(world, person))
     return found
+
+
+def _key_of(world: World, person: str) -> str:
+    """The key `init` made for a person when it is in this checkout, else `FILE`."""
+    key = world.home / "keys" / person
+    return os.path.relpath(key, world.repo.root) if key.is_file() else "FILE"
 
 
 def decision_statement(project: str, decision: Decision, dossier: Dossier) -> Statement:
@@ -224,17 +241,24 @@ def check_witness(world: World, kept: Kept) -> str:
     """
     for ref, note in ((LOG_REF, kept.log), (WITNESSED_REF, kept.witnessed)):
         if note and not extends(size := len(world.store.entries()), world.store.root, note):
-            old = parse_checkpoint(note, ref)
+            old, help = parse_checkpoint(note, ref), _other_worktree(world)
             if old.size > size:
-                raise Corrupt("log.rolled-back", at=ref, found=f"a log of {size} entries", expected=f"the {old.size} it once had")
-            raise Corrupt(
-                "log.fork", at=ref, found="a log that does not extend the checkpoint kept there", expected="every entry it once had"
-            )
+                raise Corrupt(
+                    "log.rolled-back", at=ref, found=f"a log of {size} entries", expected=f"the {old.size} it once had", help=help
+                )
+            found = "a log that does not extend the checkpoint kept there"
+            raise Corrupt("log.fork", at=ref, found=found, expected="every entry it once had", help=help)
     if not kept.witnessed:
         return LOG_REF if kept.log else ""
     names = cosigners(kept.witnessed, [key for _, key in witnesses_of(world)], WITNESSED_REF)
     said = f", cosigned by {', '.join(names)} at {parse_checkpoint(kept.witnessed).size} entries" if names else ""
     return f"{LOG_REF}{said}" if kept.log or names else ""
+
+
+def _other_worktree(world: World) -> str:
+    """Where the log is that the repository remembers, when this is another worktree of it with a state of its own; else empty."""
+    first = world.repo.common_folder().parent / ".dossier"
+    return f"export DOSSIER_HOME={first}" if first.is_dir() and first != world.home.resolve() else ""
 
 
 def witnesses_of(world: World) -> tuple[tuple[str, NoteKey], ...]:
@@ -260,8 +284,18 @@ def parse_witness(text: str, at: str) -> tuple[str, NoteKey]:
 
 
 def publish_checkpoint(world: World) -> None:
-    """Keep the newest checkpoint in the repository, outside the store it watches over."""
-    world.repo.keep(LOG_REF, world.store.checkpoint())
+    """Keep the newest checkpoint in the repository, outside the store it watches over.
+
+    Raises:
+        Corrupt: as `check_witness`: what is remembered of a log is replaced only by more of the same one. Unavailable: `log.unwritable`.
+    """
+    check_witness(world, kept_checkpoint(world))
+    try:
+        world.repo.keep(LOG_REF, world.store.checkpoint())
+    except Refused as e:
+        lock = world.repo.common_folder() / f"{LOG_REF}.lock"  # a killed git leaves it
+        help = f"once no git runs here: rm {lock}; then again" if lock.exists() else ""
+        raise Unavailable("log.unwritable", at=LOG_REF, found=e.found, expected="the log's head kept in it", help=help) from e
 
 
 def replay(world: World, digest: str) -> tuple[bool, tuple[str, ...]]:

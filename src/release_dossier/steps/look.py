@@ -30,11 +30,15 @@ def _line(world: World, change_entry: Entry, entries: tuple[Entry, ...]) -> dict
     change = world.change(change_entry.digest)
     mine = [e for e in entries if e.change == change_entry.digest]
     decision = next((e for e in reversed(mine) if e.type == "decision"), None)
-    outcome, unmet, dossier = "undecided", [], ""
+    outcome, unmet, dossier, why_not, labels = "undecided", [], "", "", []
     if decision is not None:
         d = world.statement(decision.digest, "decision").predicate
         outcome, dossier = str(d["outcome"]), str(d["dossier"])
         unmet = [f"{r['id']} {r['state']}" for r in d["requirements"] if r["state"] not in ("pass", "waived")]
+        waits = [f"{t['role']} to sign" for t in d["approvals"] if t["missing"]]
+        why_not = "" if outcome == "ALLOW" else ", ".join(waits) or next(iter(d["notes"]), "nothing was asked for")
+        waived = sum(r["state"] == "waived" for r in d["requirements"])
+        labels = [f"{waived} waived"] * bool(waived) + ["self-approved"] * any(n.startswith("self-approved") for n in d["notes"])
     dossiers = {e.digest for e in mine if e.type == "dossier"}
     releases = [e.key for e in entries if e.type == "release" and e.change in dossiers]
     return {
@@ -45,6 +49,8 @@ def _line(world: World, change_entry: Entry, entries: tuple[Entry, ...]) -> dict
         "opened_at": change.opened_at,
         "state": outcome,
         "unmet": unmet,
+        "why_not": why_not,
+        "labels": labels,
         "dossier": dossier,
         "decision": decision.digest if decision else "",
         "released": releases,

@@ -10,13 +10,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
 from release_dossier.change import Author, Change, ChangedService, Issue
 from release_dossier.digest import digest_of
-from release_dossier.errors import Refused, counted
+from release_dossier.errors import Refused, counted, shown
 from release_dossier.fingerprint import fingerprint, shipped
 from release_dossier.guess import declared_version
 from release_dossier.issue import ScopedIssue, bind_scope
@@ -67,7 +67,7 @@ def open_change(
             )
         found = parse_settings(raw, SETTINGS_FILE), raw
     settings, raw = found
-    files = repo.changed(forked, head_commit)
+    files = _written(repo.changed(forked, head_commit))
     if not files:
         raise Refused(
             "change.empty", at=f"branch {branch}", found="no file differs from the protected branch", expected="at least one changed file"
@@ -128,7 +128,7 @@ def open_retrospective(
         raise Refused("change.no-settings", at=protected, found=f"no {SETTINGS_FILE}", expected="the criteria of today", help=help)
     settings, raw = found
     versions = versions or _trains(settings, tag)
-    files = repo.changed(before, head) if before else tuple(sorted(f.path for f in repo.files(head)))
+    files = _written(repo.changed(before, head) if before else sorted(f.path for f in repo.files(head)))
     words = f"What {tag} shipped" + (f" since {since or before[:12]}" if before else ", from the beginning")
     issue = ScopedIssue(Issue(f"Retrospective of {tag}", source="retrospective"), words, (), (), (), (), owner)
     change = Change(
@@ -162,6 +162,11 @@ def open_retrospective(
     return _record(world, change)
 
 
+def _written(paths: Iterable[str]) -> tuple[str, ...]:
+    """Paths as documents write them: a byte that is no UTF-8 stands as `\\udcXX`. Fingerprints are over the bytes."""
+    return tuple(p.encode("utf-8", "backslashreplace").decode() for p in paths)
+
+
 def _trains(settings: Settings, tag: str) -> dict[str, str]:
     """The services whose release train a tag belongs to, and the version it gives them."""
     out = {}
@@ -178,7 +183,7 @@ def _trains(settings: Settings, tag: str) -> dict[str, str]:
 
 
 def _record(world: World, change: Change) -> tuple[str, Change, tuple[str, ...]]:
-    warnings = tuple(f"untracked: {p} is not part of the change" for p in world.repo.untracked()[:5])
+    warnings = tuple(f"untracked: {shown(p)} is not part of the change" for p in world.repo.untracked()[:5])
     if not change.adopted:
         warnings += (f"bootstrap: {SETTINGS_FILE} does not stand on {world.protected_name()} yet, so nothing is allowed",)
     with world.store.lock():
@@ -196,10 +201,11 @@ def _record(world: World, change: Change) -> tuple[str, Change, tuple[str, ...]]
 def _head(world: World, head: str | None) -> tuple[str, str]:
     repo = world.repo
     if head is not None:
-        commit = repo.resolve(head, "--head")
-        if repo.result("show-ref", "--verify", "--quiet", f"refs/heads/{head}", ok=(0, 1)).returncode:
+        ref = f"refs/heads/{head}"  # in full: a tag may have the same name
+        if not repo.exists(ref):
+            repo.resolve(head, "--head")
             raise Refused("change.head-not-a-branch", at="--head", found=repr(head), expected="a local branch, which has an owner")
-        return head, commit
+        return head, repo.resolve(ref, "--head")
     branch = repo.branch()
     if branch is None:
         raise Refused("change.detached", at="HEAD", found="a commit without a branch", expected="a branch", help="git switch -c NAME")
@@ -232,6 +238,7 @@ def _base(world: World, base: str | None, head: str) -> str:
             at="HEAD",
             found=f"no common history with {world.pin.protected_branch}",
             expected="a branch made from it",
+            help="git fetch --unshallow" if world.repo.text("rev-parse", "--is-shallow-repository") == "true" else "",
         )
     if base is not None and world.repo.merge_base(world.repo.resolve(base, "--base"), head) != forked:
         raise Refused(
@@ -275,12 +282,12 @@ def _authors(world: World, commits: Sequence[Commit], vouched: Mapping[str, int]
     """Who made the commits. A platform is only heard about those no key of the trust document signed, revoked or not. Whose
     address a commit shows and who is bound by it may be two: then neither approves."""
     trust, people = world.trust, world.trust.document.people
-    accounts = _accounts(world)
+    known = accounts(world)
     out: dict[Author, int] = {}
     for c in commits:
         signer, by = trust.person_of_key(c.key) if c.key and not trust.revoked_at(c.key) else None, "author"
         if c.key is None and c.id in vouched:
-            signer, by = accounts.get(vouched[c.id]), "platform"
+            signer, by = known.get(vouched[c.id]), "platform"
         for name, email, how in ((c.name, c.email, "author"), *((n, e, "co-author") for n, e in c.co_authors)):
             listed = next((p.id for p in people if email.lower() in {x.lower() for x in p.emails}), "")
             person = (signer.id if how == "author" else listed or None) if signer else None
@@ -290,7 +297,7 @@ def _authors(world: World, commits: Sequence[Commit], vouched: Mapping[str, int]
     return tuple(msgspec.structs.replace(a, commits=n) for a, n in in_order)
 
 
-def _accounts(world: World) -> dict[int, Person]:
+def accounts(world: World) -> dict[int, Person]:
     """Who is behind an account of the platform; not one that two people claim."""
     listed = {(n, p.id): p for p in world.trust.document.people for e in p.emails if (n := account_of(e)) is not None}
     claims = Counter(n for n, _ in listed)
@@ -302,8 +309,8 @@ def _unvouched(world: World, commits: Sequence[Commit], vouched: Mapping[str, in
     if vouched is None:
         return ()
     unsigned = [c.id for c in commits if c.key is None]
-    said, accounts = [c for c in unsigned if c in vouched], _accounts(world)
-    strangers = sorted({vouched[c] for c in said} - accounts.keys())
+    said = [c for c in unsigned if c in vouched]
+    strangers = sorted({vouched[c] for c in said} - accounts(world).keys())
     propose = "dossier trust propose --email {}+LOGIN@users.noreply.github.com"
     words = [f"account {n} is listed for no one person: {propose.format(n)}" for n in strangers]
     if len(said) < len(unsigned):

@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from release_dossier.approval import Approval, Rejection, Waiver, Withdrawal, members
+from release_dossier.approval import WAIVER_ROLES, Approval, Rejection, Waiver, Withdrawal, members
 from release_dossier.digest import digest_of
 from release_dossier.dossier import Dossier
 from release_dossier.errors import Refused
@@ -24,7 +24,7 @@ from release_dossier.evidence.erasure import Erasure
 from release_dossier.gate import results_of
 from release_dossier.rules.packs import OWNER, thaw
 from release_dossier.sources.ssh import public_of, sign_with_ssh
-from release_dossier.steps.decide import check_witness, decide_dossier, kept_checkpoint, publish_checkpoint, read_dossier
+from release_dossier.steps.decide import PEOPLE, check_witness, decide_dossier, kept_checkpoint, publish_checkpoint, read_dossier
 from release_dossier.steps.world import World, rfc3339
 from release_dossier.trust.document import Person
 from release_dossier.trust.dsse import Envelope, pae, valid_keys
@@ -73,18 +73,9 @@ def draft_approval(world: World, digest: str, person: str, role: str, comment: s
     who = person_of(world, person)
     _, decision, dossier = decide_dossier(world, digest, world.now)
     _may_sign_as(world, who, role, dossier)
+    if until <= world.now:
+        raise Refused("people.past", at="--until", found=rfc3339(until), expected=f"a moment after {world.stamp()}")
     results = results_of(decision)
-    key = f"{role}/{who.id}"
-    for before in _mine(world, "approval", digest, who.id):
-        same = msgspec.convert(before[1], Approval)
-        if (
-            same.role == role
-            and same.results == results
-            and datetime.fromisoformat(same.expires_at) > world.now
-            and not _withdrawn(world, before[0])
-        ):
-            return draft_of(world, "approval", digest, dossier.change_digest, same, key, before[0])
-    _still_open(world, digest, dossier)
     approval = Approval(
         dossier=digest,
         role=role,
@@ -95,7 +86,7 @@ def draft_approval(world: World, digest: str, person: str, role: str, comment: s
         signed_at=world.stamp(),
         expires_at=rfc3339(until),
     )
-    return draft_of(world, "approval", digest, dossier.change_digest, approval, key)
+    return _drafted(world, "approval", digest, dossier, approval, f"{role}/{who.id}")
 
 
 def _may_sign_as(world: World, who: Person, role: str, dossier: Dossier) -> None:
@@ -119,13 +110,8 @@ def draft_rejection(world: World, digest: str, person: str, reason: str) -> Draf
     """What `reject` signs."""
     who = person_of(world, person)
     dossier = read_dossier(world, digest)
-    for before, predicate in _mine(world, "rejection", digest, who.id):
-        same = msgspec.convert(predicate, Rejection)
-        if same.reason == reason and not _withdrawn(world, before):
-            return draft_of(world, "rejection", digest, dossier.change_digest, same, who.id, before)
-    _still_open(world, digest, dossier)
     rejection = Rejection(dossier=digest, person=who.id, reason=_reason(reason), signed_at=world.stamp())
-    return draft_of(world, "rejection", digest, dossier.change_digest, rejection, who.id)
+    return _drafted(world, "rejection", digest, dossier, rejection, who.id)
 
 
 def withdraw(world: World, digest: str, person: str, key: Path, reason: str) -> tuple[str, Withdrawal]:
@@ -152,13 +138,19 @@ def draft_withdrawal(world: World, digest: str, person: str, reason: str) -> Dra
             expected="an approval, rejection, waiver, evidence, dossier, decision or release",
         )
     if entry.type in ("evidence", "dossier", "decision", "release") and not set(who.roles) & set(MAY_WITHDRAW):
-        raise Refused(
-            "people.role", at="--as", found=f"{who.id}: {', '.join(who.roles)}", expected=f"a person with {' or '.join(MAY_WITHDRAW)}"
+        own = next(
+            (d for w in ("approval", "rejection", "waiver") for d, _ in _mine(world, w, digest, who.id) if not _withdrawn(world, d)), ""
         )
-    for before, predicate in _mine(world, "withdrawal", digest, who.id, field="statement"):
-        return draft_of(world, "withdrawal", digest, entry.change, msgspec.convert(predicate, Withdrawal), who.id, before)
+        raise Refused(
+            "people.role",
+            at="--as",
+            found=f"{who.id}: {', '.join(who.roles)}",
+            expected=f"a person with {' or '.join(MAY_WITHDRAW)}",
+            help=f"dossier withdraw {own[:19]} takes back what {who.id} said of it" if own else "",
+        )
     withdrawal = Withdrawal(statement=digest, person=who.id, reason=_reason(reason), signed_at=world.stamp())
-    return draft_of(world, "withdrawal", digest, entry.change, withdrawal, who.id)
+    before, record = _said_before(world, "withdrawal", digest, withdrawal) or ("", withdrawal)
+    return draft_of(world, "withdrawal", digest, entry.change, record, who.id, before)
 
 
 def waive(
@@ -185,16 +177,12 @@ def draft_waiver(world: World, digest: str, requirement: str, service: str, pers
         raise Refused(
             "waiver.never", at=requirement, found="a requirement no waiver may touch", expected="evidence that passes", help=rule.remedy
         )
+    owners = next((o.owners for o in dossier.owners if o.service == service), ())
+    if who.id not in members(owners, world.trust) and not set(who.roles) & set(WAIVER_ROLES):
+        expected = f"an owner of {service} ({', '.join(owners) or 'nobody'}) or a person with {' or '.join(WAIVER_ROLES)}"
+        raise Refused("people.role", at="--as", found=f"{who.id}: {', '.join(who.roles)}", expected=expected, help="dossier trust show")
     if until <= world.now:
         raise Refused("waiver.past", at="--until", found=rfc3339(until), expected=f"a moment after {world.stamp()}")
-    key = f"{requirement}/{service}"
-    for before, predicate in _mine(world, "waiver", digest, who.id):
-        same = msgspec.convert(predicate, Waiver)
-        if (same.requirement, same.service, same.until, same.reason) == (requirement, service, rfc3339(until), reason) and not _withdrawn(
-            world, before
-        ):
-            return draft_of(world, "waiver", digest, dossier.change_digest, same, key, before)
-    _still_open(world, digest, dossier)
     waiver = Waiver(
         dossier=digest,
         requirement=requirement,
@@ -204,7 +192,38 @@ def draft_waiver(world: World, digest: str, requirement: str, service: str, pers
         until=rfc3339(until),
         signed_at=world.stamp(),
     )
-    return draft_of(world, "waiver", digest, dossier.change_digest, waiver, key)
+    return _drafted(world, "waiver", digest, dossier, waiver, f"{requirement}/{service}")
+
+
+def _drafted(world: World, word: str, digest: str, dossier: Dossier, record: Record, key: str) -> Draft:
+    """A draft about a dossier that still waits for one, or what the same person said of it already."""
+    before = _said_before(world, word, digest, record)
+    if before is None:
+        _still_open(world, digest, dossier)
+    recorded, said = before or ("", record)
+    return draft_of(world, word, digest, dossier.change_digest, said, key, recorded)
+
+
+def _said_before(world: World, word: str, target: str, record: Record) -> tuple[str, Record] | None:
+    """The statement that says the same already, where the same person made it and did not take it back (rule 4)."""
+    field = "statement" if word == "withdrawal" else "dossier"
+    for digest, predicate in _mine(world, word, target, record.person, field):
+        before = msgspec.convert(predicate, type(record))
+        if _same(before, record) and not _withdrawn(world, digest):
+            return digest, before
+    return None
+
+
+def _same(before: Record, record: Record) -> bool:
+    match before, record:
+        case Approval(), Approval():
+            stands = datetime.fromisoformat(before.expires_at) > datetime.fromisoformat(record.signed_at)
+            return stands and (before.role, before.results) == (record.role, record.results)
+        case Rejection(), Rejection():
+            return before.reason == record.reason
+        case Waiver(), Waiver():
+            return msgspec.structs.replace(before, signed_at=record.signed_at) == record
+    return isinstance(record, Withdrawal)
 
 
 def _still_open(world: World, digest: str, dossier: Dossier) -> None:
@@ -258,6 +277,9 @@ def record_signed(world: World, draft: Draft, signature: tuple[str, str, str]) -
     _stands(world, signature[1])
     check_witness(world, kept_checkpoint(world))
     with world.store.lock():
+        before = _said_before(world, draft.word, draft.target, draft.record) if draft.word in PEOPLE else None
+        if before is not None:  # in another process, since this was drafted
+            return before
         digest = world.record(draft.statement, change=draft.change, key=draft.key, typed=(signature,))
     publish_checkpoint(world)
     return digest, draft.record

@@ -16,7 +16,7 @@ import msgspec
 from release_dossier.approval import too_often
 from release_dossier.dossier import Dossier
 from release_dossier.errors import Refused, Unavailable, counted, shown
-from release_dossier.fingerprint import fingerprint
+from release_dossier.fingerprint import fingerprint, shipped
 from release_dossier.gate import BEHIND, Decision
 from release_dossier.project import Service
 from release_dossier.release import Release, tag_message
@@ -112,7 +112,7 @@ def _unmoved(world: World, dossier: Dossier, chosen: Sequence[str], services: Se
     for s in dossier.change.services:
         service = next(x for x in services if x.name == s.name)
         if s.name in chosen and fingerprint(service, services, tree) != s.fingerprint:
-            moved = ", ".join(world.repo.changed(dossier.change.head, target)[:5])
+            moved = ", ".join([p for p in world.repo.changed(dossier.change.head, target) if shipped(service, services, p)][:5])
             raise Refused(
                 "release.moved",
                 at=f"commit {target[:12]}",
@@ -290,5 +290,9 @@ def _push(world: World, tags: Sequence[str]) -> None:
     if r.returncode:
         words = r.stderr.decode("utf-8", "replace").strip()
         raise Unavailable(
-            "release.remote", at=f"remote {remote}", found=words, expected="the tag accepted", help=f"git push {remote} {' '.join(tags)}"
+            "release.remote",
+            at=f"remote {remote}",
+            found=words,
+            expected="the tag accepted",
+            help=f"git push {remote} {' '.join(f'tag {t}' for t in tags)}",
         )

@@ -207,7 +207,10 @@ def instant(text: str, at: str) -> datetime:
         raise Refused("time.syntax", at=at, found=repr(text), expected="RFC 3339, as in 2026-11-24T09:00:00Z") from e
     if t.tzinfo is None:
         raise Refused("time.syntax", at=at, found=repr(text), expected="a time with its offset, as in 2026-11-24T09:00:00Z")
-    return t.astimezone(UTC)
+    try:
+        return t.astimezone(UTC)
+    except OverflowError as e:
+        raise Refused("time.syntax", at=at, found=repr(text), expected="a time between the years 1 and 9999 in UTC") from e
 
 
 def find_root(start: Path, environ: Mapping[str, str]) -> Repository:

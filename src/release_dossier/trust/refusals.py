@@ -29,7 +29,10 @@ CODES = {
     "log.prove-what": ("It was not said, or said twice, what to prove.", "dossier log prove ID, or dossier log prove --since SIZE."),
     "log.size": ("A proof was asked from a size the log never had.", "Use a size of an earlier checkpoint, from 1 to the log's own."),
     "log.unreachable": ("A file of a log, or a witness, cannot be read.", "Check the address and the network, and try again."),
-    "log.unwritable": ("The folder a log or the checkpoint seen last goes to cannot be written.", "Choose a folder this user may write."),
+    "log.unwritable": (
+        "The folder a log goes to, or the file or git ref its head is kept in, cannot be written.",
+        "Choose a folder this user may write. Where a killed git left a .lock file, remove it and run the command again: nothing is lost.",
+    ),
     "note.vkey": (
         "A verifier key of a log or a witness is not NAME+HASH+BASE64, or its hash is another key's.",
         "Copy it whole from whoever runs the log or witness.",

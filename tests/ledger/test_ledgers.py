@@ -83,6 +83,18 @@ def test_without_receipts_nothing_inside_the_interval_is_claimed(tmp_path: Path)
     assert next(c.state for c in v.checks if c.id == "J1") == "missing"
 
 
+@pytest.mark.parametrize("engine", ["python", "numba"])
+@pytest.mark.parametrize("table", ["markets", "market_groups"])
+def test_what_is_marked_deleted_cost_what_it_cost(clean: Path, tmp_path: Path, table: str, engine: str) -> None:
+    """A market or group taken from sight gives nobody a credit back: its maker and steward are not accused."""
+    shutil.copytree(clean, tmp_path / "c")
+    with closing(sqlite3.connect(tmp_path / "c" / "ledger.sqlite")) as db, db:
+        assert db.execute(f"UPDATE {table} SET deleted_at = '2030-01-01T00:00:00.000000Z'").rowcount
+    v = judge(tmp_path / "c", engine=engine)
+    assert (failed(v), off(v)) == ({"S14"} if table == "markets" else set(), {})
+    assert v.totals == judge(clean).totals
+
+
 def test_statement_of_account_ends_in_the_balance(clean: Path) -> None:
     """Every debit and credit with its formula, running to what the rules give, and the stored balance last."""
     v = judge(clean)

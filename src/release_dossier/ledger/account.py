@@ -339,11 +339,10 @@ def costs_of(book: Book, ledger: Ledger, children: Mapping[int, int], eras: Eras
     """What making markets, groups and answers costs, and what a rejection gives back: the stored cost, else the cost of that time.
 
     A part of a group costs nothing. Rejected with its group it gives nothing back; rejected alone, the server gives the cost of that time.
+    Marked deleted, a market or group cost what it cost: the mark gives nothing back.
     """
     groups = {g.id: g for g in ledger.groups or ()}
     for m in ledger.markets:
-        if m.deleted:
-            continue
         group = groups.get(children.get(m.id, -1))
         if m.id not in children:
             costs = [-(m.cost if m.cost is not None and _stored(r, m) else r.create_market_cost) for r in eras.at(m.created_at)]
@@ -355,11 +354,10 @@ def costs_of(book: Book, ledger: Ledger, children: Mapping[int, int], eras: Eras
             back = [m.cost or r.create_market_cost for r in eras.at(m.rejected_at)]
             book.either(m.creator, m.rejected_at, m.id, "rejected: cost back", back, "the stored cost, else the cost of that time")
     for g in ledger.groups or ():
-        if not g.deleted:
-            book.add(g.creator, g.created_at, None, "creating a group", -g.cost, -g.cost, f"group {g.id}")
-            if g.rejected_at is not None:
-                back = [g.cost or r.create_market_cost for r in eras.at(g.rejected_at)]
-                book.either(g.creator, g.rejected_at, None, "rejected: cost back", back, f"group {g.id}")
+        book.add(g.creator, g.created_at, None, "creating a group", -g.cost, -g.cost, f"group {g.id}")
+        if g.rejected_at is not None:
+            back = [g.cost or r.create_market_cost for r in eras.at(g.rejected_at)]
+            book.either(g.creator, g.rejected_at, None, "rejected: cost back", back, f"group {g.id}")
     for a in ledger.additions or ():
         if a.status == "approved":
             formula = f"answer {a.id} of group {a.group_id}"
@@ -391,7 +389,7 @@ def steward_of(market: Market, at: int | None, changes: Mapping[int, Sequence[St
 
 def _work(book: Book, ledger: Ledger, rows: Mapping[int, Sequence[Row]], children: Mapping[int, int], eras: Eras) -> None:
     """The steward's share: participation fees of a market resolved on its own, or of a whole group once."""
-    groups = {g.id: g for g in ledger.groups or () if not g.deleted}
+    groups = {g.id: g for g in ledger.groups or ()}
     done: dict[int, list[Market]] = {}
     changes = stewards(ledger)
     for m in ledger.markets:

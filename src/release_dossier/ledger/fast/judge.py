@@ -192,7 +192,7 @@ class Judge:
             if member.market_id in place:
                 self.child[place[member.market_id]] = member.group_id
                 self.is_child[place[member.market_id]] = True
-        alive = {g.id for g in big.small.groups or () if not g.deleted and g.lifecycle == "resolved"}
+        alive = {g.id for g in big.small.groups or () if g.lifecycle == "resolved"}
         self.together = np.isin(self.child, np.array(sorted(alive), np.int64)) & self.is_child & self.resolved
         paid = np.flatnonzero(self.together)
         self.groups, first_of = np.unique(self.child[paid], return_index=True)  # those whose steward is paid
@@ -506,7 +506,7 @@ class Judge:
         n = self.known_markets
         index = self.terms.index(m.created_at)
         grouped, back = self.is_child[:n], m.rejected_at != NONE
-        simple = ~m.deleted & ~grouped & ~back & (index >= 0)
+        simple = ~grouped & ~back & (index >= 0)
         own = self.terms.values(np.maximum(index, 0), "create_market_cost")
         stored = np.array([r.create_cost_stored is not False for r in self.terms.rules])[np.maximum(index, 0)] & m.has_cost
         cost = np.where(stored, m.cost, own) if n else np.zeros(0, np.int64)
@@ -514,7 +514,7 @@ class Judge:
         for column in (self.low, self.high):
             np.subtract.at(column, m.creator[who], cost[who])
         self._touch(m.creator[who][cost[who] != 0], who[cost[who] != 0])
-        other = np.flatnonzero(~m.deleted & ~simple & (~grouped | back)).tolist()
+        other = np.flatnonzero(~simple & (~grouped | back)).tolist()
         children = {x.market_id: x.group_id for x in big.small.members}
         costs_of(self.book, msgspec.structs.replace(big.small, markets=tuple(big.market(i) for i in other)), children, self.eras)
 
@@ -544,7 +544,7 @@ class Judge:
         members: dict[int, list[c.Market]] = {}
         for i in np.flatnonzero(self.together[:n]).tolist():
             members.setdefault(int(self.child[i]), []).append(big.market(i))
-        groups = {g.id: g for g in big.small.groups or () if not g.deleted}
+        groups = {g.id: g for g in big.small.groups or ()}
         buyers = self._buyers_of_groups()
         for g, mine in sorted(members.items()):
             group_work(self.book, groups[g], mine, buyers.get(g, 0), self.eras)

@@ -392,23 +392,30 @@ def _work(book: Book, ledger: Ledger, rows: Mapping[int, Sequence[Row]], childre
     groups = {g.id: g for g in ledger.groups or ()}
     done: dict[int, list[Market]] = {}
     changes = stewards(ledger)
+    left: dict[int, list[int]] = {}
     for m in ledger.markets:
-        if not m.resolved:
-            continue
         group = groups.get(children.get(m.id, -1))
         if group is not None and group.lifecycle == "resolved":
-            done.setdefault(group.id, []).append(m)
+            if m.resolved:
+                done.setdefault(group.id, []).append(m)
+            else:
+                left.setdefault(group.id, []).append(m.id)
+        elif not m.resolved:
+            continue
         elif m.result in ("YES", "NO"):
             buyers = len(_buyers(rows.get(m.id, ())))
             steward = steward_of(m, m.resolved_at, changes)
             profit_of(book, steward, m.resolved_at, m.id, buyers, m.cost or 0, eras.at(m.resolved_at))
     for group_id, members in sorted(done.items()):
-        buyers = len(set().union(*(_buyers(rows.get(m.id, ())) for m in members)))
-        group_work(book, groups[group_id], members, buyers, eras)
+        at = max(m.resolved_at or 0 for m in members)
+        before = [[r for r in rows.get(m, ()) if r.placed_at <= at] for m in left.get(group_id, ())]
+        bought = set().union(*map(_buyers, [*(rows.get(m.id, ()) for m in members), *before]))
+        group_work(book, groups[group_id], members, len(bought), eras)
 
 
 def group_work(book: Book, group: Group, members: Sequence[Market], buyers: int, eras: Eras) -> None:
-    """The steward's share of a resolved group: once, and only where an answer is not N/A."""
+    """The steward's share of a resolved group: once, and only where an answer is not N/A. An answer left open when it was resolved had
+    its buyers too."""
     at = max((m.resolved_at or 0 for m in members), default=0) or None
     rules = eras.at(at)
     if all(m.result not in ("YES", "NO") for m in members):

@@ -193,8 +193,15 @@ class Judge:
                 self.child[place[member.market_id]] = member.group_id
                 self.is_child[place[member.market_id]] = True
         alive = {g.id for g in big.small.groups or () if g.lifecycle == "resolved"}
-        self.together = np.isin(self.child, np.array(sorted(alive), np.int64)) & self.is_child & self.resolved
-        paid = np.flatnonzero(self.together)
+        mine = np.isin(self.child, np.array(sorted(alive), np.int64)) & self.is_child
+        self.together, left = mine & self.resolved, mine & ~self.resolved
+        ends: dict[int, int] = {}
+        for i in np.flatnonzero(self.together & np.isin(self.child, self.child[left])).tolist():
+            ends[int(self.child[i])] = max(ends.get(int(self.child[i]), 0), int(self.resolved_at[i]))
+        self.left = {i: end for i in np.flatnonzero(left).tolist() if (end := ends.get(int(self.child[i]))) is not None}
+        self.sharing = self.together.copy()
+        self.sharing[list(self.left)] = True  # answers left open when their group was resolved: who bought until then paid a fee, too
+        paid = np.flatnonzero(self.sharing)
         self.groups, first_of = np.unique(self.child[paid], return_index=True)  # those whose steward is paid
         self.group_first = paid[first_of]
         self.group_last = np.zeros(len(self.groups), np.int64)
@@ -465,13 +472,19 @@ class Judge:
         return Settled(self.big.market_id(number), word, int(self.volume[number]), int(self.paid[number]), ())
 
     def _group_buyers(self, p: Orders, numbers: Any, start: Any) -> None:
-        mine = np.flatnonzero(self.together[numbers])
+        mine = np.flatnonzero(self.sharing[numbers])
         if not len(mine):
             return
+        amount = p.amount
+        for i in mine.tolist() if self.left else ():
+            if (end := self.left.get(int(numbers[i]))) is not None:
+                rows = slice(int(start[i]), int(start[i + 1]))
+                amount = amount.copy() if amount is p.amount else amount
+                amount[rows][p.at[rows] > end] = 0
         group = self.child[numbers]
         order = mine[np.argsort(group[mine], kind="stable")]
         out = np.empty(int(np.diff(start)[mine].sum()), np.int64)
-        count = group_buyers(order, start, group, p.user, p.amount, np.full(len(self.low), NONE, np.int64), out)
+        count = group_buyers(order, start, group, p.user, amount, np.full(len(self.low), NONE, np.int64), out)
         if not count:
             return
         pairs = out[:count]

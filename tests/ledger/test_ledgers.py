@@ -83,6 +83,40 @@ def test_without_receipts_nothing_inside_the_interval_is_claimed(tmp_path: Path)
     assert next(c.state for c in v.checks if c.id == "J1") == "missing"
 
 
+@pytest.mark.parametrize("engine", ["python", "numba"])
+@pytest.mark.parametrize("table", ["markets", "market_groups"])
+def test_what_is_marked_deleted_cost_what_it_cost(clean: Path, tmp_path: Path, table: str, engine: str) -> None:
+    """A market or group taken from sight gives nobody a credit back: its maker and steward are not accused."""
+    shutil.copytree(clean, tmp_path / "c")
+    with closing(sqlite3.connect(tmp_path / "c" / "ledger.sqlite")) as db, db:
+        assert db.execute(f"UPDATE {table} SET deleted_at = '2030-01-01T00:00:00.000000Z'").rowcount
+    v = judge(tmp_path / "c", engine=engine)
+    assert (failed(v), off(v)) == ({"S14"} if table == "markets" else set(), {})
+    assert v.totals == judge(clean).totals
+
+
+@pytest.mark.parametrize("engine", ["python", "numba"])
+def test_an_answer_left_open_had_its_buyers_too(clean: Path, tmp_path: Path, engine: str) -> None:
+    """The server counts the buyers of all answers when it pays a group's steward: one it left open is S7, and nobody's credits."""
+    shutil.copytree(clean, tmp_path / "c")
+    with closing(sqlite3.connect(tmp_path / "c" / "ledger.sqlite")) as db, db:
+        group, steward = db.execute("SELECT id, steward_username FROM market_groups WHERE lifecycle_status = 'resolved'").fetchone()
+        child = db.execute("SELECT max(market_id) FROM market_group_members WHERE group_id = ?", (group,)).fetchone()[0]
+        db.execute(
+            "INSERT INTO users (id, username, user_type, initial_account_balance, account_balance) VALUES (99, 'yve', 'REGULAR', 0, -6)"
+        )
+        rows = "INSERT INTO bets (id, amount, placed_at, market_id, username, outcome) VALUES (?, ?, ?, ?, 'yve', 'NO')"
+        at, end = db.execute("SELECT created_at, final_resolution_date_time FROM markets WHERE id = ?", (child,)).fetchone()
+        db.execute("DELETE FROM bets WHERE market_id = ?", (child,))
+        db.execute(rows, (990, 5, at, child))
+        db.execute("UPDATE markets SET is_resolved = 0, resolution_result = '', lifecycle_status = 'published' WHERE id = ?", (child,))
+    before = off(judge(tmp_path / "c", engine=engine)).get(steward, 0)
+    with closing(sqlite3.connect(tmp_path / "c" / "ledger.sqlite")) as db, db:
+        db.execute("UPDATE bets SET placed_at = ? WHERE id = 990", (end.replace("20", "21", 1),))
+    v = judge(tmp_path / "c", engine=engine)
+    assert ("S7" in failed(v), off(v).get(steward, 0) - before) == (True, 1)
+
+
 def test_statement_of_account_ends_in_the_balance(clean: Path) -> None:
     """Every debit and credit with its formula, running to what the rules give, and the stored balance last."""
     v = judge(clean)

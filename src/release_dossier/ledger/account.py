@@ -339,11 +339,10 @@ def costs_of(book: Book, ledger: Ledger, children: Mapping[int, int], eras: Eras
     """What making markets, groups and answers costs, and what a rejection gives back: the stored cost, else the cost of that time.
 
     A part of a group costs nothing. Rejected with its group it gives nothing back; rejected alone, the server gives the cost of that time.
+    Marked deleted, a market or group cost what it cost: the mark gives nothing back.
     """
     groups = {g.id: g for g in ledger.groups or ()}
     for m in ledger.markets:
-        if m.deleted:
-            continue
         group = groups.get(children.get(m.id, -1))
         if m.id not in children:
             costs = [-(m.cost if m.cost is not None and _stored(r, m) else r.create_market_cost) for r in eras.at(m.created_at)]
@@ -355,11 +354,10 @@ def costs_of(book: Book, ledger: Ledger, children: Mapping[int, int], eras: Eras
             back = [m.cost or r.create_market_cost for r in eras.at(m.rejected_at)]
             book.either(m.creator, m.rejected_at, m.id, "rejected: cost back", back, "the stored cost, else the cost of that time")
     for g in ledger.groups or ():
-        if not g.deleted:
-            book.add(g.creator, g.created_at, None, "creating a group", -g.cost, -g.cost, f"group {g.id}")
-            if g.rejected_at is not None:
-                back = [g.cost or r.create_market_cost for r in eras.at(g.rejected_at)]
-                book.either(g.creator, g.rejected_at, None, "rejected: cost back", back, f"group {g.id}")
+        book.add(g.creator, g.created_at, None, "creating a group", -g.cost, -g.cost, f"group {g.id}")
+        if g.rejected_at is not None:
+            back = [g.cost or r.create_market_cost for r in eras.at(g.rejected_at)]
+            book.either(g.creator, g.rejected_at, None, "rejected: cost back", back, f"group {g.id}")
     for a in ledger.additions or ():
         if a.status == "approved":
             formula = f"answer {a.id} of group {a.group_id}"
@@ -391,26 +389,33 @@ def steward_of(market: Market, at: int | None, changes: Mapping[int, Sequence[St
 
 def _work(book: Book, ledger: Ledger, rows: Mapping[int, Sequence[Row]], children: Mapping[int, int], eras: Eras) -> None:
     """The steward's share: participation fees of a market resolved on its own, or of a whole group once."""
-    groups = {g.id: g for g in ledger.groups or () if not g.deleted}
+    groups = {g.id: g for g in ledger.groups or ()}
     done: dict[int, list[Market]] = {}
     changes = stewards(ledger)
+    left: dict[int, list[int]] = {}
     for m in ledger.markets:
-        if not m.resolved:
-            continue
         group = groups.get(children.get(m.id, -1))
         if group is not None and group.lifecycle == "resolved":
-            done.setdefault(group.id, []).append(m)
+            if m.resolved:
+                done.setdefault(group.id, []).append(m)
+            else:
+                left.setdefault(group.id, []).append(m.id)
+        elif not m.resolved:
+            continue
         elif m.result in ("YES", "NO"):
             buyers = len(_buyers(rows.get(m.id, ())))
             steward = steward_of(m, m.resolved_at, changes)
             profit_of(book, steward, m.resolved_at, m.id, buyers, m.cost or 0, eras.at(m.resolved_at))
     for group_id, members in sorted(done.items()):
-        buyers = len(set().union(*(_buyers(rows.get(m.id, ())) for m in members)))
-        group_work(book, groups[group_id], members, buyers, eras)
+        at = max(m.resolved_at or 0 for m in members)
+        before = [[r for r in rows.get(m, ()) if r.placed_at <= at] for m in left.get(group_id, ())]
+        bought = set().union(*map(_buyers, [*(rows.get(m.id, ()) for m in members), *before]))
+        group_work(book, groups[group_id], members, len(bought), eras)
 
 
 def group_work(book: Book, group: Group, members: Sequence[Market], buyers: int, eras: Eras) -> None:
-    """The steward's share of a resolved group: once, and only where an answer is not N/A."""
+    """The steward's share of a resolved group: once, and only where an answer is not N/A. An answer left open when it was resolved had
+    its buyers too."""
     at = max((m.resolved_at or 0 for m in members), default=0) or None
     rules = eras.at(at)
     if all(m.result not in ("YES", "NO") for m in members):

@@ -41,7 +41,7 @@ def fees_kept(s: Stood, at: int) -> int | None:
 
 def _standalone(s: Stood) -> list[Market]:
     children = {m.market_id for m in s.ledger.members}
-    return [m for m in s.ledger.markets if m.id not in children and not m.deleted]
+    return [m for m in s.ledger.markets if m.id not in children]
 
 
 def _answers(s: Stood, g: Group) -> list[int]:

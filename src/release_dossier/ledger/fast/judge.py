@@ -192,9 +192,16 @@ class Judge:
             if member.market_id in place:
                 self.child[place[member.market_id]] = member.group_id
                 self.is_child[place[member.market_id]] = True
-        alive = {g.id for g in big.small.groups or () if not g.deleted and g.lifecycle == "resolved"}
-        self.together = np.isin(self.child, np.array(sorted(alive), np.int64)) & self.is_child & self.resolved
-        paid = np.flatnonzero(self.together)
+        alive = {g.id for g in big.small.groups or () if g.lifecycle == "resolved"}
+        mine = np.isin(self.child, np.array(sorted(alive), np.int64)) & self.is_child
+        self.together, left = mine & self.resolved, mine & ~self.resolved
+        ends: dict[int, int] = {}
+        for i in np.flatnonzero(self.together & np.isin(self.child, self.child[left])).tolist():
+            ends[int(self.child[i])] = max(ends.get(int(self.child[i]), 0), int(self.resolved_at[i]))
+        self.left = {i: end for i in np.flatnonzero(left).tolist() if (end := ends.get(int(self.child[i]))) is not None}
+        self.sharing = self.together.copy()
+        self.sharing[list(self.left)] = True  # answers left open when their group was resolved: who bought until then paid a fee, too
+        paid = np.flatnonzero(self.sharing)
         self.groups, first_of = np.unique(self.child[paid], return_index=True)  # those whose steward is paid
         self.group_first = paid[first_of]
         self.group_last = np.zeros(len(self.groups), np.int64)
@@ -465,13 +472,19 @@ class Judge:
         return Settled(self.big.market_id(number), word, int(self.volume[number]), int(self.paid[number]), ())
 
     def _group_buyers(self, p: Orders, numbers: Any, start: Any) -> None:
-        mine = np.flatnonzero(self.together[numbers])
+        mine = np.flatnonzero(self.sharing[numbers])
         if not len(mine):
             return
+        amount = p.amount
+        for i in mine.tolist() if self.left else ():
+            if (end := self.left.get(int(numbers[i]))) is not None:
+                rows = slice(int(start[i]), int(start[i + 1]))
+                amount = amount.copy() if amount is p.amount else amount
+                amount[rows][p.at[rows] > end] = 0
         group = self.child[numbers]
         order = mine[np.argsort(group[mine], kind="stable")]
         out = np.empty(int(np.diff(start)[mine].sum()), np.int64)
-        count = group_buyers(order, start, group, p.user, p.amount, np.full(len(self.low), NONE, np.int64), out)
+        count = group_buyers(order, start, group, p.user, amount, np.full(len(self.low), NONE, np.int64), out)
         if not count:
             return
         pairs = out[:count]
@@ -506,7 +519,7 @@ class Judge:
         n = self.known_markets
         index = self.terms.index(m.created_at)
         grouped, back = self.is_child[:n], m.rejected_at != NONE
-        simple = ~m.deleted & ~grouped & ~back & (index >= 0)
+        simple = ~grouped & ~back & (index >= 0)
         own = self.terms.values(np.maximum(index, 0), "create_market_cost")
         stored = np.array([r.create_cost_stored is not False for r in self.terms.rules])[np.maximum(index, 0)] & m.has_cost
         cost = np.where(stored, m.cost, own) if n else np.zeros(0, np.int64)
@@ -514,7 +527,7 @@ class Judge:
         for column in (self.low, self.high):
             np.subtract.at(column, m.creator[who], cost[who])
         self._touch(m.creator[who][cost[who] != 0], who[cost[who] != 0])
-        other = np.flatnonzero(~m.deleted & ~simple & (~grouped | back)).tolist()
+        other = np.flatnonzero(~simple & (~grouped | back)).tolist()
         children = {x.market_id: x.group_id for x in big.small.members}
         costs_of(self.book, msgspec.structs.replace(big.small, markets=tuple(big.market(i) for i in other)), children, self.eras)
 
@@ -544,7 +557,7 @@ class Judge:
         members: dict[int, list[c.Market]] = {}
         for i in np.flatnonzero(self.together[:n]).tolist():
             members.setdefault(int(self.child[i]), []).append(big.market(i))
-        groups = {g.id: g for g in big.small.groups or () if not g.deleted}
+        groups = {g.id: g for g in big.small.groups or ()}
         buyers = self._buyers_of_groups()
         for g, mine in sorted(members.items()):
             group_work(self.book, groups[g], mine, buyers.get(g, 0), self.eras)

@@ -23,9 +23,10 @@ def assemble(change: str | None, as_json: bool) -> None:
     from release_dossier.steps.decide import check_witness, kept_checkpoint, publish_checkpoint
 
     world = edge.open_world()
-    check_witness(world, kept_checkpoint(world))
+    kept = kept_checkpoint(world)
+    check_witness(world, kept)
     digest, dossier = assemble_dossier(world, *world.open_change(change))
-    publish_checkpoint(world)
+    publish_checkpoint(world, kept)
     edge.emit({"dossier": dossier_json(digest, dossier)}, as_json, lambda: _assembled(digest, dossier))
 
 

@@ -46,11 +46,12 @@ def decide_dossier(world: World, digest: str, at: datetime | None = None) -> tup
         Corrupt: a statement is gone or altered, or the log was rolled back.
     """
     entries = world.store.entries()
-    kept = Aside(lambda: kept_checkpoint(world))
+    keeping = Aside(lambda: kept_checkpoint(world))
     dossier = read_dossier(world, digest)
     check_evidence(world, dossier)
     _none_erased_since(world, dossier)
-    witness = check_witness(world, kept.result())
+    kept = keeping.result()
+    witness = check_witness(world, kept)
     checkpoint = {"size": len(entries), "root": "sha256:" + world.store.root(len(entries)).hex()}
     decision = decide(
         dossier,
@@ -68,7 +69,7 @@ def decide_dossier(world: World, digest: str, at: datetime | None = None) -> tup
     with world.store.lock():
         world.record(statement, change=dossier.change_digest, key=digest)
     (world.home / "rework.md").write_text(rework(decision, dossier, signers(world, decision, dossier)), encoding="utf-8")
-    publish_checkpoint(world)
+    publish_checkpoint(world, kept)
     return statement.digest, decision, dossier
 
 
@@ -283,13 +284,14 @@ def parse_witness(text: str, at: str) -> tuple[str, NoteKey]:
     return address, parse_vkey(key, at)
 
 
-def publish_checkpoint(world: World) -> None:
-    """Keep the newest checkpoint in the repository, outside the store it watches over.
+def publish_checkpoint(world: World, held: Kept | None = None) -> None:
+    """Keep the newest checkpoint in the repository, outside the store it watches over. `held`: against what this command held it.
 
     Raises:
         Corrupt: as `check_witness`: what is remembered of a log is replaced only by more of the same one. Unavailable: `log.unwritable`.
     """
-    check_witness(world, kept_checkpoint(world))
+    if held is None:
+        check_witness(world, kept_checkpoint(world))
     try:
         world.repo.keep(LOG_REF, world.store.checkpoint())
     except Refused as e:

@@ -379,7 +379,10 @@ CODES = {
     "log.no-checkpoint": ("The log has entries and no checkpoint over them.", "Restore .dossier/log/checkpoint from a copy."),
     "log.note": ("A checkpoint is not in the form of a signed note.", "Stop. Compare with another copy."),
     "log.order": ("An entry stands at another place than its number says.", "Stop. Compare with another copy of .dossier/."),
-    "log.other-project": ("The checkpoint is over the log of another project.", "Put back the .dossier/ that belongs to this repository."),
+    "log.other-project": (
+        "The checkpoint is over the log of another project.",
+        "Put back the .dossier/ that belongs to this repository, or the ref named: git fetch REMOTE '+refs/dossier/*:refs/dossier/*'.",
+    ),
     "log.rolled-back": (
         "The log is shorter than, or not an extension of, one that was seen: entries were taken away.",
         "Stop. Restore .dossier/ from the newest copy.",

@@ -23,8 +23,8 @@ from release_dossier.gate import SAID_NO, Decision, Signers, asked_of_people, au
 from release_dossier.project import SETTINGS_FILE
 from release_dossier.rules.packs import OWNER, thaw
 from release_dossier.steps.world import LOG_REF, World
-from release_dossier.trust.log import Entry, extends, parse_checkpoint, root_of
-from release_dossier.trust.note import NoteKey, parse_vkey
+from release_dossier.trust.log import Entry, extends, origin_of, parse_checkpoint, root_of
+from release_dossier.trust.note import COSIGNATURE, NoteKey, parse_vkey
 from release_dossier.trust.statement import Statement, Subject, state
 from release_dossier.trust.witness import cosigners
 
@@ -237,9 +237,13 @@ def check_witness(world: World, kept: Kept) -> str:
     `kept` was read before the log is looked at here, so what another process enters meanwhile can only make the log longer.
 
     Raises:
-        Corrupt: `log.rolled-back`, `log.fork`: the log no longer contains what the repository remembers of it.
+        Corrupt: `log.rolled-back`, `log.fork`: the log no longer contains what the repository remembers of it. `log.other-project`: it
+            remembers another log.
     """
+    mine = origin_of(world.trust.project)
     for ref, note in ((LOG_REF, kept.log), (WITNESSED_REF, kept.witnessed)):
+        if note and (other := parse_checkpoint(note, ref).origin) != mine:
+            raise Corrupt("log.other-project", at=ref, found=other, expected=mine)
         if note and not extends(size := len(world.store.entries()), world.store.root, note):
             old, help = parse_checkpoint(note, ref), _other_worktree(world)
             if old.size > size:
@@ -280,7 +284,11 @@ def parse_witness(text: str, at: str) -> tuple[str, NoteKey]:
     address, _, key = text.partition(" ")
     if not address.startswith(("http://", "https://")) or not key:
         raise Refused("witness.syntax", at=at, found=repr(text[:60]), expected="https://ADDRESS NAME+HASH+KEY")
-    return address, parse_vkey(key, at)
+    found = parse_vkey(key, at)
+    if found.kind != COSIGNATURE:
+        of = f"the key of kind {found.kind} of {found.name}"
+        raise Refused("witness.syntax", at=at, found=of, expected=f"one of kind {COSIGNATURE}, which a witness cosigns with")
+    return address, found
 
 
 def publish_checkpoint(world: World) -> None:

@@ -566,6 +566,10 @@ CODES = {
     "store.missing-document": ("A document the log names is gone.", "Restore it from another copy: nothing is decided without it."),
     "store.read-only": ("This user may not write to the project's folder.", "Check permissions and how the disk is mounted."),
     "time.syntax": ("This is no time with an offset.", "Write 2026-11-24T09:00:00Z."),
+    "trust.ahead": (
+        "The trust file holds a proposal the protected branch does not have yet, and a new version follows the newest in force.",
+        "Commit it to the protected branch, or take it back: git checkout HEAD -- dossier.trust.json",
+    ),
     "trust.behind": (
         "This branch has an older trust document than the protected one, and a new version follows the newest.",
         "Propose it on the protected branch, or merge that one first.",

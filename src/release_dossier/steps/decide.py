@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from datetime import datetime
 from operator import attrgetter
 
@@ -23,6 +24,7 @@ from release_dossier.gate import SAID_NO, Decision, Signers, asked_of_people, au
 from release_dossier.project import SETTINGS_FILE
 from release_dossier.rules.packs import OWNER, thaw
 from release_dossier.steps.world import LOG_REF, World
+from release_dossier.trust.document import Person
 from release_dossier.trust.log import Entry, extends, origin_of, parse_checkpoint, root_of
 from release_dossier.trust.note import COSIGNATURE, NoteKey, parse_vkey
 from release_dossier.trust.statement import Statement, Subject, state
@@ -91,7 +93,8 @@ def signers(world: World, decision: Decision, dossier: Dossier) -> Signers:
         able = [p for p in holds if p not in out]
         if not able:
             teams = [o.lstrip("@") for o in named if trust.person(o.lstrip("@")) is None]
-            found[t.role] = ("", next(iter(teams), "") if t.role in owners else t.role)
+            lacking = next(iter(teams), "") if t.role in owners else t.role
+            found[t.role] = ("", lacking and _given(lacking, [p for p in trust.document.people if p.id not in out]))
         if len(able) == 1:
             found[t.role] = (able[0], _key_of(world, able[0]))
     if any(n.startswith(SAID_NO) for n in decision.notes):
@@ -99,6 +102,13 @@ def signers(world: World, decision: Decision, dossier: Dossier) -> Signers:
         for person, _, digest in standing_rejections(decision.dossier, voices, trust):
             found[f"{SAID_NO}{person}"] = (digest, _key_of(world, person))
     return found
+
+
+def _given(role: str, able: Sequence[Person]) -> str:
+    """What `trust propose` is given for one more holder of a role: the one person who could be, with all their roles, or somebody new."""
+    if len(able) != 1:
+        return f"--person WHO --role {role} --public THEIRS.pub"
+    return " ".join((f"--person {able[0].id}", *(f"--role {r}" for r in (*able[0].roles, role))))
 
 
 def _key_of(world: World, person: str) -> str:

@@ -176,7 +176,6 @@ CODES = {
         "dossier evidence kinds lists what is read; a truncated file is often not recognised.",
     ),
     "evidence.unreadable": ("The operating system did not let the evidence file be read.", "Check its permissions, then try again."),
-    "export.not-a-dossier": ("The digest is of another kind of document.", "dossier list shows the dossiers."),
     "export.unwritable": ("The bundle cannot be written there.", "Check the folder, its permissions and the room on the disk."),
     "fire-drill.no-delivery": (
         "No line of the file is a delivery of Alertmanager's webhook.",
@@ -394,7 +393,7 @@ CODES = {
     "log.twice": ("A statement is entered twice.", "Stop. Compare with another copy of .dossier/."),
     "look.no-release": ("No release and no dossier goes by this name.", "dossier list shows them."),
     "look.not-a-dossier": (
-        "The two sides of a comparison must be dossiers, or documents that name one.",
+        "A command about a dossier was given another document.",
         "Name a dossier, a decision, a release or a tag.",
     ),
     "outbox.file-system": (

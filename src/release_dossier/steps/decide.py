@@ -57,7 +57,7 @@ def decide_dossier(world: World, digest: str, at: datetime | None = None) -> tup
     decision = decide(
         dossier,
         digest,
-        signed_statements(world, digest, entries),
+        signed_statements(world, entries),
         world.trust,
         at or world.now,
         witness=witness,
@@ -98,7 +98,7 @@ def signers(world: World, decision: Decision, dossier: Dossier) -> Signers:
         if len(able) == 1:
             found[t.role] = (able[0], _key_of(world, able[0]))
     if any(n.startswith(SAID_NO) for n in decision.notes):
-        voices = hear(signed_statements(world, decision.dossier, world.store.entries()), trust.project, trust)
+        voices = hear(signed_statements(world, world.store.entries()), trust.project, trust)
         for person, _, digest in standing_rejections(decision.dossier, voices, trust):
             found[f"{SAID_NO}{person}"] = (digest, _key_of(world, person))
     return found
@@ -226,7 +226,7 @@ def same_words(a: Attempt, e: Evidence) -> bool:
     return _WORDS(a) == _WORDS(e) and (a.producer, a.producer_key, a.imported_by) == (e.producer.id, e.producer.key, e.producer.imported_by)
 
 
-def signed_statements(world: World, dossier: str, entries: tuple[Entry, ...]) -> tuple[Signed, ...]:
+def signed_statements(world: World, entries: tuple[Entry, ...]) -> tuple[Signed, ...]:
     """Approvals, rejections, waivers and withdrawals of this project so far, each with the keys that really signed it."""
     out = []
     for e in entries:
@@ -326,7 +326,7 @@ def replay(world: World, digest: str) -> tuple[bool, tuple[str, ...]]:
     again = decide(
         dossier,
         decision.dossier,
-        signed_statements(world, decision.dossier, entries),
+        signed_statements(world, entries),
         trust,
         decision_time(decision),
         witness=decision.witness,

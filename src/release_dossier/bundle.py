@@ -461,7 +461,7 @@ def examine(opened: Opened, trust: Trust | None = None, each: _Each = one_after_
     judge = trust or own
     project = judge.project if judge else ""
     public, machines = (judge.public_keys(), judge.machine_keys()) if judge else ({}, {})
-    listed, maker, contents = _manifest_checks(opened, project, machines, note)
+    count, maker, contents = _manifest_checks(opened, project, machines, note)
     read = {n: _read(n, files[n]) for n in sorted(files) if _is_statement(n) or n.startswith(ATTESTATIONS)}
     whole = [(n, x[0]) for n, x in read.items() if not isinstance(x, str)]
     signed = dict(zip((n for n, _ in whole), each(whole, lambda e: valid_keys(e[1], public, e[0])), strict=True))
@@ -474,7 +474,7 @@ def examine(opened: Opened, trust: Trust | None = None, each: _Each = one_after_
         elif _is_statement(name):
             fault = _statement_fault(name, files, project, read[name], signed, machines, statements)
             note(f"statement {name}", fault, f"signed by {', '.join(sorted(signed.get(name, ())))}")
-    note("sums", None if files.get(SUMS) == sums_of(opened.digests) else f"{SUMS}: other sums than those of the files", f"{listed} files")
+    note("sums", None if files.get(SUMS) == sums_of(opened.digests) else f"{SUMS}: other sums than those of the files", f"{count} files")
     if contents is not None and "dossier.json" in statements and contents.dossier != statements["dossier.json"].digest:
         note("manifest", f"{MANIFEST}: of dossier {contents.dossier}, not of the one in it", "")
     places, faults = _log_faults(opened, statements, machines, project)
@@ -518,14 +518,14 @@ def _manifest_checks(opened: Opened, project: str, machines: Mapping[str, str], 
     elif len(signed) != len(envelope.signatures) + len(envelope.typed_signatures):
         fault = f"{MANIFEST}: {len(signed)} of {len(envelope.signatures) + len(envelope.typed_signatures)} signatures verify"
     note("manifest", fault, f"signed by {', '.join(sorted(signed))}")
-    listed = {s.name: s.digest.get("sha256", "") for s in statement.subject}
-    if len(listed) != len(statement.subject):
+    named = {s.name: s.digest.get("sha256", "") for s in statement.subject}
+    if len(named) != len(statement.subject):
         note("manifest", f"{MANIFEST}: a file is listed twice", "")
-    for name in sorted(listed.keys() | (opened.digests.keys() - {MANIFEST})):
+    for name in sorted(named.keys() | (opened.digests.keys() - {MANIFEST})):
         found = opened.digests.get(name, "missing")
-        if found != listed.get(name):
-            note(f"file {name}", f"{name}: {found}, listed {listed.get(name, 'not at all')}", "")
-    return len(listed), signed, contents
+        if found != named.get(name):
+            note(f"file {name}", f"{name}: {found}, listed {named.get(name, 'not at all')}", "")
+    return len(named), signed, contents
 
 
 def _is_statement(name: str) -> bool:

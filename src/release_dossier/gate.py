@@ -660,8 +660,8 @@ def _until(results: Sequence[Result], tallies: Sequence[RoleTally]) -> str:
 # For people
 
 # Role → the one person who can still sign in it and the file of their key, `FILE` where it is not here; a role several can sign in is not
-# in it. Where nobody can (they lack the role, wrote the change, or have signed): no person, and the role another would have to be given,
-# empty where only the settings name who it is. `rejected by PERSON` → the rejection that stands, and the file of their key.
+# in it. Where nobody can (they lack the role, wrote the change, or have signed): no person, and what `trust propose` is to be given so that
+# somebody can, empty where only the settings name who it is. `rejected by PERSON` → the rejection that stands, and the file of their key.
 Signers = Mapping[str, tuple[str, str]]
 NOBODY: Signers = MappingProxyType({})
 
@@ -765,7 +765,7 @@ def approve_command(dossier: str, role: str, signers: Signers = NOBODY) -> str:
     person, key = signers.get(role, ("PERSON", "FILE"))
     if not person:
         named = f"name another {role} in dossier.toml on the protected branch, rebase on it, then: dossier run"
-        return f"dossier trust propose --person WHO --role {key} --public THEIRS.pub --key FILE" if key else named
+        return f"dossier trust propose {key} --key FILE" if key else named
     return f"dossier approve {dossier[:19]} --as {person} --role {_option(role)} --key {key}"
 
 

@@ -176,7 +176,6 @@ CODES = {
         "dossier evidence kinds lists what is read; a truncated file is often not recognised.",
     ),
     "evidence.unreadable": ("The operating system did not let the evidence file be read.", "Check its permissions, then try again."),
-    "export.not-a-dossier": ("The digest is of another kind of document.", "dossier list shows the dossiers."),
     "export.unwritable": ("The bundle cannot be written there.", "Check the folder, its permissions and the room on the disk."),
     "fire-drill.no-delivery": (
         "No line of the file is a delivery of Alertmanager's webhook.",
@@ -379,7 +378,10 @@ CODES = {
     "log.no-checkpoint": ("The log has entries and no checkpoint over them.", "Restore .dossier/log/checkpoint from a copy."),
     "log.note": ("A checkpoint is not in the form of a signed note.", "Stop. Compare with another copy."),
     "log.order": ("An entry stands at another place than its number says.", "Stop. Compare with another copy of .dossier/."),
-    "log.other-project": ("The checkpoint is over the log of another project.", "Put back the .dossier/ that belongs to this repository."),
+    "log.other-project": (
+        "The checkpoint is over the log of another project.",
+        "Put back the .dossier/ that belongs to this repository, or the ref named: git fetch REMOTE '+refs/dossier/*:refs/dossier/*'.",
+    ),
     "log.rolled-back": (
         "The log is shorter than, or not an extension of, one that was seen: entries were taken away.",
         "Stop. Restore .dossier/ from the newest copy.",
@@ -391,7 +393,7 @@ CODES = {
     "log.twice": ("A statement is entered twice.", "Stop. Compare with another copy of .dossier/."),
     "look.no-release": ("No release and no dossier goes by this name.", "dossier list shows them."),
     "look.not-a-dossier": (
-        "The two sides of a comparison must be dossiers, or documents that name one.",
+        "A command about a dossier was given another document.",
         "Name a dossier, a decision, a release or a tag.",
     ),
     "outbox.file-system": (
@@ -563,6 +565,10 @@ CODES = {
     "store.missing-document": ("A document the log names is gone.", "Restore it from another copy: nothing is decided without it."),
     "store.read-only": ("This user may not write to the project's folder.", "Check permissions and how the disk is mounted."),
     "time.syntax": ("This is no time with an offset.", "Write 2026-11-24T09:00:00Z."),
+    "trust.ahead": (
+        "The trust file holds a proposal the protected branch does not have yet, and a new version follows the newest in force.",
+        "Commit it to the protected branch, or take it back: git checkout HEAD -- dossier.trust.json",
+    ),
     "trust.behind": (
         "This branch has an older trust document than the protected one, and a new version follows the newest.",
         "Propose it on the protected branch, or merge that one first.",

@@ -208,6 +208,7 @@ def test_what_the_command_line_says(client: TestClient, demo: Path) -> None:
     """Posture, compare and payload are the same JSON as the commands of those names."""
     assert [p["service"] for p in get(client, "/posture")["posture"]] == ["trading"]
     assert get(client, "/posture", at="2027-01-01T00:00:00Z")["hypothetical"] is True
+    assert get(client, "/posture", at="0001-01-01T00:00:00Z") == {"posture": [], "hypothetical": True}
     assert get(client, "/posture", 422, at="soon")["code"] == "time.syntax"
     same = get(client, "/compare", a="v3.8.0", b="v3.8.1")
     assert same["a"] != same["b"]

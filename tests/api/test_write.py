@@ -82,6 +82,15 @@ def test_from_an_issue_to_a_tag(town: Town, desk: TestClient) -> None:
     town.dossier("log", "audit")
 
 
+def test_a_dossier_is_no_change(desk: TestClient) -> None:
+    """Its digest in the place of a change's is named as what it is, and no file is recorded under it."""
+    change = opened(desk)
+    submit(desk, change)
+    digest = post(desk, f"/changes/{change}/dossier")["dossier"]["digest"]
+    for said in (post(desk, f"/changes/{digest}/dossier", status=404), submit(desk, digest, status=404)):
+        assert (said["code"], said["found"], said["expected"]) == ("digest.unknown", "a dossier", "the digest of a change")
+
+
 @needs.ssh_keygen
 def test_words_that_changed_are_not_signed_for(town: Town, desk: TestClient) -> None:
     """A signature over other words, by nobody's key, too old, or for what moved on since is refused; nothing is recorded."""

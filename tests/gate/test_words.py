@@ -193,7 +193,7 @@ def test_the_command_that_signs_a_missing_role() -> None:
     assert approve_command(DIGEST, "ops") == f"dossier approve {DIGEST[:19]} --as PERSON --role ops --key FILE"
     known = approve_command(DIGEST, "owner of bank", {"owner of bank": ("olga", "k")})
     assert known == f"dossier approve {DIGEST[:19]} --as olga --role owner --key k"
-    nobody = approve_command(DIGEST, "ops", {"ops": ("", "ops")})
+    nobody = approve_command(DIGEST, "ops", {"ops": ("", "--person WHO --role ops --public THEIRS.pub")})
     assert nobody == "dossier trust propose --person WHO --role ops --public THEIRS.pub --key FILE"
     unowned = approve_command(DIGEST, "owner of bank", {"owner of bank": ("", "")})
     assert unowned.startswith("name another owner of bank in dossier.toml on the protected branch")

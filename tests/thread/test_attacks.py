@@ -84,6 +84,26 @@ def test_attack_a_statement_of_a_stranger_in_the_log(tmp_path: Path) -> None:
     assert (log / "checkpoint").read_bytes() == kept["checkpoint"]
 
 
+def test_attack_a_statement_of_a_stranger_in_the_journal(tmp_path: Path) -> None:
+    """Its record follows the last one there, under honest entries and their checkpoint, as a run killed earlier leaves it: it is entered
+    nowhere."""
+    town = Town(tmp_path)
+    town.assembled()
+    world, home = world_of(town), town.repo / ".dossier"
+    honest = {f: f.read_bytes() for d in ("log", "documents") for f in (home / d).rglob("*") if f.is_file() and f.name != "journal.ndjson"}
+    key = town.root / "stranger"
+    key.write_bytes(generate()[0])
+    statement = weakened(town, world)
+    store = FileStore(home, world.trust.project, signer_path=key, public_keys=world.trust.machine_keys())
+    store.put(seal(statement, (stranger("stranger"),)), type="change", change=statement.digest, key="fix/rounding", at=world.stamp())
+    assert statement.digest.encode() in (home / "log" / "journal.ndjson").read_bytes()
+    for file, raw in honest.items():
+        file.write_bytes(raw)
+    for command in (("assemble",), ("gate",), ("log", "audit")):
+        assert town.dossier(*command, ok=(40,))["error"]["code"] == "log.unsigned", command
+        assert {f: f.read_bytes() for f in honest} == honest, command
+
+
 def test_attack_a_statement_of_a_stranger_under_an_honest_head(tmp_path: Path) -> None:
     """However it came under a signed head, it is nobody's."""
     town = Town(tmp_path)

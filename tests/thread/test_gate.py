@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from release_dossier.steps.init import init
+from release_dossier.trust.keys import key_of_public
 from tests.store.conftest_store import exchange
 from tests.town import JUNIT, Town
 
@@ -106,6 +108,20 @@ def test_init_tells_a_team_that_it_needs_a_second_person(tmp_path: Path) -> None
     several = town.dossier("init")["next"]
     (more,) = [x for x in several if x not in alone]
     assert "dossier trust propose --person WHO --role release-manager --public THEIRS.pub --key .dossier/keys/ann" in more
+
+
+def test_init_finds_the_signing_key_under_the_home_it_was_given(tmp_path: Path) -> None:
+    """`~` of git's `user.signingkey` is the home of the environment, as git itself reads it, not of whoever runs the process."""
+    town = Town(tmp_path)
+    for name in ("dossier.toml", "dossier.trust.json"):
+        (town.repo / name).unlink()
+    home = tmp_path / "home"
+    home.mkdir()
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(home / "mine")], check=True)
+    town.git("config", "gpg.format", "ssh")
+    town.git("config", "user.signingkey", "~/mine.pub")
+    made = init(town.repo, {**town.env, "HOME": str(home)}, town.now, None)
+    assert (made.key, made.new_key) == (key_of_public((home / "mine.pub").read_text()).id, "")
 
 
 def test_nothing_collected_is_denied(town: Town) -> None:

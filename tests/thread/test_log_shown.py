@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ import pytest
 
 from release_dossier.sources.witness import Witness, witness_server
 from release_dossier.trust.keys import generate, parse_private, parse_public
-from release_dossier.trust.log import leaf_of
+from release_dossier.trust.log import leaf_of, make_checkpoint
 from release_dossier.trust.note import note_key, parse_vkey
 from release_dossier.trust.proof import parse_proof, proves
 from release_dossier.trust.witness import cosigners
@@ -173,11 +174,44 @@ def test_attack_store_and_own_ref_rolled_back(tmp_path: Path) -> None:
         assert (refusal["code"], refusal["at"]) == ("log.rolled-back", f"witness {NAME}")
 
 
+@pytest.mark.parametrize("ref", ["refs/dossier/log", "refs/dossier/witnessed"])
+def test_a_kept_head_of_another_project_is_no_fork(town: Town, ref: str) -> None:
+    """Refs fetched from another repository: named as that, and nobody is told that entries were changed."""
+    town.assembled()
+    head = make_checkpoint("sha256:" + "cd" * 32, 2, bytes(32), WITNESS)
+    blob = subprocess.run(["git", "hash-object", "-w", "--stdin"], input=head, cwd=town.repo, capture_output=True, check=True)
+    town.git("update-ref", ref, blob.stdout.decode().strip())
+    own = town.dossier("log", "checkpoint")["origin"]
+    for command in (("gate",), ("log", "audit"), ("log", "publish")):
+        refusal = town.refused(*command, code=40)
+        told = (refusal["code"], refusal["at"], refusal["found"], refusal["expected"])
+        assert told == ("log.other-project", ref, "release-dossier/" + "cd" * 8, own)
+
+
 def test_a_witness_is_named_whole(town: Town) -> None:
     """A witness without address or key is refused before anything is asked."""
     assert town.refused("log", "publish", "--witness", "nowhere")["code"] == "witness.syntax"
     bad = base64.b64encode(b"\4" + bytes(32)).decode()
     assert town.refused("log", "publish", "--witness", f"http://127.0.0.1:1 {NAME}+00000000+{bad}")["code"] == "note.vkey"
+
+
+def test_attack_the_log_s_own_key_as_its_witness(tmp_path: Path) -> None:
+    """Its signature stands under every head: a witness is named with the kind of key that only cosigns, on the line and in the settings."""
+    town = Town(tmp_path)
+    with witness_for(town, tmp_path / "w") as url:
+        town.assembled()
+        own = town.dossier("log", "checkpoint")["key"]
+        refusal = town.refused("log", "publish", "--witness", f"{url} {own}")
+        assert (refusal["code"], refusal["at"]) == ("witness.syntax", "--witness")
+        assert refusal["found"] == f"the key of kind 1 of {own.split('+')[0]}"
+        assert refusal["expected"] == "one of kind 4, which a witness cosigns with"
+        town.dossier("log", "publish", "--witness", f"{url} {VKEY}")
+        town.git("switch", "-q", "main")
+        town.write("dossier.toml", town.read("dossier.toml") + f'\n[log]\nwitnesses = ["{url} {own}"]\n')
+        town.commit("witness")
+        town.git("switch", "-q", "fix/rounding")
+        refusal = town.refused("gate")
+        assert (refusal["code"], refusal["at"]) == ("witness.syntax", "dossier.toml log.witnesses")
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from release_dossier.trust.document import append_version, next_version, parse_chain
+from release_dossier.trust.dsse import seal
+from release_dossier.trust.keys import load_signer
 from tests.town import Town
 
 
@@ -35,3 +38,34 @@ def test_roles_and_kinds_of_a_producer_and_addresses_of_a_person(tmp_path: Path)
     assert (refusal["code"], refusal["found"], refusal["help"]) == ("trust.behind", "version 1, on this branch", "git switch main")
     town.git("switch", "-q", "main")
     assert " as load-lab" in town.run("trust", "show")[1]
+
+
+def test_a_second_proposal_before_the_first_counts(tmp_path: Path) -> None:
+    """The first, uncommitted or on a branch of its own, is named as what it is; taken back or brought there, the second goes through.
+    A file with another line of versions stays an accusation."""
+    town = Town(tmp_path)
+    town.git("switch", "-q", "main")
+    one, two = (("trust", "propose", "--person", "ann", "--email", f"{x}@work.example", "--key", str(town.key)) for x in "ab")
+    town.dossier(*one)
+    other = town.read("dossier.trust.json").encode()
+    refusal = town.refused(*two)
+    assert (refusal["code"], refusal["at"]) == ("trust.ahead", "dossier.trust.json")
+    assert (refusal["found"], refusal["expected"]) == (
+        "version 2, a proposal that lies there uncommitted",
+        "version 1, which main has",
+    )
+    assert refusal["help"] == "commit it, or take it back: git checkout HEAD -- dossier.trust.json"
+    town.git("add", "dossier.trust.json")
+    assert town.refused(*two)["found"] == refusal["found"]
+    town.git("checkout", "HEAD", "--", "dossier.trust.json")
+    town.dossier(*two)
+    town.git("switch", "-qc", "trust")
+    town.commit("trust")
+    refusal = town.refused(*one)
+    assert (refusal["code"], refusal["found"]) == ("trust.ahead", "version 2, a proposal committed on this branch only")
+    town.git("switch", "-q", "main")
+    town.git("merge", "-q", "trust")
+    town.dossier(*one)
+    fresh = next_version(parse_chain(other, "chain"), created_at=town.now.isoformat())
+    town.write("dossier.trust.json", append_version(other, seal(fresh, [load_signer(town.key)])).decode())
+    assert town.refused(*one, code=40)["code"] == "trust.chain"

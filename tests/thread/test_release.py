@@ -215,16 +215,20 @@ def _entries(town: Town) -> list[dict[str, str]]:
 
 
 def test_posture(town: Town) -> None:
-    """Released but not observed, then where it was recorded, then expired when its evidence is."""
+    """Released but not observed, then where it was recorded, then expired when its evidence is. Looking back, nothing later is there."""
+    before = town.moment()
     allowed(town)
     town.dossier("release")
     (line,) = town.dossier("posture")["posture"]
     assert (line["observed"], line["standing"], line["label"]) == ("released, not observed", "valid", "self-approved")
+    between = town.moment()
     town.dossier(
         "deployed", "--service", "shop", "--environment", "production", "--version", "0.1.0", "--observed", "https://shop.invalid/version"
     )
     (line,) = town.dossier("posture")["posture"]
     assert (line["environment"], line["observed"]) == ("production", "https://shop.invalid/version")
+    assert town.dossier("posture", "--at", before) == {"posture": [], "hypothetical": True}
+    assert town.dossier("posture", "--at", between)["posture"][0]["observed"] == "released, not observed"
     late = town.dossier("posture", "--at", town.moment(days=400))
     assert (late["hypothetical"], late["posture"][0]["standing"].split()[0]) == (True, "expired")
     town.dossier("deployed", "--service", "shop", "--environment", "staging", "--version", "9.9.9")

@@ -76,7 +76,12 @@ def test_whoever_can_still_sign_is_asked(tmp_path: Path) -> None:
     [
         ('"@ann"', {}, "next: name another owner of shop in dossier.toml on the protected branch, rebase on it, then: dossier run"),
         ('"@ann", "@pay"', {}, "next: dossier trust propose --person WHO --role pay --public THEIRS.pub --key FILE"),
-        ('"@pay"', {"bob": "pay"}, "nobody in the trust document may sign as reviewer: whoever wrote a change does not approve it. next: "),
+        (
+            '"@pay"',
+            {"bob": "pay"},
+            "nobody in the trust document may sign as reviewer: whoever wrote a change does not approve it. "
+            "next: dossier trust propose --person bob --role pay --role reviewer --key FILE",
+        ),
         (
             '"@bob"',
             {"bob": "reviewer"},
@@ -94,6 +99,24 @@ def test_where_nobody_is_left_to_sign(tmp_path: Path, owners: str, people: dict[
             sign(town, digest, person, role)
     assert words in said(town)
     assert words.partition("next: ")[2] in town.read(".dossier/rework.md")
+
+
+def test_a_role_more_takes_none_away(tmp_path: Path) -> None:
+    """The command printed for the one person there is keeps every role they have; the help says that what is not named is taken away."""
+    town = Town(tmp_path)
+    town.git("switch", "-q", "main")
+    town.write("dossier.toml", town.read("dossier.toml").replace('criticality = "internal"', 'pack = "./pack.toml"'))
+    town.write("pack.toml", PACK.replace("reviewer", "auditor").replace("count = 2", "count = 1"))
+    town.commit("an auditor")
+    town.git("switch", "-q", "fix/rounding")
+    town.git("rebase", "-q", "main")
+    town.approve(town.assembled(), "owner")
+    held = town.dossier("trust", "show")["trust"]["people"][0]["roles"]
+    command = said(town).partition("next: dossier trust propose ")[2].removesuffix(" --key FILE")
+    assert command.startswith("--person ann --role ")
+    town.change_trust(*command.split())
+    assert town.dossier("trust", "show")["trust"]["people"][0]["roles"] == [*held, "auditor"]
+    assert "all of them: those not named are taken away" in " ".join(town.run("trust", "propose", "--help")[1].split())
 
 
 def test_a_no_names_the_command_that_takes_it_back(tmp_path: Path) -> None:

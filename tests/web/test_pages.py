@@ -243,6 +243,10 @@ def test_an_artifact_is_a_download_with_its_own_digest(client: TestClient, place
     assert len(answer.content) == a["bytes"]
     assert answer.headers["content-security-policy"].startswith("sandbox")
     assert answer.headers["content-disposition"] == 'attachment; filename="a___x__y_.._.sqlite"'
+    whole = client.get(f"/artifacts/{a['digest'][7:]}", headers={"range": "items=0-1"})
+    assert (whole.status_code, whole.content) == (200, answer.content)
+    part = client.get(f"/artifacts/{a['digest'][7:]}", headers={"range": "Bytes=1-2"})
+    assert (part.status_code, part.content) == (206, answer.content[1:3])
     assert client.get(f"/artifacts/{'0' * 64}").status_code == 404
     assert client.get("/artifacts/..%2f..%2fkeys").status_code in (404, 422)
 

@@ -78,7 +78,7 @@ def trust_show(as_json: bool) -> None:
 @trust.command("propose")
 @click.option("--person", metavar="ID", help="add or change this person")
 @click.option("--name", default="", metavar="WORDS")
-@click.option("--role", "roles", multiple=True, metavar="ROLE")
+@click.option("--role", "roles", multiple=True, metavar="ROLE", help="roles this person holds, all of them: those not named are taken away")
 @click.option("--email", "emails", multiple=True, metavar="ADDRESS", help="addresses git shows for this person, all of them")
 @click.option("--producer", metavar="ID", help="add or change this producer")
 @click.option("--producer-role", "producer_roles", multiple=True, metavar="ROLE", help="roles a rule may ask of it, all of them")

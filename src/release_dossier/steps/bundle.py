@@ -31,7 +31,7 @@ from release_dossier.approval import Signed
 from release_dossier.aside import spread, uncollected
 from release_dossier.attest import test_result, verification_summary
 from release_dossier.dossier import Dossier
-from release_dossier.errors import Corrupt, DossierError, Refused, Unavailable, counted
+from release_dossier.errors import Corrupt, DossierError, Unavailable, counted
 from release_dossier.evidence.erasure import Erasure
 from release_dossier.evidence.personal import MEDIA_TYPE
 from release_dossier.evidence.statement import Evidence
@@ -64,7 +64,7 @@ def export(world: World, digest: str, target: Path) -> int:
     """Write the bundle of a dossier; returns its size in bytes. The same log gives the same bytes.
 
     Raises:
-        Refused: `export.not-a-dossier`, `bundle.*`. Unavailable: the file cannot be written; nothing is left half written.
+        Refused: `bundle.*`. Unavailable: the file cannot be written; nothing is left half written.
     """
     raw = bundle_bytes(world, digest)
     fresh = target.with_name(f".{target.name}.new")
@@ -83,9 +83,6 @@ def export(world: World, digest: str, target: Path) -> int:
 def bundle_bytes(world: World, digest: str) -> bytes:
     """The bundle of a dossier as one value."""
     entries = world.store.entries()
-    entry = next(e for e in entries if e.digest == digest)
-    if entry.type != "dossier":
-        raise Refused("export.not-a-dossier", at="DIGEST", found=f"a {entry.type}", expected="a dossier", help="dossier list")
     dossier = msgspec.convert(world.statement(digest, "dossier").predicate, Dossier)
     chosen = _chosen(world, digest, dossier, entries)
     statements = [(e, world.store.document(e.digest)) for e in chosen]

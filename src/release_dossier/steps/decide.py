@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from datetime import datetime
 from operator import attrgetter
 
@@ -23,8 +24,9 @@ from release_dossier.gate import SAID_NO, Decision, Signers, asked_of_people, au
 from release_dossier.project import SETTINGS_FILE
 from release_dossier.rules.packs import OWNER, thaw
 from release_dossier.steps.world import LOG_REF, World
-from release_dossier.trust.log import Entry, extends, parse_checkpoint, root_of
-from release_dossier.trust.note import NoteKey, parse_vkey
+from release_dossier.trust.document import Person
+from release_dossier.trust.log import Entry, extends, origin_of, parse_checkpoint, root_of
+from release_dossier.trust.note import COSIGNATURE, NoteKey, parse_vkey
 from release_dossier.trust.statement import Statement, Subject, state
 from release_dossier.trust.witness import cosigners
 
@@ -56,7 +58,7 @@ def decide_dossier(world: World, digest: str, at: datetime | None = None) -> tup
     decision = decide(
         dossier,
         digest,
-        signed_statements(world, digest, entries),
+        signed_statements(world, entries),
         world.trust,
         at or world.now,
         witness=witness,
@@ -92,14 +94,22 @@ def signers(world: World, decision: Decision, dossier: Dossier) -> Signers:
         able = [p for p in holds if p not in out]
         if not able:
             teams = [o.lstrip("@") for o in named if trust.person(o.lstrip("@")) is None]
-            found[t.role] = ("", next(iter(teams), "") if t.role in owners else t.role)
+            lacking = next(iter(teams), "") if t.role in owners else t.role
+            found[t.role] = ("", lacking and _given(lacking, [p for p in trust.document.people if p.id not in out]))
         if len(able) == 1:
             found[t.role] = (able[0], _key_of(world, able[0]))
     if any(n.startswith(SAID_NO) for n in decision.notes):
-        voices = hear(signed_statements(world, decision.dossier, world.store.entries()), trust.project, trust)
+        voices = hear(signed_statements(world, world.store.entries()), trust.project, trust)
         for person, _, digest in standing_rejections(decision.dossier, voices, trust):
             found[f"{SAID_NO}{person}"] = (digest, _key_of(world, person))
     return found
+
+
+def _given(role: str, able: Sequence[Person]) -> str:
+    """What `trust propose` is given for one more holder of a role: the one person who could be, with all their roles, or somebody new."""
+    if len(able) != 1:
+        return f"--person WHO --role {role} --public THEIRS.pub"
+    return " ".join((f"--person {able[0].id}", *(f"--role {r}" for r in (*able[0].roles, role))))
 
 
 def _key_of(world: World, person: str) -> str:
@@ -217,7 +227,7 @@ def same_words(a: Attempt, e: Evidence) -> bool:
     return _WORDS(a) == _WORDS(e) and (a.producer, a.producer_key, a.imported_by) == (e.producer.id, e.producer.key, e.producer.imported_by)
 
 
-def signed_statements(world: World, dossier: str, entries: tuple[Entry, ...]) -> tuple[Signed, ...]:
+def signed_statements(world: World, entries: tuple[Entry, ...]) -> tuple[Signed, ...]:
     """Approvals, rejections, waivers and withdrawals of this project so far, each with the keys that really signed it."""
     out = []
     for e in entries:
@@ -238,9 +248,13 @@ def check_witness(world: World, kept: Kept) -> str:
     `kept` was read before the log is looked at here, so what another process enters meanwhile can only make the log longer.
 
     Raises:
-        Corrupt: `log.rolled-back`, `log.fork`: the log no longer contains what the repository remembers of it.
+        Corrupt: `log.rolled-back`, `log.fork`: the log no longer contains what the repository remembers of it. `log.other-project`: it
+            remembers another log.
     """
+    mine = origin_of(world.trust.project)
     for ref, note in ((LOG_REF, kept.log), (WITNESSED_REF, kept.witnessed)):
+        if note and (other := parse_checkpoint(note, ref).origin) != mine:
+            raise Corrupt("log.other-project", at=ref, found=other, expected=mine)
         if note and not extends(size := len(world.store.entries()), world.store.root, note):
             old, help = parse_checkpoint(note, ref), _other_worktree(world)
             if old.size > size:
@@ -281,7 +295,11 @@ def parse_witness(text: str, at: str) -> tuple[str, NoteKey]:
     address, _, key = text.partition(" ")
     if not address.startswith(("http://", "https://")) or not key:
         raise Refused("witness.syntax", at=at, found=repr(text[:60]), expected="https://ADDRESS NAME+HASH+KEY")
-    return address, parse_vkey(key, at)
+    found = parse_vkey(key, at)
+    if found.kind != COSIGNATURE:
+        of = f"the key of kind {found.kind} of {found.name}"
+        raise Refused("witness.syntax", at=at, found=of, expected=f"one of kind {COSIGNATURE}, which a witness cosigns with")
+    return address, found
 
 
 def publish_checkpoint(world: World, held: Kept | None = None) -> None:
@@ -310,7 +328,7 @@ def replay(world: World, digest: str) -> tuple[bool, tuple[str, ...]]:
     again = decide(
         dossier,
         decision.dossier,
-        signed_statements(world, decision.dossier, entries),
+        signed_statements(world, entries),
         trust,
         decision_time(decision),
         witness=decision.witness,

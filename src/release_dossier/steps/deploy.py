@@ -13,7 +13,7 @@ from release_dossier.posture import Deployment, Standing
 from release_dossier.posture import posture as stand
 from release_dossier.project import SETTINGS_FILE, Objective
 from release_dossier.release import Release
-from release_dossier.steps.world import World
+from release_dossier.steps.world import World, instant
 from release_dossier.trust.statement import Subject, state
 
 
@@ -43,10 +43,13 @@ def deployed(world: World, service: str, environment: str, version: str, image: 
 
 
 def posture(world: World, now: datetime) -> tuple[Standing, ...]:
-    """The posture at `now`."""
+    """The posture at `now`. Looking back, what was released or deployed later is no part of it; what was taken back since, is."""
     released, deployments, withdrawn = [], [], {}
     objectives: dict[str, list[Objective]] = {}
+    back = now < world.now  # else an entry by a clock that is ahead counts too
     for e in world.store.entries():
+        if back and e.type in ("release", "deployment") and instant(e.at, "log") > now:
+            continue
         if e.type == "release":
             r = msgspec.convert(world.statement(e.digest, "release").predicate, Release)
             dossier = msgspec.convert(world.statement(r.dossier, "dossier").predicate, Dossier)

@@ -171,7 +171,7 @@ def _person_key(repo: Repository, home: Path, person: str, environ: Mapping[str,
     """The key file people sign with, its public line, and whether it was made just now."""
     configured = _git_config(repo, "user.signingkey")
     if _git_config(repo, "gpg.format") == "ssh" and configured:
-        file = Path(os.path.expanduser(configured))
+        file = Path(environ.get("HOME", "~"), configured[2:]) if configured.startswith("~/") else Path(configured)
         public_file = file if file.suffix == ".pub" else Path(f"{file}.pub")
         if public_file.is_file():
             private = public_file.with_suffix("") if public_file.with_suffix("").is_file() else public_file

@@ -120,7 +120,7 @@ def simulate_all(world: World, settings: Settings, read: Read) -> tuple[Simulate
         at = decision_time(_decision(world, decided.digest)) if decided else instant(e.at, "log")
         nothing = Frozen((), (), "")  # the proposal has none of its services: nothing is asked, and an empty gate allows nothing
         after = thaw(freeze(settings.rules, [(s.name, s.asked, s.owners) for s in asked], read)) if asked else nothing
-        out.append(simulate(dossier, e.digest, thaw(dossier.rules), after, _voices(world, e.digest), world.trust, at))
+        out.append(simulate(dossier, e.digest, thaw(dossier.rules), after, _voices(world), world.trust, at))
     return tuple(out)
 
 
@@ -142,7 +142,7 @@ def explain_one(world: World, digest: str, requirement: str, service: str | None
     if len(found) > 1:
         names = ", ".join(r.service for r in found)
         raise Refused("rules.which-service", at="--service", found=f"{requirement} of {names}", expected="one of them")
-    return explain_requirement(found[0], dossier, _voices(world, digest), world.trust, world.now), found[0]
+    return explain_requirement(found[0], dossier, _voices(world), world.trust, world.now), found[0]
 
 
 def in_force(settings: Settings, read: Read) -> tuple[Effective, ...]:
@@ -154,5 +154,5 @@ def _decision(world: World, digest: str) -> Decision:
     return msgspec.convert(world.statement(digest, "decision").predicate, Decision)
 
 
-def _voices(world: World, digest: str) -> Voices:
-    return hear(signed_statements(world, digest, world.store.entries()), world.trust.project, world.trust)
+def _voices(world: World) -> Voices:
+    return hear(signed_statements(world, world.store.entries()), world.trust.project, world.trust)

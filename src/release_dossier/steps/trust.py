@@ -73,8 +73,8 @@ def propose(world: World, wish: Proposal, key_files: Sequence[Path]) -> dict[str
     """Append the next version, signed with every key given, to the working tree's trust file.
 
     Raises:
-        Refused: `trust.nothing`, `trust.no-key`, `trust.unknown-key`; and what `parse_chain` says when the signatures do not reach the
-            threshold.
+        Refused: `trust.nothing`, `trust.no-key`, `trust.unknown-key`, `trust.behind`, `trust.ahead`; and what `parse_chain` says when
+            the signatures do not reach the threshold.
     """
     file = world.repo.root / TRUST_FILE
     old = world.trust.document
@@ -90,15 +90,16 @@ def propose(world: World, wish: Proposal, key_files: Sequence[Path]) -> dict[str
         created_at=rfc3339(world.now),
     )
     held = file.read_bytes()
-    here = parse_chain(held, TRUST_FILE, world.trust.project).document.version
+    lies = parse_chain(held, TRUST_FILE, world.trust.project)
+    here, due = lies.document.version, f"version {world.trust.document.version}, which {world.protected_name()} has"
     if here < world.trust.document.version:
-        raise Refused(
-            "trust.behind",
-            at=TRUST_FILE,
-            found=f"version {here}, on this branch",
-            expected=f"version {world.trust.document.version}, which {world.protected_name()} has",
-            help=f"git switch {world.protected_name()}",
-        )
+        help = f"git switch {world.protected_name()}"
+        raise Refused("trust.behind", at=TRUST_FILE, found=f"version {here}, on this branch", expected=due, help=help)
+    if here > world.trust.document.version and world.trust.digest in lies.line:
+        found, help = "that lies there uncommitted", f"commit it, or take it back: git checkout HEAD -- {TRUST_FILE}"
+        if world.repo.file_at("HEAD", TRUST_FILE) == held:
+            found, help = "committed on this branch only", f"bring it to {world.protected_name()} first"
+        raise Refused("trust.ahead", at=TRUST_FILE, found=f"version {here}, a proposal {found}", expected=due, help=help)
     signatures = []
     for key in key_files:
         key_id = key_of_public(public_of(key, world.environ)).id

@@ -178,7 +178,9 @@ class World(msgspec.Struct, frozen=True):
         entry = next((e for e in reversed(self.store.entries()) if e.type == "change" and e.key == branch), None)
         if entry is None and named is not None:
             digest = self.store.find(named)
-            entry = next((e for e in self.store.entries() if e.type == "change" and e.digest == digest), None)
+            entry = next(e for e in self.store.entries() if e.digest == digest)
+            if entry.type != "change":
+                raise Refused("digest.unknown", at=named, found=f"a {entry.type}", expected="the digest of a change")
         if entry is None:
             raise Refused(
                 "change.none", at=f"branch {branch}", found="no open change", expected="an opened change", help="dossier open --issue FILE"

@@ -80,7 +80,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Checkpoint(msgspec.Struct, frozen=True):
-    """A checkpoint as read: whose log, how many entries, and the root over them. `signatures` are (name, key id, bytes)."""
+    """A checkpoint as read: whose log, how many entries, and the root over them. `signatures` are (name, key hash, bytes)."""
 
     origin: str
     size: int

@@ -1,7 +1,7 @@
 """Signed notes (C2SP signed-note): a text, an empty line, and a line per signature; and the verifier keys that read them.
 
 1. Name and key hash together choose the key. A line of another name or hash is passed over; one of ours that fails spoils it.
-2. Five kinds of signature are in use, told apart by a number in front of the key: Ed25519 (1), ECDSA (2), cosignatures of a witness (4),
+2. Four kinds of signature are in use, told apart by a number in front of the key: Ed25519 (1), ECDSA (2), cosignatures of a witness (4),
    RFC 6962 tree heads (5). What a signature is over depends on the kind, so none of one kind passes for another.
 """
 

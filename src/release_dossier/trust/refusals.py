@@ -65,6 +65,9 @@ CODES = {
     ),
     "witness.refuses": ("A witness does not cosign the checkpoint.", "It must know this log's key: dossier log checkpoint prints it."),
     "witness.request": ("A request to the witness is not in the form of C2SP tlog-witness.", "Send it as dossier log publish does."),
-    "witness.syntax": ("A witness is named without its address or its key.", 'witnesses = ["https://ADDRESS NAME+HASH+KEY"]'),
+    "witness.syntax": (
+        "A witness is named without its address or its key, or with a key that is no witness's, such as the log's own.",
+        'witnesses = ["https://ADDRESS NAME+HASH+KEY"], as whoever runs the witness tells it: dossier log witness prints it.',
+    ),
     "witness.unwritable": ("The witness cannot keep what it saw, so it cosigns nothing.", "Give it a folder it may write."),
 }

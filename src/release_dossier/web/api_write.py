@@ -182,7 +182,7 @@ async def submit(
     who: Somebody = request.state.who
 
     def work(world: World) -> tuple[State, Recorded]:
-        found = world.store.find(change)
+        found = _typed(world, change, "change")
         job = intake.Job(
             change=found,
             name=name,

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, Response
+from starlette.types import Receive, Scope, Send
 
 from release_dossier.digest import parse_json
 from release_dossier.errors import DossierError, Refused
@@ -85,7 +86,15 @@ def artifact(request: Request, digest: str, name: str = "artifact") -> Response:
     file = _file(place, f"sha256:{digest}")
     safe = "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "_" for c in name)[:120] or "artifact"
     headers = {"content-security-policy": "sandbox; default-src 'none'", "etag": f'"{digest}"', "cache-control": FOR_EVER}
-    return FileResponse(file, media_type="application/octet-stream", filename=safe, headers=headers)
+    return _Download(file, media_type="application/octet-stream", filename=safe, headers=headers)
+
+
+class _Download(FileResponse):
+    """A file, or a range of its bytes. A range in another unit is passed over (RFC 9110 §14.2)."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        kept = [(k, v) for k, v in scope["headers"] if k != b"range" or v.strip().lower().startswith(b"bytes=")]
+        await super().__call__({**scope, "headers": kept}, receive, send)
 
 
 def checks(place: Place, read: Read) -> list[dict[str, str]]:

@@ -23,7 +23,8 @@ def posture(request: Request) -> Response:
     now = place.clock()
     place.catalog.refresh()
     settings = place.ground().settings
-    lines = [_line(s) for s in stand(place.world(), now)]
+    world = place.world()
+    lines = [_line(s) for s in stand(world, world.now)]
     services = list(dict.fromkeys([s.name for s in settings.service] if settings else [])) + sorted({x["service"] for x in lines})
     services = list(dict.fromkeys(services))
     places = sorted({x["environment"] for x in lines if x["environment"]})

@@ -278,7 +278,7 @@ def test_no_answer_and_no_page_are_said(browser: Any, home: Served) -> None:
     page.locator("nav.tabs a[href$='tab=rules']").click()
     said("/releases/trading/3.8.1?tab=rules")
     page.locator("#main a[data-drawer]").first.click()
-    page.wait_for_function("!document.querySelector('#said a').href.includes('tab=rules')")
+    page.locator("#said a:not([href*='tab=rules'])").wait_for()
     assert not page.evaluate("document.getElementById('drawer').open")
     context.set_offline(False)
     page.get_by_role("link", name=re.compile("^History")).click()
@@ -290,7 +290,7 @@ def test_no_answer_and_no_page_are_said(browser: Any, home: Served) -> None:
     context.route("**/*tab=scope", lambda route: route.fulfill(status=429, content_type="application/problem+json", body="{}"))
     for tab in ("risks", "scope"):
         page.locator(f"nav.tabs a[href$='tab={tab}']").click()
-        page.wait_for_function(f"document.querySelector('#said a')?.href.endsWith('tab={tab}')")
+        page.locator(f"#said a[href$='tab={tab}']").wait_for()
         said(f"/releases/trading/3.8.1?tab={tab}")
     context.close()
 

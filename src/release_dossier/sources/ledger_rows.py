@@ -42,6 +42,10 @@ TABLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "schema_migrations": (("id",), ("applied_at",)),
 }
 NEEDED = ("users", "bets", "markets")
+SPOKEN_OF = {  # table → those that have no row unless it has
+    "market_groups": ("market_group_members", "market_group_answer_additions"),
+    "market_group_members": ("market_groups",),
+}
 WHOLE = frozenset(
     [
         "id",
@@ -106,8 +110,11 @@ def assemble(read: Reader, at: str, *, left_out_when_empty: bool = False) -> c.L
     applied = _applied(tables["schema_migrations"])
     newest = max(applied, default="")
     if left_out_when_empty:
-        # An export to Parquet writes no file for an empty table: what this schema has and the folder has not is empty.
-        tables |= {name: [] for name, since in SINCE.items() if tables[name] is None and since <= newest}
+        # An export to Parquet writes no file for an empty table: what this schema has and the folder has not is empty, unless another
+        # table has rows that are of its own.
+        spoken_of = {name for name, others in SPOKEN_OF.items() if any(tables[other] for other in others)}
+        left_out = {name for name, since in SINCE.items() if name in TABLES and tables[name] is None and since <= newest}
+        tables |= {name: [] for name in left_out - spoken_of}
     lacks = [x for x in [*(n for n in TABLES if tables[n] is None), *lacks] if x in NARROWS]
     schema = told(None if tables["schema_migrations"] is None else applied, lacks)
     ledger = c.Ledger(

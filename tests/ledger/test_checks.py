@@ -168,12 +168,12 @@ def test_what_a_rejection_gives_back() -> None:
     assert lines(with_market(OPEN, rejected_at=50, cost=13), back) == {"mod": [13]}
 
 
-def test_what_is_deleted_or_not_approved_costs_nothing() -> None:
+def test_what_is_deleted_cost_what_it_cost_and_what_waits_nothing() -> None:
     """A market or a group marked deleted, an answer that waits."""
     made = ("creating a market", "creating a group", "adding an answer")
     assert lines(OPEN, made[0]) == {"mod": [-10]}
-    assert lines(with_market(OPEN, deleted=True), made[0]) == {}
-    assert lines(family("", deleted=True), made[1]) == {}
+    assert lines(with_market(OPEN, deleted=True), made[0]) == {"mod": [-10]}
+    assert lines(family("", deleted=True), made[1]) == lines(family(""), made[1]) != {}
     for status, cost in (("approved", {"a": [-2]}), ("pending", {})):
         waiting = msgspec.structs.replace(family(""), additions=(Addition(1, 7, 1, status, "a", 2, 60),))
         assert lines(waiting, made[2]) == cost

@@ -277,7 +277,7 @@ def _settled(markets: list[dict[str, Any]]) -> str:
             rows += [f"    {p['user']:16} is paid {p['credits']}" for p in m["payouts"]]
         if "sale" in m:
             x = m["sale"]
-            words = f"{x['shares']} shares × {x['price']} − {x['dust']} dust: {x['credit']} credits"
+            words = f"{counted(int(x['shares']), 'share')} × {x['price']} − {x['dust']} dust: {x['credit']} credits"
             rows.append(f"    sale: {x['refused'] or words}")
     return _lines(rows) or "no market"
 

@@ -512,7 +512,7 @@ def r5(a: Accounts) -> Check:
             expected=str(s.shares),
             found=str(s.shares * s.price),
             difference=str(s.minted),
-            why=f"{s.user} got {s.price} credits for each of {s.shares} shares in market {s.market}: {s.minted} out of nothing",
+            why=f"{s.user} got {counted(s.price, 'credit')} for {'each of ' * (s.shares != 1)}{counted(s.shares, 'share')} in market {s.market}: {s.minted} out of nothing",
         )
         for s in sales
     ]
@@ -549,7 +549,7 @@ def r6(g: Ledger, a: Accounts, intervals: int | None = None) -> Check:
     return msgspec.structs.replace(
         check,
         state="inconclusive" if unsure and not bad else check.state,
-        why=words,
+        why=words or check.why,
         undecided=tuple(unsure[:LEDGER_EXAMPLES_MAX]),
     )
 

@@ -229,8 +229,11 @@ def test_an_answer_left_open_does_not_keep_its_group_open() -> None:
     group = family("YES", "", lifecycle="resolved")
     late = msgspec.structs.replace(group, bets=(*group.bets, Bet(99, "mod", 2, 5, "YES", EDGE + 60 * SECOND, False)))
     for g, moment, kept, profit in (
-        (group, EDGE + 70 * SECOND, 0, -6), (group, EDGE - SECOND, 2, 0), (late, EDGE + 50 * SECOND, 0, -6), (late, EDGE + 70 * SECOND, None, None)
-    ):  # fmt: skip
+        (group, EDGE + 70 * SECOND, 0, -6),
+        (group, EDGE - SECOND, 2, 0),
+        (late, EDGE + 50 * SECOND, 0, -6),
+        (late, EDGE + 70 * SECOND, None, None),
+    ):
         when = {"at": stamp(moment).replace(" ", "T")}
         for wrong in (0, 1):
             fees = answer("/v0/system/metrics", {"moneyUtilized": {"participationFees": {"value": (kept or 0) + wrong}}}) | when

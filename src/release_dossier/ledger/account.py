@@ -435,7 +435,9 @@ def profit_of(
         left = max(0, fees - (cost or r.create_market_cost))
         pays.append(fees if r.work_profit == "full" else left if r.work_profit == "threshold" else 0)
     likeliest = rules[-1]
-    words = f"{where}{likeliest.work_profit}: fees of {likeliest.initial_bet_fee} from {'each of ' * (buyers != 1)}{counted(buyers, 'buyer')}"
+    words = (
+        f"{where}{likeliest.work_profit}: fees of {likeliest.initial_bet_fee} from {'each of ' * (buyers != 1)}{counted(buyers, 'buyer')}"
+    )
     book.either(steward, at, market, "stewardship", list(reversed(pays)), words)
 
 

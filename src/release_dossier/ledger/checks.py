@@ -512,7 +512,8 @@ def r5(a: Accounts) -> Check:
             expected=str(s.shares),
             found=str(s.shares * s.price),
             difference=str(s.minted),
-            why=f"{s.user} got {counted(s.price, 'credit')} for {'each of ' * (s.shares != 1)}{counted(s.shares, 'share')} in market {s.market}: {s.minted} out of nothing",
+            why=f"{s.user} got {counted(s.price, 'credit')} for {'each of ' * (s.shares != 1)}{counted(s.shares, 'share')}"
+            f" in market {s.market}: {s.minted} out of nothing",
         )
         for s in sales
     ]

@@ -121,7 +121,9 @@ def _of_checks(by_id: Mapping[str, Check]) -> list[Guess]:
     ):
         c = by_id.get(id)
         if c is not None and c.state == "fail":
-            out.append(Guess(name, f"{counted(c.violations, thing)} {words}", c.violations, max(c.violations, c.of), c.examples[0].market or ""))
+            out.append(
+                Guess(name, f"{counted(c.violations, thing)} {words}", c.violations, max(c.violations, c.of), c.examples[0].market or "")
+            )
     return out
 
 

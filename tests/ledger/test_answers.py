@@ -15,16 +15,17 @@ import pytest
 from release_dossier.ledger.account import market_rows, replay
 from release_dossier.ledger.answers import r8
 from release_dossier.ledger.checks import Check
-from release_dossier.ledger.columns import Member
-from release_dossier.ledger.rulesets import Eras, economics, named, possible
+from release_dossier.ledger.columns import Bet, Member
+from release_dossier.ledger.rulesets import Eras, economics, named, possible, stamp
 from release_dossier.ledger.schema import RELEASES
 from release_dossier.ledger.settlement import positions
 from release_dossier.ledger.shown import asking
 from release_dossier.ledger.stood import Stood
 from release_dossier.ledger.verify import verify
 from release_dossier.sources.ledgers import read_ledger, verify_ledger
+from tests.ledger.test_checks import EDGE, family
 from tests.ledger.test_ledgers import SHARED
-from tests.ledger.test_rules import settled, town
+from tests.ledger.test_rules import SECOND, settled, town
 
 ERAS = named("v3.8.1")
 ORDERS = [("alice", 10, "YES", 10), ("bob", 10, "NO", 20), ("alice", 10, "YES", 30), ("bob", 10, "NO", 40), ("carol", 30, "YES", 50)]
@@ -220,6 +221,25 @@ def test_fees_are_kept_or_a_stewards_profit(rules: str, kept: int | None, profit
         work = shown("/v0/users/mod/financial", {"financial": {"workProfits": (profit or 0) + wrong}})
         assert fees.state == ("missing" if kept is None else "fail" if wrong else "pass")
         assert work.state == ("missing" if profit is None else "fail" if wrong else "pass")
+
+
+def test_an_answer_left_open_does_not_keep_its_group_open() -> None:
+    """The steward's profit and the fees are those of a resolved group, as its steward was paid; not before, and nothing is said once
+    somebody bought what was left open."""
+    group = family("YES", "", lifecycle="resolved")
+    late = msgspec.structs.replace(group, bets=(*group.bets, Bet(99, "mod", 2, 5, "YES", EDGE + 60 * SECOND, False)))
+    for g, moment, kept, profit in (
+        (group, EDGE + 70 * SECOND, 0, -6),
+        (group, EDGE - SECOND, 2, 0),
+        (late, EDGE + 50 * SECOND, 0, -6),
+        (late, EDGE + 70 * SECOND, None, None),
+    ):
+        when = {"at": stamp(moment).replace(" ", "T")}
+        for wrong in (0, 1):
+            fees = answer("/v0/system/metrics", {"moneyUtilized": {"participationFees": {"value": (kept or 0) + wrong}}}) | when
+            work = answer("/v0/users/zoe/financial", {"financial": {"workProfits": (profit or 0) + wrong}}) | when
+            states = [r8([page], g, replay(g, ERAS, {}), ERAS).state for page in (fees, work)]
+            assert states == ["missing" if kept is None else "fail" if wrong else "pass"] * 2, (moment, wrong)
 
 
 def test_what_is_no_balance_is_judged_though_the_balance_is_wrong() -> None:

@@ -76,6 +76,30 @@ def test_an_unknown_migration_is_not_guessed(tmp_path: Path) -> None:
         assert CliRunner().invoke(ledger, [*words, "--assume-schema"], standalone_mode=False).exception is None
 
 
+def test_an_unknown_migration_accuses_nobody(tmp_path: Path) -> None:
+    """What it changed may explain a balance, or somebody who did nothing and has more: only what no release's rules decide still fails."""
+    newer = "INSERT INTO schema_migrations SELECT '20290101000000', applied_at FROM schema_migrations LIMIT 1"
+    more = "UPDATE users SET account_balance = account_balance + 5 WHERE username = 'bob'"
+    idle = "INSERT INTO users (id, username, initial_account_balance, account_balance) VALUES (99, 'idle', 0, 7)"
+    for rules in ((), ("--ruleset", "v3.8.1")):
+        file = changed(tmp_path, newer, more, idle)
+        found = judged(file, *rules)
+        assert found["verdict"] == "inconclusive"
+        checks = {c["id"]: c for c in found["checks"]}
+        assert {i for i, c in checks.items() if c["state"] == "inconclusive"} >= {"R6", "S17"}
+        assert {(c["violations"], len(c["examples"])) for c in checks.values() if c["state"] == "inconclusive"} == {(0, 0)}
+        assert checks["R6"]["why"].startswith("no release has migration 20290101000000")
+        assert not found["hypotheses"]
+        words = CliRunner().invoke(ledger, ["verify", file, *rules]).output
+        assert "bob has" not in words
+        assert words.endswith(" --assume-schema\n")
+        assumed = {c["id"]: c for c in judged(file, "--ruleset", "v3.8.1", "--assume-schema")["checks"]}
+        assert (assumed["R6"]["state"], assumed["S17"]["state"], assumed["R6"]["violations"]) == ("fail", "fail", 2)
+        file = changed(tmp_path, newer, more, "UPDATE bets SET username = 'stranger' WHERE id = 4")
+        states = {c["id"]: c["state"] for c in judged(file, *rules)["checks"]}
+        assert (states["S2"], states["R6"]) == ("fail", "inconclusive")
+
+
 def test_a_sale_on_a_market_that_is_resolved() -> None:
     """The server takes none; as it was after an order, or as if it were open, it does."""
     asked = ["settle", str(SMALL), "--market", "1", "--sell", "frank:YES:10"]

@@ -130,6 +130,17 @@ def test_columns_say_what_rows_say(seed: int) -> None:
         same(broken(g, rng) if rng.random() < 0.6 else g, terms(rng, rules), requests(m.bets) if rng.random() < 0.4 else {})
 
 
+@pytest.mark.parametrize("gone", ["users", "bets", "markets"])
+def test_where_there_is_nothing_every_engine_says_so(gone: str) -> None:
+    """In the same words; of users that nobody is there, or that all are deleted."""
+    g = msgspec.structs.replace(town([("a", 10, "YES", 1), ("b", 4, "NO", 2)], result="YES"), **{gone: ()})
+    same(g, always("v3.8.1", NAMED["v3.8.1"][0]), {})
+    gone_all = msgspec.structs.replace(g, users=tuple(msgspec.structs.replace(u, deleted=True) for u in g.users))
+    same(gone_all, always("v3.8.1", NAMED["v3.8.1"][0]), {})
+    r6 = next(c for c in by_rows(gone_all).judge(always("v3.8.1", NAMED["v3.8.1"][0]), {}).checks if c.id == "R6")
+    assert (r6.state, r6.why) == ("missing", "there is nothing of the kind")
+
+
 def test_guesses_do_not_depend_on_the_engine() -> None:
     """A sale of shares nobody had, every balance as its replay gives it: each engine hands over the rows a guess is made of."""
     eras = named("v3.8.1")

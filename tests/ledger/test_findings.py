@@ -165,6 +165,14 @@ def test_double_resolve_and_half_a_resolve() -> None:
     v = judged(msgspec.structs.replace(ledger, users=twice), ERAS)
     guess = next(h for h in v.hypotheses if h["fits"] == "double resolve")
     assert (guess["market"], "3 times" in guess["words"], guess["at"][:10]) == ("1", True, "1970-01-01")
+    assert "have its payout more than once" in guess["words"]
+    assert len(won) > 1
+    alone = settled(town([("a", 10, "YES", 1), ("b", 4, "NO", 2)], result="YES"), ERAS)
+    due = dict(replay(alone, ERAS, {}).settled[0].winners)["a"]
+    for n in (1, 2, 8):
+        more = tuple(msgspec.structs.replace(u, balance=u.balance + n * due * (u.username == "a")) for u in alone.users)
+        words = [h["words"] for h in judged(msgspec.structs.replace(alone, users=more), ERAS).hypotheses if h["fits"] == "double resolve"]
+        assert words == (["market 1 was paid 2 times: a has its payout more than once"] if n == 1 else [])
     never = tuple(msgspec.structs.replace(u, balance=u.balance - won.get(u.username, 0)) for u in ledger.users)
     v = judged(msgspec.structs.replace(ledger, users=never), ERAS)
     assert "half a resolve" in {h["fits"] for h in v.hypotheses}

@@ -11,7 +11,9 @@ from typing import Any
 
 import msgspec
 import pytest
+from click.testing import CliRunner
 
+from release_dossier.cli.ledger import ledger
 from release_dossier.errors import Refused
 from release_dossier.ledger.account import possible_orders, replay
 from release_dossier.ledger.checks import Check
@@ -21,7 +23,7 @@ from release_dossier.ledger.schema import FAMILIES, KNOWN, RELEASES, lived_throu
 from release_dossier.ledger.settlement import Row
 from release_dossier.ledger.verify import Verified, verify
 from release_dossier.ledger.whose import eras_deployed, writer
-from release_dossier.sources.ledgers import rules_for, verify_ledger
+from release_dossier.sources.ledgers import read_ledger, rules_for, verify_ledger
 from tests.ledger.test_ledgers import SHARED, unpacked
 
 NOW = NAMED["v3.8.1"][0]
@@ -365,6 +367,70 @@ def test_missing_columns_narrow_the_checks_and_say_which(tmp_path: Path) -> None
     assert narrowed == {"moderator_role_audits": ["S18"], "markets.rejected_at": ["S13", "R6", "T"]}
     assert check(v, "S18").state == "missing"
     shutil.rmtree(case)
+
+
+ASTRAY = {  # what is gone though its migration ran → the checks that would accuse
+    "market_groups": {"R6", "T"},
+    "market_group_members": {"S10", "S11", "R6", "T"},
+    "market_group_answer_additions": {"R6", "T"},
+    "market_stewardship_audits": set[str](),
+    "markets.rejected_at": {"R6", "T"},
+    "markets.steward_username": {"R6"},
+}
+
+
+@pytest.mark.parametrize("gone", ASTRAY)
+@pytest.mark.parametrize("engine", ["python", "numba"])
+def test_a_table_that_was_dropped_accuses_nobody(gone: str, engine: str, tmp_path: Path) -> None:
+    """What it would have explained is left open, in words that name it; what does not depend on it still fails."""
+    folder = tmp_path / "c"
+    folder.mkdir()
+    file = unpacked("v3.8.1", folder) / "ledger.sqlite"
+    table, _, column = gone.partition(".")
+    with closing(sqlite3.connect(file)) as db, db:
+        db.execute(f"ALTER TABLE {table} DROP COLUMN {column}" if column else f"DROP TABLE {table}")
+    v = verify_ledger(file, ruleset="v3.8.1", engine=engine)
+    assert {c.id for c in v.checks if c.state == "inconclusive"} == ASTRAY[gone]
+    assert v.verdict == ("inconclusive" if ASTRAY[gone] else "pass")
+    for c in (check(v, i) for i in ASTRAY[gone]):
+        assert (gone in c.why, c.violations, c.examples) == (True, 0, ())
+    assert v.hypotheses == ()
+    words = CliRunner().invoke(ledger, ["verify", str(file), "--ruleset", "v3.8.1", "--engine", engine]).output
+    assert f"note: {gone} is not there, though its migration ran: " in words
+    assert "too few" not in words
+    if ASTRAY[gone]:
+        assert words.endswith(f"next: dossier ledger verify on a ledger that has {gone}, too\n")
+    with closing(sqlite3.connect(file)) as db, db:
+        db.execute("UPDATE bets SET username = 'stranger' WHERE id = 4")
+        db.execute("UPDATE users SET account_balance = account_balance + 5 WHERE username = 'bob'")
+    v = verify_ledger(file, ruleset="v3.8.1", engine=engine)
+    assert (v.verdict, check(v, "S2").state, check(v, "R6").state) == ("fail", "fail", "inconclusive")
+
+
+@pytest.mark.parametrize("table", ["market_groups", "market_group_members", "market_group_answer_additions"])
+@pytest.mark.parametrize("engine", ["python", "numba", "duckdb"])
+def test_a_folder_without_a_table_another_speaks_of_accuses_nobody(table: str, engine: str, tmp_path: Path) -> None:
+    """No file is an empty table, unless rows of another table say that it had some."""
+    case = SHARED / "captured" / "v3.8.1-small"
+    shutil.copytree(case / "parquet", tmp_path / "p")
+    (tmp_path / "p" / f"{table}.parquet").unlink()
+    v = verify_ledger(tmp_path / "p", ruleset=str(case / "rules.json"), engine=engine)
+    assert (v.verdict, check(v, "R6").state) == ("inconclusive", "inconclusive")
+    assert table in check(v, "R6").why
+    other = SHARED / "captured" / "v3.8.1-medium"
+    shutil.copytree(other / "parquet", tmp_path / "q")
+    (tmp_path / "q" / "market_group_answer_additions.parquet").unlink()
+    v = verify_ledger(tmp_path / "q", ruleset=str(other / "rules.json"), engine=engine)
+    assert ("market_group_answer_additions" in str(v.notes)) == bool(read_ledger(other / "ledger.sqlite").additions)
+
+
+def test_what_an_older_release_never_had_excuses_nothing() -> None:
+    case = SHARED / "captured" / "v2.1.0-small"
+    g = read_ledger(case / "ledger.sqlite")
+    users = (msgspec.structs.replace(g.users[0], balance=g.users[0].balance + 500), *g.users[1:])
+    v = judged(msgspec.structs.replace(g, users=users), named("v2.1.0"))
+    assert (v.verdict, check(v, "R6").state) == ("fail", "fail")
+    assert not [n for n in v.notes if "is not there" in n]
 
 
 # Whose ledger it is

@@ -145,18 +145,23 @@ def _again(v: Verified, source: str, given: dict[str, str | None]) -> str:
 
 def _next(v: Verified, again: str) -> str:
     """What to run where it did not pass: what shows more of a failure, or decides what was not decided."""
+    from release_dossier.ledger.schema import lost
+
     checks = {c.id: c for c in v.checks}
     worst = next((e.user for e in [*checks["R6"].examples, *checks["R6"].undecided] if e.user), None) if "R6" in checks else None
     unsure = [c.id for c in v.checks if c.state == "inconclusive"]
+    gone = [x for x in lost(v.source.lacks, v.source.applied) if any(x in c.why for c in v.checks if c.state == "inconclusive")]
+    if v.verdict == "inconclusive" and not v.source.known:
+        return f"{again} --assume-schema"
+    if v.verdict == "inconclusive" and gone:
+        return f"dossier ledger verify on a ledger that has {', '.join(gone)}, too"
     nobody_named = any(n.startswith("no rules were named, and ") for n in v.notes)
-    if v.verdict == "inconclusive" and v.source.known and nobody_named:
+    if v.verdict == "inconclusive" and nobody_named:
         return f"{again} --ruleset {'FILE' if not v.source.applied else 'NAME, the release that wrote it'}"
     if worst:
         return f"{again} --explain {shlex.quote(worst)}"
     if v.verdict == "fail":
         return f"{again} --json, which names each row of {', '.join(c.id for c in v.checks if c.state == 'fail')}"
-    if not v.source.known:
-        return f"{again} --assume-schema"
     if not (v.ledger["users"] and v.ledger["markets"]):
         return "dossier ledger verify on a ledger that has users and markets"
     if "J1" in checks and checks["J1"].state == "missing":
@@ -272,7 +277,7 @@ def _settled(markets: list[dict[str, Any]]) -> str:
             rows += [f"    {p['user']:16} is paid {p['credits']}" for p in m["payouts"]]
         if "sale" in m:
             x = m["sale"]
-            words = f"{x['shares']} shares × {x['price']} − {x['dust']} dust: {x['credit']} credits"
+            words = f"{counted(int(x['shares']), 'share')} × {x['price']} − {x['dust']} dust: {x['credit']} credits"
             rows.append(f"    sale: {x['refused'] or words}")
     return _lines(rows) or "no market"
 

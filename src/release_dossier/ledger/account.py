@@ -17,6 +17,7 @@ from math import factorial, prod
 
 import msgspec
 
+from release_dossier.errors import counted
 from release_dossier.ledger.columns import Group, Ledger, Market, Stewardship
 from release_dossier.ledger.rulesets import Eras, Ruleset
 from release_dossier.ledger.settlement import Degenerate, Quote, Row, may_sell, positions, probabilities, volume
@@ -240,7 +241,7 @@ def _sale_words(sale: Sale, side: str, known: bool) -> str:
     dust = sale.shares * sale.price - sale.low
     taken = f" − {dust} dust" if dust and known else f" − up to {dust} dust" if dust else ""
     regular = f" ({dust - sale.irregular} if it sold all it was asked for)" if sale.irregular else ""
-    return f"{sale.shares} {side} shares × {sale.price}{taken}{regular}"
+    return f"{counted(sale.shares, f'{side} share')} × {sale.price}{taken}{regular}"
 
 
 def _sale(market: int, befores: Sequence[Sequence[Row]], row: Row, eras: Eras, asked: int | None) -> Sale:
@@ -434,7 +435,9 @@ def profit_of(
         left = max(0, fees - (cost or r.create_market_cost))
         pays.append(fees if r.work_profit == "full" else left if r.work_profit == "threshold" else 0)
     likeliest = rules[-1]
-    words = f"{where}{likeliest.work_profit}: fees of {likeliest.initial_bet_fee} from each of {buyers} buyers"
+    words = (
+        f"{where}{likeliest.work_profit}: fees of {likeliest.initial_bet_fee} from {'each of ' * (buyers != 1)}{counted(buyers, 'buyer')}"
+    )
     book.either(steward, at, market, "stewardship", list(reversed(pays)), words)
 
 

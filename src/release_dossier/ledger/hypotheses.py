@@ -114,25 +114,27 @@ def hypotheses(
 
 def _of_checks(by_id: Mapping[str, Check]) -> list[Guess]:
     out = []
-    for id, name, words in (
-        ("R1", "over-cashout", "sales went beyond what the rules let go (as before #770, #774 and #784)"),
-        ("S4", "late order", "orders came after their market was resolved: it was open when the order was checked, not when it was stored"),
-        ("S18", "suspended maker", "markets were made by suspended moderators (as before #733)"),
+    for id, name, thing, words in (
+        ("R1", "over-cashout", "sale", "went beyond what the rules let go (as before #770, #774 and #784)"),
+        ("S4", "late order", "order", "came after the market was resolved: it was open when the order was checked, not when it was stored"),
+        ("S18", "suspended maker", "market", "made by a suspended moderator (as before #733)"),
     ):
         c = by_id.get(id)
         if c is not None and c.state == "fail":
-            out.append(Guess(name, f"{c.violations} {words}", c.violations, max(c.violations, c.of), c.examples[0].market or ""))
+            out.append(
+                Guess(name, f"{counted(c.violations, thing)} {words}", c.violations, max(c.violations, c.of), c.examples[0].market or "")
+            )
     return out
 
 
 def _of_requests(matched: Matched | None, requests: int) -> list[Guess]:
     out = []
     if matched is not None and (lost := matched.without_row):
-        words = "requests were accepted and left no row: credit and row were not one transaction (as before #669 and #684)"
-        out.append(Guess("half a request", f"{len(lost)} {words}", len(lost), requests, str(lost[0].market)))
+        words = "accepted and left no row: credit and row were not one transaction (as before #669 and #684)"
+        out.append(Guess("half a request", f"{counted(len(lost), 'request')} {words}", len(lost), requests, str(lost[0].market)))
     if matched is not None and (other := matched.misstated):
-        words = "rows say another size than the request that was accepted: what was charged or sold is not what was stored"
-        out.append(Guess("another row than asked", f"{len(other)} {words}", len(other), requests, str(other[0][0].market)))
+        words = "of another size than the request that was accepted: what was charged or sold is not what was stored"
+        out.append(Guess("another row than asked", f"{counted(len(other), 'row')} {words}", len(other), requests, str(other[0][0].market)))
     return out
 
 
@@ -247,9 +249,12 @@ def _paid_again_or_never(x: Accused) -> list[Guess]:
         won = {u: credits for u, credits in s.winners if u in x.off and credits}
         when = next((line.at for u in won for line in x.lines(u) if line.market == s.market and line.what == "payout"), None)
         at = "" if when is None else stamp(when)
-        again = {u: n for u, credits in won.items() for n in range(1, 10) if x.fits(u, n * credits)}
-        if again and len(again) * 2 >= len(s.winners):
-            words = f"market {s.market} was paid {max(again.values()) + 1} times: {_who(list(again))} have its payout more than once"
+        times = {n: [u for u, credits in won.items() if x.fits(u, n * credits)] for n in range(1, 10)}
+        n, again = max(times.items(), key=lambda found: len(found[1]))
+        # Many times a small payout of one user comes to any difference.
+        if again and len(again) * 2 >= len(s.winners) and (n == 1 or len(again) > 1):
+            have = "has" if len(again) == 1 else "have"
+            words = f"market {s.market} was paid {n + 1} times: {_who(again)} {have} its payout more than once"
             out.append(Guess("double resolve", words, len(again), len(x.off), str(s.market), at))
         never = [u for u, credits in won.items() if x.fits(u, -credits)]
         if never:

@@ -33,8 +33,11 @@ RELEASES = {
     "v3.2.0–v3.4.0": ("v3.2.0", "v3.3.0", "v3.4.0"),
     "v3.5.0–v3.8.1": ("v3.5.0", "v3.5.1", "v3.5.2", "v3.6.0", "v3.7.0", "v3.7.1", "v3.8.0", "v3.8.1"),
 }
-# optional table → migration it came with
+# optional table or column → migration it came with
 SINCE = {
+    "markets.rejected_at": "20251110090000",
+    "markets.proposal_cost": "20251117090000",
+    "markets.steward_username": "20251208090000",
     "moderator_role_audits": "20251027090000",
     "market_stewardship_audits": "20251208090000",
     "market_accounting_snapshots": "20260607090000",
@@ -45,16 +48,16 @@ SINCE = {
 # what an older or cut ledger lacks → checks that see less without it
 NARROWS: dict[str, tuple[str, ...]] = {
     "markets.lifecycle_status": ("S5", "S6"),
-    "markets.proposal_cost": ("S10", "R6", "T"),
-    "markets.steward_username": ("R6", "T"),
+    "markets.proposal_cost": ("S10", "R6", "R8", "T"),
+    "markets.steward_username": ("S17", "R6", "R8", "T"),
     "markets.rejected_at": ("S13", "R6", "T"),
     "markets.deleted_at": ("S14",),
     "users.deleted_at": ("S14",),
     "bets.deleted_at": ("S14",),
-    "market_groups": ("S7", "S8"),
-    "market_group_members": ("S7", "S8", "S10"),
-    "market_group_answer_additions": ("S11",),
-    "market_stewardship_audits": ("R6", "T"),
+    "market_groups": ("S7", "S8", "S11", "S17", "R6", "R8", "T"),
+    "market_group_members": ("S7", "S8", "S10", "S11", "S17", "R6", "R8", "T"),
+    "market_group_answer_additions": ("S11", "S17", "S18", "R6", "T"),
+    "market_stewardship_audits": ("S17", "R6", "R8", "T"),
     "moderator_role_audits": ("S18",),
     "market_accounting_snapshots": ("S16",),
     "schema_migrations": (),
@@ -86,6 +89,12 @@ def told(migrations: Collection[str] | None, lacks: Collection[str]) -> Schema:
         return Schema(family, newest, f"no release has migration {', '.join(unknown[:3])}{' and more' if len(unknown) > 3 else ''}")
     skipped = sorted(m for m in KNOWN - set(migrations) if m < newest)
     return Schema(family, newest, f"migration {skipped[0]} was skipped" if skipped else "")
+
+
+def lost(lacks: Sequence[str], applied: Sequence[tuple[str, int | None]]) -> list[str]:
+    """What a ledger has not although the migration it came with ran: an older release never had it, here it was dropped or not copied."""
+    ran = {m for m, _ in applied}
+    return [x for x in lacks if SINCE.get(x) in ran]
 
 
 def lived_through(applied: Sequence[tuple[str, int | None]], moments: Sequence[int]) -> list[tuple[str, int | None, tuple[str, ...]]]:

@@ -21,13 +21,14 @@ from release_dossier.ledger.hypotheses import hypotheses
 from release_dossier.ledger.judged import Engine, Facts, Judged, by_rows
 from release_dossier.ledger.receipts import Journal, Matched, match
 from release_dossier.ledger.rulesets import NAMED, Eras, always, named, possible, release_of, stamp
-from release_dossier.ledger.schema import NARROWS, lived_through
+from release_dossier.ledger.schema import NARROWS, lived_through, lost
 from release_dossier.ledger.whose import Deployed, Writer, eras_deployed, eras_of, other_economics, unknown_build, writer
-from release_dossier.limits import LEDGER_GUESS_ORDERS_MAX
+from release_dossier.limits import LEDGER_EXAMPLES_MAX, LEDGER_GUESS_ORDERS_MAX
 
 OPTIONAL = frozenset({"R7", "S8", "S15"})  # these only ever warn
 NEEDS_FILE = {"J1": "no --receipts given", "R8": "no --answers given"}
 BY_RULES = frozenset({"R1", "R3", "R5", "R6", "R7", "R8", "T"})  # checks whose outcome depends on the rules
+BY_RELEASE = BY_RULES | {"S9", "S10", "S12", "S17"}  # and those that know every way credits move, every cost and limit
 
 
 class Verified(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,7 +124,9 @@ def verify(
         note = "no rules were named, and no release has this schema: what depends on the rules is not decided; --ruleset FILE names them"
     said += [note] if note else []
     said += other_economics(answers or (), rules)
-    checks = [_by_policy(c, most or {}, made.totals) for c in checks]
+    gone = lost(ledger.lacks, ledger.applied)
+    said += [f"{x} is not there, though its migration ran: {', '.join(NARROWS[x])} see less without it" for x in gone]
+    checks = [_open(_by_policy(c, most or {}, made.totals), ledger, gone) for c in checks]
     _known([*require, *only], checks)
     asked = matched.asked if matched is not None else {}
     accused = [e.user for c in checks if c.id == "R6" or (c.id, c.state) == ("R1", "fail") for e in c.examples if e.user]
@@ -215,6 +218,25 @@ def _unsure(c: Check) -> Check:
     if c.state != "fail" or c.id not in BY_RULES:
         return c
     return msgspec.structs.replace(c, state="inconclusive", why="other rules, which nobody named, may explain it")
+
+
+def _open(c: Check, ledger: Ledger, gone: Sequence[str]) -> Check:
+    """A violation that something not to be seen here may explain is no accusation: rules nobody knows, or rows of a table that is gone."""
+    if c.id in ("S7", "S8") and "market_group_members" in gone:
+        return absent(c.id, c.title, "market_group_members is not there")
+    open_ = c.state in ("fail", "inconclusive") or (c.id, c.state) == ("S10", "warn")
+    misses = [x for x in gone if c.id in NARROWS[x]] if open_ else []
+    if c.state == "fail" and not ledger.known and c.id in BY_RELEASE:
+        why = f"{ledger.doubt}, and what is not known here may explain it"
+    elif misses:
+        why = f"{', '.join(misses)} {'is' if len(misses) == 1 else 'are'} not there, and may explain it"
+        why = f"{c.why}; {why}" if c.state == "inconclusive" else why
+    else:
+        return c
+    return msgspec.structs.replace(
+        c, state="inconclusive", looked_at=max(0, c.looked_at - c.violations), violations=0, examples=(),
+        undecided=(*c.undecided, *c.examples)[:LEDGER_EXAMPLES_MAX], why=why,
+    )  # fmt: skip
 
 
 def _known(ids: Sequence[str], checks: Sequence[Check]) -> None:
@@ -312,7 +334,8 @@ def explained(v: Verified, user: str) -> Explained:
         or user in accounts.unjudged | accounts.tied
         or any(r.user == user for m in accounts.countless for r in accounts.rows[m])
     )
-    return Explained(out, _outcome(who.balance, low, high, blind))
+    unseen = not low <= who.balance <= high and (not v.source.known or bool(lost(v.source.lacks, v.source.applied)))
+    return Explained(out, _outcome(who.balance, low, high, blind or unseen))
 
 
 def _outcome(balance: int, low: int, high: int, blind: bool) -> str:

@@ -21,9 +21,12 @@ def work_profit(s: Stood, user: str, at: int) -> int | None:
         if m.steward == user and s.result(m.id, at) not in ("", "N/A"):
             found += rules.initial_bet_fee * len(_buyers(s, [m.id], at)) - (m.cost or rules.create_market_cost)
     for g in s.ledger.groups or ():
+        if g.steward != user or (end := _resolved(s, g, at)) is None:
+            continue
         answers = _answers(s, g)
-        if g.steward == user and _resolved(s, g, answers, at):
-            found += rules.initial_bet_fee * len(_buyers(s, answers, at)) - (g.cost or rules.create_market_cost)
+        if _left_open_since(s, answers, end, at):
+            return None
+        found += rules.initial_bet_fee * len(_buyers(s, answers, at)) - (g.cost or rules.create_market_cost)
     return found
 
 
@@ -35,8 +38,13 @@ def fees_kept(s: Stood, at: int) -> int | None:
     if rules.work_profit == "none":
         return rules.initial_bet_fee * sum(len(_buyers(s, [m], at)) for m in s.accounts.rows)
     alone = sum(len(_buyers(s, [m.id], at)) for m in _standalone(s) if s.result(m.id, at) in ("", "N/A"))
-    groups = [(g, _answers(s, g)) for g in s.ledger.groups or ()]
-    return rules.initial_bet_fee * (alone + sum(len(_buyers(s, a, at)) for g, a in groups if not _resolved(s, g, a, at)))
+    for g in s.ledger.groups or ():
+        answers, end = _answers(s, g), _resolved(s, g, at)
+        if end is None:
+            alone += len(_buyers(s, answers, at))
+        elif _left_open_since(s, answers, end, at):
+            return None
+    return rules.initial_bet_fee * alone
 
 
 def _standalone(s: Stood) -> list[Market]:
@@ -48,8 +56,16 @@ def _answers(s: Stood, g: Group) -> list[int]:
     return [m.market_id for m in s.ledger.members if m.group_id == g.id]
 
 
-def _resolved(s: Stood, g: Group, answers: Sequence[int], at: int) -> bool:
-    return g.lifecycle == "resolved" and all(s.result(m, at) for m in answers)
+def _resolved(s: Stood, g: Group, at: int) -> int | None:
+    """When a group was resolved, None while it was not: by its answers, but for those it left open."""
+    done = [m for i in _answers(s, g) if (m := s.markets.get(i)) is not None and m.resolved]
+    end = max((m.resolved_at or 0 for m in done), default=0)
+    return end if g.lifecycle == "resolved" and done and end <= at else None
+
+
+def _left_open_since(s: Stood, answers: Sequence[int], end: int, at: int) -> bool:
+    """Whether somebody bought a first time in a group after it was resolved, of whom nobody knows where the fee is counted."""
+    return len(_buyers(s, answers, at)) > len(_buyers(s, answers, end))
 
 
 def _buyers(s: Stood, markets: Sequence[int], at: int) -> set[str]:

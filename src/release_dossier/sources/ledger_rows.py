@@ -31,7 +31,7 @@ TABLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("id", "created_at", "lifecycle_status", "proposal_cost", "creator_username", "steward_username", "rejected_at"),
         ("deleted_at",),
     ),
-    "market_group_members": (("group_id", "market_id"), ("deleted_at",)),
+    "market_group_members": (("group_id", "market_id"), ("deleted_at", "created_at")),
     "market_group_answer_additions": (
         ("id", "group_id", "market_id", "status", "proposed_by", "addition_cost"),
         ("deleted_at", "reviewed_at"),
@@ -42,6 +42,7 @@ TABLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "schema_migrations": (("id",), ("applied_at",)),
 }
 NEEDED = ("users", "bets", "markets")
+ADDED_MICROSECONDS = 1_000_000  # after its group: an answer it did not begin with
 WHOLE = frozenset(
     [
         "id",
@@ -107,7 +108,8 @@ def assemble(read: Reader, at: str, *, left_out_when_empty: bool = False) -> c.L
     newest = max(applied, default="")
     if left_out_when_empty:
         # An export to Parquet writes no file for an empty table: what this schema has and the folder has not is empty.
-        tables |= {name: [] for name, since in SINCE.items() if tables[name] is None and since <= newest}
+        left_out = {name for name, since in SINCE.items() if name in TABLES and tables[name] is None and since <= newest}
+        tables |= {name: [] for name in left_out - _had_rows(tables)}
     lacks = [x for x in [*(n for n in TABLES if tables[n] is None), *lacks] if x in NARROWS]
     schema = told(None if tables["schema_migrations"] is None else applied, lacks)
     ledger = c.Ledger(
@@ -130,6 +132,15 @@ def assemble(read: Reader, at: str, *, left_out_when_empty: bool = False) -> c.L
     )
     _distinct(ledger, at)
     return _ordered(ledger)
+
+
+def _had_rows(tables: dict[str, Table]) -> set[str]:
+    """Tables that other tables say had rows: groups have their markets, and one that came after its group is an answer added to it."""
+    groups, members, added = (tables[f"market_group{x}"] or () for x in ("s", "_members", "_answer_additions"))
+    made = {g["id"]: g["created_at"] for g in groups}
+    late = [m for m in members if (m.get("created_at") or 0) > (made.get(m["group_id"]) or YEAR_10000) + ADDED_MICROSECONDS]
+    said = (("market_groups", members or added), ("market_group_members", groups), ("market_group_answer_additions", late))
+    return {name for name, rows in said if rows}
 
 
 def migrations(rows: Table) -> dict[str, int | None]:

@@ -22,6 +22,7 @@ from tests.gate.town import (
     DIGEST,
     MACHINES,
     NOW,
+    PEOPLE,
     attempt,
     dossier,
     facts,
@@ -31,6 +32,7 @@ from tests.gate.town import (
     killed,
     line,
     one,
+    person,
     rule,
     ruled,
     rules,
@@ -212,6 +214,18 @@ def test_waivers_in_a_row(before: tuple[str, ...], limit: int, state: str) -> No
 def first_edition(d: Dossier) -> Dossier:
     old = {k: v for k, v in d.rules.items() if k != "edition"}
     return msgspec.structs.replace(d, rules=old, change=msgspec.structs.replace(d.change, rules=old))
+
+
+def test_who_answers_for_a_service_by_role_may_waive() -> None:
+    """Owners that are named by a role (`@ledger`) waive from this edition on; before, owners were names alone."""
+    by = trust(people=(*PEOPLE, person("tess", "ledger")))
+    d = one(failing())
+    d = msgspec.structs.replace(d, owners=tuple(msgspec.structs.replace(o, owners=("@ledger",)) for o in d.owners))
+    for edition in (2, EDITION):
+        named = d.rules | {"edition": edition}
+        now = msgspec.structs.replace(d, rules=named, change=msgspec.structs.replace(d.change, rules=named))
+        assert ruled(now, waiver("tess"), by=by).requirements[0].state == "waived"
+    assert ruled(first_edition(d), waiver("tess"), by=by).requirements[0].state == "fail"
 
 
 def test_the_first_edition_is_judged_as_it_was() -> None:

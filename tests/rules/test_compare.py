@@ -92,6 +92,13 @@ def test_each_key_knows_its_direction(key: str, before: Any, after: Any, way: st
     assert forth.words().endswith(f"({way})")
 
 
+def test_lists_are_shown_as_packs_write_them() -> None:
+    (d,) = changed(msgspec.structs.replace(BASE, producers=("ci",)), msgspec.structs.replace(BASE, producers=("ci", "lab")))
+    assert d.words() == 's/r producers: ["ci"] → ["ci","lab"] (looser)'
+    (d,) = changed(BASE, msgspec.structs.replace(BASE, topology={"vcpus": 8}))
+    assert d.words() == 's/r topology: {} → {"vcpus":8} (stricter)'
+
+
 def test_every_key_is_ordered_or_said_to_be_unordered() -> None:
     """No key of a requirement is forgotten: each has a row above."""
     rows = {key for key, *_ in WAYS + UNORDERED}

@@ -99,7 +99,7 @@ def _witness(before: Frozen, after: Frozen) -> list[Difference]:
 
 
 def _shown(value: Any) -> str:
-    if isinstance(value, (list, dict)):
+    if isinstance(value, (list, tuple, dict)):
         return msgspec.json.encode(value).decode()
     return repr(value)
 

@@ -253,10 +253,13 @@ def check_witness(world: World, kept: Kept) -> str:
     """
     mine = origin_of(world.trust.project)
     for ref, note in ((LOG_REF, kept.log), (WITNESSED_REF, kept.witnessed)):
-        if note and (other := parse_checkpoint(note, ref).origin) != mine:
-            raise Corrupt("log.other-project", at=ref, found=other, expected=mine)
-        if note and not extends(size := len(world.store.entries()), world.store.root, note):
-            old, help = parse_checkpoint(note, ref), _other_worktree(world)
+        if not note:
+            continue
+        old = parse_checkpoint(note, ref)
+        if old.origin != mine:
+            raise Corrupt("log.other-project", at=ref, found=old.origin, expected=mine)
+        if not extends(size := len(world.store.entries()), world.store.root, note):
+            help = _other_worktree(world)
             if old.size > size:
                 raise Corrupt(
                     "log.rolled-back", at=ref, found=f"a log of {size} entries", expected=f"the {old.size} it once had", help=help

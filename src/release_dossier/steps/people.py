@@ -275,13 +275,14 @@ def record_signed(world: World, draft: Draft, signature: tuple[str, str, str]) -
         found = f"a {signature[0]} signature by {signature[1]} that does not verify"
         raise Refused("people.unsigned", at="signature", found=found, expected=f"one by a key of {who.id} over these very words")
     _stands(world, signature[1])
-    check_witness(world, kept_checkpoint(world))
+    kept = kept_checkpoint(world)
+    check_witness(world, kept)
     with world.store.lock():
         before = _said_before(world, draft.word, draft.target, draft.record) if draft.word in PEOPLE else None
         if before is not None:  # in another process, since this was drafted
             return before
         digest = world.record(draft.statement, change=draft.change, key=draft.key, typed=(signature,))
-    publish_checkpoint(world)
+    publish_checkpoint(world, kept)
     return digest, draft.record
 
 

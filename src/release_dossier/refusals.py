@@ -189,6 +189,7 @@ CODES = {
         "The clone lacks an object it names: it is shallow, partial or damaged.",
         "git fetch --unshallow, then git fsck.",
     ),
+    "git.ref-name": ("A branch has a name that is no text in UTF-8, so no document can name it.", "git branch -m NAME, and push it anew."),
     "git.timeout": ("git gave no answer in time.", "Try again; check locks, hooks and network file systems."),
     "git.unknown-ref": (
         "The name is no branch, tag or commit of this repository.",

@@ -116,6 +116,23 @@ def test_an_author_in_another_encoding_is_read(place: Place) -> None:
     assert [c.name for c in repo.commits(place.base, head, {})] == ["J\u00f6rg"]
 
 
+@pytest.mark.parametrize("encoding", ["idna", "undefined", "utf-7", "unicode_escape", "no such", "a\0b"])
+def test_an_encoding_that_makes_no_text_is_read_as_utf_8(encoding: str) -> None:
+    """Whoever writes a commit names its encoding: one that Python knows and that gives an error, or half a character, is none."""
+    raw = f"tree 0\nauthor Ann +2AA- \\ud800 <ann@example>\nencoding {encoding}\n\nx\n".encode()
+    found = read_commit("0", raw, {})
+    assert (found.name, found.email) == ("Ann +2AA- \\ud800", "ann@example")
+
+
+def test_a_branch_whose_name_is_no_text_is_refused(tmp_path: Path) -> None:
+    repo = Repository(tmp_path, {**ENV, "PATH": os.environ["PATH"]})
+    repo.run("init", "-q")
+    (tmp_path / ".git" / "HEAD").write_bytes(b"ref: refs/heads/caf\xe9\n")
+    with pytest.raises(Refused) as refused:
+        repo.branch()
+    assert refused.value.code == "git.ref-name"
+
+
 def test_a_ref_holds_what_is_kept_and_stands_where_it_stood_when_that_fails(tmp_path: Path) -> None:
     """The blob first, then the ref; a refused ref is said, and a blob that cannot be written moves nothing."""
     repo = Repository(tmp_path, dict(os.environ))

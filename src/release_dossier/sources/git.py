@@ -147,9 +147,13 @@ class Repository(msgspec.Struct, frozen=True):
         return self.result("rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}", ok=(0, 1, 128)).returncode == 0
 
     def branch(self) -> str | None:
-        """The branch that is checked out, None when HEAD is detached."""
+        """The branch that is checked out, None when HEAD is detached.
+
+        Raises:
+            Refused: `git.ref-name`.
+        """
         r = self.result("symbolic-ref", "--quiet", "HEAD", ok=(0, 1))  # in full: git shortens to heads/NAME where a tag is called so too
-        return r.stdout.decode().strip().removeprefix("refs/heads/") or None
+        return _ref(r.stdout).removeprefix("refs/heads/") or None
 
     def common_folder(self) -> Path:
         """Where git keeps objects and configuration, shared by every working tree of this repository."""
@@ -167,7 +171,7 @@ class Repository(msgspec.Struct, frozen=True):
         """The branch `remote` checks out by itself, as it was when this clone last asked; None where it never did."""
         head = f"refs/remotes/{remote}/"
         r = self.result("symbolic-ref", "--quiet", f"{head}HEAD", ok=(0, 1))
-        return r.stdout.decode().strip().removeprefix(head) or None
+        return _ref(r.stdout).removeprefix(head) or None
 
     def merge_base(self, a: str, b: str) -> str | None:
         """The best common ancestor, None when there is none."""
@@ -177,7 +181,7 @@ class Repository(msgspec.Struct, frozen=True):
     def tag_before(self, commit: str) -> str:
         """The commit of the nearest tag among the ancestors of `commit`, empty when there is none."""
         r = self.result("describe", "--tags", "--abbrev=0", f"{commit}^", ok=(0, 128))
-        return "" if r.returncode else self.resolve(f"refs/tags/{r.stdout.decode().strip()}")
+        return "" if r.returncode else self.resolve(f"refs/tags/{r.stdout.decode('utf-8', 'surrogateescape').strip()}")
 
     def file_at(self, commit: str, path: str) -> bytes | None:
         """Content of `path` at `commit`, None when it is not there."""
@@ -282,6 +286,14 @@ def _missing() -> Unavailable:
     return Unavailable("git.missing", at="PATH", found="no git", expected="git 2.34 or newer", help="install git")
 
 
+def _ref(said: bytes) -> str:
+    """A ref as git names it. Documents name branches, and hold text alone."""
+    try:
+        return said.decode().strip()
+    except UnicodeDecodeError as e:
+        raise Refused("git.ref-name", at="branch", found=repr(said.strip()), expected="a name in UTF-8", help="git branch -m NAME") from e
+
+
 def _line(said: bytes) -> bytes | None:
     return said.rstrip(b"\n") if said.endswith(b"\n") else None
 
@@ -335,10 +347,13 @@ def read_commit(name: str, raw: bytes, keys: Mapping[str, str]) -> Commit:
 
 
 def _decoded(text: bytes, encoding: str) -> str:
+    """Text in the encoding its commit names; in UTF-8 where that is none, or gives what no document can hold."""
     try:
-        return text.decode(encoding, "replace")
-    except LookupError:
-        return text.decode("utf-8", "replace")
+        words = text.decode(encoding, "replace")
+        words.encode()  # `utf-7` and the like make lone surrogates
+    except (LookupError, ValueError):  # `idna` and `undefined` know no `replace`
+        words = text.decode("utf-8", "replace")
+    return words
 
 
 def find_repository(start: Path, env: Mapping[str, str]) -> Repository:

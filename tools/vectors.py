@@ -38,6 +38,7 @@ from release_dossier.trust.log import (
     parse_checkpoint,
     tree_root,
 )
+from release_dossier.trust.merkle import node_hash
 from release_dossier.trust.note import cosign, note_key, note_line, parse_vkey, signed_by
 from release_dossier.trust.proof import parse_proof, proves, write_proof
 from release_dossier.trust.sshsig import armor_signature
@@ -50,6 +51,7 @@ PLACE = ROOT / "docs" / "vectors"
 GOLDEN = "../../tests/thread/golden"
 PROJECT = "sha256:" + "5" * 64
 AT, LATER = "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"
+WITHIN = "2026-01-01T00:00:00.0000005Z"
 
 
 def b64(raw: bytes) -> str:
@@ -303,7 +305,7 @@ def misshapen(st: Statement) -> dict[str, Statement]:
         "2026-01-02T00:00:00.123456789+23:59", "2026-01-02 00:00:00+00:00", "20260102T000000Z", "2026-W01-5T00:00:00Z",
         "2026-01-02T00:00Z", "2026-01-02T00:00:00+00", "2026-01-02T00:00:00+24:00", "2026-01-02T00:00:00+00:00:30",
         "2026-01-02X00:00:00Z", "2026-01-02t00:00:00z", "2026-01-02T00:00:00,5Z", "2026-01-02T24:00:00Z", "2026-02-30T00:00:00Z",
-        "2026-01-02T00:00:00", "0000-01-01T00:00:00Z", "0001-01-01T00:00:00+00:01", "9999-12-31T23:59:59-00:01",
+        "2026-01-02T00:00:00", "0000-01-01T00:00:00Z", "0000-12-31T23:30:00-01:00", "0001-01-01T00:00:00+00:01", "9999-12-31T23:59:59-00:01",
     )  # fmt: skip
     acts = {
         "fields nobody knows": lambda d: (d.update(later=1), d["people"][0].update(later=1)),
@@ -582,6 +584,24 @@ def crafted() -> dict[str, bytes]:
         entry = next_entry(None, type=one.word, digest=one.digest, envelope=sha256(raw), change=f"sha256:{7:064x}", key="ops", at=AT)
         return {"approvals/ops.json": raw, **log_files([entry.line()])}
 
+    def nameless() -> dict[str, bytes]:
+        """One good signature among so many without key id that machines' keys would be tried, and people's beside them are not."""
+        value = json.loads(seal(one, (RUNNER,)))
+        value["signatures"] = [*[{"sig": b64(bytes(64))}] * 90, {"sig": value["signatures"][0]["sig"]}]
+        raw = canonical(value)
+        entry = next_entry(None, type=one.word, digest=one.digest, envelope=sha256(raw), change=f"sha256:{7:064x}", key="ops", at=AT)
+        return {"approvals/ops.json": raw, **log_files([entry.line()])}
+
+    def vast() -> dict[str, bytes]:
+        """A log of more entries than a number of JSON can say: 2^60, of which the first is shown."""
+        path = [bytes([n]) * 32 for n in range(60)]
+        root = leaf_of(lines[0])
+        for h in path:
+            root = node_hash(root, h)
+        shown = {"entries": [{"line": lines[0].decode(), "n": 0, "proof": [b64(h) for h in path]}], "size": 1 << 60}
+        written = json.dumps(shown, sort_keys=True, separators=(",", ":")).encode()
+        return {"log/checkpoint": make_checkpoint(project, 1 << 60, root, RUNNER), "log/proofs.json": written}
+
     dossier = state("dossier", project, [Subject("change", {"sha256": f"{4:064x}"})], {"x": 1})
 
     def of_dossier() -> dict[str, bytes]:
@@ -614,6 +634,8 @@ def crafted() -> dict[str, bytes]:
         "checkpoint signed by a person": bundle(log_files(lines, by=ANN)),
         "checkpoint of another log": bundle(log_files(lines, whose=f"sha256:{9:064x}")),
         "statement recorded by a person": bundle(recorded(ANN)),
+        "statement with more nameless signatures than are tried": bundle(nameless()),
+        "log of more entries than a number says": bundle(vast()),
         "attestation by a person": bundle({"attestations/claim.json": attestation(canonical(claim), ANN)}),
         "manifest by a person": bundle({}, by=ANN),
         "manifest of another dossier": bundle(of_dossier()),
@@ -635,7 +657,7 @@ def crafted() -> dict[str, bytes]:
         "attestation with a place that is a number": about(uri=7),
         "attestation of no type": attested(canonical({**claim, "predicateType": ""})),
         "attestation whose predicate is a text": attested(canonical({**claim, "predicate": "x"})),
-    } | {"trust": trust, "trust at": revoking(AT), "trust later": revoking(LATER)}
+    } | {"trust": trust, "trust at": revoking(AT), "trust in the same microsecond": revoking(WITHIN), "trust later": revoking(LATER)}
 
 
 def crafted_cases(made: Mapping[str, bytes]) -> list[dict[str, Any]]:
@@ -648,9 +670,9 @@ def crafted_cases(made: Mapping[str, bytes]) -> list[dict[str, Any]]:
         if not name.startswith("trust")
     ]
     first = next(iter(made))
-    for name in ("trust at", "trust later"):
+    for name, then in {"trust at": "then", "trust in the same microsecond": "in the same microsecond", "trust later": "later"}.items():
         sound = examine(open_bytes(made[first]), parse_chain(made[name], name)).sound
-        words = f"{first}, its key revoked {'then' if name == 'trust at' else 'later'}"
+        words = f"{first}, its key revoked {then}"
         cases.append({"name": words, "file": f"bundles/{_file(first)}", "trust": f"bundles/{_file(name)}", "sound": sound})
     return cases
 

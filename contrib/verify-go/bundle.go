@@ -113,11 +113,11 @@ func examine(raw, chain []byte) []string {
 				note("%s: other content", name)
 			}
 		case strings.HasPrefix(name, "attestations/"):
-			if err := checkAttestation(content, machines); err != nil {
+			if err := checkAttestation(content, t.newest); err != nil {
 				note("%s: %v", name, err)
 			}
 		case strings.HasSuffix(name, ".json") && name != "bundle.json" && name != "trust/dossier.trust.json" && name != "log/proofs.json":
-			s, err := check(name, files, t, machines, places)
+			s, err := check(name, files, t, places)
 			if err != nil {
 				note("%s: %v", name, err)
 			}
@@ -178,12 +178,12 @@ func manifest(files map[string][]byte, t trust, machines keyring) []string {
 	return faults
 }
 
-func checkAttestation(raw []byte, machines keyring) error {
+func checkAttestation(raw []byte, newest version) error {
 	e, err := parseEnvelope(raw)
 	if err != nil {
 		return err
 	}
-	if len(e.signers(machines)) == 0 {
+	if len(newest.machinesAmong(e)) == 0 {
 		return errors.New("no signature of a known machine verifies")
 	}
 	return checkForeign(e.payload)
@@ -267,7 +267,7 @@ func noteKey(name string, k publicKey) (string, error) {
 	return fmt.Sprintf("%s+%x+%s", name, sum[:4], base64.StdEncoding.EncodeToString(body)), nil
 }
 
-func check(name string, files map[string][]byte, t trust, machines keyring, places map[string]entry) (statement, error) {
+func check(name string, files map[string][]byte, t trust, places map[string]entry) (statement, error) {
 	e, err := parseEnvelope(files[name])
 	if err != nil {
 		return statement{}, err
@@ -289,7 +289,7 @@ func check(name string, files map[string][]byte, t trust, machines keyring, plac
 	if s.word != due && !(dir == "evidence" && s.word == "started") {
 		return s, fmt.Errorf("a %s", s.word)
 	}
-	signers := e.signers(machines)
+	signers := t.newest.machinesAmong(e)
 	if len(signers) == 0 {
 		return s, errors.New("no signature of a known machine verifies")
 	}

@@ -5,6 +5,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"time"
@@ -55,12 +56,19 @@ func (v version) machines() keyring {
 	return out
 }
 
-// stood: the key was not yet revoked at a moment.
+// machinesAmong the signers of an envelope. People's keys count in how many are tried.
+func (v version) machinesAmong(e envelope) map[string]bool {
+	out, machines := e.signers(v.keyring()), v.machines()
+	maps.DeleteFunc(out, func(id string, _ bool) bool { _, is := machines[id]; return !is })
+	return out
+}
+
+// stood: the key was not yet revoked at a moment, which counts to the microsecond.
 func (v version) stood(id, at string) bool {
 	for _, r := range v.revoked {
 		if r.key == id {
 			until, _ := time.Parse(time.RFC3339, r.at)
-			if t, err := time.Parse(time.RFC3339, at); !isMoment(at) || err != nil || !t.Before(until) {
+			if t, err := time.Parse(time.RFC3339, at); !isMoment(at) || err != nil || !t.Truncate(time.Microsecond).Before(until.Truncate(time.Microsecond)) {
 				return false
 			}
 		}
@@ -157,10 +165,10 @@ var plain = regexp.MustCompile(`\A[A-Za-z0-9][A-Za-z0-9._@-]{0,63}\z`)
 var rfc3339 = regexp.MustCompile(
 	`\A[0-9]{4}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])\z`)
 
-// isMoment: RFC 3339 with an offset, in the years 1 to 9999 of UTC. time.Parse takes a comma for a point.
+// isMoment: RFC 3339 with an offset, in the years 1 to 9999, as written and in UTC. time.Parse takes a comma for a point.
 func isMoment(text string) bool {
 	at, err := time.Parse(time.RFC3339, text)
-	return err == nil && rfc3339.MatchString(text) && at.UTC().Year() >= 1 && at.UTC().Year() <= 9999
+	return err == nil && rfc3339.MatchString(text) && at.Year() >= 1 && at.UTC().Year() >= 1 && at.UTC().Year() <= 9999
 }
 
 func parseVersion(s statement) (version, error) {

@@ -671,7 +671,7 @@ def _read_proofs(raw: bytes) -> tuple[_Proofs, list[str], bool]:
     Raises:
         Refused: `json.*`. msgspec.ValidationError: of another shape.
     """
-    if len(raw) <= DOCUMENT_BYTES_MAX and (plain := read_as(_proofs_decoder, raw)) is not None:
+    if len(raw) <= DOCUMENT_BYTES_MAX and (plain := read_as(_proofs_decoder, raw)) is not None and plain.size < 1 << 53:
         return plain, [], True
     value, written_so = parse_canonical(raw, PROOFS)
     each = msgspec.convert(value, _ProofsOfAnyShape)

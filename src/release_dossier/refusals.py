@@ -635,6 +635,6 @@ CODES = {
     "webhook.secret": ("The secret of a webhook is empty or no base64.", "Make one: whsec_ and 24 to 64 random bytes in base64."),
     "store.withheld": (
         "An artifact was erased by a signed word.",
-        "Whoever kept a copy can show it; collect the evidence again if it is needed.",
+        "Whoever kept a copy can show it; collect the evidence again, from a file without what was erased, if it is needed.",
     ),
 }

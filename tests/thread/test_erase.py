@@ -81,6 +81,24 @@ def test_a_new_decision_sees_it_missing(town: Town) -> None:
     assert REASON in line["reason"]
 
 
+def test_what_was_erased_does_not_come_back_with_the_same_bytes(town: Town) -> None:
+    """A command that writes the same file again brings nothing back: it is said, counts as missing, and other bytes pass."""
+    digest = allowed(town)
+    artifact = artifact_of(town)
+    erase(town, artifact)
+    place = town.repo / ".dossier" / "artifacts" / artifact[7:9] / artifact[7:]
+    note = f"tests: tests.out is what was erased by ann: {REASON}; it is not kept again, and counts as missing"
+    code, _, err = town.run("collect", "tests")
+    assert (code, err.count(note), place.exists()) == (0, 1, False), err
+    assert town.dossier("verify", digest)["standing"] == "allowed"
+    town.dossier("assemble")
+    assert next(r for r in town.gate()["requirements"] if r["id"] == "tests")["state"] == "missing"
+    town.write("results.xml", town.read("results.xml").replace('"a"', '"c"'))
+    town.commit("without the name")
+    town.assembled()
+    assert next(r for r in town.gate()["requirements"] if r["id"] == "tests")["state"] == "pass"
+
+
 def test_erasing_a_failure_does_not_take_it_back(town: Town) -> None:
     """Law 2: what failed still failed when its artifact is gone."""
     town.write("results.xml", FAILING)

@@ -32,6 +32,7 @@ from release_dossier.sources.files import open_evidence
 from release_dossier.sources.ledger_postgres import place
 from release_dossier.sources.runner import last_words, run_plan
 from release_dossier.steps import beside
+from release_dossier.steps.erase import erased, why
 from release_dossier.steps.world import World, instant, producer_key_path, rfc3339
 from release_dossier.store.crash import reach
 from release_dossier.trust.keyless import Believed
@@ -183,6 +184,7 @@ def _attempt(
         ran = _import(world, change, plan, brought) if brought is not None else _run(world, change, plan, clock, watch)
         readings[plan.name] = _committed(world, kinds.kind(plan.kind, frozen_settings(world, change).kind), ran)
     outcome = readings[plan.name]
+    _stays_erased(world, plan, outcome, notes)
     reach("collect.ran")
     evidence = _evidence(world, change_digest, change, plan, service, started_digest, started, outcome, clock())
     subject = [
@@ -202,6 +204,16 @@ def _committed(world: World, kind: kinds.Kind, outcome: Outcome) -> Outcome:
         Artifact(f"personal/{i}.json", world.store.put_artifact(raw), len(raw), personal.MEDIA_TYPE) for i, raw in enumerate(openings, 1)
     )
     return msgspec.structs.replace(outcome, reading=reading, artifacts=(*outcome.artifacts, *kept))
+
+
+def _stays_erased(world: World, plan: Plan, outcome: Outcome, notes: list[str]) -> None:
+    """What was erased for good does not come back because a command wrote the same bytes again, or somebody brought them."""
+    gone = erased(world)
+    for artifact in outcome.artifacts:
+        if artifact.digest in gone:
+            world.store.erase_artifact(artifact.digest)
+            words = f"{plan.name}: {artifact.name} is what was {why(gone[artifact.digest][1])}; it is not kept again, and counts as missing"
+            notes.extend([words] if words not in notes else [])
 
 
 def _key(name: str, service: str) -> str:

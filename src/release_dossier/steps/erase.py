@@ -5,6 +5,7 @@
 3. A personal value is named by its commitment, which is the digest of its opening (see `evidence.personal`). Which other artifacts hold it
    is said before it is gone, as far as reading them unpacked shows.
 4. The statement that named the artifact stays; its digest says what was there. Who kept a copy can still show it.
+5. The same bytes collected again are removed again (`steps.collect`): they count as missing, whoever names them.
 """
 
 from __future__ import annotations

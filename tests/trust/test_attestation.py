@@ -200,3 +200,76 @@ def test_a_statement_with_a_managed_key_holds_about_its_subjects(place: Path) ->
     again = sigstore(TWO, THREE, dsse=True)[0]  # ECDSA by another tool: as good a signature, and not the one the log holds
     (place / "b.json").write_text(json.dumps({**bundle, "dsseEnvelope": {**again["dsseEnvelope"], "payloadType": "text/plain"}}))
     assert dossier(*base, str(place / "artifact"))[0] == 40
+
+
+def newer(bundle: dict[str, Any], root: dict[str, Any], log: Signer, signer: Signer, hashed: bytes, name: str) -> dict[str, Any]:
+    """The bundle with an entry of newer logs (`hashedrekord 0.0.2`), which says its signature and this hash."""
+    sig = bundle["dsseEnvelope"]["signatures"][0]["sig"] if "dsseEnvelope" in bundle else bundle["messageSignature"]["signature"]
+    key = {"publicKey": {"rawBytes": base64.b64encode(parse_public(signer.public, "signer").spki()).decode()}}
+    spec = {
+        "data": {"algorithm": name, "digest": base64.b64encode(hashed).decode()},
+        "signature": {"content": sig, "verifier": key},
+    }
+    body = canonical({"apiVersion": "0.0.2", "kind": "hashedrekord", "spec": {"hashedRekordV002": spec}})
+    leaf = base64.b64encode(leaf_hash(body)).decode()
+    text = f"log.example - 1\n1\n{leaf}\n".encode()
+    entry = bundle["verificationMaterial"]["tlogEntries"][0]
+    proof = entry["inclusionProof"] | {
+        "rootHash": leaf,
+        "checkpoint": {"envelope": (text + b"\n" + note_line("log.example", text, log)).decode()},
+    }
+    entry = {**entry, "canonicalizedBody": base64.b64encode(body).decode(), "inclusionProof": proof}
+    return {**bundle, "verificationMaterial": {"publicKey": {"hint": "x"}, "tlogEntries": [entry]}}
+
+
+@pytest.mark.parametrize("dsse", [False, True])
+def test_an_entry_of_newer_logs_is_of_what_the_signature_is_over(place: Path, dsse: bool) -> None:
+    """Of an envelope that is its encoding (rekor-v2-spec section 6.1.4), by the hash the entry names; the file is something else."""
+    bundle, root = sigstore(TWO, THREE, dsse=dsse)
+    (place / "root.json").write_text(json.dumps(root))
+    base = (str(place / "root.json"), "--key", str(place / "two.pem"), "--artifact", str(place / "artifact"))
+    over = pae(PAYLOAD_TYPE, STATEMENT) if dsse else ARTIFACT
+    for content, name, code in (
+        (over, "sha256", 0),
+        (over, "sha384", 0),
+        (STATEMENT, "sha256", 40),
+        (b"other", "sha256", 40),
+        (ARTIFACT, "sha256", 40 if dsse else 0),
+        (over, "md5", 40),
+    ):
+        said = {"sha256": "SHA2_256", "sha384": "SHA2_384"}.get(name, name)
+        made = newer(bundle, root, THREE, TWO, hashlib.new(name, content).digest(), said)
+        (place / "b.json").write_text(json.dumps(made))
+        assert dossier(str(place / "b.json"), "--root", *base)[0] == code, (name, content)
+
+
+def test_a_bundle_signs_one_thing(place: Path) -> None:
+    """An envelope and a message's signature in one bundle: two readers would each see another one."""
+    bundle, root = sigstore(TWO, THREE)
+    both = bundle | {"dsseEnvelope": envelope(TWO)}
+    (place / "b.json").write_text(json.dumps(both))
+    (place / "root.json").write_text(json.dumps(root))
+    base = (str(place / "b.json"), "--root", str(place / "root.json"), "--artifact", str(place / "artifact"))
+    for whom in (("--key", str(place / "two.pem")), ("--identity", "a", "--issuer", "b")):
+        assert dossier(*base, *whom)[1]["error"]["code"] == "sigstore.bundle"
+
+
+def test_a_bundle_without_a_proof_says_so(place: Path) -> None:
+    """A promise alone, as the first bundles could have it, or a proof without checkpoint, shows no log."""
+    bundle, root = sigstore(TWO, THREE)
+    entry = bundle["verificationMaterial"]["tlogEntries"][0]
+    (place / "root.json").write_text(json.dumps(root))
+    base = (
+        str(place / "b.json"),
+        "--root",
+        str(place / "root.json"),
+        "--artifact",
+        str(place / "artifact"),
+        "--key",
+        str(place / "two.pem"),
+    )
+    for proof in (None, {k: v for k, v in entry["inclusionProof"].items() if k != "checkpoint"}):
+        entry["inclusionProof"] = proof
+        (place / "b.json").write_text(json.dumps(bundle))
+        error = dossier(*base)[1]["error"]
+        assert (error["code"], error["found"]) == ("sigstore.verification", "no proof, with a checkpoint, that the log holds the entry")

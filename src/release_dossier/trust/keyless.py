@@ -1,9 +1,10 @@
 """Sigstore bundles other tools made, verified offline with a trusted root that was given.
 
 1. With a certificate: Sigstore's own library (extra `keyless`) judges chain, time, SCT, log entry and identity. Nothing is signed so here.
-2. With a key that is managed: checked here. The signature is the key's; the entry in the log says the same signature, key and content; the
-   entry is in the tree of a checkpoint that a log of the trusted root signed while that was its key, and a promise that came with it is
-   that log's too. What the bundle says beside that, digest and kind, must be so.
+2. With a key that is managed: checked here. The signature is the key's; the entry in the log says the same signature, key and content: what
+   the signature is over, of an envelope in an entry of kind `dsse` its payload; the entry is in the tree of a checkpoint that a log of the
+   trusted root signed while that was its key, and a promise that came with it is that log's too. What the bundle says beside that, digest
+   and kind, must be so.
 3. What is verified is a file or, for an in-toto statement, a file that is one of its subjects.
 """
 
@@ -20,7 +21,7 @@ import msgspec
 from release_dossier.digest import canonical, parse_json
 from release_dossier.errors import Corrupt, Refused, Unavailable
 from release_dossier.moment import moment
-from release_dossier.trust.dsse import envelope_of, signature_by
+from release_dossier.trust.dsse import envelope_of, pae, signature_by
 from release_dossier.trust.keys import ED25519, PublicKey, parse_pem, parse_spki
 from release_dossier.trust.merkle import leaf_hash, verify_inclusion
 from release_dossier.trust.note import PLAIN_ECDSA, PLAIN_ED25519, NoteKey, parse_note, signed_by
@@ -111,8 +112,7 @@ def verify_keyed(bundle: bytes, root: bytes, artifact: bytes, key: PublicKey, at
     logs = _log_keys(root)
     try:
         entry = _entry(value, at)
-        signature = _signature(value, artifact, key, at)
-        _entry_says(entry, signature, artifact, value, key, at)
+        _entry_says(entry, *_signed(value, artifact, key, at), key, at)
         _entry_in_log(entry, logs, at)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as e:
         raise Refused("sigstore.bundle", at=at, found=f"{type(e).__name__} {e}", expected="a Sigstore bundle") from e
@@ -124,6 +124,8 @@ def _bundle(raw: bytes, at: str) -> dict[str, Any]:
         found = str(value.get("mediaType")) if isinstance(value, dict) else type(value).__name__
         raise Refused("sigstore.bundle", at=f"{at} mediaType", found=found, expected=MEDIA_TYPES[-1])
     envelope = value.get("dsseEnvelope")
+    if envelope is not None and value.get("messageSignature") is not None:
+        raise Refused("sigstore.bundle", at=at, found="an envelope and a message's signature", expected="one of them (bundle format)")
     if envelope is not None and (not isinstance(envelope, dict) or len(envelope.get("signatures") or ()) != 1):
         raise Refused("sigstore.bundle", at=f"{at} dsseEnvelope", found="not one signature", expected="exactly one (bundle format)")
     return value
@@ -159,23 +161,22 @@ def _entry(value: dict[str, Any], at: str) -> dict[str, Any]:
     return entry
 
 
-def _signature(value: dict[str, Any], artifact: bytes, key: PublicKey, at: str) -> bytes:
-    """The signature in the bundle, which is `key`'s, over `artifact` or over a statement about it."""
+def _signed(value: dict[str, Any], artifact: bytes, key: PublicKey, at: str) -> tuple[bytes, bytes, bytes | None]:
+    """The signature in the bundle, which is `key`'s; what it is over: `artifact`, or an envelope's encoding, and its payload."""
     if "dsseEnvelope" in value:
         envelope = envelope_of(value["dsseEnvelope"], b"", at, str(value["dsseEnvelope"].get("payloadType")))
         if signature_by(envelope, 0, (key,)) is None:
             raise _no(at, "the envelope's signature does not verify")
         _is_subject(envelope.payload, artifact, at)
-        return envelope.signatures[0][1]
+        return envelope.signatures[0][1], pae(envelope.payload_type, envelope.payload), envelope.payload
     signature = base64.b64decode(value["messageSignature"]["signature"], validate=True)
     said = value["messageSignature"].get("messageDigest")
     if said is not None:
-        hash_name = {"SHA2_256": "sha256", "SHA2_384": "sha384", "SHA2_512": "sha512"}.get(said["algorithm"])
-        if hash_name is None or base64.b64decode(said["digest"], validate=True) != hashlib.new(hash_name, artifact).digest():
+        if base64.b64decode(said["digest"], validate=True).hex() != _hash(said["algorithm"], artifact):
             raise _no(at, "the digest it names is of something else")
     if not key.verifies(signature, artifact):
         raise _no(at, "the signature does not verify")
-    return signature
+    return signature, artifact, None
 
 
 def _is_subject(payload: bytes, artifact: bytes, at: str) -> None:
@@ -186,36 +187,44 @@ def _is_subject(payload: bytes, artifact: bytes, at: str) -> None:
         raise _no(at, f"the statement is about {len(subjects)} subjects, none of which is this file")
 
 
-def _entry_says(entry: dict[str, Any], signature: bytes, artifact: bytes, value: dict[str, Any], key: PublicKey, at: str) -> None:
+def _entry_says(entry: dict[str, Any], signature: bytes, signed: bytes, payload: bytes | None, key: PublicKey, at: str) -> None:
     """What the log holds is this signature by this key over this content."""
     body = parse_json(base64.b64decode(entry["canonicalizedBody"], validate=True), f"{at} log entry")
     kind = f"{body['kind']} {body['apiVersion']}"
     shown = entry.get("kindVersion")
     if shown is not None and f"{shown['kind']} {shown['version']}" != kind:
         raise _no(at, f"a log entry of kind {kind} under another name")
+    spec, content = body["spec"], signed
     if kind == "hashedrekord 0.0.1":
-        spec = body["spec"]
-        said = base64.b64decode(spec["signature"]["content"]), spec["data"]["hash"]["value"]
-        held = parse_pem(base64.b64decode(spec["signature"]["publicKey"]["content"]), at)
+        said, by = spec["signature"]["content"], spec["signature"]["publicKey"]["content"]
+        hash_name, digest = spec["data"]["hash"]["algorithm"], spec["data"]["hash"]["value"]
     elif kind == "hashedrekord 0.0.2":
-        spec = body["spec"]["hashedRekordV002"]
-        said = base64.b64decode(spec["signature"]["content"]), base64.b64decode(spec["data"]["digest"]).hex()
-        held = parse_spki(base64.b64decode(spec["signature"]["verifier"]["publicKey"]["rawBytes"]), at)
-    elif kind == "dsse 0.0.1":
-        spec = body["spec"]
+        spec = spec["hashedRekordV002"]
+        said, by = spec["signature"]["content"], spec["signature"]["verifier"]["publicKey"]["rawBytes"]
+        hash_name, digest = spec["data"]["algorithm"], base64.b64decode(spec["data"]["digest"], validate=True).hex()
+    elif kind == "dsse 0.0.1" and payload is not None:
         (only,) = spec["signatures"]
-        said = base64.b64decode(only["signature"]), spec["payloadHash"]["value"]
-        held = parse_pem(base64.b64decode(only["verifier"]), at)
-        artifact = base64.b64decode(value["dsseEnvelope"]["payload"])
+        said, by, content = only["signature"], only["verifier"], payload
+        hash_name, digest = spec["payloadHash"]["algorithm"], spec["payloadHash"]["value"]
     else:
         raise _no(at, f"a log entry of kind {kind}")
-    if said != (signature, hashlib.sha256(artifact).hexdigest()) or held.id != key.id:
+    raw = base64.b64decode(by)
+    held = parse_spki(raw, at) if kind == "hashedrekord 0.0.2" else parse_pem(raw, at)
+    if (base64.b64decode(said), digest) != (signature, _hash(hash_name, content)) or held.id != key.id:
         raise _no(at, "the log holds another signature, key or content")
+
+
+def _hash(name: str, content: bytes) -> str | None:
+    """The hash of this name in hexadecimal, as entries of older logs call it or bundles and newer logs do; None for another."""
+    called = {"SHA2_256": "sha256", "SHA2_384": "sha384", "SHA2_512": "sha512"}.get(name, name)
+    return hashlib.new(called, content).hexdigest() if called in ("sha256", "sha384", "sha512") else None
 
 
 def _entry_in_log(entry: dict[str, Any], logs: tuple[_Log, ...], at: str) -> None:
     """The entry is under a checkpoint of a known log, and a promise of inclusion is that log's."""
-    proof = entry["inclusionProof"]
+    proof = entry.get("inclusionProof") or {}
+    if not proof.get("checkpoint"):
+        raise _no(at, "no proof, with a checkpoint, that the log holds the entry")
     text, signatures = parse_note(proof["checkpoint"]["envelope"].encode(), f"{at} checkpoint")
     lines = text.split(b"\n")
     size, root = int(proof["treeSize"]), base64.b64decode(proof["rootHash"], validate=True)

@@ -90,12 +90,12 @@ func examine(raw, chain []byte) []string {
 	if err != nil {
 		return []string{err.Error()}
 	}
-	t, err := parseChain(chain)
+	t, err := parseChain(chain, "")
 	if err != nil {
 		return []string{"trust: " + err.Error()}
 	}
-	if own, err := parseChain(files["trust/dossier.trust.json"]); err != nil || own.project != t.project {
-		note("trust/dossier.trust.json: of another project: %v", err)
+	if _, err := parseChain(files["trust/dossier.trust.json"], t.project); err != nil {
+		note("trust/dossier.trust.json: %v", err)
 	}
 	machines := t.newest.machines()
 	for _, fault := range manifest(files, t, machines) {

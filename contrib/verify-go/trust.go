@@ -106,7 +106,8 @@ func (v version) met(e envelope, newer version) error {
 	return nil
 }
 
-func parseChain(raw []byte) (trust, error) {
+// parseChain reads a chain, of this project where one is named: another's is not verified, by keys of whoever made it.
+func parseChain(raw []byte, project string) (trust, error) {
 	var out trust
 	v, err := parseObject(raw)
 	if err != nil {
@@ -137,7 +138,9 @@ func parseChain(raw []byte) (trust, error) {
 			if ver.number != 1 || ver.previous != "" || s.project != "self" {
 				return out, errors.New("the first version does not found a project")
 			}
-			out.project = s.digest
+			if out.project = s.digest; project != "" && project != s.digest {
+				return out, errors.New("of another project")
+			}
 		} else {
 			if ver.number != out.newest.number+1 || ver.previous != out.digest || s.project != out.project {
 				return out, fmt.Errorf("version %d does not follow", ver.number)

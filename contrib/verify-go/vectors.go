@@ -164,7 +164,7 @@ func trustVectors(dir string, t *tally) error {
 		Chain                         b64
 	}](dir, "trust.json")
 	for _, c := range cases {
-		found, err := parseChain(c.Chain)
+		found, err := parseChain(c.Chain, "")
 		t.want(c.Name, c.Refuse, err, []any{found.project, found.digest, found.newest.number}, []any{c.Project, c.Digest, c.Version})
 	}
 	return err

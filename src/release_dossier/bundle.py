@@ -453,9 +453,9 @@ def examine(opened: Opened, trust: Trust | None = None, each: _Each = one_after_
 
     own: Trust | None = None
     try:
-        own = parse_chain(files.get(CHAIN, b""), CHAIN)
-        other = trust is not None and own.project != trust.project
-        note("trust", f"{CHAIN}: of project {own.project}, not {trust.project}" if other and trust else None, f"project {own.project}")
+        # Of another project it is not read further: whose keys they are, and what verifying by them costs, is its maker's choice.
+        own = parse_chain(files.get(CHAIN, b""), CHAIN, trust.project if trust else None)
+        note("trust", None, f"project {own.project}")
     except DossierError as e:
         note("trust", str(e), "")
     judge = trust or own

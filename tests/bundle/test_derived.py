@@ -13,6 +13,7 @@ import pytest
 
 from release_dossier import bundle
 from release_dossier.digest import canonical, digest_of, sha256
+from release_dossier.trust.document import parse_chain
 from release_dossier.trust.dsse import PAYLOAD_TYPE, Envelope, pae, parse_envelope, seal
 from release_dossier.trust.keys import load_signer
 from release_dossier.trust.log import Entry, Tree, leaves_of, make_checkpoint, next_entry, parse_entries, parse_entry, tree_root
@@ -254,3 +255,17 @@ def test_artifacts_pass_by(tmp_path: Path) -> None:
     assert set(opened.files) == {"x.json"}
     assert len(opened.digests) == 5
     assert most < 8 * 1024 * 1024
+
+
+def test_another_project_s_keys_verify_nothing(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What verifying costs is the choice of who listed the keys: a chain of another project is named before one of them is used."""
+    mine = parse_chain((town.repo / "dossier.trust.json").read_bytes(), "mine")
+    other = Town(town.root / "other", founded_anew=True)
+    theirs = bundle.open_bytes(bundle.pack({bundle.CHAIN: (other.repo / "dossier.trust.json").read_bytes()}))
+    asked: list[object] = []
+    monkeypatch.setattr("release_dossier.trust.document.valid_keys", lambda *a: asked.append(a) or frozenset())
+    found = bundle.examine(theirs, mine)
+    assert asked == []
+    assert next(c for c in found.checks if c.name == "trust").detail.startswith("trust.other-project")
+    bundle.examine(theirs)
+    assert asked

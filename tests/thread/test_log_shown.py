@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -81,6 +82,7 @@ def test_another_log_is_followed_and_a_fork_is_named(town: Town, tmp_path: Path)
         assert town.refused(*follow, code=40)["code"] in ("tile.hashes", "tile.leaf")
         file.write_bytes(whole)
     other = Town(tmp_path / "other", founded_anew=True)
+    shutil.rmtree(site)
     other.dossier("log", "publish", "--to", str(site))
     assert town.refused(*follow, code=40)["code"] == "log.checkpoint-signer"
     assert town.refused("log", "audit", "--log", str(site), code=2)["code"] == "log.no-key"
@@ -101,6 +103,29 @@ def test_attack_published_log_rewound(town: Town, tmp_path: Path) -> None:
     refusal = town.refused(*follow, code=40)
     assert refusal["code"] == "log.rolled-back"
     assert (tmp_path / "seen.fork").read_bytes() == old
+
+
+def test_attack_a_rolled_back_log_published_over_what_it_was(town: Town, tmp_path: Path) -> None:
+    """Store and repository were rolled back together: what was published is not replaced by less, by other entries, or by another
+    project's log, and every file stays as it was."""
+    town.assembled()
+    backup, site = tmp_path / "backup", tmp_path / "site"
+    shutil.copytree(town.repo, backup, symlinks=True)
+    town.gate()
+    town.gate()
+    publish = ("log", "publish", "--to", str(site))
+    town.dossier(*publish)
+    before = {f: f.read_bytes() for f in site.rglob("*") if f.is_file()}
+    shutil.rmtree(town.repo)
+    shutil.copytree(backup, town.repo, symlinks=True)
+    for code in ("log.rolled-back", "log.fork"):
+        refusal = town.refused(*publish, code=40)
+        assert (refusal["code"], refusal["at"]) == (code, str(site / "checkpoint"))
+        for _ in range(3):
+            town.gate()
+    other = Town(tmp_path / "other", founded_anew=True)
+    assert other.refused(*publish, code=40)["code"] == "log.other-project"
+    assert {f: f.read_bytes() for f in site.rglob("*") if f.is_file()} == before
 
 
 def test_a_head_kept_with_witnesses(tmp_path: Path) -> None:

@@ -251,26 +251,31 @@ def check_witness(world: World, kept: Kept) -> str:
         Corrupt: `log.rolled-back`, `log.fork`: the log no longer contains what the repository remembers of it. `log.other-project`: it
             remembers another log.
     """
-    mine = origin_of(world.trust.project)
     for ref, note in ((LOG_REF, kept.log), (WITNESSED_REF, kept.witnessed)):
-        if not note:
-            continue
-        old = parse_checkpoint(note, ref)
-        if old.origin != mine:
-            raise Corrupt("log.other-project", at=ref, found=old.origin, expected=mine)
-        if not extends(size := len(world.store.entries()), world.store.root, note):
-            help = _other_worktree(world)
-            if old.size > size:
-                raise Corrupt(
-                    "log.rolled-back", at=ref, found=f"a log of {size} entries", expected=f"the {old.size} it once had", help=help
-                )
-            found = "a log that does not extend the checkpoint kept there"
-            raise Corrupt("log.fork", at=ref, found=found, expected="every entry it once had", help=help)
+        if note:
+            hold(world, note, ref)
     if not kept.witnessed:
         return LOG_REF if kept.log else ""
     names = cosigners(kept.witnessed, [key for _, key in witnesses_of(world)], WITNESSED_REF)
     said = f", cosigned by {', '.join(names)} at {parse_checkpoint(kept.witnessed).size} entries" if names else ""
     return f"{LOG_REF}{said}" if kept.log or names else ""
+
+
+def hold(world: World, note: bytes, at: str) -> None:
+    """The log is the one of a checkpoint kept `at` a place outside the store, and contains what it had then.
+
+    Raises:
+        Corrupt: as `check_witness`.
+    """
+    old, mine = parse_checkpoint(note, at), origin_of(world.trust.project)
+    if old.origin != mine:
+        raise Corrupt("log.other-project", at=at, found=old.origin, expected=mine)
+    if not extends(size := len(world.store.entries()), world.store.root, note):
+        help = _other_worktree(world)
+        if old.size > size:
+            raise Corrupt("log.rolled-back", at=at, found=f"a log of {size} entries", expected=f"the {old.size} it once had", help=help)
+        found = "a log that does not extend the checkpoint kept there"
+        raise Corrupt("log.fork", at=at, found=found, expected="every entry it once had", help=help)
 
 
 def _other_worktree(world: World) -> str:

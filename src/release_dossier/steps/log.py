@@ -20,12 +20,13 @@ from release_dossier.sources.witness import ask_witness
 from release_dossier.steps.decide import (
     WITNESSED_REF,
     check_witness,
+    hold,
     kept_checkpoint,
     publish_checkpoint,
     witnesses_of,
 )
 from release_dossier.steps.world import LOG_REF, World
-from release_dossier.store.tiles import write_tiles
+from release_dossier.store.tiles import published, write_tiles
 from release_dossier.trust.log import Checkpoint, Tree, leaves_of, parse_checkpoint, root_of
 from release_dossier.trust.note import NoteKey, signed_by
 from release_dossier.trust.proof import write_proof
@@ -79,9 +80,12 @@ def publish(world: World, to: Path | None, witnesses: Sequence[tuple[str, NoteKe
     `witnesses` are asked beside those the settings name. One that does not answer is reported; the others are asked all the same.
 
     Raises:
-        Corrupt: `log.rolled-back`, `log.fork`: a witness, or the repository, has seen another log. `witness.cosignature`, `log.note`: what
-            a witness answered is no cosignature. Raised last: what the others cosigned is kept.
+        Corrupt: `log.rolled-back`, `log.fork`, `log.other-project`: the repository, `to` or a witness has seen another log.
+            `witness.cosignature`, `log.note`: what a witness answered is no cosignature. Of a witness it is raised last: what the others
+            cosigned is kept.
     """
+    if to is not None and (there := published(to)):
+        hold(world, there, str(to / "checkpoint"))
     note = world.store.checkpoint()
     size = parse_checkpoint(note).size
     entries = world.store.entries()[:size]

@@ -13,6 +13,19 @@ from release_dossier.trust.merkle import Tree, leaf_hash
 from release_dossier.trust.tiles import WIDTH, Tile, bundle_of, hashes_in, tiles_between
 
 
+def published(folder: Path) -> bytes:
+    """The checkpoint that stands in `folder`; empty where none does.
+
+    Raises:
+        Unavailable: `log.unreachable`.
+    """
+    file = folder / "checkpoint"
+    try:
+        return file.read_bytes() if file.exists() else b""
+    except OSError as e:
+        raise Unavailable("log.unreachable", at=str(file), found=e.strerror or "an error", expected="a checkpoint") from e
+
+
 def write_tiles(folder: Path, entries: Sequence[Entry], checkpoint: bytes) -> int:
     """Bring `folder` to the checkpoint: tiles and bundles it lacks, then the checkpoint. Returns how many files were written.
 

@@ -171,9 +171,8 @@ def _signed(value: dict[str, Any], artifact: bytes, key: PublicKey, at: str) -> 
         return envelope.signatures[0][1], pae(envelope.payload_type, envelope.payload), envelope.payload
     signature = base64.b64decode(value["messageSignature"]["signature"], validate=True)
     said = value["messageSignature"].get("messageDigest")
-    if said is not None:
-        if base64.b64decode(said["digest"], validate=True).hex() != _hash(said["algorithm"], artifact):
-            raise _no(at, "the digest it names is of something else")
+    if said is not None and base64.b64decode(said["digest"], validate=True).hex() != _hash(said["algorithm"], artifact):
+        raise _no(at, "the digest it names is of something else")
     if not key.verifies(signature, artifact):
         raise _no(at, "the signature does not verify")
     return signature, artifact, None

@@ -51,9 +51,10 @@ def test_a_description_that_is_none(status: int, body: bytes | None, due: tuple[
 )
 def test_a_code_that_names_nobody(status: int, body: object, due: tuple[str, str, str, str]) -> None:
     """A code the provider does not take, and a token that is of no user."""
-    with server(says(status, json.dumps(body).encode())) as (url, _), pytest.raises(DossierError) as e:
+    with server(says(status, json.dumps(body).encode())) as (url, _):
         github = Provider(authorize="", token=f"{url}/token", user=f"{url}/user", private=True)
-        claims_of(github, "dossier", "shh", "back", "c", "v", "n", NOW)
+        with pytest.raises(DossierError) as e:
+            claims_of(github, "dossier", "shh", "back", "c", "v", "n", NOW)
     assert (e.value.code, e.value.at.removeprefix(url), e.value.found, e.value.expected) == due
 
 

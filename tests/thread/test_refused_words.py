@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from fnmatch import fnmatchcase
@@ -62,6 +63,7 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Town:
         (town.root / name).write_text(content)
     (town.root / "open.key").write_bytes(town.key.read_bytes())
     (town.root / "open.key").chmod(0o644)
+    town.dossier("ledger", "generate", str(town.root / "small.sqlite"), "--bets", "20")
     return town
 
 
@@ -119,15 +121,16 @@ TABLE: list[tuple[str, int, str, str, str, str]] = [
     ),
     ("ledger generate ROOT/l.sqlite --mutant odd", 20, "ledger.unknown-mutant", "--mutant", "odd", "*"),
     (
-        "ledger generate ROOT/l.sqlite --bets 0 --mutant buy-debited-twice",
+        "ledger generate ROOT/l.sqlite --bets 0 --mutant shares-floor",
         20,
         "ledger.nothing-to-mutate",
-        "--mutant buy-debited-twice",
+        "--mutant shares-floor",
         "no place where it makes a difference",
         "more bets, another seed, or rules under which it is wrong",
     ),
-    ("log size --at none", 20, "log.place", "none", "no such folder", "a folder with a log's files, or http(s)://…"),
-    ("evidence kinds odd", 20, "kind.unknown", "kind", "odd", "*"),
+    ("log audit --log none --key VKEY", 20, "log.place", "none", "no such folder", "a folder with a log's files, or http(s)://…"),
+    ("ledger verify ROOT/small.sqlite --only S4,X9", 20, "ledger.unknown-check", "--require or --only", "X9", "S1, *"),
+    ("ledger verify ROOT/small.sqlite --explain nobody", 20, "ledger.unknown-user", "--explain", "nobody", "a username of the ledger"),
     ("ledger generate REPO", 20, "ledger.destination", "shop", "something is there already", "a new name"),
     ("ledger generate none/x.sqlite", 20, "ledger.destination", "none", "no such folder", "a folder that exists"),
     ("ledger generate ROOT/l.sqlite --bets -1", 20, "ledger.generate", "--bets", "-1", "0 to 2000000000"),
@@ -141,7 +144,7 @@ def test_words_that_are_refused(town: Town, row: tuple[str, int, str, str, str, 
     entries = [json.loads(line) for line in town.read(".dossier/log/entries.ndjson").splitlines()]
     digest = next(e["digest"] for e in entries if e["type"] == "dossier")
     names = {"DOSSIER": digest, "START": town.git("rev-list", "--max-parents=0", "HEAD"), "REPO": str(town.repo), "ROOT": str(town.root)}
-    words = command.replace("KEY", f"--key {town.key}")
+    words = re.sub(r"\bKEY\b", f"--key {town.key}", command).replace("VKEY", str(town.dossier("log", "checkpoint")["key"]))
     for name, value in names.items():
         words = words.replace(name, value)
     found = said(town.refused(*words.split(), code=code), names)

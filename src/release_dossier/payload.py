@@ -182,7 +182,7 @@ def _read(raw: bytes, at: str, kind: type[T]) -> T:
     try:
         return msgspec.convert(parse_json(raw, at), kind)
     except msgspec.ValidationError as e:
-        raise Refused("payload.shape", at=at, found=str(e), expected=f"a {kind.__name__.lower()} as `dossier payload` writes it") from e
+        raise Refused("payload.shape", at=at, found=str(e), expected=f"the {kind.__name__.lower()} as `dossier payload` writes it") from e
 
 
 class _Salts:

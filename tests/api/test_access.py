@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import pkgutil
+import sqlite3
 import threading
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -17,6 +18,7 @@ import pytest
 from fastapi.testclient import TestClient
 from joserfc import jwk, jwt
 
+from release_dossier.errors import Unavailable
 from release_dossier.store.access import AccessStore
 from release_dossier.web import pages
 from release_dossier.web.access import LOCAL, NEEDS, ROLES, need_of
@@ -376,7 +378,9 @@ def test_a_token_has_its_scopes_and_no_more(house: House) -> None:
     """Narrower than its role; never wider, whatever it was given; a person's token carries only that person's words."""
     draft = {"word": "rejection", "target": "0" * 64, "person": "bob", "reason": "r"}
     with house.client() as c:
-        assert c.post("/api/v1/drafts", json=draft, headers=house.bearer("admin", "read")).status_code == 403
+        told = c.post("/api/v1/drafts", json=draft, headers=house.bearer("admin", "read"))
+        assert (told.status_code, told.json()["code"], told.json()["at"]) == (403, "access.forbidden", "/api/v1/drafts")
+        assert (told.json()["found"], told.json()["expected"]) == ("token t: read", "sign")
         assert c.post("/api/v1/drafts", json=draft, headers=house.bearer("viewer", "sign")).status_code == 403
         answer = c.post("/api/v1/drafts", json=draft, headers=house.bearer("approver", person="ann"))
         assert (answer.status_code, answer.json()["code"]) == (403, "access.person")
@@ -465,7 +469,9 @@ def test_an_id_token_is_signed_by_its_provider(house: House) -> None:
 def test_an_answer_counts_once_in_its_own_browser(house: House) -> None:
     """A state that was never given, was used, is another browser's or is too old begins nothing."""
     with house.client() as c, house.client() as thief:
-        assert c.get("/login/callback", params={"state": "made-up", "code": "c"}).status_code == 401
+        told = c.get("/login/callback", params={"state": "made-up", "code": "c"})
+        assert told.status_code == 401
+        assert all(x in told.text for x in ("access.login", "no login that is under way in this browser"))
         asked = house.begin(c)
         house.provider.claims = house.claims(asked)
         words = {"state": asked["state"], "code": "c"}
@@ -574,6 +580,8 @@ def test_guessing_is_slow(house: House, monkeypatch: pytest.MonkeyPatch) -> None
         statuses = [c.get("/api/v1/project", headers={"authorization": "Bearer rd_no"}).status_code for _ in range(5)]
         assert statuses == [401, 401, 401, 429, 429]
         assert int(c.get("/login").headers["retry-after"]) > 1
+        told = c.get("/api/v1/project", headers={"authorization": "Bearer rd_no"}).json()
+        assert (told["code"], told["at"], told["expected"]) == ("access.rate", "this client", "0.001 a second")
 
 
 def test_logging_in_with_github(tmp_path: Path) -> None:
@@ -662,3 +670,35 @@ def test_another_address_needs_a_login(town: Town, tmp_path: Path, provider: Pro
     del house.town.env["SECRET"]
     code, _, err = house.town.run(*words, "--base-url", "https://dossier.example")
     assert (code, "SECRET" in err) == (20, True)
+
+
+def test_a_login_that_was_taken_away_lets_nobody_in(tmp_path: Path, provider: Provider) -> None:
+    """A server that began with [access] answers nothing once the protected branch has none: it does not fall back to no login at all."""
+    house = House(tmp_path, provider)
+    with house.client() as c:
+        headers = house.bearer("admin")
+        assert c.get("/api/v1/project", headers=headers).status_code == 200
+        house.town.git("switch", "-q", "main")
+        house.town.write("dossier.toml", house.town.read("dossier.toml").partition("\n[access]")[0])
+        house.town.commit("no login")
+        house.town.git("switch", "-q", "fix/rounding")
+        house.ticks += GROUND_SECONDS_MAX + 1
+        told = c.get("/api/v1/project", headers=headers)
+        assert (told.status_code, told.json()["code"], told.json()["found"]) == (401, "access.login", "gone from the protected branch")
+        assert "no login is configured" in c.get("/login").text or c.get("/login").status_code == 401
+
+
+def test_a_file_of_tokens_that_cannot_be_used(tmp_path: Path) -> None:
+    """Unavailable, when it is opened and when it is asked: nobody is let in because nobody could be looked up."""
+    (tmp_path / "no database").write_bytes(b"x" * 4096)
+    for file in (tmp_path / "no database", tmp_path / "no database" / "below"):
+        with pytest.raises(Unavailable) as e:
+            AccessStore(file)
+        assert (e.value.code, e.value.at, e.value.expected) == ("access.file", str(file), "a file that can be written")
+    store = AccessStore(tmp_path / "access.sqlite")
+    with sqlite3.connect(tmp_path / "access.sqlite") as other:
+        other.execute("drop table tokens")
+    other.close()
+    with pytest.raises(Unavailable) as e:
+        store.tokens()
+    assert (e.value.code, e.value.at, e.value.found) == ("access.file", "access.sqlite", "no such table: tokens")

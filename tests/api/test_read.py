@@ -323,4 +323,13 @@ def test_a_head_is_what_get_would_say(client: TestClient) -> None:
     for path, allowed in (("/api/v1/releases", "GET"), ("/api/v1/drafts", "POST"), ("/", "GET")):
         answer = client.request("DELETE", path)
         assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
-    assert client.delete("/api/v1/drafts").json()["expected"] == "POST"
+    told = client.delete("/api/v1/drafts").json()
+    assert (told["code"], told["at"], told["found"], told["expected"]) == ("api.method", "/api/v1/drafts", "DELETE", "POST")
+
+
+def test_so_many_listen_and_no_more(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One listener more is asked to come again later, and told how many there are."""
+    monkeypatch.setattr("release_dossier.web.api_watch.LISTENERS_MAX", 0)
+    told = get(client, "/events", 503)
+    assert (told["code"], told["at"], told["found"]) == ("api.listeners", "/api/v1/events", "0 listen")
+    assert told["expected"] == "at most 0"

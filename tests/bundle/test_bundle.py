@@ -70,37 +70,57 @@ END = bytes(1024)
 @pytest.mark.parametrize(
     ("raw", "code"),
     [
-        (member("a").replace(b"a", b"../up", 1) + END, "name"),
-        (bundle._header("/abs", 0) + END, "name"),
-        (bundle._header("a/../b", 0) + END, "name"),
-        (member_with(156, b"2") + END, "header"),
-        (member_with(156, b"1") + END, "header"),
-        (member_with(156, b"3") + END, "header"),
-        (member_with(156, b"5") + END, "header"),
-        (member_with(100, b"0000777") + END, "header"),
-        (member_with(108, b"0001750") + END, "header"),
-        (member_with(136, b"00000000001") + END, "header"),
-        (member_with(345, b"x") + END, "header"),
-        (bundle._header("a", -1) + END, "header"),
-        (bundle._header("a", 1) + END, "end"),
-        (bundle._header("a", 513) + bytes(512) + END, "end"),
-        (bundle._header("a", 2000) + END, "header"),
-        (member("a", b"x")[:-1] + b"\1" + END, "padding"),
-        (member("a") + member("a") + END, "order"),
-        (member("a", b"x") + member("a", b"y") + END, "order"),
-        (member("b") + member("a") + END, "order"),
-        (pack(FILES) + b"\0", "end"),
-        (pack(FILES)[:-512], "end"),
-        (pack(FILES)[:700], "padding"),
-        (pack(FILES)[:-1024] + bytes(512) + member("z"), "end"),
-        (b"", "end"),
+        (member("a").replace(b"a", b"../up", 1) + END, "bundle.name"),
+        (bundle._header("/abs", 0) + END, "bundle.name"),
+        (bundle._header("a/../b", 0) + END, "bundle.name"),
+        (member_with(156, b"2") + END, "bundle.header"),
+        (member_with(156, b"1") + END, "bundle.header"),
+        (member_with(156, b"3") + END, "bundle.header"),
+        (member_with(156, b"5") + END, "bundle.header"),
+        (member_with(100, b"0000777") + END, "bundle.header"),
+        (member_with(108, b"0001750") + END, "bundle.header"),
+        (member_with(136, b"00000000001") + END, "bundle.header"),
+        (member_with(345, b"x") + END, "bundle.header"),
+        (bundle._header("a", -1) + END, "bundle.header"),
+        (bundle._header("a", 1) + END, "bundle.end"),
+        (bundle._header("a", 513) + bytes(512) + END, "bundle.end"),
+        (bundle._header("a", 2000) + END, "bundle.header"),
+        (member("a", b"x")[:-1] + b"\1" + END, "bundle.padding"),
+        (member("a") + member("a") + END, "bundle.order"),
+        (member("a", b"x") + member("a", b"y") + END, "bundle.order"),
+        (member("b") + member("a") + END, "bundle.order"),
+        (pack(FILES) + b"\0", "bundle.end"),
+        (pack(FILES)[:-512], "bundle.end"),
+        (pack(FILES)[:700], "bundle.padding"),
+        (pack(FILES)[:-1024] + bytes(512) + member("z"), "bundle.end"),
+        (b"", "bundle.end"),
     ],
     ids=range(24),
 )
 def test_what_is_no_bundle_is_broken(raw: bytes, code: str) -> None:
     """Links, devices, other modes, owners and times, steps upwards, doubles, another order, trailing or missing bytes."""
-    with pytest.raises((Corrupt, Refused), match=rf"bundle\.{code}"):
+    with pytest.raises((Corrupt, Refused), match=f"^{code}:"):
         unpack_bytes(raw)
+
+
+def test_a_bundle_keeps_to_its_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files, bytes, and bytes of documents: what is at the limit goes in and comes out, one more does neither. Artifacts pass by."""
+    raw = pack(FILES)
+    limits = {"BUNDLE_FILES_MAX": len(FILES), "BUNDLE_BYTES_MAX": len(raw)}
+    for name, limit in limits.items():
+        monkeypatch.setattr(bundle, name, limit)
+        assert unpack_bytes(pack(FILES)) == FILES
+        monkeypatch.setattr(bundle, name, limit - 1)
+        for call in (lambda: pack(FILES), lambda: unpack_bytes(raw)):
+            with pytest.raises(Refused, match=rf"^bundle\.too-large: .*expected at most {limit - 1}"):
+                call()
+        monkeypatch.undo()
+    content = pack({"artifacts/a": bytes(9), "x.json": b"{}"})
+    monkeypatch.setattr(bundle, "BUNDLE_DOCUMENTS_BYTES_MAX", 2)
+    assert bundle.open_bytes(content).files == {"x.json": b"{}"}
+    monkeypatch.setattr(bundle, "BUNDLE_DOCUMENTS_BYTES_MAX", 1)
+    with pytest.raises(Refused, match=r"^bundle\.too-large: at bundle, x\.json: found over 2 bytes of documents"):
+        bundle.open_bytes(content)
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/..", "/a", "a//b", "a b", "a\nb", "x" * 101])

@@ -15,7 +15,7 @@ from release_dossier import bundle
 from release_dossier.digest import canonical, digest_of, sha256
 from release_dossier.trust.document import parse_chain
 from release_dossier.trust.dsse import PAYLOAD_TYPE, Envelope, pae, parse_envelope, seal
-from release_dossier.trust.keys import load_signer
+from release_dossier.trust.keys import generate, load_signer
 from release_dossier.trust.log import Entry, Tree, leaves_of, make_checkpoint, next_entry, parse_entries, parse_entry, tree_root
 from release_dossier.trust.statement import Subject, parse_intoto, parse_statement, state
 from tests.thread.test_gate import FAILING, allowed
@@ -124,17 +124,44 @@ def test_a_well_signed_statement_of_another_shape_is_a_fault(town: Town) -> None
     """What a listed machine signs and no statement of ours says: named as a failed check with 40, never an untyped error."""
     file = exported(town, allowed(town))
     evidence = next(n for n in bundle.unpack(file) if n.startswith("evidence/tests"))
-    changes: list[tuple[str, Callable[[dict[str, Any]], object]]] = [
-        ("dossier.json", lambda p: p.update(evidence="none")),
-        ("dossier.json", lambda p: p.pop("change")),
-        (evidence, lambda p: p.update(artifacts=[1])),
-        ("decision.json", lambda p: p.update(requirements=None)),
-        ("decision.json", lambda p: p.update(at="2026-13-45T99:00:00Z")),
-        ("decision.json", lambda p: p["requirements"][0].update(state="splendid")),
-        ("decision.json", lambda p: p.update(checkpoint={})),
+    shape, judged = "bundle.statement: at ", "what the statements say cannot be judged: "
+    changes: list[tuple[str, str, Callable[[dict[str, Any]], object]]] = [
+        ("dossier.json", shape, lambda p: p.update(evidence="none")),
+        ("dossier.json", shape, lambda p: p.pop("change")),
+        (evidence, shape, lambda p: p.update(artifacts=[1])),
+        ("decision.json", shape, lambda p: p.update(requirements=None)),
+        ("decision.json", judged, lambda p: p.update(at="2026-13-45T99:00:00Z")),
+        ("decision.json", judged, lambda p: p["requirements"][0].update(state="splendid")),
+        ("decision.json", judged, lambda p: p.update(checkpoint={})),
     ]
-    for name, change in changes:
-        assert "contents" in fails(town, said_anew(town, file, name, change)), name
+    for name, words, change in changes:
+        found = fails(town, said_anew(town, file, name, change))["contents"]
+        assert found.startswith(words), (name, found)
+
+
+def test_a_bundle_without_its_dossier_or_its_change(town: Town) -> None:
+    """What every bundle holds and this one does not is named, though the list, the sums and the log are right."""
+    file = exported(town, allowed(town))
+    files = bundle.unpack(file)
+    for name in ("dossier.json", "change.json"):
+        proofs = json.loads(files[bundle.PROOFS])
+        digest = sha256(parse_envelope(files[name], name).payload)
+        proofs["entries"] = [p for p in proofs["entries"] if parse_entry(p["line"].encode()).digest != digest]
+        found = fails(town, packed_anew(town, file, {name: None, bundle.PROOFS: canonical(proofs)}))["contents"]
+        assert found == f"bundle.incomplete: at {name}: found no such file, expected a bundle holds {name}"
+
+
+def test_who_may_make_and_who_may_judge_a_bundle(town: Town) -> None:
+    """Outside of a project somebody has to say whom to trust; a machine that nobody lists makes no bundle."""
+    digest = allowed(town)
+    file = exported(town, digest)
+    outside = town.refused("-C", str(town.root), "verify", str(file), code=40)
+    assert (outside["code"], outside["at"], outside["found"]) == ("verify.no-trust", "--trust", "no trust document")
+    (town.repo / ".dossier" / "keys" / "producer").write_bytes(generate()[0])
+    key = load_signer(town.repo / ".dossier" / "keys" / "producer").key_id
+    unlisted = town.refused("export", digest, "-o", str(town.root / "other"))
+    assert (unlisted["code"], unlisted["at"], unlisted["found"]) == ("bundle.maker", "producer key", f"{key}, which is not listed")
+    assert not (town.root / "other").exists()
 
 
 def test_a_bundle_with_a_statement_twice_or_without_its_place(town: Town) -> None:

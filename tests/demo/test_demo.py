@@ -8,9 +8,18 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from release_dossier.cli.demo import _play
+from release_dossier.demo.history import look_back, write_history
+from release_dossier.demo.place import Place
+from release_dossier.demo.story import Stage
+from release_dossier.errors import DossierError
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -90,3 +99,37 @@ def test_the_readme_shows_what_it_prints(played: tuple[str, Path]) -> None:
 
 def _plain(line: str) -> str:
     return re.sub(r"sha256:[0-9a-f]+", "sha256:", line).rstrip()
+
+
+class Told(Stage):
+    """A stage whose every command answers what it is told to."""
+
+    answer: Any = None
+
+    def dossier(self, *args: str) -> Any:
+        return self.answer
+
+    def bring(self, *args: str) -> None:
+        return
+
+
+def test_an_end_the_story_does_not_tell_stops_it(tmp_path: Path) -> None:
+    """A command that fails, a decision that comes out otherwise and a history that git does not take: each is said, none is told over."""
+    place = Place(tmp_path, {"PATH": os.environ["PATH"], "GIT_CEILING_DIRECTORIES": str(tmp_path)})
+    place.repo.mkdir()
+    end = {"outcome": "ALLOW", "digest": "d", "requirements": [{"id": "tests", "state": "fail"}, {"id": "sbom", "state": "pass"}]}
+    told = {"decision": end, "dossier": {"digest": "d"}}
+    stage = Told(place, lambda args: (0, None), print, datetime(2026, 11, 24, tzinfo=UTC), answer=told)
+
+    def refusal(call: Callable[[], object]) -> tuple[int, str, str, str, str]:
+        with pytest.raises(DossierError) as e:
+            call()
+        return e.value.exit_code, e.value.code, e.value.at, e.value.found, e.value.expected
+
+    assert refusal(lambda: stage.gate("act one")) == (40, "demo.other-outcome", "act one", "ALLOW: tests fail", "DENY")
+    assert refusal(lambda: next(look_back(stage))) == (40, "demo.other-outcome", "v0.0.1", "ALLOW", "DENY: the criteria came later")
+    found = refusal(lambda: write_history(place))
+    assert found == (40, "demo.history", "git fast-import", found[3], "the captured history")
+    assert "not a git repository" in found[3]
+    command = ["verify", str(tmp_path / "none.dossier")]
+    assert refusal(lambda: _play(command, True)) == (30, "demo.stopped", f"dossier verify '{command[1]}'", "exit 20", "exit 0 or 10")

@@ -234,6 +234,8 @@ def test_the_first_edition_is_judged_as_it_was() -> None:
     said = msgspec.to_builtins(decide(d, DIGEST, (), trust(), NOW, witness="w", checkpoint=CHECKPOINT, hypothetical=False))
     assert not {"quorum", "edition"} & said.keys()
     assert not {"cause", "attempts", "severity"} & said["requirements"][0].keys()
+    second = msgspec.structs.replace(d, rules=d.rules | {"edition": 2})
+    assert (ruled(second).quorum, ruled(second).edition) == ("0 of 2, missing: release-manager, rule-owner", 2)
     assert [a["role"] for a in said["approvals"]] == ["release-manager"]
     assert signed_off(d).outcome == "ALLOW"
 

@@ -14,12 +14,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from release_dossier.approval import Signed
+from release_dossier.approval import Signed, hear
 from release_dossier.digest import canonical
 from release_dossier.dossier import Attempt, Dossier
 from release_dossier.errors import DossierError
 from release_dossier.evidence.reading import Fact
-from release_dossier.gate import OPEN_STATES, Decision, decide, explain, results_of, rework
+from release_dossier.gate import OPEN_STATES, Decision, decide, explain, judge, results_of, rework
+from release_dossier.rules.packs import thaw
 from tests.gate.town import (
     CHECKPOINT,
     DAY,
@@ -112,6 +113,15 @@ def test_an_allow_is_earned(world: tuple[Dossier, list[Signed]]) -> None:
         assert all(len(t.counted) >= t.needed >= 1 for t in r.approvals)
         assert not [n for n in r.notes if n.startswith(("rejected", "bootstrap"))]
         assert r.valid_until > r.at
+
+
+@LAW
+@given(worlds())
+def test_a_requirement_alone_is_judged_as_among_others(world: tuple[Dossier, list[Signed]]) -> None:
+    """What `rules explain` and a trial ask of one requirement is what a decision says of it before any waiver."""
+    d, said = world[0], [s for s in world[1] if s.statement.word != "waiver"]
+    voices = hear(said, trust().project, trust())
+    assert [judge(r, d, voices, trust(), NOW) for r in thaw(d.rules).requirements] == list(ruled(d, *said).requirements)
 
 
 @LAW

@@ -61,6 +61,13 @@ def test_a_code_that_is_gone_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     assert docs.unlike() == ["trust.long-gone: in a refusals.py, but raised nowhere"]
 
 
+def test_every_refusal_is_provoked_by_a_test() -> None:
+    """A code that no test names may be raised by nothing that can happen, or say something that is not so."""
+    tests = "\n".join(f.read_text() for f in (ROOT / "tests").glob("*/*.py")).replace("\\.", ".")
+    named = set(re.findall(r"[a-z][a-z0-9-]*\.[a-z][a-z0-9-]*", tests)) | {"usage"}
+    assert sorted(set(_docs().tables()) - named) == []
+
+
 def test_every_command_is_documented() -> None:
     """Each command stands in some page, not only in its own help."""
     text = "\n".join(p.read_text() for p in [*PAGES, ROOT / "CHANGELOG.md"])

@@ -98,6 +98,19 @@ def test_an_unknown_audience_and_a_place_that_is_not_withheld() -> None:
         open_at({"decision": {"outcome": "ALLOW"}}, "/decision/outcome", audience="customer", dossier="d", key=KEY)
 
 
+def test_a_payload_that_lost_a_place_it_withholds() -> None:
+    """The opening of a place that is listed and no longer there is refused, naming the step that leads nowhere."""
+    document = {"change": {"owner": "ann"}}
+    whole = made(document, "customer")
+    opening = open_at(document, "/change/owner", audience="customer", dossier="d", key=KEY)
+    check_opening(whole, opening)
+    for left in ({"change": {}}, {"change": []}, {}):
+        with pytest.raises(Refused) as e:
+            check_opening(msgspec.structs.replace(whole, document=left), opening)
+        step = "'change'" if left == {} else "'owner'"
+        assert (e.value.code, e.value.at, e.value.found) == ("payload.no-place", "/change/owner", f"nothing at {step}")
+
+
 def brief(reason: str, count: int = 1) -> str:
     row = {"id": "r", "service": "s", "state": "fail", "waived_from": None, "looked_at": 1, "of": 2, "reason": reason, "title": "t"}
     document = {"decision": {"outcome": "DENY", "requirements": [dict(row) for _ in range(count)]}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -219,6 +220,25 @@ def test_half_a_line_of_a_killed_run_did_not_happen(town: Town) -> None:
     assert town.refused("send", "--list", code=40)["code"] == "outbox.journal"
 
 
+def test_an_outbox_that_cannot_be_used(town: Town) -> None:
+    """A file where its folder should be, a folder where its journal should be: unavailable, naming the place, and nothing is sent."""
+    box = town.repo / ".dossier" / "outbox"
+    digest = town.assembled()
+    send, listed = ["send", digest, "--to", "ops"], ["send", "--list"]
+    for broken, command, place, why in (
+        ("", send, "deliveries.ndjson", "Not a directory"),
+        ("", listed, "deliveries.ndjson", "Not a directory"),
+        ("locks", send, "locks", "File exists"),
+        ("deliveries.ndjson/x", listed, "deliveries.ndjson", "Is a directory"),
+    ):
+        (box / broken).parent.mkdir(parents=True, exist_ok=True)
+        (box / broken).write_text("in the way")
+        refused = town.refused(*command, code=30)
+        assert (refused["code"], refused["at"], refused["found"]) == ("outbox.file-system", str(box / place), why)
+        assert refused["expected"] == "a folder that can be written"
+        shutil.rmtree(box) if broken else box.unlink()
+
+
 def test_inside_addresses_are_refused_unless_the_project_says_so(tmp_path: Path, receiver: Receiver) -> None:
     """Without `private` nothing reaches loopback: the delivery is refused and says why."""
     url = receiver.url.replace("http://", "https://")
@@ -309,6 +329,23 @@ def test_a_destination_that_is_gone_holds_up_no_other(tmp_path: Path, receiver: 
     assert "send.destination" in due[0]["tries"][-1]["detail"]
     protected('"other"', '"ops"')
     protected(one, one.replace("/hook", "/elsewhere"))
+    assert town.dossier("send", digest, "--to", "ops")["deliveries"][0]["outcome"] == "delivered"
+
+
+def test_what_was_queued_for_one_address_goes_to_no_other(town: Town, receiver: Receiver) -> None:
+    """A destination that moved since is refused for what is due to it; sending again is somebody's own word, and goes there."""
+    digest = town.assembled()
+    receiver.answers = [(500, {})]
+    town.dossier("send", digest, "--to", "ops", ok=(30,))
+    town.git("switch", "-q", "main")
+    town.write("dossier.toml", town.read("dossier.toml").replace("/hook", "/elsewhere"))
+    town.commit("moved")
+    town.git("switch", "-q", "-")
+    town.later(seconds=10)
+    (due,) = town.dossier("send", "--due", ok=(20,))["deliveries"]
+    elsewhere, before = receiver.url.replace("/hook", "/elsewhere"), f"{receiver.url}, as when it was queued"
+    assert due["tries"][-1]["detail"].startswith(f"send.moved: at destination ops: found {elsewhere}, expected {before}")
+    assert len(receiver.got) == 1
     assert town.dossier("send", digest, "--to", "ops")["deliveries"][0]["outcome"] == "delivered"
 
 

@@ -133,6 +133,15 @@ def test_a_branch_whose_name_is_no_text_is_refused(tmp_path: Path) -> None:
     assert refused.value.code == "git.ref-name"
 
 
+def test_a_commit_that_is_gone_is_said_in_gits_own_words(tmp_path: Path) -> None:
+    """What git complains of comes first, not advice about how it is called."""
+    repo = Repository(tmp_path, dict(os.environ))
+    repo.run("init", "-q")
+    with pytest.raises(Refused) as refused:
+        repo.commits("", "12" * 20, {})
+    assert (refused.value.code, refused.value.found) == ("git.failed", f"fatal: bad object {'12' * 20}")
+
+
 def test_a_ref_holds_what_is_kept_and_stands_where_it_stood_when_that_fails(tmp_path: Path) -> None:
     """The blob first, then the ref; a refused ref is said, and a blob that cannot be written moves nothing."""
     repo = Repository(tmp_path, dict(os.environ))

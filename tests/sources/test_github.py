@@ -155,6 +155,11 @@ def test_the_commits_of_a_pull_request(town: Town, github: GitHub) -> None:
     github.answers["/repos/octo-org/shop/pulls/3/commits?per_page=100&page=2"] = 503, {}, b"{}"
     refusal = town.refused("open", "--issue", str(town.root / "issue.md"), "--pull", "3", code=30)
     assert refusal["code"] == "github.unreachable"
+    for answer, code, found in (((404, {}, b"{}"), "github.pull", "HTTP 404"), ((200, {}, b"{}"), "commits.shape", "dict")):
+        github.answers["/repos/octo-org/shop/pulls/3/commits?per_page=100&page=2"] = answer
+        refusal = town.refused("open", "--issue", str(town.root / "issue.md"), "--pull", "3")
+        assert (refusal["code"], found in refusal["found"]) == (code, True)
+        assert "/repos/octo-org/shop/pulls/3/commits?" in refusal["at"]
 
 
 @pytest.mark.conformance

@@ -417,3 +417,22 @@ def test_attack_evidence_in_another_machine_s_name(tmp_path: Path) -> None:
     town.dossier("export", other, "-o", str(file))
     code, _, faults = verified(town, file)
     assert (code, "not signed by its producer lab" in faults) == (40, True)
+
+
+@pytest.mark.parametrize("foreign", [False, True])
+def test_a_statement_entered_as_another_is_read_as_neither(tmp_path: Path, foreign: bool) -> None:
+    """Well signed and in the log, but of another word than its entry says, or of another project: it is read as neither, nor shown."""
+    from tests.api.conftest import served
+
+    town = Town(tmp_path)
+    town.assembled()
+    world = world_of(town)
+    project = "sha256:" + "ab" * 32 if foreign else world.trust.project
+    statement = state("dossier" if foreign else "change", project, [Subject("x", {"sha256": "0" * 64})], {"title": "x"})
+    world.store.put(seal(statement, (world.signer(),)), type="dossier", change="c", key="fix/rounding", at=world.stamp())
+    refused = town.refused("gate", code=40)
+    assert (refused["code"], refused["at"]) == ("statement.unexpected", f"document {statement.digest}")
+    assert (refused["found"], refused["expected"]) == (f"a {statement.word} of project {project[:19]}", "a dossier of this project")
+    with served(town) as c:
+        shown = c.get(f"/api/v1/documents/{statement.digest[7:]}")
+        assert (shown.status_code, shown.json()["code"], shown.json()["found"]) == (500, "statement.unexpected", refused["found"])

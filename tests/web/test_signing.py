@@ -238,3 +238,11 @@ def test_the_first_seat_is_one_whose_approval_counts(tmp_path: Path) -> None:
     town.gate()
     assert "bea, release-manager (signed already)" in seats()[0]
     assert not seats()[1]
+
+
+@pytest.mark.parametrize("credential", ["no JSON", "{}", "[" * 9000, '{"id": "x", "rawId": "x", "type": "public-key", "response": 1}'])
+def test_what_no_browser_returns_is_no_passkey(client: TestClient, credential: str) -> None:
+    """A page says that it is none, however it is broken."""
+    answer = client.post("/passkey", data={"person": "ann", "credential": credential})
+    assert answer.status_code == 422
+    assert all(x in answer.text for x in ("passkey.registration", "the browser&#39;s answer", "a passkey made on this page"))

@@ -31,6 +31,8 @@ _QUIET = (
     "color.ui=false",
     "-c",
     "log.showSignature=false",
+    "-c",
+    "advice.graftFileDeprecated=false",  # git says that of a graft file it is told to pass over, before what it has to say
 )
 
 

@@ -140,7 +140,7 @@ def _get(url: str, headers: Mapping[str, str], private: bool) -> dict[str, Any]:
 def _json(raw: bytes, url: str) -> dict[str, Any]:
     try:
         value = json.loads(raw)
-    except ValueError as e:
+    except (ValueError, RecursionError) as e:
         raise Unavailable("identity.answer", at=url, found=str(e), expected="JSON") from e
     if not isinstance(value, dict):
         raise Unavailable("identity.answer", at=url, found=type(value).__name__, expected="a JSON object")

@@ -57,7 +57,7 @@ def init(start: Path, environ: Mapping[str, str], now: datetime, profile: str | 
     """Write `dossier.toml`, `dossier.trust.json`, the pin and the exclude line.
 
     Raises:
-        Refused: `init.exists`, `init.unknown-profile`, `init.no-commit`, `git.no-repository`.
+        Refused: `init.exists`, `init.unknown-profile`, `init.no-commit`, `init.no-branch`, `git.no-repository`. Nothing was written.
     """
     repo = find_repository(start, git_environment(environ))
     root = repo.root
@@ -67,6 +67,7 @@ def init(start: Path, environ: Mapping[str, str], now: datetime, profile: str | 
     if not repo.exists("HEAD"):
         raise Refused("init.no-commit", at=str(root), found="a repository without a commit", expected="at least one", help="git commit")
     protected, remote = _protected(repo)
+    template = _template(profile) if profile else ""
     person_name, email = _git_config(repo, "user.name") or "owner", _git_config(repo, "user.email") or ""
     person = person_id(person_name)
     home = state_folder(root, environ)
@@ -87,7 +88,7 @@ def init(start: Path, environ: Mapping[str, str], now: datetime, profile: str | 
     envelope = seal(statement, (producer,), (("sshsig", key_of_public(public).id, signature),))
     mode = "solo" if _alone(repo) else "team"
     settings = (
-        _profile(profile, name, protected, remote, statement.digest, mode)
+        _filled(template, name, protected, remote, statement.digest, mode)
         if profile
         else _settings(found, name, protected, remote, statement.digest, mode)
     )
@@ -232,12 +233,16 @@ def _settings(found: Guess, name: str, protected: str, remote: str, trust: str, 
     return "\n".join(out) + "\n"
 
 
-def _profile(profile: str, name: str, protected: str, remote: str, trust: str, mode: str) -> str:
+def _template(profile: str) -> str:
+    """The settings of a ready-made project, with places to fill."""
     folder = resources.files("release_dossier") / "profiles" / profile / SETTINGS_FILE
     if not re.fullmatch(r"[a-z0-9-]+", profile) or not folder.is_file():
         known = sorted(p.name for p in (resources.files("release_dossier") / "profiles").iterdir() if (p / SETTINGS_FILE).is_file())
         raise Refused("init.unknown-profile", at="--profile", found=profile, expected=", ".join(known))
-    text = folder.read_text(encoding="utf-8")
+    return folder.read_text(encoding="utf-8")
+
+
+def _filled(text: str, name: str, protected: str, remote: str, trust: str, mode: str) -> str:
     for key, value in {"NAME": name, "PROTECTED": protected, "REMOTE": remote, "TRUST": trust, "MODE": mode}.items():
         text = text.replace(f"@{key}@", value)
     return text

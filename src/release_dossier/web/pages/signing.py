@@ -193,7 +193,7 @@ def made(request: Request, person: Text, credential: Text) -> Response:
             expected_origin=f"{parts.scheme}://{parts.netloc}",
             require_user_verification=True,
         )
-    except (WebAuthnException, ValueError, KeyError, TypeError) as e:
+    except (WebAuthnException, ValueError, KeyError, TypeError, RecursionError) as e:
         expected = "a passkey made on this page, with the person recognised"
         raise Refused("passkey.registration", at="the browser's answer", found=str(e) or type(e).__name__, expected=expected) from e
     key = key_of_credential(found.credential_public_key, site, found.credential_id)

@@ -18,6 +18,47 @@ SOURCE = ROOT / "src" / "release_dossier"
 FAMILIES = {"Refused": 20, "Unavailable": 30, "Corrupt": 40, "Misuse": 2}
 FILE_ENDINGS = {"json", "toml", "pub", "xml", "html", "css", "js", "svg", "sqlite", "ndjson", "md", "txt", "sarif"}
 
+# `options` of `[[evidence]]`: name → (kinds, meaning); every one is text, a list is separated by commas
+OPTIONS = {
+    "base": ("any", "a path in the repository: the same file as the change's base has it, to compare with"),
+    "compare": ("any", "`last-release`: compare with the file the last release's evidence was read from"),
+    "ruleset": ("ledger-invariants, payouts", "a release, or a `.json` file beside the ledger"),
+    "timeline, receipts, answers, economics": ("ledger-invariants, payouts", "files beside the ledger, as `ledger verify` takes them"),
+    "minted_max, burned_max": ("ledger-invariants, payouts", "credits that may be lawfully minted, burned"),
+    "alerts": ("alert-coverage", "alerts that must be there; else those of the objectives"),
+    "failure_modes": ("alert-coverage", "list of `MODE=ALERT\\|ALERT`; else those of the objectives"),
+    "metrics": ("alert-coverage", "series that exist: an alert that asks for another can never fire"),
+    "name_validation": ("alert-coverage", "`legacy`: names as Prometheus 2 had them"),
+    "services": ("alert-coverage, incidents, observability, readiness, topology", "services it must speak of"),
+    "minimum_percent, changed_minimum_percent": ("coverage", "of everything, of the lines the change touches: whole percent"),
+    "budget": ("latency", "list such as `p95 <= 300 ms, error_rate <= 1 %, throughput >= 50 /s`"),
+    "target_rate": ("latency", "requests a second the generator was to send"),
+    "load_generator, topology, machine": (
+        "latency",
+        "conditions a file does not know; `shared`: the load came from the server's own machine",
+    ),
+    "run": ("latency", "words that name the run that counts, in a report of many"),
+    "slower_max_percent": ("latency, benchmarks", "beside the base or the last release, in percent"),
+    "samples_minimum": ("benchmarks", "samples each benchmark must have"),
+    "tolerance_percent": ("benchmarks", "how much slower `benchstat` may find it; 5 unless said"),
+    "fail_on": ("static-analysis, vulnerabilities", "the least level that fails: error, warning, note; low, medium, high, critical"),
+    "database_age_max_days": ("vulnerabilities", "how old the scanner's database may be; 7 unless said"),
+    "vex": ("vulnerabilities", "VEX files in the repository, read at the change's head"),
+    "product": ("vulnerabilities", "what our own product is called in a VEX"),
+    "packages": ("vulnerabilities", "how many packages `grype` looked at: its file does not say"),
+    "licences_allowed, licences_denied": ("sbom", "licences by their SPDX names"),
+    "paths, allowed": ("migrations", "folders or endings that hold migrations; what one may destroy"),
+    "approvals, checks": ("review", "how many must approve, which checks must have passed; 1 and none unless said"),
+    "codeowners": ("review", "the text of a CODEOWNERS; else the repository's own at the change's base"),
+    "builder, subject": ("provenance", "who may have built it, what it must be about"),
+    "commit": ("provenance", "only where nothing else says it: a change's own head counts first"),
+    "checks, jobs, series": ("readiness, observability", "checks, scraped jobs, series that must be there"),
+    "at_least, at_most": ("observability", "what every sample keeps; of one query of many: `at_least.NAME`"),
+    "start, end, step": ("observability, alert-coverage", "the window that was asked for: RFC 3339, seconds"),
+    "label": ("incidents", "the label that makes an issue an incident"),
+    "same_as": ("topology", "the beginning of the digest its shape must have"),
+}
+
 
 def pages() -> dict[Path, str]:
     """Every generated page, by file."""
@@ -167,17 +208,47 @@ def settings() -> str:
         "# dossier.toml",
         "",
         "Made from code by `make docs`. Unknown keys are refused. In force only as committed on the protected branch.",
+        "`schema = 1` stands first: the form of this file.",
         "",
     ]
     for struct in (v for v in vars(project).values() if inspect.isclass(v) and (inspect.getdoc(v) or "").startswith("`[")):
         lines += [f"## {inspect.getdoc(struct)}", "", "| key | type | default | means |", "|---|---|---|---|"]
+        fields = msgspec.structs.fields(struct)
+        defaults = {f.name: _default(f) for f in fields}
         for line in inspect.getsource(struct).splitlines():
-            found = re.match(r"    (\w+): ([^=#]+?)(?:= ([^#]+?))?\s*(?:# (.*))?$", line)
+            found = re.match(r"    (\w+): ([^=#]+?)(?:= [^#]+?)?\s*(?:# (.*))?$", line)
             if found:
-                key, kind, default, means = found.groups()
-                lines.append(f"| `{key}` | {_cell(kind)} | {_cell(default or 'required')} | {_cell(means or '')} |")
+                key, kind, means = found.groups()
+                lines.append(f"| `{key}` | {_cell(_toml_type(kind))} | {_cell(defaults[key])} | {_cell(means or '')} |")
         lines.append("")
+        if struct is project.Plan:
+            lines += ["**Options.** Each is text; a list is separated by commas. One that a kind does not know says nothing.", ""]
+            lines += ["| option | kinds | means |", "|---|---|---|"]
+            lines += [
+                f"| {', '.join(f'`{n}`' for n in names.split(', '))} | {kinds} | {means} |" for names, (kinds, means) in OPTIONS.items()
+            ]
+            lines.append("")
     return "\n".join([*lines, "## `[[rules.requirement]]`", "", "See [rules.md](rules.md).", ""])
+
+
+def _default(field: msgspec.structs.FieldInfo) -> str:
+    if field.required:
+        return "required"
+    value = field.default_factory() if field.default is msgspec.NODEFAULT else field.default
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _toml_type(annotation: str) -> str:
+    """What TOML calls a type."""
+    annotation = annotation.strip()
+    if annotation.startswith("Literal["):
+        return annotation[len("Literal[") : -1].replace(", ", " or ")
+    many = re.fullmatch(r"tuple\[(.+), \.\.\.\]", annotation)
+    if many:
+        return f"list of {_toml_type(many[1])}s"
+    return {"str": "text", "int": "number", "bool": "true or false", "dict[str, str]": "table of texts", "dict[str, Any]": "table"}.get(
+        annotation, "table"
+    )
 
 
 def main() -> int:

@@ -53,8 +53,8 @@ class Service(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Feature(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`[[feature]]`: what people call a part, and the files behind it"""
 
-    name: str
-    paths: tuple[str, ...]
+    name: str  # as an issue's scope names it
+    paths: tuple[str, ...]  # globs
 
 
 class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -72,7 +72,7 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     age_max: str = ""  # e.g. 24h or 7d; empty: the kind's default
     env: tuple[str, ...] = ()  # names of environment variables the command may see, besides PATH, LANG and TZ
     written_by: str = ""  # the build that wrote the data it looks at: a version or commit; empty: unknown
-    options: dict[str, str] = {}  # ledger: ruleset, timeline, receipts, answers, economics, minted_max, burned_max; drills: expectations
+    options: dict[str, str] = {}  # what the file does not say and its reader must know: the table below
 
 
 class OwnFact(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -81,7 +81,7 @@ class OwnFact(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str  # as rules name it: letters, digits, _
     value: str  # CEL over doc that gives a number, a flag or a text
     unit: str  # shown with it and held against what a rule asks for: ms, credits, ratio, words …
-    meaning: str = ""
+    meaning: str = ""  # in words, for those who read it
 
 
 class OwnKind(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -96,7 +96,7 @@ class OwnKind(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     looked_at: str  # CEL over doc: how many were looked at; zero is missing
     of: str = ""  # CEL over doc: of how many; empty: the file cannot know
     examples: str = ""  # CEL over doc: a list of texts, what is wrong
-    facts: tuple[OwnFact, ...] = ()
+    facts: tuple[OwnFact, ...] = ()  # figures a rule may ask for: `[[kind.facts]]`
     age_max: str = "14d"  # how long it stays fresh when the plan does not say
     about_data: bool = False  # it looks at data some build wrote, and speaks of a change only when that build is known
 
@@ -104,21 +104,19 @@ class OwnKind(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Objective(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`[[objective]]`: a service level objective and the alerts that watch it"""
 
-    name: str
-    service: str
+    name: str  # shown in the posture
+    service: str  # whose it is
     target: str  # in words, with its unit: "p95 ≤ 300 ms"
-    status: Literal["agreed", "proposed"] = "proposed"
-    alerts: tuple[str, ...] = ()
-    failure_modes: tuple[str, ...] = ()
+    status: Literal["agreed", "proposed"] = "proposed"  # agreed: its owner said so
+    alerts: tuple[str, ...] = ()  # names of the alerts that watch it
+    failure_modes: tuple[str, ...] = ()  # what these alerts cover, for `alert-coverage`
 
 
 class Destination(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`[[destination]]`: where a payload may be sent"""
 
     name: str  # what `dossier send --to` asks for
-    kind: Literal[
-        "webhook", "github-comment", "github-check"
-    ]  # a CloudEvent by POST; a comment on the change's issue; a check run on its head
+    kind: Literal["webhook", "github-comment", "github-check"]  # a CloudEvent by POST; a comment on the issue; a check run on the head
     audience: str  # what it may see: auditor, customer, github, webhook or raw
     url: str = ""  # webhook: https address
     secret_env: str = ""  # webhook: variable that holds its whsec_ secret
@@ -132,23 +130,23 @@ class Member(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`[[access.member]]`: who may do what at the server"""
 
     who: str  # github:LOGIN, github-id:NUMBER, email:ADDRESS (verified by the provider) or sub:SUBJECT
-    role: Literal["viewer", "contributor", "approver", "admin"]
+    role: Literal["viewer", "contributor", "approver", "admin"]  # docs/api.md has what each may do
     person: str = ""  # who this is in the trust document; then nobody else is signed for in this session
 
 
 class Access(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`[access]`: login, without which `dossier serve` answers on loopback only"""
 
-    login: Literal["oidc", "github"]
-    client_id: str
+    login: Literal["oidc", "github"]  # who says who somebody is
+    client_id: str  # of this server at the provider
     client_secret_env: str  # variable that holds the client's secret
     hosts: tuple[str, ...]  # host names it answers to
     issuer: str = ""  # oidc: the provider's address
     private: bool = False  # whether the provider may lie in a private range, and be http
     visitors: Literal["", "viewer"] = ""  # what anybody who can log in may do
     public_badges: bool = False  # whether badges and status are shown without login
-    session_hours: int = 12
-    member: tuple[Member, ...] = ()
+    session_hours: int = 12  # after which one logs in again
+    member: tuple[Member, ...] = ()  # `[[access.member]]`
 
 
 class KeylessTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -231,21 +231,25 @@ def test_what_was_to_be_sent_is_sent_by_the_next_server(tmp_path: Path) -> None:
 
 
 def test_the_command_serves_and_ends(town: Town) -> None:
-    """`dossier serve` answers where it says, writes a line a request when asked, says so when the port is taken, and ends on Ctrl-C."""
+    """`dossier serve` answers where it says, in words and as one object, writes a line a request when asked, says so when the port is taken,
+    and ends on Ctrl-C."""
     import signal
     import subprocess
     import sys
 
-    command = [sys.executable, "-m", "release_dossier", "-C", str(town.repo), "serve", "--log", "json", "--port"]
-    server = subprocess.Popen([*command, "0"], env=town.env, stderr=subprocess.PIPE, text=True)
+    command = [sys.executable, "-m", "release_dossier", "-C", str(town.repo), "serve", "--json", "--log", "json", "--port"]
+    server = subprocess.Popen([*command, "0"], env=town.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         assert server.stderr is not None
+        assert server.stdout is not None
         port = int(server.stderr.readline().rpartition(":")[2].rstrip("/\n"))
         assert "without login" in server.stderr.readline()
+        said = json.loads(server.stdout.readline())
+        assert said == {"project": str(town.repo), "url": f"http://127.0.0.1:{port}/", "login": False}
         assert Live(town, port).ask("GET", "/healthz") == (200, {"status": "ok", "checks": {}})
         assert json.loads(server.stderr.readline())["path"] == "/healthz"
         second = subprocess.run([*command, str(port)], env=town.env, capture_output=True, text=True)
-        assert (second.returncode, "serve.port" in second.stderr) == (30, True)
+        assert (second.returncode, json.loads(second.stdout)["error"]["code"]) == (30, "serve.port")
     finally:
         server.send_signal(signal.SIGINT)
         server.communicate(timeout=20)

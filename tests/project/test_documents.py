@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -91,6 +93,55 @@ def test_every_command_explains_itself(name: str) -> None:
     assert command is not None
     assert command.help, name
     assert COMMANDS[name][2]
+
+
+def _commands(command: click.Command, words: tuple[str, ...] = ()) -> Iterator[tuple[str, click.Command]]:
+    """Every command that does something, by the words that call it."""
+    context = click.Context(command)
+    if not isinstance(command, click.Group):
+        yield " ".join(words), command
+        return
+    for name in command.list_commands(context):
+        inner = command.get_command(context, name)
+        assert inner is not None
+        yield from _commands(inner, (*words, name))
+
+
+LEAVES = dict(_commands(dossier))
+
+
+@pytest.mark.parametrize("name", list(LEAVES))
+def test_help_shows_an_example_that_can_be_called(name: str) -> None:
+    """One line in `--help`, with arguments and options the command takes."""
+    command = LEAVES[name]
+    example = (command.epilog or "").removeprefix("Example: ")
+    words = shlex.split(example)[1:]
+    assert example.startswith(f"dossier {name}"), example
+    command.make_context(name, words[len(name.split()) :])
+
+
+@pytest.mark.parametrize("name", list(LEAVES))
+def test_every_option_says_what_it_is(name: str) -> None:
+    """Each has its words in `--help`, and each command answers with `--json`."""
+    options = [o for o in LEAVES[name].params if isinstance(o, click.Option)]
+    assert [o.opts[-1] for o in options if not o.help] == []
+    assert any("--json" in o.opts for o in options)
+
+
+def test_every_option_of_a_plan_is_documented() -> None:
+    """What a reader asks of a plan's `options` stands in docs/dossier-toml.md."""
+    asked = r"""(?:declared\(|_short\(|expectations(?:\.get\(|\[)|plan\.options(?:\.get\(|\[))"([a-z_]+)\""""
+    names = {n for f in (ROOT / "src/release_dossier").rglob("*.py") for n in re.findall(asked, f.read_text())}
+    listed = {n for names in _docs().OPTIONS for n in names.split(", ")}
+    assert len(names) > 30
+    assert names - listed == set()
+
+
+def test_every_room_is_on_the_map() -> None:
+    """docs/ARCHITECTURE.md names each file and folder of the package."""
+    named = set(re.findall(r"`([a-z_]+)/?`", (ROOT / "docs/ARCHITECTURE.md").read_text()))
+    rooms = {p.stem for p in (ROOT / "src/release_dossier").iterdir() if not p.stem.startswith("__") and p.name != "py.typed"}
+    assert rooms - named == set()
 
 
 def test_links_lead_somewhere() -> None:

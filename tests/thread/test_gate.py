@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from release_dossier.steps import collect
 from release_dossier.steps.init import init
 from release_dossier.trust.keys import key_of_public
 from tests.store.conftest_store import exchange
@@ -405,6 +406,19 @@ def test_rework_then_run_is_enough(town: Town) -> None:
     again = town.dossier("run", ok=(0, 10))
     assert "stands" in again["stages"][0]["detail"]
     assert len(town.dossier("list")["changes"]) == 2
+
+
+def test_evidence_that_took_long_is_not_of_the_future(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`dossier run` decides after what it collected, however long that took."""
+    run = collect._run
+
+    def slowly(*args: Any) -> Any:
+        town.later(minutes=20)
+        return run(*args)
+
+    monkeypatch.setattr(collect, "_run", slowly)
+    decision = town.dossier("run", "--issue", str(town.root / "issue.md"), ok=(0, 10))["decision"]
+    assert states(decision)["tests"] == "pass"
 
 
 def test_a_message_of_several_lines_stays_readable(tmp_path: Path) -> None:

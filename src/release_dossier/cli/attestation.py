@@ -10,7 +10,7 @@ from release_dossier.cli import edge
 from release_dossier.errors import Misuse
 
 
-@click.command()
+@click.command(epilog="Example: dossier attestation build.dsse.json --key builder.pub --artifact app.tar")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--key", "key_files", multiple=True, type=click.Path(path_type=Path), metavar="FILE", help="a key to believe: PEM or SSH")
 @click.option("--threshold", default=1, show_default=True, metavar="N", help="how many of them must have signed")

@@ -13,7 +13,7 @@ from release_dossier.cli import edge
 from release_dossier.errors import EXIT_CORRUPT, EXIT_DENIED, DossierError, Refused
 
 
-@click.command()
+@click.command(epilog="Example: dossier export v1.4.0 -o api.dossier")
 @click.argument("digest")
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="NAME.dossier in this folder when not given")
 @edge.json_option
@@ -30,7 +30,7 @@ def export(digest: str, output: Path | None, as_json: bool) -> None:
     edge.emit({"file": str(target), "bytes": size, "dossier": named}, as_json, lambda: words)
 
 
-@click.command()
+@click.command(epilog="Example: dossier verify api.dossier --trust dossier.trust.json")
 @click.argument("bundle", metavar="FILE|DIGEST")
 @click.option(
     "--trust", type=click.Path(path_type=Path), metavar="FILE", help="the trust document to believe; the project's own when not given"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-@click.command("open")
+@click.command("open", epilog="Example: dossier open --issue issue.md --owner ann --service api=1.4.0")
 @click.option("--issue", metavar="FILE|NUMBER", help="the scoped issue: Markdown, GitHub's JSON, or a number on GitHub")
 @click.option("--base", metavar="REF", help="must agree with where the branch left the protected branch")
 @click.option("--head", metavar="BRANCH", help="the branch to open; the one checked out when not given")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from release_dossier.steps.world import World
 
 
-@click.command()
+@click.command(epilog="Example: dossier collect tests --from junit.xml --exit 0")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--from", "source", metavar="FILE|ADDRESS", help="bring this file, or for money a postgresql:// address, and run no command")
 @click.option("--exit", "exit_status", type=int, metavar="N", help="the exit status of the tool that wrote the file")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from release_dossier.gate import Decision, Signers
 
 
-@click.command()
+@click.command(epilog="Example: dossier assemble")
 @click.option("--change", metavar="BRANCH|DIGEST", help="the change; that of the branch checked out when not given")
 @edge.json_option
 def assemble(change: str | None, as_json: bool) -> None:
@@ -62,7 +62,7 @@ def _assembled(digest: str, d: Dossier) -> str:
     return "\n".join(lines)
 
 
-@click.command()
+@click.command(epilog="Example: dossier gate 1a8d733a")
 @click.argument("digest", required=False)
 @click.option("--at", metavar="RFC3339", help="what if it were then: marked hypothetical, never stored")
 @edge.json_option
@@ -100,11 +100,11 @@ def decision_words(decision: Decision, dossier: Dossier, digest: str, signers: S
     return text + (f"\ndecision {digest}" if digest else "\nhypothetical: nothing was stored")
 
 
-@click.command()
+@click.command(epilog="Example: dossier run --issue issue.md --owner ann")
 @click.option("--issue", metavar="FILE|NUMBER", help="the scoped issue; not needed when the change is open at this head")
-@click.option("--owner", metavar="WHO")
+@click.option("--owner", metavar="WHO", help="who answers for the change, when the issue does not say")
 @click.option("--pull", metavar="FILE|NUMBER", help="what GitHub says of the pull request's commits, where the change is opened")
-@click.option("--service", "services", multiple=True, metavar="S=VERSION")
+@click.option("--service", "services", multiple=True, metavar="S=VERSION", help="the version a service is to become")
 @edge.json_option
 def run(issue: str | None, owner: str | None, pull: str | None, services: tuple[str, ...], as_json: bool) -> int:
     """Open to gate in one go for the current branch; evidence that is fresh and about this fingerprint is kept."""
@@ -127,7 +127,7 @@ def run(issue: str | None, owner: str | None, pull: str | None, services: tuple[
     return 0 if done.decision.outcome == "ALLOW" else EXIT_DENIED
 
 
-@click.command()
+@click.command(epilog="Example: dossier replay 9d2d973a")
 @click.argument("decision")
 @edge.json_option
 def replay(decision: str, as_json: bool) -> int:

@@ -19,7 +19,7 @@ from release_dossier.cli import edge
 from release_dossier.errors import Misuse, Unavailable
 
 
-@click.command()
+@click.command(epilog="Example: dossier demo --keep ../demo --open")
 @click.option("--keep", type=click.Path(path_type=Path), metavar="DIR", help="play in this new folder; a temporary one when not given")
 @click.option("--history", is_flag=True, help="instead: a project with a retrospective dossier for each of SocialPredict's 27 tags")
 @click.option("--open", "open_", is_flag=True, help="serve the project afterwards and open it in the browser")

@@ -32,6 +32,15 @@ SIGNS: dict[str, tuple[str, str]] = {
     "warn": ("!", "yellow"),
 }
 
+
+class Group(click.Group):
+    """A group of commands; its help shows the first sentence of each whole."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, command.get_short_help_str(1_000)) for name, command in sorted(self.commands.items())])
+
+
 json_option = click.option("--json", "as_json", is_flag=True, help="exactly one JSON object on stdout")
 
 

@@ -1,4 +1,4 @@
-"""`dossier evidence`: kinds, read"""
+"""`dossier evidence`: kinds, read, record, try"""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from release_dossier.project import OwnKind
 TRIAL_BYTES_MAX = 256 * 1024  # of a file a reader is tried with
 
 
-@click.group()
+@click.group(cls=edge.Group)
 def evidence() -> None:
     """What there is to say, and what a file says."""
 
 
-@evidence.command()
+@evidence.command(epilog="Example: dossier evidence kinds")
 @edge.json_option
 def kinds(as_json: bool) -> None:
     """Kinds of evidence: what each counts, proves and does not prove, and which formats are read; with those of this project's own."""
@@ -49,14 +49,14 @@ def _own_kinds() -> tuple[OwnKind, ...]:
     return parse_settings(file.read_bytes()).kind if file else ()
 
 
-@evidence.command()
+@evidence.command(epilog="Example: dossier evidence record http://127.0.0.1:9090 --query up=up -o up.ndjson")
 @click.argument("address")
 @click.option("--query", "queries", multiple=True, metavar="NAME=PROMQL", required=True, help="once for each")
 @click.option("--window", default="1h", show_default=True, metavar="AGE", help="how far back, as in 30m, 6h, 1d")
 @click.option("--end", metavar="TIME", help="RFC 3339; default: now")
-@click.option("--step", "step_s", type=click.IntRange(1), default=15, show_default=True, metavar="SECONDS")
+@click.option("--step", "step_s", type=click.IntRange(1), default=15, show_default=True, metavar="SECONDS", help="between two samples")
 @click.option("--token-env", metavar="VARIABLE", help="variable that holds a bearer token")
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, metavar="FILE")
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, metavar="FILE", help="where to keep them")
 @edge.json_option
 def record(address: str, queries: tuple[str, ...], output: Path, as_json: bool, **when: Any) -> int:
     """Ask a Prometheus server and keep its answers in a file, for `read` and `collect --from`. Nothing is changed there, and no token is
@@ -76,12 +76,13 @@ def record(address: str, queries: tuple[str, ...], output: Path, as_json: bool, 
         raise click.BadParameter(f"{when['token_env']} is not set", param_hint="--token-env")
     raw = record(address, asked, token=token)
     output.write_bytes(raw)
-    words = f"{len(named)} queries asked, {len(raw)} bytes in {output}"
+    many = "query" if len(named) == 1 else "queries"
+    words = f"asked {len(named)} {many}, {len(raw)} bytes in {output}. next: dossier evidence read {output}"
     edge.emit({"output": str(output), "queries": sorted(named), "bytes": len(raw)}, as_json, lambda: words)
     return 0
 
 
-@evidence.command("try")
+@evidence.command("try", epilog="Example: dossier evidence try acme_smoke sample.json")
 @click.argument("module")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--exit", "exit_status", type=int, metavar="N", help="the exit status of the tool that wrote it")
@@ -121,7 +122,7 @@ def _asked(asked: Path | None) -> dict[str, Any]:
         return _object(parse_json(f.read(DOCUMENT_BYTES_MAX + 1), asked.name), asked.name)
 
 
-@evidence.command()
+@evidence.command(epilog="Example: dossier evidence read junit.xml")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--format", "format_", metavar="F", help="instead of recognising it from its content")
 @click.option("--kind", "kind_", metavar="NAME", help="a kind of this project's own, from dossier.toml")

@@ -1,4 +1,4 @@
-"""`dossier ledger`: verify, settle, compare, rulesets"""
+"""`dossier ledger`: verify, settle, compare, rulesets; generate stands in `ledger_generate.py`"""
 
 from __future__ import annotations
 
@@ -25,23 +25,29 @@ _assume_schema = click.option("--assume-schema", is_flag=True, help="take a ledg
 _timeline = click.option("--timeline", metavar="FILE", help="which rules were in force when")
 
 
-@click.group()
+@click.group(cls=edge.Group)
 def ledger() -> None:
     """Is every credit where SocialPredict's own rules say it must be?"""
 
 
-@ledger.command()
+@ledger.command(epilog="Example: dossier ledger verify ledger.sqlite --ruleset v3.8")
 @_source
 @_ruleset
 @_timeline
-@click.option("--adapter", type=click.Choice(["socialpredict"]), default="socialpredict", show_default=True)
+@click.option("--adapter", type=click.Choice(["socialpredict"]), default="socialpredict", show_default=True, help="whose ledger it is")
 @click.option("--receipts", metavar="FILE", help="journal of requests (NDJSON, plain or xz): makes every sale exact")
 @click.option("--answers", metavar="FILE", help="answers of the server (NDJSON, plain or xz): each held against the ledger of its moment")
 @click.option("--economics", metavar="FILE", help="SocialPredict's setup.yaml, or JSON of ruleset keys that differ")
 @click.option("--written-by", default="", metavar="VERSION|COMMIT", help="the build that wrote the ledger")
 @click.option("--require", default="", metavar="IDS", help="checks that must have looked, e.g. J1,R8")
 @click.option("--only", default="", metavar="IDS", help="only these checks, e.g. S4,R6")
-@click.option("--engine", type=click.Choice(["auto", "python", "duckdb", "numba", "spark"]), default="auto", show_default=True)
+@click.option(
+    "--engine",
+    type=click.Choice(["auto", "python", "duckdb", "numba", "spark"]),
+    default="auto",
+    show_default=True,
+    help="the same answer from each",
+)
 @click.option(
     "--memory", default="4GiB", show_default=True, metavar="SIZE", help="what judging keeps to, from 512MiB on; the more, the faster"
 )
@@ -213,7 +219,7 @@ def _account(v: Verified, user: str, account: Explained) -> str:
     return _lines([*rows, account.outcome])
 
 
-@ledger.command()
+@ledger.command(epilog="Example: dossier ledger settle ledger.sqlite --market 3")
 @_source
 @_ruleset
 @_timeline
@@ -282,7 +288,7 @@ def _settled(markets: list[dict[str, Any]]) -> str:
     return _lines(rows) or "no market"
 
 
-@ledger.command()
+@ledger.command(epilog="Example: dossier ledger compare ledger.sqlite --ruleset v3.7 --other-ruleset v3.8")
 @click.argument("first", metavar="A")
 @click.argument("second", metavar="[B]", required=False)
 @_ruleset
@@ -328,7 +334,7 @@ def compare(
     return EXIT_DENIED if found["users_differ"] or found["markets_differ"] else 0
 
 
-@ledger.command()
+@ledger.command(epilog="Example: dossier ledger rulesets v3.7 v3.8")
 @click.argument("which", nargs=-1, metavar="[NAME|FILE]…")
 @edge.json_option
 def rulesets(which: tuple[str, ...], as_json: bool) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from release_dossier.ledger.generate import Bets, World
 
 
-@click.command()
+@click.command(epilog="Example: dossier ledger generate ledger.sqlite --bets 5000 --seed 7")
 @click.argument("destination", metavar="DESTINATION", type=str)
 @click.option("--seed", type=int, default=1, show_default=True, help="the same seed and sizes give the same ledger, on any machine")
 @click.option("--bets", type=int, default=10_000, show_default=True, help="orders, all together")

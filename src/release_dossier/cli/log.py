@@ -11,12 +11,12 @@ from release_dossier.cli import edge
 from release_dossier.errors import Misuse, Refused
 
 
-@click.group()
+@click.group(cls=edge.Group)
 def log() -> None:
     """The transparency log: every statement, in the order it happened."""
 
 
-@log.command()
+@log.command(epilog="Example: dossier log checkpoint")
 @edge.json_option
 def checkpoint(as_json: bool) -> None:
     """The signed head of the log, and the key others know it by."""
@@ -32,7 +32,7 @@ def checkpoint(as_json: bool) -> None:
     edge.emit(value, as_json, lambda: f"{note.decode()}key {key}")
 
 
-@log.command()
+@log.command(epilog="Example: dossier log audit")
 @click.option("--log", "place", metavar="PLACE", help="follow another log: the folder or http(s) address its files are served from")
 @click.option("--key", metavar="NAME+HASH+KEY", help="the verifier key of that log")
 @click.option("--seen", type=click.Path(path_type=Path), metavar="FILE", help="where its checkpoint seen last is kept")
@@ -60,7 +60,7 @@ def audit(place: str | None, key: str | None, seen: Path | None, as_json: bool) 
     edge.emit(other, as_json, lambda: f"{other['origin']}: {other['size']} entries, {since}; {other['read']} read, root {other['root']}")
 
 
-@log.command()
+@log.command(epilog="Example: dossier log prove 1a8d733a -o release.tlog-proof")
 @click.argument("document", metavar="ID", required=False)
 @click.option("--since", type=int, metavar="SIZE", help="that the log extends what it was with so many entries")
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="the proof of ID as a .tlog-proof file")
@@ -84,7 +84,7 @@ def prove(document: str | None, since: int | None, output: Path | None, as_json:
     edge.emit(found, as_json, lambda: "\n".join([head, f"root {found['root']}", *(f"  {h}" for h in found["path"])]))
 
 
-@log.command()
+@log.command(epilog="Example: dossier log publish --to public/log")
 @click.option(
     "--to", type=click.Path(path_type=Path), metavar="DIR", help="also as static files any web server can serve (C2SP tlog-tiles)"
 )
@@ -112,14 +112,15 @@ def _published(found: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-@log.command()
+@log.command(epilog="Example: dossier log witness --name w.example/1 --key w1 --log NAME+HASH+KEY --state seen")
 @click.option("--name", required=True, help="how this witness is called in signatures: an address without scheme, as in witness.example/w1")
 @click.option("--key", "key_file", required=True, type=click.Path(path_type=Path), metavar="FILE", help="its private key, Ed25519")
 @click.option("--log", "logs", multiple=True, required=True, metavar="NAME+HASH+KEY", help="a log it cosigns")
 @click.option("--state", required=True, type=click.Path(path_type=Path), metavar="DIR", help="where it keeps what it saw")
-@click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", default=8700, show_default=True, type=click.IntRange(0, 65535))
-def witness(name: str, key_file: Path, logs: tuple[str, ...], state: Path, host: str, port: int) -> None:
+@click.option("--host", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="where it listens")
+@click.option("--port", default=8700, show_default=True, type=click.IntRange(0, 65535), help="0: any that is free")
+@edge.json_option
+def witness(name: str, key_file: Path, logs: tuple[str, ...], state: Path, host: str, port: int, as_json: bool) -> None:
     """Be a witness for other logs (C2SP tlog-witness): cosign their checkpoints as long as they only grow."""
     import time
 
@@ -136,7 +137,8 @@ def witness(name: str, key_file: Path, logs: tuple[str, ...], state: Path, host:
     signer = load_signer(key_file)
     vkey = note_key(name, parse_public(signer.public, str(key_file)), cosigner=True)
     server = witness_server(Witness(state, name, signer, known, lambda: int(time.time())), host, port)
-    click.echo(f"http://{host}:{server.server_address[1]} {vkey.vkey}")
+    address = f"http://{host}:{server.server_address[1]}"
+    edge.emit({"address": address, "key": vkey.vkey}, as_json, lambda: f"{address} {vkey.vkey}")
     try:
         server.serve_forever()
     except KeyboardInterrupt:

@@ -9,7 +9,7 @@ import click
 from release_dossier.cli import edge
 
 
-@click.command("list")
+@click.command("list", epilog="Example: dossier list")
 @edge.json_option
 def list_(as_json: bool) -> None:
     """Every change of this project, newest first, and where it stands."""
@@ -38,7 +38,7 @@ def _table(lines: list[dict[str, Any]]) -> str:
     return "\n".join(rows)
 
 
-@click.command()
+@click.command(epilog="Example: dossier show 1a8d733a")
 @click.argument("document", metavar="ID")
 @edge.json_option
 def show(document: str, as_json: bool) -> None:
@@ -103,7 +103,7 @@ def shown_number(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else "none" if value is None else str(value)
 
 
-@click.command()
+@click.command(epilog="Example: dossier compare v1.3.0 v1.4.0")
 @click.argument("a")
 @click.argument("b")
 @edge.json_option

@@ -1,4 +1,4 @@
-"""`dossier approve`, `reject`, `withdraw`, `waive`"""
+"""`dossier approve`, `reject`, `withdraw`, `waive`, `erase`"""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _as = click.option("--as", "person", required=True, metavar="PERSON", help="who 
 _key = click.option(
     "--key", required=True, metavar="FILE", type=click.Path(path_type=Path), help="their SSH key; a .pub file asks the agent"
 )
-_reason = click.option("--reason", required=True, metavar="WORDS")
+_reason = click.option("--reason", required=True, metavar="WORDS", help="why, for whoever reads it later")
 
 
 def _options(*options: Callable[..., Any]) -> Callable[..., Any]:
@@ -28,11 +28,11 @@ def _options(*options: Callable[..., Any]) -> Callable[..., Any]:
     return wrap
 
 
-@click.command()
+@click.command(epilog="Example: dossier approve 1a8d733a --as bo --role ops --key ~/.ssh/id_ed25519")
 @click.argument("digest")
 @_options(_as, _key, edge.json_option)
-@click.option("--role", required=True, metavar="ROLE")
-@click.option("--comment", default="", metavar="WORDS")
+@click.option("--role", required=True, metavar="ROLE", help="a role they hold and the rules ask for")
+@click.option("--comment", default="", metavar="WORDS", help="signed with the approval")
 @click.option("--until", metavar="RFC3339", help="when the approval ends; seven days when not given")
 def approve(digest: str, person: str, role: str, key: Path, comment: str, until: str | None, as_json: bool) -> None:
     """Sign a dossier in a role, with your own SSH key. A new dossier or a changed result lapses it."""
@@ -47,7 +47,7 @@ def approve(digest: str, person: str, role: str, key: Path, comment: str, until:
     _emit("approval", made, a, as_json, words)
 
 
-@click.command()
+@click.command(epilog='Example: dossier reject 1a8d733a --as bo --key bo --reason "no load test"')
 @click.argument("digest")
 @_options(_as, _key, _reason, edge.json_option)
 def reject(digest: str, person: str, key: Path, reason: str, as_json: bool) -> None:
@@ -59,7 +59,7 @@ def reject(digest: str, person: str, key: Path, reason: str, as_json: bool) -> N
     _emit("rejection", made, r, as_json, f"{r.person} rejected dossier {r.dossier[:19]}…: {r.reason}\n{_back(made, r.person, key)}")
 
 
-@click.command()
+@click.command(epilog='Example: dossier withdraw dd8d7dba --as bo --key bo --reason "read it again"')
 @click.argument("digest")
 @_options(_as, _key, _reason, edge.json_option)
 def withdraw(digest: str, person: str, key: Path, reason: str, as_json: bool) -> None:
@@ -71,12 +71,14 @@ def withdraw(digest: str, person: str, key: Path, reason: str, as_json: bool) ->
     _emit("withdrawal", made, w, as_json, f"{w.person} withdrew {w.statement[:19]}…: {w.reason}\nnext: dossier gate")
 
 
-@click.command()
+@click.command(
+    epilog='Example: dossier waive 1a8d733a latency --service api --as dee --key dee --reason "no rig yet" --until 2027-01-01T00:00:00Z'
+)
 @click.argument("digest")
 @click.argument("requirement")
 @_options(_as, _key, _reason, edge.json_option)
-@click.option("--service", required=True, metavar="S")
-@click.option("--until", required=True, metavar="RFC3339")
+@click.option("--service", required=True, metavar="S", help="the service it is waived for, and no other")
+@click.option("--until", required=True, metavar="RFC3339", help="when the exception ends")
 def waive(digest: str, requirement: str, service: str, person: str, key: Path, reason: str, until: str, as_json: bool) -> None:
     """Sign an exception: one requirement of one service of one dossier, until a moment. It lets through and never looks green."""
     from release_dossier.steps.people import waive as sign
@@ -91,7 +93,7 @@ def waive(digest: str, requirement: str, service: str, person: str, key: Path, r
     _emit("waiver", made, w, as_json, words)
 
 
-@click.command()
+@click.command(epilog='Example: dossier erase 44d12fe0 --as ann --key ann --reason "asked to be forgotten"')
 @click.argument("artifact")
 @_options(_as, _key, _reason, edge.json_option)
 def erase(artifact: str, person: str, key: Path, reason: str, as_json: bool) -> None:

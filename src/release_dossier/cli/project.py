@@ -10,7 +10,7 @@ import click
 from release_dossier.cli import edge
 
 
-@click.command()
+@click.command(epilog="Example: dossier init")
 @click.option("--profile", metavar="NAME", help="a ready-made project, e.g. socialpredict")
 @edge.json_option
 def init(profile: str | None, as_json: bool) -> None:
@@ -33,7 +33,7 @@ def init(profile: str | None, as_json: bool) -> None:
     edge.emit(msgspec.to_builtins(done), as_json, words)
 
 
-@click.command()
+@click.command(epilog="Example: dossier doctor")
 @edge.json_option
 def doctor(as_json: bool) -> int:
     """Look at everything a release needs and say what is missing."""
@@ -47,7 +47,9 @@ def doctor(as_json: bool) -> int:
         lines = [
             f"{edge.state(c['state'])}  {c['name']}: {c['detail']}" + (f"\n        next: {c['help']}" if c["help"] else "") for c in checks
         ]
-        return "\n".join([*lines, f"{len(checks) - len(bad)} of {len(checks)} checks hold"])
+        warned = sum(c["state"] == "warn" for c in checks)
+        hold = f"{len(checks) - len(bad) - warned} of {len(checks)} checks hold"
+        return "\n".join([*lines, hold + (f", {warned} only {'warns' if warned == 1 else 'warn'}" if warned else "")])
 
     edge.emit({"checks": checks}, as_json, words)
     return EXIT_DENIED if bad else 0

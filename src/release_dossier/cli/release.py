@@ -10,7 +10,7 @@ from release_dossier.cli import edge
 from release_dossier.errors import EXIT_DENIED
 
 
-@click.command()
+@click.command(epilog="Example: dossier release 1a8d733a --push")
 @click.argument("digest", required=False)
 @click.option("--service", "services", multiple=True, metavar="S", help="only this service of the dossier")
 @click.option("--commit", metavar="C", help="tag this commit, whose fingerprints must equal the dossier's")
@@ -48,11 +48,11 @@ def release(digest: str | None, services: tuple[str, ...], commit: str | None, p
     return 0
 
 
-@click.command()
-@click.option("--service", required=True, metavar="S")
-@click.option("--environment", required=True, metavar="E")
-@click.option("--version", required=True, metavar="V")
-@click.option("--image", default="", metavar="DIGEST")
+@click.command(epilog="Example: dossier deployed --service api --environment production --version 1.4.0")
+@click.option("--service", required=True, metavar="S", help="what runs")
+@click.option("--environment", required=True, metavar="E", help="where")
+@click.option("--version", required=True, metavar="V", help="in which version")
+@click.option("--image", default="", metavar="DIGEST", help="of the image that runs")
 @click.option("--observed", default="", metavar="URL", help="the address that said so")
 @edge.json_option
 def deployed(service: str, environment: str, version: str, image: str, observed: str, as_json: bool) -> None:
@@ -71,7 +71,7 @@ def deployed(service: str, environment: str, version: str, image: str, observed:
     )
 
 
-@click.command()
+@click.command(epilog="Example: dossier posture")
 @click.option("--at", metavar="RFC3339", help="what if it were then: marked hypothetical")
 @edge.json_option
 def posture(at: str | None, as_json: bool) -> None:

@@ -20,12 +20,12 @@ _settings = click.option(
 _ref = click.option("--ref", metavar="REF", help="settings and packs as they stand at a commit")
 
 
-@click.group()
+@click.group(cls=edge.Group)
 def rules() -> None:
     """Rules as data: look for faults, try them on cases, on everything decided before, and on one dossier."""
 
 
-@rules.command()
+@rules.command(epilog="Example: dossier rules lint")
 @click.argument("packs", nargs=-1)
 @_settings
 @_ref
@@ -59,7 +59,7 @@ def _lint_words(value: dict[str, Any]) -> str:
     return "\n".join([*lines, many])
 
 
-@rules.command()
+@rules.command(epilog="Example: dossier rules test money")
 @click.argument("packs", nargs=-1)
 @_settings
 @edge.json_option
@@ -100,7 +100,7 @@ def _test_words(value: dict[str, Any]) -> str:
     return "\n".join([*lines, f"{value['passed']} of {value['total']} cases came out as expected"])
 
 
-@rules.command()
+@rules.command(epilog="Example: dossier rules simulate")
 @_settings
 @_ref
 @edge.json_option
@@ -135,7 +135,7 @@ def _simulated_words(changed: list[Simulated], total: int) -> str:
     return "\n".join([*lines, f"{len(changed)} of {counted(total, 'dossier')} would be judged otherwise"])
 
 
-@rules.command()
+@rules.command(epilog="Example: dossier rules explain latency 1a8d733a")
 @click.argument("requirement")
 @click.argument("digest", required=False)
 @click.option("--service", metavar="S", help="where several services ask it")
@@ -169,7 +169,7 @@ def _explained_words(e: Explained, digest: str) -> str:
     return "\n".join(line for line in lines if line)
 
 
-@rules.command()
+@rules.command(epilog="Example: dossier rules show --service api")
 @_settings
 @_ref
 @click.option("--service", metavar="S", help="only this one")

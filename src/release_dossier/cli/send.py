@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 pause: Callable[[float], None] = time.sleep
 
 
-@click.command()
+@click.command(epilog="Example: dossier payload v1.4.0 --audience customer -o payload.json")
 @click.argument("digest", metavar="[DIGEST]", required=False)
 @click.option("--audience", metavar="A", help="auditor, customer, github, webhook or raw")
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="write the payload's exact bytes here")
@@ -90,7 +90,7 @@ def _grouped(marks: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{"path": p, "bytes": b} for p, b in sorted(out.items())]
 
 
-@click.command()
+@click.command(epilog="Example: dossier send v1.4.0 --to ops")
 @click.argument("digest", metavar="[DIGEST]", required=False)
 @click.option("--to", metavar="NAME", help="a [[destination]] of dossier.toml on the protected branch")
 @click.option("--due", is_flag=True, help="try everything that is still to be sent and due")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
-@click.command()
+@click.command(epilog="Example: dossier serve --port 8722 --open")
 @click.option("--port", default=8722, show_default=True, type=click.IntRange(0, 65535), help="0: any that is free")
 @click.option(
     "--host", default=LOOPBACK[0], show_default=True, metavar="ADDRESS", help="anything but loopback needs [access] in dossier.toml"
@@ -30,15 +30,24 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
     "--log", "log_format", type=click.Choice(["none", "json"]), default="none", show_default=True, help="a line a request on stderr"
 )
 @click.option("--open", "open_", is_flag=True, help="open it in the browser")
-def serve(port: int, host: str, base_url: str, login: bool, log_format: str, open_: bool) -> None:
+@edge.json_option
+def serve(port: int, host: str, base_url: str, login: bool, log_format: str, open_: bool, as_json: bool) -> None:
     """Pages and API over this project: on this machine without an account, elsewhere behind your own login."""
-    run_server(Path.cwd(), port, open_, host=host, base_url=base_url, login=login, log_format=log_format)
+    run_server(Path.cwd(), port, open_, host=host, base_url=base_url, login=login, log_format=log_format, as_json=as_json)
 
 
 def run_server(
-    root: Path, port: int, open_: bool, *, host: str = LOOPBACK[0], base_url: str = "", login: bool = False, log_format: str = "none"
+    root: Path,
+    port: int,
+    open_: bool,
+    *,
+    host: str = LOOPBACK[0],
+    base_url: str = "",
+    login: bool = False,
+    log_format: str = "none",
+    as_json: bool = False,
 ) -> None:
-    """Serve until Ctrl-C.
+    """Serve until Ctrl-C. What is served and where is said on stderr first, with `as_json` as one object on stdout too.
 
     Raises:
         Refused: `serve.login`: another address than loopback, and nobody could log in. Unavailable: `serve.port`.
@@ -62,6 +71,8 @@ def run_server(
     app = make_app(place, options, note=edge.note, log=edge.note if log_format == "json" else None)
     who = "members log in" if login else "only this machine reaches it, without login"
     edge.note(f"serving {place.root} at {url}\n{who}. Ctrl-C ends it; nothing is lost.")
+    if as_json:
+        edge.emit({"project": str(place.root), "url": url, "login": login}, True, str)
     if open_:
         click.launch(url)
     # h11 and asyncio: nothing compiled beyond what the lock holds. Workers share nothing, so there is one.

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 DAYS = 90
 
 
-@click.group()
+@click.group(cls=edge.Group)
 def token() -> None:
     """Tokens for machines at the server of this project: new, list, revoke."""
 
 
-@token.command()
+@token.command(epilog="Example: dossier token new --name ci --role contributor --scope write")
 @click.option("--name", required=True, metavar="NAME", help="what it is for, as logs show it")
-@click.option("--role", required=True, type=click.Choice(["viewer", "contributor", "approver", "admin"]))
+@click.option("--role", required=True, type=click.Choice(["viewer", "contributor", "approver", "admin"]), help="what it may do")
 @click.option("--scope", "scopes", multiple=True, metavar="S", help="only these of the role: read, write, sign, release, admin")
 @click.option("--until", metavar="RFC3339", help=f"when it ends; in {DAYS} days when not given")
 @click.option("--person", default="", metavar="WHO", help="whose words alone it may carry")
@@ -44,7 +44,7 @@ def new(name: str, role: str, scopes: tuple[str, ...], until: str | None, person
     edge.emit({"token": text, **_shown(made)}, as_json, lambda: words)
 
 
-@token.command("list")
+@token.command("list", epilog="Example: dossier token list")
 @edge.json_option
 def list_(as_json: bool) -> None:
     """Every token: whose, for what, until when."""
@@ -55,7 +55,7 @@ def list_(as_json: bool) -> None:
     )
 
 
-@token.command()
+@token.command(epilog="Example: dossier token revoke ID")
 @click.argument("id")
 @edge.json_option
 def revoke(id: str, as_json: bool) -> None:

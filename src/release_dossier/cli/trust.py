@@ -9,12 +9,12 @@ import click
 from release_dossier.cli import edge
 
 
-@click.group()
+@click.group(cls=edge.Group)
 def key() -> None:
     """Keys of people and producers."""
 
 
-@key.command("new")
+@key.command("new", epilog="Example: dossier key new runner-2")
 @click.argument("name")
 @edge.json_option
 def key_new(name: str, as_json: bool) -> None:
@@ -26,7 +26,7 @@ def key_new(name: str, as_json: bool) -> None:
     edge.emit({"key": made}, as_json, lambda: words)
 
 
-@key.command("list")
+@key.command("list", epilog="Example: dossier key list")
 @edge.json_option
 def key_list(as_json: bool) -> None:
     """Every key the trust document lists, and which of them this machine holds."""
@@ -44,12 +44,12 @@ def _roles(roles: tuple[str, ...]) -> str:
     return f" as {', '.join(roles)}" if roles else ""
 
 
-@click.group()
+@click.group(cls=edge.Group)
 def trust() -> None:
     """The trust document: people, roles, keys, revocations."""
 
 
-@trust.command("show")
+@trust.command("show", epilog="Example: dossier trust show")
 @edge.json_option
 def trust_show(as_json: bool) -> None:
     """The newest trust document."""
@@ -75,9 +75,9 @@ def trust_show(as_json: bool) -> None:
     edge.emit({"trust": {**msgspec.to_builtins(d), "digest": t.digest, "project": t.project}}, as_json, words)
 
 
-@trust.command("propose")
+@trust.command("propose", epilog="Example: dossier trust propose --person bo --role ops --public bo.pub --key ann")
 @click.option("--person", metavar="ID", help="add or change this person")
-@click.option("--name", default="", metavar="WORDS")
+@click.option("--name", default="", metavar="WORDS", help="how this person is called in full")
 @click.option("--role", "roles", multiple=True, metavar="ROLE", help="roles this person holds, all of them: those not named are taken away")
 @click.option("--email", "emails", multiple=True, metavar="ADDRESS", help="addresses git shows for this person, all of them")
 @click.option("--producer", metavar="ID", help="add or change this producer")
@@ -86,7 +86,7 @@ def trust_show(as_json: bool) -> None:
 @click.option("--public", type=click.Path(path_type=Path), metavar="FILE.pub", help="their public key")
 @click.option("--revoke", metavar="KEY-ID", help="a key that counts for nothing from now on")
 @click.option("--threshold", type=int, metavar="N", help="how many trust-root people must sign a change")
-@click.option("--reason", default="", metavar="WORDS")
+@click.option("--reason", default="", metavar="WORDS", help="why a key is revoked")
 @click.option(
     "--key",
     "key_files",

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from release_dossier.errors import counted
 from release_dossier.evidence.tried import TRIED
 
 DAY = timedelta(days=1)
@@ -35,7 +36,7 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
 
 def page(k: Kind) -> str:
     """docs/evidence/NAME.md."""
-    lines = [f"# {k.name}", "", f"Counts {k.unit}. Fresh for {k.age_max.days} days unless the plan or a rule says less.", ""]
+    lines = [f"# {k.name}", "", f"Counts {k.unit}. Fresh for {counted(k.age_max.days, 'day')} unless the plan or a rule says less.", ""]
     lines += [f"**Proves** {k.proves}.", "", f"**Does not prove** {k.does_not_prove}.", ""]
     if k.about_data:
         lines += [

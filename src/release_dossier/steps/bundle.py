@@ -267,7 +267,7 @@ def _contents(found: bundle.Examined, trust: Trust, dossier: Dossier, said: Mapp
         withheld |= {d: gone[d] for d in away if d in gone}
     held = [bundle.Check(f"artifacts/{d[7:]}", "pass", f"withheld: {why(e)}") for d, e in sorted(withheld.items())]
     held += _personal(said.values(), withheld)
-    detail = "; ".join(faults) or f"{len(dossier.evidence)} attempts, each as the dossier says, with their artifacts"
+    detail = "; ".join(faults) or f"{counted(len(dossier.evidence), 'attempt')}, each as the dossier says, with their artifacts"
     return [bundle.Check("contents", "fail" if faults else "pass", detail), *held]
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from release_dossier.approval import members
-from release_dossier.errors import DossierError
+from release_dossier.errors import DossierError, counted
 from release_dossier.evidence.kinds import kind
 from release_dossier.evidence.own import check
 from release_dossier.project import Settings
@@ -63,7 +63,7 @@ def _adoption(world: World, say: object) -> None:
         )
         return
     settings = found[0]
-    say("protected branch", "pass", f"{ref} holds the settings of {len(settings.service)} services")
+    say("protected branch", "pass", f"{ref} holds the settings of {counted(len(settings.service), 'service')}")
     planned = [p.name for p in settings.evidence if p.run]
     say(
         "evidence plan",

@@ -100,6 +100,11 @@ class Accounts(msgspec.Struct, frozen=True):
     unjudged: frozenset[str]  # users whose account a market without an answer leaves open
     countless: frozenset[int]  # markets with more possible orders of rows than were tried
 
+    @property
+    def beyond(self) -> frozenset[str]:
+        """Users of whom nothing is claimed: a market of theirs has no answer, or more possible orders of its rows than were tried."""
+        return self.unjudged | {r.user for m in self.countless for r in self.rows[m]}
+
     def expected(self, user: str) -> tuple[int, int]:
         """What a user's balance must lie between."""
         mine = self.lines.get(user, ())
@@ -229,6 +234,9 @@ def _orders(book: Book, market: int, history: Sequence[Row], eras: Eras, asked: 
             except Degenerate as e:
                 _stick(book, market, history, e)
                 return
+            if sale.against and not all_of_them:
+                book.add(row.user, row.placed_at, market, "sale", 0, 0, "more orders of these rows are possible than were tried")
+                continue
             book.sales.append(sale)
             if sale.outcomes:
                 book.tied.add(row.user)
@@ -247,16 +255,21 @@ def _sale_words(sale: Sale, side: str, known: bool) -> str:
 def _sale(market: int, befores: Sequence[Sequence[Row]], row: Row, eras: Eras, asked: int | None) -> Sale:
     """A sale under every ruleset that may have been in force and on every history that may have been before it.
 
-    The sale happened: where one of them allows it and another does not, one that allows it held. The interval covers all that may have.
+    The sale happened: where one of them allows it and another does not, or has no answer, one that allows it held. The interval covers all
+    that may have.
     """
-    priced: dict[tuple[int, object], tuple[Quote, str]] = {}
+    priced: dict[tuple[int, object], tuple[Quote, str] | Degenerate] = {}
     outcomes = []
     for i, before in enumerate(_distinct(befores)):
         for rules in reversed(eras.at(row.placed_at)):
             key = (i, (rules.settlement_weight, rules.valuation, rules.sell))
             if key not in priced:
-                priced[key] = may_sell(before, row.user, row.yes, -row.amount, rules)
-            outcomes.append(_sale_under(market, row, rules, asked, *priced[key]))
+                priced[key] = _priced(before, row, rules)
+            answer = priced[key]
+            if not isinstance(answer, Degenerate):
+                outcomes.append(_sale_under(market, row, rules, asked, *answer))
+    if not outcomes:
+        raise next(x for x in priced.values() if isinstance(x, Degenerate))
     allowed = [o for o in outcomes if not o.against] or outcomes
     gross = tuple(dict.fromkeys(0 if o.against else o.shares * o.price for o in outcomes))
     nets = {(o.low, o.high) for o in outcomes}
@@ -265,6 +278,13 @@ def _sale(market: int, befores: Sequence[Sequence[Row]], row: Row, eras: Eras, a
         allowed[0], low=low, high=max(o.high for o in allowed), outcomes=gross if len(nets) > 1 else (),
         irregular=min(o.low + o.irregular for o in allowed) - low,
     )  # fmt: skip
+
+
+def _priced(before: Sequence[Row], row: Row, rules: Ruleset) -> tuple[Quote, str] | Degenerate:
+    try:
+        return may_sell(before, row.user, row.yes, -row.amount, rules)
+    except Degenerate as e:
+        return e
 
 
 def _distinct(histories: Sequence[Sequence[Row]]) -> Sequence[Sequence[Row]]:
@@ -300,11 +320,17 @@ def _stick(book: Book, market: int, history: Sequence[Row], e: Degenerate) -> No
 
 def _open_check(book: Book, market: int, history: Sequence[Row], eras: Eras) -> None:
     """An open market pays nothing: one that has no answer any more is said to have none, and where every sale had its price, every account
-    is known all the same."""
-    try:
-        probabilities(history, eras.eras[-1].rules.settlement_weight)
-    except Degenerate as e:
-        _stick(book, market, (), e)
+    is known all the same. One answer, under rules or in an order of rows that may have held, is enough."""
+    found = None
+    for rules, rows in product(eras.eras[-1].possible[::-1], possible_orders(history)[0]):
+        try:
+            probabilities(rows, rules.settlement_weight)
+        except Degenerate as e:
+            found = found or e
+        else:
+            return
+    assert found is not None
+    _stick(book, market, (), found)
 
 
 def _settle(book: Book, market: Market, history: Sequence[Row], eras: Eras) -> None:
@@ -327,13 +353,21 @@ def _settle(book: Book, market: Market, history: Sequence[Row], eras: Eras) -> N
 
 
 def _paid(history: Sequence[Row], market: Market, eras: Eras) -> list[dict[str, int]]:
-    """Payouts under every ruleset that may have been in force and in every order simultaneous rows may have had; the likeliest first."""
-    out = []
+    """Payouts under every ruleset that may have been in force and in every order simultaneous rows may have had; the likeliest first. Where
+    only some of them have an answer, nobody was paid under the others."""
+    out: list[dict[str, int]] = []
+    unanswered: list[Degenerate] = []
     for rules in reversed(eras.at(market.resolved_at)):
         for rows in possible_orders(history)[0]:
-            held = positions(rows, rules, market.result)
-            out.append({u: p.value for u, p in held.items() if p.value > 0})
-    return out
+            try:
+                held = positions(rows, rules, market.result)
+            except Degenerate as e:
+                unanswered.append(e)
+            else:
+                out.append({u: p.value for u, p in held.items() if p.value > 0})
+    if not out:
+        raise unanswered[0]
+    return [*out, *[{}] * bool(unanswered)]
 
 
 def costs_of(book: Book, ledger: Ledger, children: Mapping[int, int], eras: Eras) -> None:

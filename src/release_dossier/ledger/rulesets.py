@@ -101,19 +101,29 @@ class Eras(msgspec.Struct, frozen=True):
             return [len(self.eras) - 1]
         each = list(enumerate(self.eras))
         inside = [i for i, e in each if (e.start is None or e.start <= moment) and (e.end is None or moment <= e.end)]
-        before = [i for i, e in each if e.start is None or e.start <= moment]
-        after = [i for i, e in each if e.start is not None and e.start > moment]
-        return inside or [*before[-1:], *after[:1]]
+        ended = max((e.end for e in self.eras if e.end is not None and e.end < moment), default=None)
+        begun = min((e.start for e in self.eras if e.start is not None and e.start > moment), default=None)
+        return inside or [i for i, e in each if (e.end is not None and e.end == ended) or (e.start is not None and e.start == begun)]
 
     def under(self, changed: Mapping[str, int], name: str) -> Eras:
-        """The same eras with some economics of the operator's own.
+        """The same eras with some economics of the operator's own. A build from before v3.0 settles by the weight it shows.
 
         Raises:
             Refused: `ledger.ruleset`.
         """
 
         def changes(rules: Ruleset) -> Ruleset:
-            return parse_ruleset({**msgspec.to_builtins(rules), **changed}, name)
+            one = rules.settlement_weight == rules.display_weight != 1 and "display_weight" in changed
+            if one and not changed["display_weight"] and "settlement_weight" not in changed:
+                raise Refused(
+                    "ledger.ruleset",
+                    at=f"{name} marketcreation",
+                    found="a probability that does not begin at one half with some weight",
+                    expected="initialMarketProbability 0.5, no initialMarketYes or initialMarketNo: before v3.0 it settles markets, too",
+                    help="where a newer build wrote it, --ruleset says so",
+                )
+            weight = {"settlement_weight": changed["display_weight"]} if one else {}
+            return parse_ruleset({**msgspec.to_builtins(rules), **weight, **changed}, name)
 
         return Eras(
             f"{self.name} with {name}",
@@ -292,7 +302,7 @@ def microseconds(text: str) -> int | None:
 
     Text without an offset is UTC, as the dumps write it.
     """
-    body, dot, rest = text.strip().replace(" ", "T", 1).partition(".")
+    body, dot, rest = text.strip().upper().replace(" ", "T", 1).partition(".")
     if dot:
         digits = len(rest) - len(rest.lstrip("0123456789"))
         body += "." + rest[:digits][:6].ljust(6, "0") + rest[digits:]

@@ -27,7 +27,7 @@ from release_dossier.limits import LEDGER_EXAMPLES_MAX, LEDGER_GUESS_ORDERS_MAX
 
 OPTIONAL = frozenset({"R7", "S8", "S15"})  # these only ever warn
 NEEDS_FILE = {"J1": "no --receipts given", "R8": "no --answers given"}
-BY_RULES = frozenset({"R1", "R3", "R5", "R6", "R7", "R8", "T"})  # checks whose outcome depends on the rules
+BY_RULES = frozenset({"R1", "R3", "R4", "R5", "R6", "R7", "R8", "T"})  # checks whose outcome depends on the rules
 BY_RELEASE = BY_RULES | {"S9", "S10", "S12", "S17"}  # and those that know every way credits move, every cost and limit
 
 
@@ -107,18 +107,20 @@ def verify(
     said += [f"its writer is said to be {author.build} ({author.how}), and {o} contradicts that" for o in author.others]
     said += unknown_build(written_by) if eras is None else []
     tries = [(eras, "")] if eras is not None else _rules_nobody_named(ledger, engine.facts, author, journal, deployed)
-    if economics:
-        tries = [(e.under(economics, "the setup file"), note) for e, note in tries]
+
+    def own(e: Eras) -> Eras:
+        return e.under(economics, "the setup file") if economics else e
+
     matched = match(journal, engine.whole()) if journal is not None else None
-    tried = [_judged(ledger, engine, e, journal, matched, answers) for e, _ in tries[:1]]
+    tried = [_judged(ledger, engine, own(e), journal, matched, answers) for e, _ in tries[:1]]
     wrong = [c.id for c in tried[0][1] if c.state == "fail" and c.id in BY_RULES]
     if len(tries) > 1 and wrong:
-        others = _judged(ledger, engine, tries[1][0], journal, matched, answers)
-        # Where every credit is right and only a page is wrong, whatever build made it, other builds explain nothing.
-        if wrong != ["R8"] or any(c.id == "R8" and c.state != "fail" for c in others[1]):
+        others = _judged(ledger, engine, own(tries[1][0]), journal, matched, answers)
+        # Where every credit is right and, whatever build made it, a page is wrong or a market has no answer, other builds explain nothing.
+        if set(wrong) - {"R4", "R8"} or any(c.id in wrong and c.state != "fail" for c in others[1]):
             tried.append(others)
     made, checks = tried[-1]
-    rules, note = tries[len(tried) - 1]
+    rules, note = own(tries[len(tried) - 1][0]), tries[len(tried) - 1][1]
     if eras is None and not ledger.applied and not author.build:
         checks = [_unsure(c) for c in checks]
         note = "no rules were named, and no release has this schema: what depends on the rules is not decided; --ruleset FILE names them"
@@ -128,6 +130,7 @@ def verify(
     said += [f"{x} is not there, though its migration ran: {', '.join(NARROWS[x])} see less without it" for x in gone]
     checks = [_open(_by_policy(c, most or {}, made.totals), ledger, gone) for c in checks]
     _known([*require, *only], checks)
+    made = _claimed(made, checks)
     asked = matched.asked if matched is not None else {}
     accused = [e.user for c in checks if c.id == "R6" or (c.id, c.state) == ("R1", "fail") for e in c.examples if e.user]
     guesses = hypotheses(
@@ -215,7 +218,7 @@ def _by_policy(c: Check, most: Mapping[str, int], credits: Mapping[str, str]) ->
 
 def _unsure(c: Check) -> Check:
     """A failure that other rules, which nobody named, might explain."""
-    if c.state != "fail" or c.id not in BY_RULES:
+    if c.state != "fail" or c.id not in BY_RELEASE:
         return c
     return msgspec.structs.replace(c, state="inconclusive", why="other rules, which nobody named, may explain it")
 
@@ -237,6 +240,16 @@ def _open(c: Check, ledger: Ledger, gone: Sequence[str]) -> Check:
         c, state="inconclusive", looked_at=max(0, c.looked_at - c.violations), violations=0, examples=(),
         undecided=(*c.undecided, *c.examples)[:LEDGER_EXAMPLES_MAX], why=why,
     )  # fmt: skip
+
+
+def _claimed(made: Judged, checks: Sequence[Check]) -> Judged:
+    """Credits are unexplained as far as R6 claims them: not where something not to be seen here may explain them."""
+    if all(c.id != "R6" or c.state != "inconclusive" for c in checks):
+        return made
+    lines = [m | {"unexplained": "0"} for m in made.markets]
+    rest = [(max(abs(int(v)) for k, v in m.items() if k != "market"), m) for m in lines]
+    markets = [m for most, m in sorted(rest, key=lambda x: (-x[0], int(x[1]["market"] or 0))) if most]
+    return msgspec.structs.replace(made, totals=made.totals | {"unexplained": "0"}, markets=markets)
 
 
 def _known(ids: Sequence[str], checks: Sequence[Check]) -> None:
@@ -329,11 +342,7 @@ def explained(v: Verified, user: str) -> Explained:
             "balance": str(who.balance),
         }
     )
-    blind = (
-        low <= who.balance < least
-        or user in accounts.unjudged | accounts.tied
-        or any(r.user == user for m in accounts.countless for r in accounts.rows[m])
-    )
+    blind = low <= who.balance < least or user in accounts.beyond | accounts.tied
     unseen = not low <= who.balance <= high and (not v.source.known or bool(lost(v.source.lacks, v.source.applied)))
     return Explained(out, _outcome(who.balance, low, high, blind or unseen))
 

@@ -616,11 +616,8 @@ class Judge:
 
     def by_market(self) -> list[dict[str, str]]:
         """Credits minted, burned and unexplained of each market, as `credits.by_market`."""
-        n = self.known_users
         u = self.big.users
-        stuck = {x for s in self.book.stuck for x in s.users}
-        off = np.where(u.deleted, 0, self.off)
-        off[[i for x in stuck if (i := self.number.get(x, n)) < n]] = 0
+        off = np.where(u.deleted | self.outside, 0, self.off)
         wrong = np.flatnonzero(off)
         unexplained = np.zeros(self.count, np.int64)
         nowhere = 0
@@ -843,9 +840,9 @@ class Judge:
         irregular = self.irregular[:n]
         doubtful = [i for x in sorted(self.book.tied | beyond) if (i := self.number.get(x, n)) < n]
         doubtful += np.flatnonzero(judged & (off == 0) & (u.balance < low + irregular)).tolist()
-        outside = np.zeros(n, bool)
-        outside[[i for x in beyond if (i := self.number.get(x, n)) < n]] = True
-        violations = judged & (off != 0) & ~outside
+        self.outside = np.zeros(n, bool)
+        self.outside[[i for x in beyond if (i := self.number.get(x, n)) < n]] = True
+        violations = judged & (off != 0) & ~self.outside
         shown = nsmallest(MOST, np.flatnonzero(violations).tolist(), key=lambda i: (-abs(int(off[i])), u.names[i]))
         some = sorted({*shown, *doubtful, *np.flatnonzero(judged)[:1].tolist()})
         lines = {}
@@ -861,7 +858,7 @@ class Judge:
         if r6.violations == 0 and unsure:
             r6 = msgspec.structs.replace(r6, state="inconclusive")
         low_sum, high_sum, odd, total = (int(x[judged].sum()) for x in (low, high, irregular, u.balance))
-        t = law.all_balances(low_sum, high_sum, odd, total, stuck=any(s.users for s in self.book.stuck))
+        t = law.all_balances(low_sum, high_sum, odd, total, stuck=any(s.users for s in self.book.stuck), ties=bool(rows))
         return [r6, t, self._s12(), self._s17()]
 
     def _s12(self) -> law.Check:
@@ -891,9 +888,7 @@ class Judge:
 
     def totals(self) -> dict[str, str]:
         """The sums the contract names."""
-        stuck = [i for s in self.book.stuck for x in s.users if (i := self.number.get(x, self.known_users)) < self.known_users]
-        judged = ~self.big.users.deleted
-        judged[stuck] = False
+        judged = ~self.big.users.deleted & ~self.outside
         return {
             "minted": str(self.minted),
             "burned": str(self.burned),

@@ -696,7 +696,7 @@ def explain(
         lines.append(f"{paint('✓', 'pass')} {len(met)} met: " + " · ".join(f"{name(r)}{_looked(r, dossier)}{_flaky(r)}" for r in met))
     lines += _approval_lines(decision, brief=signers is not None)
     lines += [f"note: {n}" for n in decision.notes]
-    lines.append(_next(decision, bool(unmet), signers))
+    lines.append(_next(decision, any(signers is None or r.severity == "block" for r in unmet), signers))
     return "\n".join(lines)
 
 
@@ -840,7 +840,8 @@ def rework(decision: Decision, dossier: Dossier, signers: Signers = NOBODY) -> s
     for r in decision.requirements:
         if r.state in OPEN_STATES:
             continue
-        lines += [f"### {SIGNS[r.state]} {r.id} ({r.service}): {r.state}", "", r.reason, ""]
+        warns = " (warns)" if r.severity == "warn" else ""
+        lines += [f"### {SIGNS[r.state]} {r.id} ({r.service}): {r.state}{warns}", "", r.reason, ""]
         _, examples, total = _examples(r, dossier)
         if examples:
             lines += [f"- {x}" for x in examples]
@@ -848,9 +849,12 @@ def rework(decision: Decision, dossier: Dossier, signers: Signers = NOBODY) -> s
             lines.append("")
         todo = _step(r)
         lines += [f"- [ ] {todo if todo != r.remedy else f'`{todo}`'} — {r.owner}", ""]
+    denied = not all(map(_lets_through, decision.requirements))
     for t in decision.approvals:
         if t.missing:
             todo = approve_command(decision.dossier, t.role, signers)
+            if denied and todo.startswith("dossier approve "):
+                todo = "once nothing above denies: a signature over this dossier would lapse"
             lines.append(f"- [ ] {t.missing} more of role {t.role}: {f'`{todo}`' if todo.startswith('dossier ') else todo}")
     lines += [f"- [ ] mend it, or take the rejection back: `{no}`" for no in _taken_back_by(signers)]
     lines += [f"- note: {n}" for n in decision.notes]

@@ -443,6 +443,10 @@ CODES = {
         "What was said can be withdrawn; a new round begins with dossier open.",
     ),
     "people.no-reason": ("A rejection, withdrawal or waiver needs its reason.", "--reason, in words the next reader understands."),
+    "people.own-work": (
+        "Who owns or wrote the change, or brought evidence for it, does not approve it in a role that says so.",
+        "Somebody else who holds the role signs; where nobody else does, dossier gate names the command that gives it.",
+    ),
     "people.past": ("The approval would have ended before it began.", "--until a later moment."),
     "people.not-withdrawable": (
         "Documents of this kind are not taken back.",

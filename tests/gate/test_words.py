@@ -225,8 +225,20 @@ def test_rework_is_a_list_to_work_off() -> None:
     assert "- [ ] `dossier ledger verify ledger.sqlite --explain frank` — @ledger" in note
     assert "it needs a new fingerprint; no waiver is accepted" in note
     assert "alert-coverage" not in note
-    assert "- [ ] 1 more of role ops: `dossier approve sha256:4f1c09ab4f1c --as PERSON --role ops --key FILE`" in note
+    assert "- [ ] 1 more of role ops: once nothing above denies: a signature over this dossier would lapse" in note
+    assert "dossier approve" not in note
     assert "- note: rejected by ops: not on a Friday" in note
+
+
+def test_what_only_warns_stands_in_no_signatures_way() -> None:
+    """Where nothing but a warning is unmet, the next step is the signature, over this very dossier, on the terminal and in the note."""
+    d = dossier(attempt(), failing("lint"), rules=rules(rule(), rule("lint", severity="warn")))
+    r = ruled(d)
+    command = "dossier approve sha256:4f1c09ab4f1c --as bob --role release-manager --key FILE"
+    assert explain(r, d, signers={"release-manager": ("bob", "FILE")}).splitlines()[-1] == f"signatures are missing. next: {command}"
+    note = rework(r, d, {"release-manager": ("bob", "FILE")})
+    assert "### ✗ lint (bank): fail (warns)" in note
+    assert f"- [ ] 1 more of role release-manager: `{command}`" in note
 
 
 def test_nothing_from_outside_moves_the_cursor() -> None:

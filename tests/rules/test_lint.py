@@ -66,6 +66,8 @@ PAID = OwnKind(
 )  # fmt: skip
 ASKS_PAID = NEW | {"kind": "paid", "minimum_count": 1}
 
+WHOLE = '[[requirement]]\nid = "mine"\ntitle = "t"\nkind = "latency"\nremedy = "r"\nwhy = "w"\nretries = 1\n'
+
 # name: (what is linted, code, place, a word of what was found)
 FAULTS: dict[str, tuple[Ruleset, str, str, str]] = {
     "a kind there is none of": (ruleset(NEW | {"kind": "vibes"}, plans=None), "unknown-kind", "web/mine", "vibes"),
@@ -229,6 +231,25 @@ FAULTS: dict[str, tuple[Ruleset, str, str, str]] = {
         "@ghost",
     ),
     "a line that changes nothing": (ruleset({"id": "latency", "retries": 2}), "shadowed", "web/latency retries", "dossier.toml"),
+    "an importer called as on a platform": (ruleset(NEW | {"importers": ["@ann"]}), "unreachable", "web/mine", "@ann"),
+    "a kind misspelt that nobody may waive": (
+        ruleset(unwaivable={"web": frozenset(("payouts", "scope", "tets"))}),
+        "unknown-kind",
+        "web unwaivable",
+        "tets",
+    ),
+    "two tables of one id": (
+        ruleset({"id": "latency", "retries": 1}, {"id": "latency", "retries": 0}),
+        "shadowed",
+        "dossier.toml requirement latency",
+        "two tables",
+    ),
+    "two tables of one id in a pack": (
+        Ruleset(effective({}, [("web", "./p.toml", ("@ann",))], lambda _: (WHOLE + WHOLE.replace("1", "2")).encode())),
+        "shadowed",
+        "web/mine",
+        "two tables of this id in pack ./p.toml",
+    ),
     "a service there is none of": (ruleset({"id": "latency", "service": "api"}), "shadowed", "dossier.toml requirement latency", "api"),
     "asked twice": (
         ruleset(NEW | P95 | {"evidence": "latency", "retries": 2}, {"id": "latency"} | P95, plans=None),
@@ -384,6 +405,13 @@ def test_sound_rules_are_left_alone(name: str) -> None:
     """A rule that means what it says raises no error."""
     rules = ruleset(NEW | SOUND[name], plans=None, kinds=(PAID,))
     assert [p for p in lint_rules(rules) if p.at == "web/mine"] == []
+
+
+def test_one_table_for_all_services_and_one_for_one_are_no_two() -> None:
+    """A layer over a layer is what layers are for; nor is a kind misspelt that nothing of ours asks for yet."""
+    rules = ruleset({"id": "latency", "retries": 1}, {"id": "latency", "service": "web", "retries": 0})
+    assert [p for p in lint_rules(rules) if "two tables" in p.found] == []
+    assert [p for p in lint_rules(ruleset(unwaivable={"web": frozenset(("payouts", "authorship"))})) if p.code == "unknown-kind"] == []
 
 
 def test_the_example_of_the_page_is_sound() -> None:

@@ -14,7 +14,7 @@ import pytest
 from release_dossier.cli.main import dossier
 from release_dossier.errors import Refused
 from release_dossier.rules import refusals
-from release_dossier.rules.packs import PACKS, effective, freeze, names, page, stricter, table_name, thaw
+from release_dossier.rules.packs import PACKS, effective, freeze, load, names, page, stricter, table_name, table_of, thaw
 from release_dossier.rules.requirement import ApprovalRule, Requirement
 
 ROOT = Path(__file__).parents[2]
@@ -300,6 +300,49 @@ def test_what_is_wrong_with_a_pack_is_said_with_its_file(name: str) -> None:
     assert (e.value.code, e.value.at) == (code, at)
     assert found in e.value.found
     assert expected in e.value.expected
+
+
+# text of a pack: (place, a word of what was found, a word of what is expected or of what is next)
+SLIPS: dict[str, tuple[str, str, str, str]] = {
+    "one bracket": ("[requirement]\nid = 'x'", "pack ./p.toml", "no list", "double brackets"),
+    "a table without its id": (WHOLE.format("x") + "[[requirement]]\nretries = 1", "pack ./p.toml requirement 2", "without id", "with id"),
+    "a key of the pack": ("[[requirements]]\nid = 'x'", "pack ./p.toml", "requirements", "mean requirement?"),
+    "a key of a requirement": (WHOLE.format("x") + "age_max = 3", "pack ./p.toml x", "age_max", "mean age_max_s?"),
+    "a pack": ("include = ['user-faced']", "pack ./p.toml", "user-faced", "mean user-facing?"),
+    "an id": ("include = ['internal']\n[[requirement]]\nid = 'test'", "requirement test of bank in pack ./p.toml", "title", "mean tests?"),
+    "a severity": (WHOLE.format("x") + "severity = 'warning'", "requirement x of bank in pack ./p.toml", "severity", "'block' or 'warn'"),
+    "the type of a need": (
+        WHOLE.format("x") + "needs = [{ fact = 'n', type = 'number' }]",
+        "requirement x of bank in pack ./p.toml",
+        "needs[0].type",
+        "'float'",
+    ),
+    "a need as text": (WHOLE.format("x") + "needs = ['n']", "requirement x of bank in pack ./p.toml", "needs[0]", "{ fact = NAME"),
+    "a skip as text": (WHOLE.format("x") + "skips = ['t']", "requirement x of bank in pack ./p.toml", "skips[0]", "reason = WORDS"),
+    "witness as text": ("witness = 'yes'", "pack ./p.toml", "$.witness", "witness = true"),
+    "nobody to sign": ("[[approval]]\nrole = 'ops'\ncount = 0", "pack ./p.toml", "approval[0].count", "role, count"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SLIPS)
+def test_a_slip_is_named_with_its_place_and_what_was_meant(name: str) -> None:
+    """Each refusal says where it is, what stands there, and the word or the form that was meant."""
+    text, at, found, meant = SLIPS[name]
+    with pytest.raises(Refused) as e:
+        of_repository({"p.toml": text})
+    assert e.value.at == at
+    assert found in e.value.found
+    assert meant in f"{e.value.expected} {e.value.help}"
+
+
+def test_a_pack_is_utf8_with_or_without_a_mark() -> None:
+    """Editors of Windows write a mark in front; other encodings are refused with the place, never read as other words."""
+    assert of_repository({"p.toml": "\ufeff" + WHOLE.format("x")})["x"].title
+    for name in ("p.toml", "p.tests.toml"):
+        files = {"p.toml": WHOLE.format("x").encode()} | {name: "# schön".encode("latin-1")}
+        with pytest.raises(Refused, match=r"rules\.syntax at|rules\.syntax: at") as e:
+            (table_of if name == "p.tests.toml" else load)("./p.toml", lambda f, files=files: files.get(f))
+        assert (e.value.at, "position 5" in e.value.found) == (f"./{name}", True)
 
 
 @pytest.mark.parametrize("own", [{"waivable": True}, {"severity": "warn"}, {"blocks_from": "2030-01-01T00:00:00Z"}])

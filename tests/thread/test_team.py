@@ -226,3 +226,16 @@ def test_the_same_word_signed_twice_at_once_is_one(tmp_path: Path, word: str) ->
     first, second, third = (sign_draft(world, made, town.key)[0] for world, made in (*drafts, draft()))
     assert first == second == third
     assert [e.type for e in drafts[0][0].store.entries()].count(word) == 1
+
+
+def test_a_signature_that_could_never_count_is_not_made(tmp_path: Path) -> None:
+    """Whoever wrote the change is told before signing, in a team; nothing is recorded, and another person's signature is taken."""
+    town = team(tmp_path, '"@ann", "@bob"', {"bob": "reviewer"})
+    digest = town.assembled()
+    before = town.read(".dossier/log/entries.ndjson")
+    for args in (("owner",), ("owner", "--until", town.moment(days=1))):
+        r = town.refused("approve", digest, "--as", "ann", "--role", *args, "--key", str(town.key))
+        assert (r["code"], r["at"], r["found"]) == ("people.own-work", "--as", "ann, who owns or wrote the change")
+    assert town.read(".dossier/log/entries.ndjson") == before
+    assert not any(t["counted"] or t["refused"] for t in town.gate()["approvals"])
+    sign(town, digest, "bob", "owner")

@@ -20,7 +20,7 @@ from release_dossier.project import OwnKind, Plan, seconds
 from release_dossier.rules.cel import ask, named_facts
 from release_dossier.rules.compare import STRICTER, WORDS, changed, conjuncts
 from release_dossier.rules.moment import span
-from release_dossier.rules.packs import OWNER, Effective
+from release_dossier.rules.packs import OWN, OWNER, Effective
 from release_dossier.rules.requirement import ApprovalRule, Need, Requirement
 from release_dossier.trust.document import Trust
 
@@ -62,6 +62,7 @@ class Ruleset(msgspec.Struct, frozen=True):
     services: tuple[str, ...] = ()
     own: tuple[Mapping[str, Any], ...] = ()
     kinds: tuple[OwnKind, ...] = ()
+    unwaivable: Mapping[str, frozenset[str]] = {}  # service → kinds its pack lets nobody sign away
 
     def requirements(self) -> Iterator[tuple[str, Requirement]]:
         """Each with its place in words."""
@@ -89,6 +90,11 @@ def _unknown_kind(rules: Ruleset) -> Said:
     for at, r in rules.requirements():
         if r.source == "evidence" and _kind(rules, r.kind) is None:
             yield at, f"kind {r.kind}", f"one of {', '.join(k.name for k in KINDS)}, or a reader of your own that gives it"
+    asked = {r.kind for _, r in rules.requirements()} | {kind for kind, _ in FINDINGS.values()}
+    for service, kinds in rules.unwaivable.items():
+        for name in sorted(kinds - asked):
+            if _kind(rules, name) is None:
+                yield f"{service} unwaivable", f"kind {name}", f"a kind a requirement has: {', '.join(sorted(asked))}"
 
 
 def _facts(rules: Ruleset, r: Requirement) -> tuple[tuple[str, str], ...]:
@@ -229,6 +235,9 @@ def _unreachable(rules: Ruleset) -> Said:
         odd = sorted(set(r.isolation) - set(ISOLATIONS))
         if odd:
             yield at, f"isolation {odd[0]}", f"one of {', '.join(ISOLATIONS)}"
+        called = next((who for who in r.importers if who.startswith("@")), None)
+        if called is not None:
+            yield at, f"importer {called}", f"{called.lstrip('@')}: people who bring evidence are named without @"
         if r.source == "evidence" and rules.plans is not None:
             named = [p for p in rules.plans if p.name == r.evidence]
             mine = [p for p in named if not p.services or r.service in p.services]
@@ -276,7 +285,12 @@ def _unreachable_people(rules: Ruleset) -> Said:
 
 def _shadowed(rules: Ruleset) -> Said:
     for e in rules.effective:
-        for key, source in e.idle:
+        sources = [o for o in e.requirement.origin if o != OWN]
+        twice = next((o for i, o in enumerate(sources) if o in sources[:i]), None)
+        if twice is not None:
+            at = f"{e.requirement.service}/{e.requirement.id}"
+            yield at, f"two tables of this id in {twice}: the later hides the earlier", "one table, or an id of its own for each"
+        for key, source in e.idle if twice is None else ():
             yield (
                 f"{e.requirement.service}/{e.requirement.id} {key}",
                 f"{source} says what was said below it",
@@ -286,6 +300,11 @@ def _shadowed(rules: Ruleset) -> Said:
         service = t.get("service")
         if service is not None and service not in rules.services:
             yield f"dossier.toml requirement {t['id']}", f"service {service}, which there is none of", ", ".join(rules.services)
+    said = [(t["id"], t.get("service", "")) for t in rules.own]
+    for name, service in dict.fromkeys(x for i, x in enumerate(said) if x in said[:i]):
+        of = f" for {service}" if service else ""
+        found = f"two tables of this id{of}: the later hides the earlier"
+        yield f"dossier.toml requirement {name}", found, "one table, or an id of its own for each"
     all_of = list(rules.requirements())
     for i, (at, r) in enumerate(all_of):
         other = next((o for j, (_, o) in enumerate(all_of) if i != j and _covers(o, r) and (j < i or not _covers(r, o))), None)

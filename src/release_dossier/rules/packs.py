@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import msgspec
 
@@ -26,7 +26,7 @@ from release_dossier.project import parse_toml
 from release_dossier.rules.cel import lint
 from release_dossier.rules.compare import LOOSER, OTHER, changed
 from release_dossier.rules.moment import moment
-from release_dossier.rules.requirement import EDITION, ApprovalRule, Frozen, Requirement
+from release_dossier.rules.requirement import EDITION, ApprovalRule, Frozen, Need, Requirement
 
 PACKS = ("internal", "user-facing", "money")
 KIND = "kind"  # `kind/sbom`: what is asked of one kind of evidence, for packs that include it
@@ -38,6 +38,7 @@ _KEYS = frozenset(Requirement.__struct_fields__) - {"origin"}
 _UNSAID = {f.name: "" for f in msgspec.structs.fields(Requirement) if f.required}  # what a requirement cannot do without
 _WHOLE = frozenset(_UNSAID) - {"service", "owner"}
 _PACK_KEYS = frozenset(("include", "narrow", "unwaivable", "witness", "unwitnessed", "requirement", "approval"))
+_FORMS = {"needs": "needs = [{ fact = NAME, type = TYPE, unit = UNIT }]", "skips": "skips = [{ name = TEST, reason = WORDS }]"}
 _OURS = re.compile(r"[a-z0-9-]+(?:/[a-z0-9-]+)?(?:\.tests)?\Z")
 
 Read = Callable[[str], "bytes | None"]  # a file of the repository, at the commit the rules are read from
@@ -58,6 +59,15 @@ class Layer(msgspec.Struct, frozen=True):
     table: dict[str, Any]
     source: str
     narrows: bool
+
+
+class _Head(msgspec.Struct, frozen=True):
+    """What a pack says beside its requirements and the packs below it."""
+
+    approval: tuple[ApprovalRule, ...] = ()
+    unwaivable: tuple[str, ...] = ()
+    witness: bool = False
+    unwitnessed: str = ""
 
 
 class Pack(msgspec.Struct, frozen=True):
@@ -148,23 +158,34 @@ def own_layers(config: Mapping[str, Any]) -> list[Layer]:
     Raises:
         Refused: `rules.key`.
     """
-    unknown = set(config) - {"requirement"}
-    if unknown:
-        raise Refused("rules.key", at=f"{OWN} rules", found=", ".join(sorted(map(str, unknown))), expected="requirement")
+    _known(config, ("requirement",), f"{OWN} rules")
     return [Layer(t, OWN, False) for t in _tables(config.get("requirement", []), f"{OWN} rules.requirement", service=True)]
 
 
 def _tables(value: Any, at: str, *, service: bool) -> list[dict[str, Any]]:
-    if not isinstance(value, list) or not all(isinstance(r, dict) and isinstance(r.get("id"), str) for r in value):
-        raise Refused("rules.key", at=at, found="a table without id", expected="[[…requirement]] with id")
-    for r in value:
+    if not isinstance(value, list):
+        raise Refused("rules.key", at=at, found="requirement, which is no list", expected="[[…requirement]] in double brackets, with id")
+    for n, r in enumerate(value, 1):
+        if not isinstance(r, dict) or not isinstance(r.get("id"), str):
+            raise Refused("rules.key", at=f"{at} requirement {n}", found="a table without id", expected="[[…requirement]] with id")
         if not isinstance(r.get("service", ""), str) or ("service" in r and not service):
             raise Refused("rules.key", at=f"{at} {r['id']} service", found=repr(r["service"]), expected="one name, in dossier.toml only")
-        unknown = set(r) - _KEYS
-        if unknown:
-            expected = ", ".join(sorted(_KEYS - {"service"}))
-            raise Refused("rules.key", at=f"{at} {r['id']}", found=", ".join(sorted(unknown)), expected=expected)
+        _known(r, _KEYS - {"service"} if "service" not in r else _KEYS, f"{at} {r['id']}")
     return value
+
+
+def _known(table: Mapping[str, Any], keys: Iterable[str], at: str) -> None:
+    """Only these keys; the nearest to one that is none of them is named."""
+    unknown = sorted(map(str, set(table) - set(keys)))
+    if unknown:
+        raise Refused("rules.key", at=at, found=", ".join(unknown), expected=", ".join(sorted(keys)), help=_near(unknown[0], keys))
+
+
+def _near(word: str, known: Iterable[str]) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(word, sorted(known), 1)
+    return f"did you mean {near[0]}?" if near else ""
 
 
 def load(name: str, read: Read | None = None, named_by: str = "pack") -> Pack:
@@ -190,37 +211,34 @@ def _load(name: str, read: Read | None, named_by: str, above: tuple[str, ...], k
     if len(above) >= DEPTH_MAX:
         raise Refused("rules.pack", at=at, found=f"more than {DEPTH_MAX} packs below each other", expected="packs that end")
     table = _parse(_text(name, read, named_by), at)
-    unknown = set(table) - _PACK_KEYS
-    if unknown:
-        raise Refused("rules.key", at=at, found=", ".join(sorted(unknown)), expected=", ".join(sorted(_PACK_KEYS)))
+    _known(table, _PACK_KEYS, at)
     included, narrowed = (
         [_load(other, read, at, (*above, name), known) for other in _names_below(table, key, at)] for key in ("include", "narrow")
     )
     below = [*included, *narrowed]
     mine = tuple(Layer(t, at, bool(table.get("narrow"))) for t in _tables(table.get("requirement", []), at, service=False))
     try:
-        approvals = tuple(msgspec.convert(table.get("approval", []), list[ApprovalRule]))
-        unwaivable = frozenset(msgspec.convert(table.get("unwaivable", []), list[str]))
-        asks, why_not = msgspec.convert((table.get("witness", False), table.get("unwitnessed", "")), tuple[bool, str])
+        head = msgspec.convert({k: v for k, v in table.items() if k in _Head.__struct_fields__}, _Head)
     except msgspec.ValidationError as e:
-        raise Refused("rules.shape", at=at, found=str(e), expected="approvals with role and count, kinds as text") from e
-    for a in approvals:
+        expected = "[[approval]] with role, count, not_author, not_producer; unwaivable = [KIND]; witness = true; unwitnessed = WORDS"
+        raise Refused("rules.shape", at=at, found=str(e), expected=expected) from e
+    for a in head.approval:
         if not a.role.strip():
             raise Refused("rules.shape", at=f"{at} approval", found="an empty role", expected="a role people hold, or owner")
         if a.services:
             expected = "role, count, not_author, not_producer: owner asks the owners of every service with this pack"
             raise Refused("rules.key", at=f"{at} approval {a.role}", found="services", expected=expected)
-    asked = [p.witness for p in below if p.witness is not None] + [""] * asks
+    asked = [p.witness for p in below if p.witness is not None] + [""] * head.witness
     inherited = [a for p in below for a in p.approvals]
     layers = _each_once((*(x for p in below for x in p.layers), *mine))
     for p in narrowed:
         _only_stricter(p.layers, layers, at)
     known[name] = Pack(
         layers=layers,
-        approvals=_joined(inherited, approvals, bool(table.get("narrow"))),
-        unwaivable=unwaivable.union(*(p.unwaivable for p in below)),
+        approvals=_joined(inherited, head.approval, bool(table.get("narrow"))),
+        unwaivable=frozenset(head.unwaivable).union(*(p.unwaivable for p in below)),
         files=(*(f for p in below for f in p.files), *([name] if name.startswith("./") else [])),
-        witness=(why_not.strip() or min(asked)) if asked else None,
+        witness=(head.unwitnessed.strip() or min(asked)) if asked else None,
     )
     return known[name]
 
@@ -275,7 +293,9 @@ def table_of(name: str, read: Read | None = None) -> str:
     """The table tests beside a pack, `NAME.tests.toml`; empty where there are none."""
     try:
         return _text(table_name(name), read)
-    except Refused:
+    except Refused as e:
+        if e.code != "rules.pack":
+            raise
         return ""
 
 
@@ -308,7 +328,10 @@ def _text(name: str, read: Read | None, at: str = "pack") -> str:
         raw = read(name.removeprefix("./")) if read is not None else None
         if raw is None:
             raise Refused("rules.pack", at=at, found=f"{name}, which is not in the repository", expected="a file of it")
-        return raw.decode("utf-8", "replace")
+        try:
+            return raw.decode("utf-8-sig")
+        except UnicodeDecodeError as e:
+            raise Refused("rules.syntax", at=name, found=str(e), expected="TOML in UTF-8") from e
     if _OURS.match(name):
         profile, _, pack = name.rpartition("/")
         place = _HERE
@@ -318,7 +341,7 @@ def _text(name: str, read: Read | None, at: str = "pack") -> str:
             return file.read_text(encoding="utf-8")
     beside = [n for n in names() if name.partition("/")[1] and n.startswith(f"{name.partition('/')[0]}/")]
     expected = ", ".join(beside) or f"{', '.join(PACKS)}, {KIND}/NAME, PROFILE/NAME or ./FILE.toml"
-    raise Refused("rules.pack", at=at, found=name, expected=expected)
+    raise Refused("rules.pack", at=at, found=name, expected=expected, help=_near(name, names()))
 
 
 def _parse(text: str, at: str) -> dict[str, Any]:
@@ -345,6 +368,9 @@ def _merge(layers: Sequence[Layer], service: str, owner: str, unwaivable: frozen
         after["origin"] = [*after["origin"], layer.source]
         merged[name] = after
         lines[name] = {**lines.get(name, {"owner": "the service", "evidence": "its id"}), **dict.fromkeys(layer.table, layer.source)}
+    half = next((table for table in merged.values() if not table.keys() >= _WHOLE), None)
+    if half is not None:
+        _convert(half, service, merged)
     return [_finished(table, lines[name], service, unwaivable, tuple(idle.get(name, ()))) for name, table in merged.items()]
 
 
@@ -364,16 +390,25 @@ def _not_loosened(
         _held(_convert(before, service), _convert(after, service), where)
 
 
-def _convert(table: Mapping[str, Any], service: str) -> Requirement:
+def _convert(table: Mapping[str, Any], service: str, beside: Iterable[str] = ()) -> Requirement:
     try:
         return msgspec.convert({**table, "service": service}, Requirement)
     except msgspec.ValidationError as e:
         where = f"requirement {table['id']}" + (f" of {service}" if service else "")
         where += f" in {', '.join(dict.fromkeys(table['origin']))}" if table.get("origin") else ""
-        expected = "id, title, kind, remedy and why, each of its type"
+        key = re.search(r"`\$\.(?:needs\[[0-9]+\]\.)?(\w+)[^`]*`\Z", str(e))
+        expected = _form(key[1] if key else "") or "id, title, kind, remedy and why, each of its type"
         if not table.keys() >= _WHOLE:
             expected += "; or the id of a requirement that is there already, to change it"
-        raise Refused("rules.shape", at=where, found=str(e), expected=expected) from e
+        near = _near(table["id"], set(beside) - {table["id"]})
+        raise Refused("rules.shape", at=where, found=str(e), expected=expected, help=near) from e
+
+
+def _form(key: str) -> str:
+    """What a key takes where that is one of a few words or a table; empty of any other."""
+    choices = {k: get_args(t) for of in (Requirement, Need) for k, t in get_type_hints(of).items()}
+    words = [repr(x) for x in choices.get(key, ()) if isinstance(x, str)]
+    return f"{key} = {' or '.join(words)}" if words else _FORMS.get(key, "")
 
 
 def _finished(

@@ -21,7 +21,7 @@ from release_dossier.digest import digest_of
 from release_dossier.dossier import Dossier
 from release_dossier.errors import Refused
 from release_dossier.evidence.erasure import Erasure
-from release_dossier.gate import results_of
+from release_dossier.gate import asked_of_people, authors_of, producers_of, results_of
 from release_dossier.rules.packs import OWNER, thaw
 from release_dossier.sources.ssh import public_of, sign_with_ssh
 from release_dossier.steps.decide import PEOPLE, check_witness, decide_dossier, kept_checkpoint, publish_checkpoint, read_dossier
@@ -90,7 +90,7 @@ def draft_approval(world: World, digest: str, person: str, role: str, comment: s
 
 
 def _may_sign_as(world: World, who: Person, role: str, dossier: Dossier) -> None:
-    """A role the person holds, or `owner` of a service that has to be signed by its owners."""
+    """A role the person holds, or `owner` of a service that has to be signed by its owners; and no signature that could never count."""
     owns = [o.service for o in dossier.owners if dossier.change.mode == "solo" or who.id in members(o.owners, world.trust)]
     if role != OWNER and role not in who.roles:
         expected = f"a role {who.id} holds: {', '.join(who.roles)}"
@@ -98,6 +98,13 @@ def _may_sign_as(world: World, who: Person, role: str, dossier: Dossier) -> None
     if role == OWNER and not owns:
         expected = "an owner of " + ", ".join(f"{o.service} ({', '.join(o.owners) or 'nobody'})" for o in dossier.owners)
         raise Refused("people.role", at="--role", found=f"{OWNER}, which {who.id} is of none", expected=expected, help="dossier trust show")
+    rule = next((a for a in asked_of_people(thaw(dossier.rules), dossier) if a.role == role), None)
+    if rule is None or dossier.change.mode == "solo":
+        return
+    wrote, brought = rule.not_author and who.id in authors_of(dossier), rule.not_producer and who.id in producers_of(dossier)
+    if wrote or brought:
+        found = f"{who.id}, who {'owns or wrote the change' if wrote else 'brought evidence for it'}"
+        raise Refused("people.own-work", at="--as", found=found, expected=f"somebody else who signs as {role}", help="dossier trust show")
 
 
 def reject(world: World, digest: str, person: str, key: Path, reason: str) -> tuple[str, Rejection]:

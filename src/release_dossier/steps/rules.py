@@ -47,6 +47,7 @@ def lint_project(world: World, settings: Settings, read: Read) -> tuple[Ruleset,
         services=tuple(s.name for s in settings.service),
         own=tuple(layer.table for layer in own_layers(settings.rules)),
         kinds=settings.kind,
+        unwaivable={s.name: load(s.asked, read).unwaivable for s in settings.service},
     )
     return ruleset, lint_rules(ruleset)
 
@@ -54,7 +55,10 @@ def lint_project(world: World, settings: Settings, read: Read) -> tuple[Ruleset,
 def lint_packs(names: Sequence[str], read: Read | None) -> tuple[Ruleset, tuple[Problem, ...]]:
     """Every problem of packs by themselves, as for a service called like the pack."""
     found = [e for n in names for e in effective({}, [(n, n, ("@owner",))], read)]
-    ruleset = Ruleset(tuple(found), tuple(a for n in names for a in load(n, read).approvals), services=tuple(names))
+    packs = {n: load(n, read) for n in names}
+    approvals = tuple(a for p in packs.values() for a in p.approvals)
+    unwaivable = {n: p.unwaivable for n, p in packs.items()}
+    ruleset = Ruleset(tuple(found), approvals, services=tuple(names), unwaivable=unwaivable)
     return ruleset, lint_rules(ruleset)
 
 

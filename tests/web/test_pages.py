@@ -455,3 +455,11 @@ def test_what_was_waived_or_only_warns_is_not_called_met(demo_now: datetime) -> 
     assert said(needed=0, signed=0, waived=2) == "Allowed: every requirement is met or waived."
     unmet = (Unmet("latency", "missing", "latency"),)
     assert said(unmet=unmet, status="unsigned", signed=0) == "Every requirement that denies is met; 1 of 1 approvals is missing."
+
+
+def test_a_page_behind_the_last_is_the_last(client: TestClient) -> None:
+    """A link from when there were more releases still shows some: never that there is none."""
+    for path in ("/?page=9", "/?status=blocked&page=9"):
+        page = client.get(path).text
+        assert "trading@3.6.0" in page
+        assert "No release" not in page

@@ -153,7 +153,8 @@ def passkey(request: Request, person: str = "") -> Response:
     place = place_of(request)
     document = place.ground().world.trust.document
     site = _here(request).hostname or ""
-    people = [p.id for p in document.people]
+    mine = request.state.who.person
+    people = [p.id for p in document.people if mine in ("", p.id)]
     chosen = person if person in people else (people[0] if people else "")
     ask = _url64(_registration(place, chosen))
     return page(
@@ -176,11 +177,12 @@ def made(request: Request, person: Text, credential: Text) -> Response:
     """A passkey as the browser returned it, as the line a trust proposal takes. Nothing is recorded: people are changed by people.
 
     Raises:
-        Refused: `passkey.registration`.
+        Refused: `passkey.registration`, `access.person`.
     """
     from webauthn import verify_registration_response
     from webauthn.helpers.exceptions import WebAuthnException
 
+    own(request.state.who, person)
     place = place_of(request)
     document = place.ground().world.trust.document
     here = _here(request)

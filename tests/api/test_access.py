@@ -584,6 +584,48 @@ def test_guessing_is_slow(house: House, monkeypatch: pytest.MonkeyPatch) -> None
         assert (told["code"], told["at"], told["expected"]) == ("access.rate", "this client", "0.001 a second")
 
 
+def test_a_team_behind_a_proxy_logs_in(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The proxy of this machine tells them apart, each counted alone; what they themselves put before its word, or say from elsewhere,
+    does not."""
+    monkeypatch.setitem(RATES, "login", (3, 0.001))
+
+    def statuses(near: str, *forwarded: str) -> list[int]:
+        with TestClient(house.app, base_url=HOST, client=(near, 1), follow_redirects=False) as c:
+            return [c.get("/login", headers={"x-forwarded-for": f}).status_code for f in forwarded]
+
+    assert statuses("127.0.0.1", *(f"198.51.100.{n}" for n in range(6))) == [303] * 6
+    assert statuses("127.0.0.1", *(f"192.0.2.{n}, 198.51.100.9" for n in range(6))) == [303] * 3 + [429] * 3
+    assert statuses("198.51.100.77", *(f"198.51.100.{n}" for n in range(20, 26))) == [303] * 3 + [429] * 3
+    assert statuses("127.0.0.1", "", "unknown", "x" * 999, "198.51.100.1, ")[3] == 429
+
+
+def test_a_form_sent_after_the_session_ended_leads_back(house: House) -> None:
+    """Nothing was recorded, and after logging in one is where the words are read again; another site's page is no place to go back to."""
+    accept = {"accept": "text/html", "origin": HOST}
+    with house.client() as c:
+        page = c.post("/sign/0/sign", headers={**accept, "referer": f"{HOST}/sign/0?seat=ann/owner"})
+        assert (page.status_code, "nothing was recorded" in page.text) == (401, True)
+        assert 'href="/login?next=%2Fsign%2F0%3Fseat%3Dann%2Fowner"' in page.text
+        elsewhere = c.post("/sign/0/sign", headers={**accept, "referer": "http://other.example/x"})
+        assert 'href="/login?next=%2F"' in elsewhere.text
+
+
+def test_a_session_is_named_and_can_be_ended(house: House) -> None:
+    """Every page says who one is, as what, and ends the session; nobody else's words are offered, and who only reads is told so."""
+    with house.client() as c:
+        assert "Log out" not in c.get("/", headers=house.bearer("viewer")).text
+        house.log_in(c, name="<b>Ann</b>")
+        page = c.get("/passkey").text
+        assert "&lt;b&gt;Ann&lt;/b&gt;" in page
+        assert 'action="/logout" method="post"' in page
+        assert "You are here as contributor, who may not do this" in page
+        out = c.post("/logout", headers={"origin": HOST})
+        assert "Logged out" in out.text
+        assert out.headers["clear-site-data"] == '"cache"'
+        gone = c.get("/passkey")
+        assert (gone.status_code, gone.headers["cache-control"]) == (303, "no-store")
+
+
 def test_logging_in_with_github(tmp_path: Path) -> None:
     """GitHub's code becomes a token, the token a user: known by login or number, in whatever case; another user is no member."""
     who = {"login": "Ann-Octo", "id": 7}

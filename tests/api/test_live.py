@@ -7,20 +7,23 @@ import json
 import re
 import socket
 import threading
+import time
 from collections.abc import Iterator
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from release_dossier.web import api_write
+from release_dossier.store.access import AccessStore
+from release_dossier.web import api_watch, api_write
 from release_dossier.web.app import make_app
 from release_dossier.web.gauge import Gauge, Tracer
-from release_dossier.web.place import Place
+from release_dossier.web.place import Options, Place
 from tests.api.conftest import served
 from tests.api.live import running
-from tests.town import ISSUE, JUNIT, Town
+from tests.town import ISSUE, JUNIT, TESTS, Town
 
 
 class Live:
@@ -60,8 +63,9 @@ def live(town: Town) -> Iterator[Live]:
 class Listener:
     """An open stream of events."""
 
-    def __init__(self, live: Live, after: str = "", last: str = "") -> None:
+    def __init__(self, live: Live, after: str = "", last: str = "", authorization: str = "") -> None:
         header = f"Last-Event-ID: {last}\r\n" if last else ""
+        header += f"Authorization: {authorization}\r\n" if authorization else ""
         self.s = live.raw(f"GET /api/v1/events{after} HTTP/1.1\r\nHost: 127.0.0.1\r\n{header}\r\n")
         self.buffer = b""
         self.head = self._until(b"\r\n\r\n")
@@ -103,6 +107,28 @@ def test_events_come_as_they_happen_and_resume(live: Live) -> None:
     assert live.ask("GET", "/api/v1/events", Last_Event_ID="x")[0] == 422
     for listener in (second, back, start):
         listener.s.close()
+
+
+def test_who_is_let_in_no_more_hears_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stream ends with the token it was asked for with, before the next entry."""
+    monkeypatch.setattr(api_watch, "STILL_SECONDS", 0.2)
+    town = Town(
+        tmp_path, settings=TESTS + '\n[access]\nlogin = "github"\nclient_id = "d"\nclient_secret_env = "S"\nhosts = ["127.0.0.1"]\n'
+    )
+    place = Place(town.repo, town.env, town.tick, time.monotonic)
+    app = make_app(place, Options(base_url="http://127.0.0.1", login=True))
+    store: AccessStore = app.state.access
+    until = (town.now + timedelta(days=1)).isoformat()
+    token, text = store.make_token("t", "viewer", (), "", town.now.isoformat(), until)
+    with running(app) as port:
+        heard = Listener(Live(town, port), last="", authorization=f"Bearer {text}")
+        store.revoke(token.id, town.now.isoformat())
+        town.open()
+        with pytest.raises(AssertionError):  # the end of the stream
+            heard.next()
+        heard.s.close()
+        assert heard.buffer.endswith(b"0\r\n\r\n")
+        assert b"event:" not in heard.buffer
 
 
 def test_slow_clients_hold_up_nobody(live: Live) -> None:

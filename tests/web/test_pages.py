@@ -8,6 +8,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from release_dossier.web.comparing import Side, compared, markdown
 from release_dossier.web.exhibits import exhibit
 from release_dossier.web.pages.release import TABS
 from release_dossier.web.place import Place
+from release_dossier.web.rounds import Round, Unmet
 
 BYTES_MAX = 150 * 1024
 
@@ -443,3 +445,21 @@ def test_hot_spots_are_those_of_the_profiles_in_the_dossier(tmp_path: Path, clie
 def test_who_signed_is_said_as_a_list_is(client: TestClient) -> None:
     """Three names are a list with one `and`."""
     assert "signed by bo, cy and dee." in client.get("/releases/trading/3.8.1").text
+
+
+def test_what_was_waived_or_only_warns_is_not_called_met(demo_now: datetime) -> None:
+    """The sentence of what is allowed, or awaits approval, says how everything that denies came to let it through."""
+    r = Round(change="sha256:0", service="shop", n=1, updated=1, status="allowed", needed=1, signed=1)
+    said = lambda **more: views.sentence(msgspec.structs.replace(r, **more), [], demo_now).words  # noqa: E731
+    assert said() == "Allowed: every requirement is met and signed."
+    assert said(needed=0, signed=0, waived=2) == "Allowed: every requirement is met or waived."
+    unmet = (Unmet("latency", "missing", "latency"),)
+    assert said(unmet=unmet, status="unsigned", signed=0) == "Every requirement that denies is met; 1 of 1 approvals is missing."
+
+
+def test_a_page_behind_the_last_is_the_last(client: TestClient) -> None:
+    """A link from when there were more releases still shows some: never that there is none."""
+    for path in ("/?page=9", "/?status=blocked&page=9"):
+        page = client.get(path).text
+        assert "trading@3.6.0" in page
+        assert "No release" not in page

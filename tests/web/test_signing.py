@@ -18,9 +18,10 @@ from fastapi.testclient import TestClient
 from release_dossier.trust.document import Key, Person
 from release_dossier.web.app import make_app
 from release_dossier.web.pages.signing import _key_file
-from release_dossier.web.place import Place
+from release_dossier.web.place import Options, Place
 from tests import needs
 from tests.town import Town
+from tests.trust.test_webauthn import Authenticator
 
 
 def shown(page: str) -> dict[str, str]:
@@ -246,3 +247,34 @@ def test_what_no_browser_returns_is_no_passkey(client: TestClient, credential: s
     answer = client.post("/passkey", data={"person": "ann", "credential": credential})
     assert answer.status_code == 422
     assert all(x in answer.text for x in ("passkey.registration", "the browser&#39;s answer", "a passkey made on this page"))
+
+
+@needs.ssh_keygen
+def test_what_is_rejected_awaits_no_approval(tmp_path: Path) -> None:
+    """Everything met and somebody against it: blocked by them and their reason, in the list, on its page and on a badge, signed or not."""
+    town = Town(tmp_path)
+    digest = town.assembled()
+    town.dossier("reject", digest, "--as", "ann", "--key", str(town.key), "--reason", "rounds <i>down</i>")
+    place = Place(town.repo, town.env, town.tick, time.monotonic)
+    client = TestClient(make_app(place), base_url="http://127.0.0.1")
+    for _ in range(2):
+        assert town.gate()["outcome"] == "DENY"
+        page = client.get("/releases/shop/0.1.0").text
+        assert "Blocked: rejected by ann: rounds &lt;i&gt;down&lt;/i&gt;." in page
+        assert "awaits approval" not in page
+        assert "rejected by ann: rounds &lt;i&gt;down&lt;/i&gt;" in client.get("/?status=blocked").text
+        assert client.get("/api/v1/status/shop").json()["status"] == "blocked"
+        town.approve(digest, "release-manager")
+
+
+def test_a_passkey_is_made_behind_a_proxy(tmp_path: Path) -> None:
+    """Where browsers come by https and the server sees http, a passkey made on our page is taken, and one made on another is not."""
+    town = Town(tmp_path)
+    place = Place(town.repo, town.env, town.tick, time.monotonic)
+    app = make_app(place, Options(address="dossier.example", base_url="https://dossier.example"))
+    client = TestClient(app, base_url="http://dossier.example")
+    challenge = re.search(r'data-challenge="([^"]+)" data-site="dossier.example"', client.get("/passkey?person=ann").text)
+    assert challenge
+    for origin, status in (("https://dossier.example", 200), ("http://dossier.example", 422), ("https://other.example", 422)):
+        form = {"person": "ann", "credential": Authenticator().credential(challenge[1], origin)}
+        assert client.post("/passkey", data=form).status_code == status, origin

@@ -88,6 +88,7 @@ class ReleaseRow(msgspec.Struct, frozen=True, kw_only=True):
     status: str
     worst: str
     unmet: tuple[UnmetRow, ...]
+    denied: tuple[str, ...]
     waived: int
     counts: dict[str, int]
     signed: int

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from html import escape
 from typing import Annotated
@@ -98,14 +98,17 @@ async def events(
     size = await run_in_threadpool(feed.place.catalog.refresh)
     seen = int(last_event_id) if last_event_id else after if after is not None else size - 1
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-    return StreamingResponse(_events(feed, seen), 200, headers, "text/event-stream")
+    return StreamingResponse(_events(feed, seen, request.state.still), 200, headers, "text/event-stream")
 
 
-async def _events(feed: Feed, seen: int) -> AsyncIterator[bytes]:
+async def _events(feed: Feed, seen: int, still: Callable[[], Awaitable[bool]]) -> AsyncIterator[bytes]:
+    """Until the server ends, or whoever listens may no longer."""
     feed.listeners += 1
     try:
         yield b"retry: 2000\n\n"
         while not feed.over:
+            if not await still():
+                return
             found = await run_in_threadpool(_after, feed.place, seen)
             for e in found:
                 seen = e.n

@@ -88,7 +88,9 @@ class _Headers:
                 return
             if message["type"] == "http.response.start":
                 there = {name for name, _ in message["headers"]}
-                own = [*HEADERS, (b"cache-control", b"public, max-age=3600" if fixed else b"no-cache")]
+                moved = 300 <= message["status"] < 400  # kept, the back button would be sent to log in and from there again
+                kept = b"no-store" if moved and message["status"] != 304 else b"public, max-age=3600" if fixed else b"no-cache"
+                own = [*HEADERS, (b"cache-control", kept)]
                 message["headers"] = [*message["headers"], *(h for h in own if h[0] not in there)]
             await send(message)
             if head:

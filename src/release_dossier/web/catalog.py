@@ -33,7 +33,7 @@ from release_dossier.trust.statement import Statement, reread_statement
 from release_dossier.web import rounds as fold
 from release_dossier.web.rounds import Round
 
-SHAPE = "2"  # of the tables below: another one is folded anew
+SHAPE = "3"  # of the tables below: another one is folded anew
 _TAIL_BYTES = 16 * 1024 * 1024  # bytes of the log folded in one transaction
 _STATEMENTS_KEPT = 64  # statements kept taken apart; a release page reads about five, and the next page the same ones
 _TABLES = """

@@ -18,7 +18,9 @@ import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from http.cookies import CookieError, SimpleCookie
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, quote, urlsplit
 
@@ -144,8 +146,16 @@ class Guard:
             if e.code == "access.rate":
                 answer.headers["retry-after"] = e.help.split()[1]
             return answer
-        scope["state"]["who"] = who
+        scope["state"]["who"], scope["state"]["still"] = who, lambda: self._still(scope, headers)
         return None
+
+    async def _still(self, scope: Scope, headers: Headers) -> bool:
+        """Whether the same request would be let in now: for an answer that lasts longer than a token or a session may."""
+        try:
+            who = self._who(scope, headers, await self._access())
+        except DossierError:
+            return False
+        return may(who, need_of(scope["method"], scope["path"]))
 
     async def _access(self) -> Access | None:
         if not self.options.login:
@@ -239,6 +249,10 @@ class Guard:
         if who is None and not path.startswith(MACHINES) and scope["method"] in SAFE:
             here = path + (f"?{scope['query_string'].decode('latin-1')}" if scope["query_string"] else "")
             return RedirectResponse(f"/login?next={quote(here, safe='')}", 303)
+        if who is None and seen.page:
+            found = "nobody: the session has ended; nothing was recorded"
+            help = f"/login?next={quote(seen.back, safe='')}"
+            return _answer(Refused("access.unauthenticated", at=path, found=found, expected="somebody who is logged in", help=help), seen)
         if who is None:
             error = Refused(
                 "access.unauthenticated", at="Authorization", found="nobody", expected="a token or a session", help="dossier token new"
@@ -281,6 +295,8 @@ class _Seen:
     def __init__(self, id: str, headers: Headers, path: str) -> None:
         self.id, self.status, self.who = id, 0, ""
         self.page = "text/html" in headers.get("accept", "") and not path.startswith(MACHINES)
+        from_ = _split(headers.get("referer", ""))  # of our own page: where to read it again
+        self.back = from_.path + (f"?{from_.query}" if from_.query else "") if from_.netloc == headers.get("host") else "/"
         m = _TRACE.match(headers.get("traceparent", ""))
         self.trace, self.parent = (m[1], m[2]) if m else (secrets.token_hex(16), "")
 
@@ -355,5 +371,11 @@ def _route(scope: Scope) -> str:
 
 
 def _address(scope: Scope) -> str:
+    """Who a request is counted as where nobody said who they are. A proxy on this machine says who asked it: the last address it gives;
+    else all who log in through it would be one, and a handful of them too many."""
     client = scope.get("client")
-    return str(client[0]) if client else "unknown"
+    near = str(client[0]) if client else "unknown"
+    said = Headers(scope=scope).get("x-forwarded-for", "").rpartition(",")[2].strip()
+    with suppress(ValueError):
+        return str(ip_address(said)) if near in LOOPBACK else near
+    return near

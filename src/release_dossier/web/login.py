@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import HTMLResponse, RedirectResponse
+from starlette.responses import RedirectResponse
 
 from release_dossier.errors import Refused
 from release_dossier.project import Access
@@ -23,6 +23,7 @@ from release_dossier.sources.identity import GITHUB, Provider, authorize_url, cl
 from release_dossier.store.access import AccessStore
 from release_dossier.web.access import role_of
 from release_dossier.web.guard import cookie_name
+from release_dossier.web.paper import logged_out
 from release_dossier.web.place import Options, Place
 
 router = APIRouter(include_in_schema=False)
@@ -86,7 +87,8 @@ async def logout(request: Request) -> Response:
     secret = request.cookies.get(name, "")
     if secret:
         request.app.state.access.end_session(secret, place.clock().isoformat())
-    answer = HTMLResponse('<!doctype html><html lang="en"><title>Logged out</title><p>Logged out. <a href="/login">Log in</a></p></html>')
+    answer = logged_out()
+    answer.headers["clear-site-data"] = '"cache"'  # the back button shows nothing of it
     answer.delete_cookie(name, path="/", secure=options.secure, httponly=True)
     return answer
 

@@ -14,6 +14,7 @@ from fastapi.responses import HTMLResponse, Response
 
 from release_dossier.errors import DossierError
 from release_dossier.web import views
+from release_dossier.web.access import LOCAL, Somebody
 from release_dossier.web.place import Place
 from release_dossier.web.rounds import Round
 
@@ -42,7 +43,9 @@ def page(
     """A page from a template. `rules_of` is the service whose rules the link in its header leads to."""
     theme = request.cookies.get("theme", "")
     here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    who: Somebody = getattr(request.state, "who", None) or LOCAL
     text = _jinja.get_template(template).render(
+        who=who,
         place=place_of(request),
         now=now,
         views=views,
@@ -67,6 +70,11 @@ def refused(request: Request, error: DossierError, status: int) -> Response:
 def turned_away(error: DossierError, status: int) -> Response:
     """A refusal as a page for somebody who was not let in: nothing of the project stands in it."""
     return HTMLResponse(_jinja.get_template("outside.html").render(error=error, status=status, views=views, assets=_ASSETS), status)
+
+
+def logged_out() -> Response:
+    """What is shown when a session was ended."""
+    return HTMLResponse(_jinja.get_template("outside.html").render(error=None, status=200, views=views, assets=_ASSETS))
 
 
 def address(path: str, **params: Any) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from release_dossier.gate import STATES
+from release_dossier.gate import GONE, SAID_NO, STATES
 
 WORST_FIRST = ("error", "fail", "missing", "stale", "inconclusive", "waived", "pass")
 # What a round came to, in the order people want to see them; `lapsed` is the one that only time brings.
@@ -54,6 +54,7 @@ class Round(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     counts: dict[str, int] = {}  # state → requirements of this service
     worst: str = ""
     unmet: tuple[Unmet, ...] = ()
+    denied: tuple[str, ...] = ()  # notes of the decision that deny whatever else is met and signed
     waived: int = 0
     signed: int = 0
     needed: int = 0
@@ -117,6 +118,7 @@ def assembled(r: Round, digest: str, n: int, at: str) -> Round:
         status="undecided",
         decision="",
         unmet=(),
+        denied=(),
         counts={},
         worst="",
         valid_until="",
@@ -136,7 +138,8 @@ def decided(r: Round, digest: str, n: int, at: str, decision: Mapping[str, Any],
     outcome = next((s["outcome"] for s in decision["services"] if s["service"] == r.service), "DENY")
     missing = sum(a["missing"] for a in decision["approvals"])
     blocking = [x for x in mine if x["state"] not in ("pass", "waived") and x.get("severity") != "warn"]
-    status = "allowed" if outcome == "ALLOW" else "unsigned" if mine and not blocking and missing else "blocked"
+    denied = tuple(n for n in decision["notes"] if n.startswith((SAID_NO, GONE)) or "so nothing is allowed" in n)
+    status = "allowed" if outcome == "ALLOW" else "unsigned" if mine and not blocking and missing and not denied else "blocked"
     first = min((x for x in mine if x["expires_at"]), key=lambda x: str(x["expires_at"]), default=None)
     observed = {a["digest"]: a["observed_at"] for a in dossier["evidence"] if a["digest"]}
     return msgspec.structs.replace(
@@ -149,6 +152,7 @@ def decided(r: Round, digest: str, n: int, at: str, decision: Mapping[str, Any],
         counts=counts,
         worst=next(iter(counts), ""),
         unmet=unmet,
+        denied=denied,
         waived=counts.get("waived", 0),
         signed=sum(min(len(a["counted"]), a["needed"]) for a in decision["approvals"]),
         needed=sum(a["needed"] for a in decision["approvals"]),

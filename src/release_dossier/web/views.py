@@ -11,7 +11,7 @@ import msgspec
 from release_dossier.approval import members
 from release_dossier.chance import Standing, adjusted, standing
 from release_dossier.drift import CONDITIONS
-from release_dossier.gate import step
+from release_dossier.gate import SAID_NO, step
 from release_dossier.rules.packs import OWNER
 from release_dossier.trust.document import Trust
 from release_dossier.web import pictures
@@ -94,6 +94,7 @@ def row(r: Round, now: datetime) -> dict[str, Any]:
         "status": status,
         "worst": r.worst,
         "unmet": [{"id": u.id, "state": u.state, "kind": u.kind} for u in r.unmet],
+        "denied": list(r.denied),
         "waived": r.waived,
         "counts": dict(r.counts),
         "signed": r.signed,
@@ -262,13 +263,13 @@ def _said(r: Round, status: str, needs: list[dict[str, Any]], now: datetime) -> 
             return Said(f"Released as {r.tag} {ago(r.released_at, now)}: allowed{waived}{by}.", "Where it stands:", "dossier posture")
         case "allowed":
             until = f" until {stamp(r.valid_until)}, {ago(r.valid_until, now)}" if r.valid_until else ""
-            return Said(f"Allowed{until}: every requirement is met and signed.", "Ship it:", f"dossier release {r.dossier[:19]}")
+            return Said(f"Allowed{until}: {_met(r)}{' and signed' if r.needed else ''}.", "Ship it:", f"dossier release {r.dossier[:19]}")
         case "unsigned":
             left = r.needed - r.signed
-            words = f"Every requirement is met; {left} of {r.needed} approvals {'is' if left == 1 else 'are'} missing."
+            words = f"{_met(r).capitalize()}; {left} of {r.needed} approvals {'is' if left == 1 else 'are'} missing."
             return Said(words, "Read and sign it", tab="approvals")
         case "blocked":
-            return _blocked(needs)
+            return _blocked(needs, r.denied)
         case "undecided" if r.dossier:
             return Said("The set is closed and nobody decided about it yet.", "Decide:", f"dossier gate {r.dossier[:19]}")
         case "undecided":
@@ -281,14 +282,20 @@ def _said(r: Round, status: str, needs: list[dict[str, Any]], now: datetime) -> 
     return Said(f"It cannot be read: {r.detail}", "Find out what was altered:", "dossier log audit")
 
 
-def _blocked(needs: list[dict[str, Any]]) -> Said:
+def _met(r: Round) -> str:
+    """What let it through: what only warns may be unmet, and what was waived was not met."""
+    return f"every requirement{' that denies' if r.unmet else ''} is met{' or waived' if r.waived else ''}"
+
+
+def _blocked(needs: list[dict[str, Any]], denied: Sequence[str] = ()) -> Said:
     unmet = [n for n in needs if n["group"] in ("unmet", "stale") and n.get("severity") != "warn"]
     parts = [f"{n} {_many(s, n)}" for s, n in counted(x["state"] for x in unmet)]
     if not unmet:
-        return Said("Blocked by what people said, or by a note of the gate; see Approvals.", tab="approvals")
+        people = not denied or any(n.startswith(SAID_NO) for n in denied)
+        return Said(f"Blocked: {'; '.join(denied) or 'see what people said'}.", tab="approvals" if people else "")
     title, do = unmet[0]["title"], unmet[0]["step"]
     return Said(
-        f"Blocked: of {len(needs)} requirements {', '.join(parts)}.",
+        f"Blocked: {'; '.join((f'of {len(needs)} requirements ' + ', '.join(parts), *denied))}.",
         f"{title}: {do['first']}, then:" if do["first"] else f"{title}:",
         do["command"],
     )

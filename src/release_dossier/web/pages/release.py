@@ -73,6 +73,8 @@ def release(request: Request, service: str, version: str, tab: str = "summary", 
     needs = views.requirements(docs.closed, docs.decided, service, now) if docs.closed and docs.decided else []
     kept = "" if r.change == _row_of(board.rows, service, version).change else r.change[7:23]
     values = _TABS[tab](place, r, docs, needs, now)
+    person = request.state.who.person  # nobody is offered another person's words
+    values |= {k: [x for x in v if person in ("", x["person"])] for k, v in values.items() if k in ("seats", "waivers")}
     settings = place.ground().settings
     return page(
         request,
@@ -210,7 +212,7 @@ def _tabs(place: Place, r: Round, docs: Documents, needs: list[dict[str, Any]], 
 def _summary(place: Place, r: Round, docs: Documents, needs: list[dict[str, Any]], now: datetime) -> dict[str, Any]:
     people = place.ground().world.trust.document.people
     owners = {o.lstrip("@") for x in (docs.closed["owners"] if docs.closed else ()) if x["service"] == r.service for o in x["owners"]}
-    waivers = [p.id for p in people if set(p.roles) & set(WAIVER_ROLES) or p.id in owners]
+    waivers = [{"person": p.id} for p in people if set(p.roles) & set(WAIVER_ROLES) or p.id in owners]
     return {"strip": _strip(docs, needs, now), "waivers": waivers}
 
 

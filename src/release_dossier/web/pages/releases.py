@@ -23,7 +23,11 @@ def releases(request: Request) -> Response:
     place = place_of(request)
     now = place.clock()
     query = query_of(request)
-    found = place.board(now).select(query)
+    board = place.board(now)
+    found = board.select(query)
+    if query.page > found.pages:  # a link from when there were more
+        query = msgspec.structs.replace(query, page=found.pages)
+        found = board.select(query)
     rows = [_row(views.row(r, now), views.freshness(r.fresh_from, r.fresh_until, now, 1), now) for r in found.rows]
     return page(
         request,

@@ -13,7 +13,7 @@ import json
 import shlex
 from datetime import datetime, timedelta
 from typing import Annotated
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 from fastapi import APIRouter, Form, Request
@@ -33,7 +33,7 @@ from release_dossier.trust.statement import PAYLOAD_TYPE
 from release_dossier.trust.webauthn import challenge, key_of_credential
 from release_dossier.web.access import own
 from release_dossier.web.paper import page, place_of, release_address
-from release_dossier.web.place import Place
+from release_dossier.web.place import Options, Place
 
 router = APIRouter()
 DRAFT_SECONDS_MAX = 900  # seconds between reading and signing
@@ -81,7 +81,7 @@ def show(
     draft = _draft(world, wish)
     who = world.trust.person(draft.record.person)
     assert who is not None
-    site = urlsplit(str(request.base_url)).hostname or ""
+    site = _here(request).hostname or ""
     passkeys = [k for k in who.keys if k.credential and _site(k) == site]
     key_file = _key_file(world, who, request.state.who.via == "loopback")
     return page(
@@ -152,8 +152,9 @@ def passkey(request: Request, person: str = "") -> Response:
     """Where a person makes a passkey for this site and learns how it comes into the trust document."""
     place = place_of(request)
     document = place.ground().world.trust.document
-    site = urlsplit(str(request.base_url)).hostname or ""
-    people = [p.id for p in document.people]
+    site = _here(request).hostname or ""
+    mine = request.state.who.person
+    people = [p.id for p in document.people if mine in ("", p.id)]
     chosen = person if person in people else (people[0] if people else "")
     ask = _url64(_registration(place, chosen))
     return page(
@@ -176,21 +177,22 @@ def made(request: Request, person: Text, credential: Text) -> Response:
     """A passkey as the browser returned it, as the line a trust proposal takes. Nothing is recorded: people are changed by people.
 
     Raises:
-        Refused: `passkey.registration`.
+        Refused: `passkey.registration`, `access.person`.
     """
     from webauthn import verify_registration_response
     from webauthn.helpers.exceptions import WebAuthnException
 
+    own(request.state.who, person)
     place = place_of(request)
     document = place.ground().world.trust.document
-    parts = urlsplit(str(request.base_url))
-    site = parts.hostname or ""
+    here = _here(request)
+    site = here.hostname or ""
     try:
         found = verify_registration_response(
             credential=credential,
             expected_challenge=_registration(place, person),
             expected_rp_id=site,
-            expected_origin=f"{parts.scheme}://{parts.netloc}",
+            expected_origin=f"{here.scheme}://{here.netloc}",
             require_user_verification=True,
         )
     except (WebAuthnException, ValueError, KeyError, TypeError, RecursionError) as e:
@@ -210,6 +212,13 @@ def made(request: Request, person: Text, credential: Text) -> Response:
         named="",
         made={"line": f"{key.public} passkey:{key.credential}", "id": key.id, "file": f"{person}-passkey.pub"},
     )
+
+
+def _here(request: Request) -> SplitResult:
+    """This site as browsers reach it: whoever asks by https is met by a proxy, and the server sees http."""
+    said: Options = request.app.state.options
+    here = urlsplit(str(request.base_url))
+    return here._replace(scheme="https") if said.secure else here
 
 
 def _key_file(world: World, who: Person, here: bool) -> str:

@@ -98,3 +98,11 @@ def test_a_version_is_released_once(tmp_path: Path) -> None:
     digest = town.dossier("assemble")["dossier"]["digest"]
     town.approve(digest, "release-manager")
     assert town.refused("release")["code"] == "release.version-taken"
+
+
+def test_a_bundle_is_not_written_over_a_folder(town: Town) -> None:
+    """Not over the one this is called in either, whose path has no name."""
+    dossier = town.assembled()
+    for place in (".", str(town.root)):
+        assert town.refused("export", dossier, "-o", place, code=30)["code"] == "export.unwritable"
+    assert not [f for f in town.repo.iterdir() if "~" in f.name]

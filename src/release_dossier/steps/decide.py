@@ -314,7 +314,7 @@ def publish_checkpoint(world: World, held: Kept | None = None) -> None:
     if held is None:
         check_witness(world, kept_checkpoint(world))
     try:
-        world.repo.keep(LOG_REF, world.store.checkpoint())
+        world.repo.keep(LOG_REF, world.store.checkpoint(), world.home / "tmp")
     except Refused as e:
         lock = world.repo.common_folder() / f"{LOG_REF}.lock"  # a killed git leaves it
         help = f"once no git runs here: rm {lock}; then again" if lock.exists() else ""

@@ -14,7 +14,7 @@ from typing import IO
 
 import msgspec
 
-from release_dossier.errors import Refused, Unavailable
+from release_dossier.errors import Refused, Unavailable, naming
 from release_dossier.fingerprint import TreeFile
 from release_dossier.limits import GIT_SECONDS_MAX
 from release_dossier.sources.standing import Standing
@@ -99,7 +99,7 @@ class Repository(msgspec.Struct, frozen=True):
             As `run`; then the ref stands where it stood.
         """
         mover = self._standing(_MOVE)  # starts while the blob is written
-        with tempfile.NamedTemporaryFile(dir=folder and folder.absolute(), prefix=f"{os.getpid()}-") as file:
+        with naming(folder or "TMPDIR"), tempfile.NamedTemporaryFile(dir=folder and folder.absolute(), prefix=f"{os.getpid()}-") as file:
             file.write(content)
             file.flush()
             blob = self._standing(_WRITE).ask(file.name.encode() + b"\n", _line)

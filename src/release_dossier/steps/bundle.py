@@ -40,7 +40,7 @@ from release_dossier.steps.decide import PEOPLE, decision_statement, same_words
 from release_dossier.steps.erase import erased, why
 from release_dossier.steps.people import MAY_WITHDRAW
 from release_dossier.steps.world import World
-from release_dossier.store.files import replace_file
+from release_dossier.store.files import write_out
 from release_dossier.trust.document import Trust, parse_chain
 from release_dossier.trust.log import Entry
 from release_dossier.trust.statement import Statement
@@ -68,7 +68,7 @@ def export(world: World, digest: str, target: Path) -> int:
     """
     raw = bundle_bytes(world, digest)
     try:
-        replace_file(target, raw)
+        write_out(target, raw)
     except OSError as e:
         raise Unavailable("export.unwritable", at=str(target), found=e.strerror or "an error", expected="a file to write") from e
     return len(raw)

@@ -20,7 +20,7 @@ from pathlib import Path
 import msgspec
 
 from release_dossier.digest import canonical
-from release_dossier.errors import DossierError, Refused, shown
+from release_dossier.errors import DossierError, Refused, naming, shown
 from release_dossier.guess import Guess, files_to_read, guess, project_name
 from release_dossier.project import SETTINGS_FILE, TRUST_FILE, parse_settings
 from release_dossier.sources.git import Repository, find_repository
@@ -178,7 +178,7 @@ def _write(repo: Repository, home: Path, settings: str, envelope: bytes, pin: Pi
     exclude.parent.mkdir(parents=True, exist_ok=True)
     old = exclude.read_bytes() if exclude.exists() else b""
     if b"/.dossier/" not in old.splitlines():
-        with exclude.open("ab") as f:
+        with naming(exclude), exclude.open("ab") as f:
             f.write((b"" if not old or old.endswith(b"\n") else b"\n") + b"/.dossier/\n")
     write_pin(home, pin)
     replace_file(trust, canonical({"versions": [parse_envelope(envelope, TRUST_FILE).as_json()]}) + b"\n")

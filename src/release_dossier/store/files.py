@@ -28,7 +28,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from release_dossier.digest import DIGEST, sha256
-from release_dossier.errors import Corrupt, Refused, Unavailable
+from release_dossier.errors import Corrupt, Refused, Unavailable, naming
 from release_dossier.limits import ARTIFACT_BYTES_MAX, JOURNAL_BYTES_MAX
 from release_dossier.ports import LOCK_SECONDS_MAX, Put
 from release_dossier.store.crash import armed, reach
@@ -648,7 +648,7 @@ def make_once(file: Path, data: bytes) -> None:
 
 
 def replace_file(file: Path, data: bytes) -> None:
-    """`file` with `data` as its content: durable, and the whole of it or none, whoever does the same at the same time.
+    """`file` with `data` as its content: durable, and the whole of it or none, whoever does the same at the same time. A link is replaced.
 
     Raises:
         OSError: naming `file`; nothing is left.
@@ -657,6 +657,19 @@ def replace_file(file: Path, data: bytes) -> None:
         _fill(fresh, data, 0o666)
         fresh.replace(file)
         _sync(file.parent)
+
+
+def write_out(file: Path, data: bytes) -> None:
+    """`data` where a person wants it: a file as by `replace_file`, behind a link too; a device or pipe is written to.
+
+    Raises:
+        OSError: naming `file`.
+    """
+    if file.exists() and not file.is_file():
+        with naming(file):
+            file.write_bytes(data)
+    else:
+        replace_file(file.resolve(), data)
 
 
 @contextmanager

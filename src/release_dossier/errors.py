@@ -12,6 +12,8 @@ Codes are stable and are listed with cause and remedy in docs/refusals.md, which
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 EXIT_OK = 0
 EXIT_USAGE = 2
@@ -67,6 +69,17 @@ class Misuse(DossierError):
     """The command was called with words that do not make sense together."""
 
     exit_code = EXIT_USAGE
+
+
+@contextmanager
+def naming(place: object) -> Iterator[None]:
+    """What the operating system refuses without saying where is said to be at `place`."""
+    try:
+        yield
+    except OSError as e:
+        if e.filename is not None:
+            raise
+        raise OSError(e.errno, e.strerror, str(place)) from e
 
 
 _BREAK = re.compile(r"[ \t]*[\t\r\n]+[ \t]*")  # where a line ends and the next begins: one space

@@ -740,3 +740,9 @@ def test_sweeping_leaves_the_living_alone(home: Path) -> None:
         f.write_bytes(b"x")
     assert FileStore(home, PROJECT).recovered == ("removed 1 unfinished file of a run that was killed",)
     assert (mine.exists(), theirs.exists(), odd.exists()) == (True, False, True)
+    left = [folder / f"{dead.pid}~1~{name}" for folder, name in ((home, "project.json"), (home / "keys", "salt"))]
+    stays = [home / "keys" / f"{dead.pid}-team", home / "keys" / f"{os.getpid()}~1~bob", home / f"{dead.pid}"]
+    for f in (*left, *stays):
+        f.write_bytes(b"x")
+    assert FileStore(home, PROJECT).recovered == ("removed 2 unfinished files of a run that was killed",)
+    assert ([f.exists() for f in left], [f.exists() for f in stays]) == ([False] * 2, [True] * 3)

@@ -98,7 +98,7 @@ def test_a_team_of_one_is_told_so_and_how_to_be_two(tmp_path: Path) -> None:
 
 def test_init_tells_a_team_that_it_needs_a_second_person(tmp_path: Path) -> None:
     """Where several people commit, the command that names another is printed before the commit to make; where one does, it is not."""
-    town = Town(tmp_path)
+    town = Town(tmp_path, adopted=False)
     for name in ("dossier.toml", "dossier.trust.json"):
         town.git("rm", "-q", name)
     town.git("commit", "-qm", "without")
@@ -113,7 +113,7 @@ def test_init_tells_a_team_that_it_needs_a_second_person(tmp_path: Path) -> None
 
 def test_init_finds_the_signing_key_under_the_home_it_was_given(tmp_path: Path) -> None:
     """`~` of git's `user.signingkey` is the home of the environment, as git itself reads it, not of whoever runs the process."""
-    town = Town(tmp_path)
+    town = Town(tmp_path, adopted=False)
     for name in ("dossier.toml", "dossier.trust.json"):
         (town.repo / name).unlink()
     home = tmp_path / "home"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
@@ -98,3 +100,39 @@ def test_a_version_is_released_once(tmp_path: Path) -> None:
     digest = town.dossier("assemble")["dossier"]["digest"]
     town.approve(digest, "release-manager")
     assert town.refused("release")["code"] == "release.version-taken"
+
+
+def test_a_bundle_is_not_written_over_a_folder(town: Town) -> None:
+    """Not over the one this is called in either, whose path has no name."""
+    dossier = town.assembled()
+    for place in (".", str(town.root)):
+        assert town.refused("export", dossier, "-o", place, code=30)["code"] == "export.unwritable"
+    assert not [f for f in town.repo.iterdir() if "~" in f.name]
+
+
+def test_what_is_written_goes_where_it_was_sent(town: Town) -> None:
+    """Into a pipe and through a link: neither is replaced by a file of its name."""
+    dossier = town.assembled()
+    pipe, link, far = (town.root / name for name in ("pipe", "link", "far"))
+    os.mkfifo(pipe)
+    far.write_text("old")
+    link.symlink_to(far)
+    with ThreadPoolExecutor(1) as reading:
+        came = reading.submit(pipe.read_bytes)
+        for place in (pipe, link):
+            town.dossier("export", dossier, "-o", str(place))
+        assert far.read_bytes() == came.result()
+    assert link.is_symlink()
+    assert pipe.is_fifo()
+
+
+def test_a_full_disk_is_named_by_its_file(town: Town) -> None:
+    """Also where the system does not say which file it was: what was decided stands, and the next run says the rest."""
+    dossier = town.assembled()
+    full = town.repo / ".dossier" / "rework.md"
+    full.unlink(missing_ok=True)
+    full.symlink_to("/dev/full")
+    said = town.refused("gate", dossier, code=30)
+    assert (said["at"], said["found"]) == (str(full), "No space left on device")
+    full.unlink()
+    town.gate(dossier)

@@ -65,6 +65,7 @@ def record(address: str, queries: tuple[str, ...], output: Path, as_json: bool, 
 
     from release_dossier.project import seconds
     from release_dossier.sources.prometheus import Asked, record
+    from release_dossier.store.files import write_out
 
     named = dict(q.partition("=")[::2] for q in queries)
     if not all(named) or not all(named.values()) or len(named) != len(queries):
@@ -75,7 +76,7 @@ def record(address: str, queries: tuple[str, ...], output: Path, as_json: bool, 
     if when["token_env"] and not token:
         raise click.BadParameter(f"{when['token_env']} is not set", param_hint="--token-env")
     raw = record(address, asked, token=token)
-    output.write_bytes(raw)
+    write_out(output, raw)
     many = "query" if len(named) == 1 else "queries"
     words = f"asked {len(named)} {many}, {len(raw)} bytes in {output}. next: dossier evidence read {output}"
     edge.emit({"output": str(output), "queries": sorted(named), "bytes": len(raw)}, as_json, lambda: words)

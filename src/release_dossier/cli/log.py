@@ -68,6 +68,7 @@ def audit(place: str | None, key: str | None, seen: Path | None, as_json: bool) 
 def prove(document: str | None, since: int | None, output: Path | None, as_json: bool) -> None:
     """That a document is in the log, or that the log extends an earlier one; RFC 6962 paths under the current head."""
     from release_dossier.steps.log import prove_entry, prove_extension
+    from release_dossier.store.files import write_out
 
     if (document is None) == (since is None):
         raise Misuse("log.prove-what", at="log prove", found="both or neither", expected="ID, or --since SIZE")
@@ -80,7 +81,7 @@ def prove(document: str | None, since: int | None, output: Path | None, as_json:
         found = prove_entry(world, document)
         head = f"entry {found['index']} of {found['size']}"
         if output is not None:
-            output.write_text(found["proof"], encoding="utf-8")
+            write_out(output, found["proof"].encode())
     edge.emit(found, as_json, lambda: "\n".join([head, f"root {found['root']}", *(f"  {h}" for h in found["path"])]))
 
 

@@ -39,6 +39,7 @@ def payload(
     if digest is None or audience is None:
         raise Misuse("payload.words", at="command line", found="no DIGEST or no --audience", expected="both, or --check and --opening")
     from release_dossier.steps.payload import opening_of, payload_for
+    from release_dossier.store.files import write_out
 
     world = edge.open_world()
     if path is not None:
@@ -47,7 +48,7 @@ def payload(
         return
     made = payload_for(world, digest, audience)
     if output is not None:
-        output.write_bytes(made.raw)
+        write_out(output, made.raw)
     value = {
         "audience": audience,
         "dossier": made.payload.dossier,

@@ -14,7 +14,7 @@ from typing import IO
 
 import msgspec
 
-from release_dossier.errors import Refused, Unavailable
+from release_dossier.errors import Refused, Unavailable, naming
 from release_dossier.fingerprint import TreeFile
 from release_dossier.limits import GIT_SECONDS_MAX
 from release_dossier.sources.standing import Standing
@@ -94,14 +94,14 @@ class Repository(msgspec.Struct, frozen=True):
             raise Refused("git.failed", at=f"git {' '.join(args[:3])}", found=words or f"exit {r.returncode}", expected="git to succeed")
         return r
 
-    def keep(self, ref: str, content: bytes) -> None:
-        """`ref` holds a blob of `content`, and nothing else.
+    def keep(self, ref: str, content: bytes, folder: Path | None = None) -> None:
+        """`ref` holds a blob of `content`, and nothing else. It goes through a file in `folder`, whose name begins with our process id.
 
         Raises:
             As `run`; then the ref stands where it stood.
         """
         mover = self._standing(_MOVE)  # starts while the blob is written
-        with tempfile.NamedTemporaryFile() as file:
+        with naming(folder or "TMPDIR"), tempfile.NamedTemporaryFile(dir=folder and folder.absolute(), prefix=f"{os.getpid()}-") as file:
             file.write(content)
             file.flush()
             blob = self._standing(_WRITE).ask(file.name.encode() + b"\n", _line)

@@ -18,7 +18,6 @@ Verifying looks at, in this order, and says each result:
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -41,6 +40,7 @@ from release_dossier.steps.decide import PEOPLE, decision_statement, same_words
 from release_dossier.steps.erase import erased, why
 from release_dossier.steps.people import MAY_WITHDRAW
 from release_dossier.steps.world import World
+from release_dossier.store.files import write_out
 from release_dossier.trust.document import Trust, parse_chain
 from release_dossier.trust.log import Entry
 from release_dossier.trust.statement import Statement
@@ -67,15 +67,9 @@ def export(world: World, digest: str, target: Path) -> int:
         Refused: `bundle.*`. Unavailable: the file cannot be written; nothing is left half written.
     """
     raw = bundle_bytes(world, digest)
-    fresh = target.with_name(f".{target.name}.new")
     try:
-        with fresh.open("wb") as f:
-            f.write(raw)
-            f.flush()
-            os.fsync(f.fileno())
-        fresh.replace(target)
+        write_out(target, raw)
     except OSError as e:
-        fresh.unlink(missing_ok=True)
         raise Unavailable("export.unwritable", at=str(target), found=e.strerror or "an error", expected="a file to write") from e
     return len(raw)
 

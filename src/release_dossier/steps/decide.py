@@ -18,7 +18,7 @@ from release_dossier.approval import Signed, hear, members, standing_rejections
 from release_dossier.aside import Aside
 from release_dossier.digest import canonical
 from release_dossier.dossier import Attempt, Dossier
-from release_dossier.errors import Corrupt, Refused, Unavailable
+from release_dossier.errors import Corrupt, Refused, Unavailable, naming
 from release_dossier.evidence.statement import Evidence
 from release_dossier.gate import SAID_NO, Decision, Signers, asked_of_people, authors_of, decide, producers_of, rework
 from release_dossier.project import SETTINGS_FILE
@@ -70,7 +70,9 @@ def decide_dossier(world: World, digest: str, at: datetime | None = None) -> tup
     statement = decision_statement(world.trust.project, decision, dossier)
     with world.store.lock():
         world.record(statement, change=dossier.change_digest, key=digest)
-    (world.home / "rework.md").write_text(rework(decision, dossier, signers(world, decision, dossier)), encoding="utf-8")
+    words = rework(decision, dossier, signers(world, decision, dossier))
+    with naming(world.home / "rework.md"):
+        (world.home / "rework.md").write_text(words, encoding="utf-8")
     publish_checkpoint(world, kept)
     return statement.digest, decision, dossier
 
@@ -319,7 +321,7 @@ def publish_checkpoint(world: World, held: Kept | None = None) -> None:
     if held is None:
         check_witness(world, kept_checkpoint(world))
     try:
-        world.repo.keep(LOG_REF, world.store.checkpoint())
+        world.repo.keep(LOG_REF, world.store.checkpoint(), world.home / "tmp")
     except Refused as e:
         lock = world.repo.common_folder() / f"{LOG_REF}.lock"  # a killed git leaves it
         help = f"once no git runs here: rm {lock}; then again" if lock.exists() else ""

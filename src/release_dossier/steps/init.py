@@ -1,8 +1,9 @@
 """Init: propose a project from what the repository shows, and make its first trust document.
 
-1. Refuses to overwrite: neither settings nor trust document may be there, in the tree or on the protected branch.
+1. Refuses to overwrite: neither settings nor trust document may be there, in the tree or on the protected branch, and no log of a project.
 2. The first person is whoever git says works here, with the SSH key git signs with, else a new key of their own.
-3. Everything is written at the end; nothing is committed: the commit to make is printed.
+3. Everything is written at the end, the settings last: without them there is no project, and init begins anew after a kill. Nothing is
+   committed: the commit to make is printed.
 """
 
 from __future__ import annotations
@@ -19,14 +20,23 @@ from pathlib import Path
 import msgspec
 
 from release_dossier.digest import canonical
-from release_dossier.errors import Refused, shown
+from release_dossier.errors import DossierError, Refused, naming, shown
 from release_dossier.guess import Guess, files_to_read, guess, project_name
 from release_dossier.project import SETTINGS_FILE, TRUST_FILE, parse_settings
 from release_dossier.sources.git import Repository, find_repository
 from release_dossier.sources.ssh import sign_with_ssh
-from release_dossier.steps.world import Pin, git_environment, producer_key_path, rfc3339, state_folder, write_pin
-from release_dossier.store.files import new_key
-from release_dossier.trust.document import Key, Person, Producer, first_version
+from release_dossier.steps.world import (
+    Pin,
+    git_environment,
+    producer_key_path,
+    protected_ref,
+    read_pin,
+    rfc3339,
+    state_folder,
+    write_pin,
+)
+from release_dossier.store.files import new_key, replace_file
+from release_dossier.trust.document import Key, Person, Producer, first_version, parse_chain
 from release_dossier.trust.dsse import pae, parse_envelope, seal
 from release_dossier.trust.keys import ED25519, Signer, key_of_public, load_signer
 from release_dossier.trust.statement import PAYLOAD_TYPE
@@ -61,16 +71,23 @@ def init(start: Path, environ: Mapping[str, str], now: datetime, profile: str | 
     """
     repo = find_repository(start, git_environment(environ))
     root = repo.root
-    for name in (SETTINGS_FILE, TRUST_FILE):
-        if (root / name).exists():
-            raise Refused("init.exists", at=str(root / name), found="a file", expected="none: init never overwrites", help="dossier doctor")
+    home = state_folder(root, environ)
+    _nothing_in(repo, home)
     if not repo.exists("HEAD"):
         raise Refused("init.no-commit", at=str(root), found="a repository without a commit", expected="at least one", help="git commit")
     protected, remote = _protected(repo)
+    _nothing_on(repo, Pin("", protected, remote))
+    if (home / "log").exists():
+        raise Refused(
+            "init.exists",
+            at=str(home),
+            found="the log of a project",
+            expected="none: init never overwrites",
+            help=f"mv {home} {home}.before",
+        )
     template = _template(profile) if profile else ""
     person_name, email = _git_config(repo, "user.name") or "owner", _git_config(repo, "user.email") or ""
     person = person_id(person_name)
-    home = state_folder(root, environ)
     key_file, public, fresh = _person_key(repo, home, person, environ)
     producer = _producer(home, environ)
     tracked = [p.decode("utf-8", "surrogateescape") for p in repo.run("ls-files", "-z").split(b"\0") if p]
@@ -122,6 +139,33 @@ def init(start: Path, environ: Mapping[str, str], now: datetime, profile: str | 
     )
 
 
+def _nothing_in(repo: Repository, home: Path) -> None:
+    """Neither file in the tree, but for the trust document of an init that was killed before it wrote the settings: that one is ours, as
+    the pin says, and written anew."""
+    for name in (SETTINGS_FILE, TRUST_FILE):
+        file = repo.root / name
+        if file.exists() and not (name == TRUST_FILE and _left(repo, home, file)):
+            raise Refused("init.exists", at=str(file), found="a file", expected="none: init never overwrites", help="dossier doctor")
+
+
+def _left(repo: Repository, home: Path, trust: Path) -> bool:
+    try:
+        pin = read_pin(home)
+        return pin is not None and not repo.tracked(TRUST_FILE) and bool(parse_chain(trust.read_bytes(), TRUST_FILE, pin.project))
+    except (DossierError, OSError):
+        return False
+
+
+def _nothing_on(repo: Repository, pin: Pin) -> None:
+    """Nor on the protected branch: a branch made before the project was adopted has no files, and is no reason for a second project."""
+    ref = protected_ref(repo, pin)
+    name = next((n for n in (SETTINGS_FILE, TRUST_FILE) if repo.exists(ref) and repo.file_at(ref, n) is not None), None)
+    if name is not None:
+        branch = ref.removeprefix("refs/heads/").removeprefix("refs/remotes/")
+        found = f"{name}, and not on this branch"
+        raise Refused("init.exists", at=branch, found=found, expected="none: init never overwrites", help=f"git merge {branch}")
+
+
 def person_id(name: str) -> str:
     """The id a person gets from a name: its letters without their marks, in lower case, `-` for everything else."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
@@ -129,15 +173,17 @@ def person_id(name: str) -> str:
 
 
 def _write(repo: Repository, home: Path, settings: str, envelope: bytes, pin: Pin) -> None:
-    (repo.root / TRUST_FILE).write_bytes(canonical({"versions": [parse_envelope(envelope, TRUST_FILE).as_json()]}) + b"\n")
-    (repo.root / SETTINGS_FILE).write_text(settings, encoding="utf-8")
-    write_pin(home, pin)
-    exclude = Path(repo.text("rev-parse", "--git-path", "info/exclude"))
-    exclude = exclude if exclude.is_absolute() else repo.root / exclude
+    trust = repo.root / TRUST_FILE
+    trust.unlink(missing_ok=True)  # first: under another pin it would be nobody's
+    exclude = repo.root / repo.text("rev-parse", "--git-path", "info/exclude")
     exclude.parent.mkdir(parents=True, exist_ok=True)
-    old = exclude.read_text() if exclude.exists() else ""
-    if "/.dossier/" not in old.splitlines():
-        exclude.write_text(old + ("" if not old or old.endswith("\n") else "\n") + "/.dossier/\n")
+    old = exclude.read_bytes() if exclude.exists() else b""
+    if b"/.dossier/" not in old.splitlines():
+        with naming(exclude), exclude.open("ab") as f:
+            f.write((b"" if not old or old.endswith(b"\n") else b"\n") + b"/.dossier/\n")
+    write_pin(home, pin)
+    replace_file(trust, canonical({"versions": [parse_envelope(envelope, TRUST_FILE).as_json()]}) + b"\n")
+    replace_file(repo.root / SETTINGS_FILE, settings.encode())
 
 
 def _protected(repo: Repository) -> tuple[str, str]:
@@ -179,8 +225,7 @@ def _person_key(repo: Repository, home: Path, person: str, environ: Mapping[str,
             return private, _public_line(public_file.read_text()), False
     file = home / "keys" / person
     fresh = not file.exists()
-    if fresh:
-        new_key(file, ED25519)
+    new_key(file, ED25519)
     return file, _public_line(Path(f"{file}.pub").read_text()), fresh
 
 
@@ -190,8 +235,7 @@ def _public_line(text: str) -> str:
 
 def _producer(home: Path, environ: Mapping[str, str]) -> Signer:
     file = producer_key_path(home, environ)
-    if not file.exists():
-        new_key(file)
+    new_key(file)
     return load_signer(file)
 
 

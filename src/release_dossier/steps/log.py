@@ -26,6 +26,7 @@ from release_dossier.steps.decide import (
     witnesses_of,
 )
 from release_dossier.steps.world import LOG_REF, World
+from release_dossier.store.files import replace_file
 from release_dossier.store.tiles import published, write_tiles
 from release_dossier.trust.log import Checkpoint, Tree, leaves_of, parse_checkpoint, root_of
 from release_dossier.trust.note import NoteKey, signed_by
@@ -105,7 +106,7 @@ def publish(world: World, to: Path | None, witnesses: Sequence[tuple[str, NoteKe
         except Corrupt as e:
             faults.append(e)
     if cosigned_note != note:
-        world.repo.keep(WITNESSED_REF, cosigned_note)
+        world.repo.keep(WITNESSED_REF, cosigned_note, world.home / "tmp")
     if faults:
         raise faults[0]
     files = write_tiles(to, entries, cosigned_note) if to is not None else 0
@@ -163,9 +164,7 @@ def _words(c: Checkpoint) -> str:
 def _keep(file: Path, note: bytes) -> None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        fresh = file.with_name(f"{file.name}.new")
-        fresh.write_bytes(note)
-        fresh.replace(file)
+        replace_file(file, note)
     except OSError as e:
         raise Unavailable("log.unwritable", at=str(file), found=e.strerror or "an error", expected="a place for the checkpoint seen") from e
 

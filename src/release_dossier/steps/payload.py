@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from collections.abc import Mapping
 from contextlib import suppress
@@ -20,6 +19,7 @@ from release_dossier.digest import sha256
 from release_dossier.payload import Mark, Opening, Payload, make_payload, open_at, payload_bytes
 from release_dossier.steps.look import dossier_of
 from release_dossier.steps.world import World
+from release_dossier.store.files import make_once
 from release_dossier.trust.sshsig import armor_signature
 
 NAMESPACE = "release-dossier-payload"
@@ -116,12 +116,5 @@ def salt_key(world: World) -> bytes:
     with suppress(FileNotFoundError):
         return file.read_bytes()
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    fresh = file.with_name(f"salt.{os.getpid()}.new")
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as f:
-        f.write(secrets.token_bytes(32))
-        f.flush()
-        os.fsync(f.fileno())
-    with suppress(FileExistsError):
-        os.link(fresh, file)  # the first of two processes wins, and both read what it wrote
-    fresh.unlink()
-    return file.read_bytes()
+    make_once(file, secrets.token_bytes(32))
+    return file.read_bytes()  # what the first of two processes wrote

@@ -13,7 +13,7 @@ from release_dossier.errors import Refused
 from release_dossier.project import TRUST_FILE
 from release_dossier.sources.ssh import public_of, sign_with_ssh
 from release_dossier.steps.world import World, rfc3339
-from release_dossier.store.files import new_key
+from release_dossier.store.files import new_key, replace_file
 from release_dossier.trust.document import Person, Producer, Revocation, TrustDocument, append_version, next_version, parse_chain
 from release_dossier.trust.dsse import pae, seal
 from release_dossier.trust.keys import ED25519, Key, key_of_public
@@ -49,6 +49,7 @@ def make_key(world: World, name: str) -> dict[str, str]:
         raise Refused("key.name", at="NAME", found=repr(name), expected="lower-case letters, digits, . _ -")
     file = world.home / "keys" / name
     if file.exists():
+        new_key(file)  # its public line, where a kill took it
         raise Refused("key.exists", at=str(file), found="a key", expected="none: a key is never overwritten")
     new_key(file, ED25519)
     return {"file": str(file), "id": key_of_public(public_of(file, world.environ)).id}
@@ -106,9 +107,7 @@ def propose(world: World, wish: Proposal, key_files: Sequence[Path]) -> dict[str
         signatures.append(("sshsig", key_id, sign_with_ssh(key, pae(PAYLOAD_TYPE, statement.raw), world.environ)))
     fresh = append_version(held, seal(statement, (world.signer(),), tuple(signatures)))
     trust = parse_chain(fresh, TRUST_FILE, world.trust.project)
-    staged = file.with_name(f"{TRUST_FILE}.new")
-    staged.write_bytes(fresh)
-    staged.replace(file)
+    replace_file(file, fresh)
     return {"version": trust.document.version, "digest": trust.digest, "file": TRUST_FILE}
 
 

@@ -24,7 +24,7 @@ from release_dossier.errors import Corrupt, DossierError, Refused
 from release_dossier.ports import Store
 from release_dossier.project import SETTINGS_FILE, TRUST_FILE, Settings, parse_settings
 from release_dossier.sources.git import Repository, find_repository
-from release_dossier.store.files import FileStore
+from release_dossier.store.files import FileStore, replace_file
 from release_dossier.trust.document import Trust, parse_chain
 from release_dossier.trust.dsse import Envelope, reread_envelope, seal, valid_keys
 from release_dossier.trust.keys import Signer, load_signer
@@ -294,21 +294,32 @@ def open_world(
 def write_pin(home: Path, pin: Pin) -> None:
     """Hold `pin` fast: replaced as a whole, so that a crash leaves the old one or the new one."""
     home.mkdir(parents=True, exist_ok=True)
-    fresh = home / "project.json.new"
-    fresh.write_bytes(canonical(msgspec.to_builtins(pin)) + b"\n")
-    fresh.replace(home / "project.json")
+    replace_file(home / "project.json", canonical(msgspec.to_builtins(pin)) + b"\n")
+
+
+def read_pin(home: Path) -> Pin | None:
+    """What is held fast; None where nothing is.
+
+    Raises:
+        Corrupt: `project.pin`.
+    """
+    file = home / "project.json"
+    if not file.is_file():
+        return None
+    try:
+        return msgspec.convert(parse_json(file.read_bytes(), str(file)), Pin)
+    except msgspec.ValidationError as e:
+        raise Corrupt("project.pin", at=str(file), found=str(e), expected="the pin dossier init wrote") from e
 
 
 def _pin(repo: Repository, home: Path, environ: Mapping[str, str]) -> Pin:
     """What was pinned here, else what the trunk of the remote says. A working tree is a branch under judgement: it is never asked whom
     to trust. Before adoption nothing is pinned, and nothing can be allowed."""
-    file = home / "project.json"
-    if file.is_file():
+    if (home / "project.json").is_file():
         _not_brought(repo, home)
-        try:
-            return msgspec.convert(parse_json(file.read_bytes(), str(file)), Pin)
-        except msgspec.ValidationError as e:
-            raise Corrupt("project.pin", at=str(file), found=str(e), expected="the pin dossier init wrote") from e
+    pinned = read_pin(home)
+    if pinned is not None:
+        return pinned
     trunk = _trunk(repo, environ)
     raw = repo.file_at(protected_ref(repo, trunk), SETTINGS_FILE)
     if raw is None:

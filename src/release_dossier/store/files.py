@@ -7,7 +7,7 @@
     log/checkpoint            signed size and root, written over
     log/lock                  held by the one writer; its process id inside
     keys/                     private keys, 0600, folder 0700
-    tmp/                      files that have no name yet
+    tmp/                      files that have no name yet; elsewhere those begin with a process id and `~`
 
 One write reaches the disk for a statement: its line in the journal. What a process that was killed right after it had left to do is done
 by the next opening; what a power cut takes of the files written since is put back from there.
@@ -28,7 +28,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from release_dossier.digest import DIGEST, sha256
-from release_dossier.errors import Corrupt, Refused, Unavailable
+from release_dossier.errors import Corrupt, Refused, Unavailable, naming
 from release_dossier.limits import ARTIFACT_BYTES_MAX, JOURNAL_BYTES_MAX
 from release_dossier.ports import LOCK_SECONDS_MAX, Put
 from release_dossier.store.crash import armed, reach
@@ -308,14 +308,14 @@ class FileStore:
         self._sign(Index())
 
     def _sweep(self) -> list[str]:
-        """Remove what killed processes left in tmp/. Names begin with the process that made them; the living are left alone."""
+        """Remove what killed processes left. Names begin with the process that made them; the living are left alone."""
         gone = 0
-        for file in (self.home / "tmp").iterdir() if (self.home / "tmp").is_dir() else ():
-            pid = file.name.split("-")[0]
-            if pid.isdigit() and not _alive(int(pid)):
-                with suppress(OSError):
-                    file.unlink()
-                    gone += 1
+        for folder, mark in ((self.home / "tmp", "-"), (self.home / "keys", "~"), (self.home, "~")):
+            for file in folder.iterdir() if folder.is_dir() else ():
+                if _abandoned(file.name, mark):
+                    with suppress(OSError):
+                        file.unlink()
+                        gone += 1
         return [f"removed {gone} unfinished file{'s' if gone > 1 else ''} of a run that was killed"] if gone else []
 
     def _repair(self) -> Index:
@@ -615,32 +615,85 @@ class FileStore:
 
 
 def new_key(file: Path, kind: str = ED25519) -> None:
-    """A new key in `file`, 0600, with its public line beside it. An existing file stays as it is.
+    """A new key in `file`, 0600, with its public line beside it. An existing key stays as it is, and gets the line it lacks.
 
     The private part is complete before it has its name, and a second process that makes one at the same time keeps the first.
 
     Raises:
-        Unavailable: `store.*`.
+        Unavailable: `store.*`. Refused: `key.*`: what is there is no key.
     """
-    private, public = generate(kind)
-    fresh = file.with_name(f"{file.name}.{os.getpid()}.new")
+    beside = file.with_name(f"{file.name}.pub")
     try:
-        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        try:
-            write_all(fd, private)
-            os.fsync(fd)
-        finally:
-            os.close(fd)
+        if not file.exists():
+            file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_once(file, generate(kind)[0])
+        if not beside.exists():
+            replace_file(beside, load_signer(file).public.encode() + b"\n")
+    except OSError as e:
+        raise _unavailable(e, file) from e
+
+
+def make_once(file: Path, data: bytes) -> None:
+    """A secret `file` with `data` as its content, durable; where one is, or comes first, that one stays.
+
+    Raises:
+        OSError: naming `file`; nothing is left.
+    """
+    with _named_later(file) as fresh:
+        _fill(fresh, data, 0o600)
         with suppress(FileExistsError):
             os.link(fresh, file)
-            file.with_name(f"{file.name}.pub").write_text(public + "\n", encoding="ascii")
         fresh.unlink()
         _sync(file.parent)
+
+
+def replace_file(file: Path, data: bytes) -> None:
+    """`file` with `data` as its content: durable, and the whole of it or none, whoever does the same at the same time. A link is replaced.
+
+    Raises:
+        OSError: naming `file`; nothing is left.
+    """
+    with _named_later(file) as fresh:
+        _fill(fresh, data, 0o666)
+        fresh.replace(file)
+        _sync(file.parent)
+
+
+def write_out(file: Path, data: bytes) -> None:
+    """`data` where a person wants it: a file as by `replace_file`, behind a link too; a device or pipe is written to.
+
+    Raises:
+        OSError: naming `file`.
+    """
+    if file.exists() and not file.is_file():
+        with naming(file):
+            file.write_bytes(data)
+    else:
+        replace_file(file.resolve(), data)
+
+
+@contextmanager
+def _named_later(file: Path) -> Iterator[Path]:
+    """A name beside `file` for what shall become it. Those that killed processes left are removed."""
+    fresh = file.parent / f"{os.getpid()}~{next(_unnamed)}~{file.name}"
+    try:
+        for left in file.parent.iterdir():
+            if left.name.endswith(f"~{file.name}") and _abandoned(left.name, "~"):
+                left.unlink(missing_ok=True)
+        yield fresh
     except OSError as e:
         with suppress(OSError):
             fresh.unlink(missing_ok=True)
-        raise _unavailable(e, file) from e
+        raise OSError(e.errno, e.strerror, str(file)) from e
+
+
+def _fill(file: Path, data: bytes, mode: int) -> None:
+    fd = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    try:
+        write_all(fd, data)
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def _spill(chunks: Iterator[bytes], file: Path, durable: bool = True) -> str:
@@ -718,6 +771,12 @@ def _is_entry(line: bytes) -> bool:
     except Corrupt:
         return False
     return True
+
+
+def _abandoned(name: str, mark: str) -> bool:
+    """Whether a file of such a name belongs to a process that is no more."""
+    pid, found, _ = name.partition(mark)
+    return bool(found) and pid.isdecimal() and pid.isascii() and not _alive(int(pid))
 
 
 def _alive(pid: int) -> bool:

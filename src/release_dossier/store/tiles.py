@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 from release_dossier.errors import Unavailable
+from release_dossier.store.files import replace_file
 from release_dossier.trust.log import Entry, leaf_data, parse_checkpoint
 from release_dossier.trust.merkle import Tree, leaf_hash
 from release_dossier.trust.tiles import WIDTH, Tile, bundle_of, hashes_in, tiles_between
@@ -60,9 +60,4 @@ def _place(file: Path, content: Callable[[], bytes]) -> int:
 
 def _write(file: Path, content: bytes) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
-    fresh = file.with_name(f".{file.name}.{os.getpid()}")
-    with fresh.open("wb") as f:
-        f.write(content)
-        f.flush()
-        os.fsync(f.fileno())
-    fresh.replace(file)
+    replace_file(file, content)

@@ -409,8 +409,9 @@ def _pem_name(trust: Trust, key: str) -> str:
 
 
 def tag_name(tag: str) -> str:
-    """The file of a raw tag object."""
-    return f"{TAGS}{_slug(tag)}"
+    """The file of a raw tag object; of a tag too long for a name here, its beginning and what tells it apart."""
+    name = f"{TAGS}{_slug(tag)}"
+    return name if is_name(name) else f"{name[:60]}-{hashlib.sha256(tag.encode()).hexdigest()[:16]}"
 
 
 def _slug(words: str) -> str:

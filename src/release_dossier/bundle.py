@@ -340,8 +340,17 @@ def written_out(statements: Sequence[tuple[Entry, bytes]], trust: Trust, maker: 
     for key_ in (k for p in trust.document.producers for k in p.keys):
         files[_pem_name(trust, key_.id)] = parse_public(key_.public, key_.id).pem()
     once = {word: next((e.digest for e, _ in statements if e.type == word), "") for word in ONCE}
-    files[HOW_TO] = how_to_check(trust, maker, once, names, people, {tag_name(tag): tag for tag in tags}).encode()
+    named = {tag_name(tag): (tag, _hash_of(tag, statements)) for tag in tags}
+    files[HOW_TO] = how_to_check(trust, maker, once, names, people, named).encode()
     return files
+
+
+def _hash_of(tag: str, statements: Sequence[tuple[Entry, bytes]]) -> str:
+    """How the repository names its objects, as the release of a tag has it."""
+    released = (
+        parse_statement(parse_envelope(raw, "release").payload, "release").predicate for e, raw in statements if e.type == "release"
+    )
+    return "sha256" if any(r["tag"] == tag and len(r["tag_object"]) == 64 for r in released) else "sha1"
 
 
 def _recorded_before(trust: Trust, key: str, at: str) -> str:
@@ -718,12 +727,12 @@ def how_to_check(
     once: Mapping[str, str],
     names: Mapping[str, str],
     people: Iterable[tuple[str, str, str, str, str]],
-    tags: Mapping[str, str],
+    tags: Mapping[str, tuple[str, str]],
 ) -> str:
     """HOW-TO-CHECK.md: commands for sha256sum, ssh-keygen, git and cosign, each ending in a status that is not 0 when it fails.
 
     `once` is word → digest of what lies at the top, `names` digest → file, `people` (person, word, stem, file, moment) of each person's
-    signature, `tags` file → tag name. The moment is when the log recorded it, where its key was given up since; else empty.
+    signature, `tags` file → tag and the hash that names its object. The moment is when the log recorded it, where its key was given up since; else empty.
     """
     digests = {name: digest for digest, name in names.items()}
     out = [_INTRO.format(project=trust.project)]
@@ -744,12 +753,11 @@ def how_to_check(
             out.append(_block(f'grep -q \'"dossier":"{once["dossier"]}"\' {stem}.pae'))
     if tags:
         out += [_TAGS]
-        out += [
-            _block(f'test "$(git hash-object -t tag {file})" = "$(git -C "$REPO" rev-parse refs/tags/{_quoted(tag)})"')
-            for file, tag in tags.items()
-        ]
+        for file, (tag, names) in tags.items():
+            here = f"git hash-object -t tag {file}" if names == "sha1" else f'git -C "$REPO" hash-object -t tag "$PWD/{file}"'
+            out.append(_block(f'test "$({here})" = "$(git -C "$REPO" rev-parse refs/tags/{_quoted(tag)})"'))
         verify = f'git -C "$REPO" -c gpg.format=ssh -c gpg.ssh.allowedSignersFile="$PWD/{SIGNERS}" verify-tag'
-        out += [_block(f"{verify} {_quoted(tag)}") for tag in tags.values()]
+        out += [_block(f"{verify} {_quoted(tag)}") for tag, _ in tags.values()]
     out += [_WHOM]
     return "\n".join(out)
 

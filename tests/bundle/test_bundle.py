@@ -147,6 +147,29 @@ def test_how_to_check_works_step_by_step(released: tuple[Town, Path]) -> None:
         assert run(command, room, town) == 0, command
 
 
+class NamedBySha256(Town):
+    """A town whose repository names objects by SHA-256."""
+
+    def _found(self, adopted: bool, settings: str) -> None:
+        self.env["GIT_DEFAULT_HASH"] = "sha256"
+        super()._found(adopted, settings)
+
+
+@needs.ssh_keygen
+def test_how_to_check_works_where_git_names_objects_by_sha256(tmp_path: Path) -> None:
+    """From the planned command to the tag: the whole way is gone there too."""
+    town = NamedBySha256(tmp_path, founded_anew=True)
+    digest = allowed(town)
+    town.dossier("release")
+    file, room = tmp_path / "x.dossier", tmp_path / "room"
+    town.dossier("export", digest, "-o", str(file))
+    assert town.dossier("verify", str(file))["standing"] == "allowed"
+    room.mkdir()
+    subprocess.run(["tar", "-xf", str(file), "-C", str(room)], check=True)
+    for command in (c for c in commands(room) if not c.startswith("cosign")):
+        assert run(command, room, town) == 0, command
+
+
 @needs.ssh_keygen
 def test_how_to_check_works_when_a_key_was_given_up_later(tmp_path: Path) -> None:
     """What the log had before the key was revoked counts, and ssh-keygen is asked as of then; what came after counts for neither."""
@@ -183,7 +206,9 @@ def test_attack_a_version_that_a_shell_would_run(released: tuple[Town, Path], tm
     """Git takes such a name for a tag, and whoever opens a change chooses its version: what people paste runs nothing of it."""
     town, _ = released
     world = world_of(town)
-    (tmp_path / "HOW-TO-CHECK.md").write_text(bundle.how_to_check(world.trust, world.signer().key_id, {}, {}, (), {"tags/x": tag}))
+    (tmp_path / "HOW-TO-CHECK.md").write_text(
+        bundle.how_to_check(world.trust, world.signer().key_id, {}, {}, (), {"tags/x": (tag, "sha1")})
+    )
     subprocess.run(["git", "check-ref-format", f"refs/tags/{tag}"], check=True)
     for command in commands(tmp_path):
         if "REPO" in command:

@@ -321,7 +321,7 @@ def written_out(statements: Sequence[tuple[Entry, bytes]], trust: Trust, maker: 
     The same values give the same bytes, so that a verifier can make these files again.
     """
     files: dict[str, bytes] = {}
-    people: list[tuple[str, str, str, str]] = []
+    people: list[tuple[str, str, str, str, str]] = []
     names: dict[str, str] = {}
     for entry, raw in statements:
         name = _place(entry, files)
@@ -335,13 +335,27 @@ def written_out(statements: Sequence[tuple[Entry, bytes]], trust: Trust, maker: 
                 stem = name.removesuffix(".json") + (f"-{i + 1}" if i else "")
                 files[f"{stem}.sig"] = text.encode()
                 files[f"{stem}.pae"] = pae(PAYLOAD_TYPE, envelope.payload)
-                people.append((person.id, entry.type, stem, name))
+                people.append((person.id, entry.type, stem, name, _recorded_before(trust, key, entry.at)))
     files[SIGNERS] = allowed_signers(trust)
     for key_ in (k for p in trust.document.producers for k in p.keys):
         files[_pem_name(trust, key_.id)] = parse_public(key_.public, key_.id).pem()
     once = {word: next((e.digest for e, _ in statements if e.type == word), "") for word in ONCE}
-    files[HOW_TO] = how_to_check(trust, maker, once, names, people, {tag_name(tag): tag for tag in tags}).encode()
+    named = {tag_name(tag): (tag, _hash_of(tag, statements)) for tag in tags}
+    files[HOW_TO] = how_to_check(trust, maker, once, names, people, named).encode()
     return files
+
+
+def _hash_of(tag: str, statements: Sequence[tuple[Entry, bytes]]) -> str:
+    """How the repository names its objects, as the release of a tag has it."""
+    released = (
+        parse_statement(parse_envelope(raw, "release").payload, "release").predicate for e, raw in statements if e.type == "release"
+    )
+    return "sha256" if any(r["tag"] == tag and len(r["tag_object"]) == 64 for r in released) else "sha1"
+
+
+def _recorded_before(trust: Trust, key: str, at: str) -> str:
+    """When the log recorded what a key signed that was given up later; empty where it was not, or not later."""
+    return at if trust.revoked_at(key) is not None and _stood(trust, key, at) else ""
 
 
 class Contents(msgspec.Struct, frozen=True):
@@ -409,8 +423,9 @@ def _pem_name(trust: Trust, key: str) -> str:
 
 
 def tag_name(tag: str) -> str:
-    """The file of a raw tag object."""
-    return f"{TAGS}{_slug(tag)}"
+    """The file of a raw tag object; of a tag too long for a name here, its beginning and what tells it apart."""
+    name = f"{TAGS}{_slug(tag)}"
+    return name if is_name(name) else f"{name[:60]}-{hashlib.sha256(tag.encode()).hexdigest()[:16]}"
 
 
 def _slug(words: str) -> str:
@@ -711,13 +726,13 @@ def how_to_check(
     maker: str,
     once: Mapping[str, str],
     names: Mapping[str, str],
-    people: Iterable[tuple[str, str, str, str]],
-    tags: Mapping[str, str],
+    people: Iterable[tuple[str, str, str, str, str]],
+    tags: Mapping[str, tuple[str, str]],
 ) -> str:
     """HOW-TO-CHECK.md: commands for sha256sum, ssh-keygen, git and cosign, each ending in a status that is not 0 when it fails.
 
-    `once` is word → digest of what lies at the top, `names` digest → file, `people` (person, word, stem, file) of each
-    person's signature, `tags` file → tag name.
+    `once` is word → digest of what lies at the top, `names` digest → file, `people` (person, word, stem, file, moment) of each person's
+    signature, `tags` file → tag and the hash that names its object. The moment is when the log recorded it, where its key was given up since; else empty.
     """
     digests = {name: digest for digest, name in names.items()}
     out = [_INTRO.format(project=trust.project)]
@@ -729,20 +744,20 @@ def how_to_check(
     signatures = list(people)
     if signatures:
         out += [_PEOPLE]
-    for person, word, stem, name in signatures:
-        out.append(f"{person}, {word}:\n")
-        out.append(_block(f"ssh-keygen -Y verify -f {SIGNERS} -I {person} -n release-dossier -s {stem}.sig < {stem}.pae"))
+    for person, word, stem, name, at in signatures:
+        out.append(f"{person}, {word}{f', recorded {at}, before the key was given up' if at else ''}:\n")
+        then = f" -O verify-time={_stamp(at)}" if at else ""
+        out.append(_block(f"ssh-keygen -Y verify -f {SIGNERS} -I {person} -n release-dossier{then} -s {stem}.sig < {stem}.pae"))
         out.append(_block(_pae_command(f"{stem}.pae", digests[name])))
         if word in ("approval", "rejection", "waiver") and once.get("dossier"):
             out.append(_block(f'grep -q \'"dossier":"{once["dossier"]}"\' {stem}.pae'))
     if tags:
         out += [_TAGS]
-        out += [
-            _block(f'test "$(git hash-object -t tag {file})" = "$(git -C "$REPO" rev-parse refs/tags/{_quoted(tag)})"')
-            for file, tag in tags.items()
-        ]
+        for file, (tag, names) in tags.items():
+            here = f"git hash-object -t tag {file}" if names == "sha1" else f'git -C "$REPO" hash-object -t tag "$PWD/{file}"'
+            out.append(_block(f'test "$({here})" = "$(git -C "$REPO" rev-parse refs/tags/{_quoted(tag)})"'))
         verify = f'git -C "$REPO" -c gpg.format=ssh -c gpg.ssh.allowedSignersFile="$PWD/{SIGNERS}" verify-tag'
-        out += [_block(f"{verify} {_quoted(tag)}") for tag in tags.values()]
+        out += [_block(f"{verify} {_quoted(tag)}") for tag, _ in tags.values()]
     out += [_WHOM]
     return "\n".join(out)
 

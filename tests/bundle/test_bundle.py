@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import tarfile
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,9 @@ from hypothesis import strategies as st
 from release_dossier import bundle
 from release_dossier.bundle import is_name, pack, unpack_bytes
 from release_dossier.errors import Corrupt, DossierError, Refused
+from release_dossier.trust.keys import load_signer
 from tests import needs
-from tests.thread.test_attacks import world_of
+from tests.thread.test_attacks import revoking, second_root, serve, world_of
 from tests.thread.test_gate import allowed
 from tests.town import Town
 
@@ -165,6 +167,48 @@ def test_how_to_check_works_step_by_step(released: tuple[Town, Path]) -> None:
         assert run(command, room, town) == 0, command
 
 
+class NamedBySha256(Town):
+    """A town whose repository names objects by SHA-256."""
+
+    def _found(self, adopted: bool, settings: str) -> None:
+        self.env["GIT_DEFAULT_HASH"] = "sha256"
+        super()._found(adopted, settings)
+
+
+@needs.ssh_keygen
+def test_how_to_check_works_where_git_names_objects_by_sha256(tmp_path: Path) -> None:
+    """From the planned command to the tag: the whole way is gone there too."""
+    town = NamedBySha256(tmp_path, founded_anew=True)
+    digest = allowed(town)
+    town.dossier("release")
+    file, room = tmp_path / "x.dossier", tmp_path / "room"
+    town.dossier("export", digest, "-o", str(file))
+    assert town.dossier("verify", str(file))["standing"] == "allowed"
+    room.mkdir()
+    subprocess.run(["tar", "-xf", str(file), "-C", str(room)], check=True)
+    for command in (c for c in commands(room) if not c.startswith("cosign")):
+        assert run(command, room, town) == 0, command
+
+
+@needs.ssh_keygen
+def test_how_to_check_works_when_a_key_was_given_up_later(tmp_path: Path) -> None:
+    """What the log had before the key was revoked counts, and ssh-keygen is asked as of then; what came after counts for neither."""
+    town = Town(tmp_path)
+    zoe = second_root(town)
+    digest = allowed(town)
+    ann, early = load_signer(town.key).key_id, town.now - timedelta(hours=1)
+    town.later(seconds=5)
+    for at, holds in ((town.now - timedelta(seconds=1), True), (early, False)):
+        serve(town, revoking(town, world_of(town).trust_chain, ann, zoe, at.isoformat()))
+        file, room = tmp_path / "x.dossier", tmp_path / f"room-{holds}"
+        town.dossier("export", digest, "-o", str(file))
+        assert (town.dossier("verify", str(file), ok=(0, 10))["standing"] == "allowed") is holds
+        room.mkdir()
+        subprocess.run(["tar", "-xf", str(file), "-C", str(room)], check=True)
+        (command,) = [c for c in commands(room) if c.startswith("ssh-keygen")]
+        assert (run(command, room, town) == 0) is holds
+
+
 def test_how_to_check_with_cosign(released: tuple[Town, Path]) -> None:
     """cosign accepts the manifest's envelope by the maker's key."""
     town, room = released
@@ -182,7 +226,9 @@ def test_attack_a_version_that_a_shell_would_run(released: tuple[Town, Path], tm
     """Git takes such a name for a tag, and whoever opens a change chooses its version: what people paste runs nothing of it."""
     town, _ = released
     world = world_of(town)
-    (tmp_path / "HOW-TO-CHECK.md").write_text(bundle.how_to_check(world.trust, world.signer().key_id, {}, {}, (), {"tags/x": tag}))
+    (tmp_path / "HOW-TO-CHECK.md").write_text(
+        bundle.how_to_check(world.trust, world.signer().key_id, {}, {}, (), {"tags/x": (tag, "sha1")})
+    )
     subprocess.run(["git", "check-ref-format", f"refs/tags/{tag}"], check=True)
     for command in commands(tmp_path):
         if "REPO" in command:

@@ -21,8 +21,8 @@ ENV = {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1", "LC_ALL": "
 class Place:
     """A repository whose commits ann's key signs, by a program that needs no ssh-keygen."""
 
-    def __init__(self, root: Path, path: str) -> None:
-        self.root, self.env = root, {**ENV, "PATH": path, "HOME": str(root)}
+    def __init__(self, root: Path, path: str, names: str = "sha1") -> None:
+        self.root, self.env = root, {**ENV, "PATH": path, "HOME": str(root), "GIT_DEFAULT_HASH": names}
         new_key(root / "ann", ED25519)
         self.public = key_of_public((root / "ann.pub").read_text())
         self.git("init", "-q", "-b", "main")
@@ -61,6 +61,13 @@ def test_a_commit_signed_with_a_listed_key_is_bound_to_it(place: Place) -> None:
     """The signature covers everything in the commit but itself."""
     assert place.keys_of(place.signed) == [place.public.id]
     assert place.keys_of(place.signed, {}) == [None]
+
+
+def test_a_commit_is_bound_where_git_names_objects_by_sha256(tmp_path: Path) -> None:
+    """There a commit's own signature stands under another name; one under the usual name is over its SHA-1 form, and counts for nothing."""
+    place = Place(tmp_path, os.environ["PATH"], "sha256")
+    assert place.keys_of(place.signed) == [place.public.id]
+    assert place.keys_of(place.rewritten(b"gpgsig-sha256 ", b"gpgsig "))[0] is None
 
 
 @needs.ssh_keygen

@@ -55,6 +55,18 @@ def test_runs_at_the_commit_in_a_worktree_of_its_own(repo: Repository) -> None:
     assert not where.exists()
 
 
+def test_runs_where_git_names_objects_by_sha256(tmp_path: Path) -> None:
+    """Whatever git makes by default, the worktree names objects as the repository does."""
+    for names in ("sha1", "sha256"):
+        (tmp_path / names).mkdir()
+        repo = Repository(tmp_path / names, ENVIRON | {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_DEFAULT_HASH": names})
+        repo.run("init", "-q")
+        (repo.root / "x").write_text("here\n")
+        repo.run("add", "x")
+        repo.run("-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "x")
+        assert ran(repo, "cat", "x", look=out) == (0, "here\n")
+
+
 def test_environment_is_clean(repo: Repository) -> None:
     """No agent, no token, no home of the user: only what the plan names comes through."""
     environ = {**ENVIRON, "SSH_AUTH_SOCK": "/run/agent", "GITHUB_TOKEN": "t0ken", "GOFLAGS": "-x"}

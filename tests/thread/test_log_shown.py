@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import re
 import shutil
 import subprocess
 import threading
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -14,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from release_dossier.sources.witness import Witness, witness_server
+from release_dossier.steps.decide import parse_witness
 from release_dossier.trust.keys import generate, parse_private, parse_public
 from release_dossier.trust.log import leaf_of, make_checkpoint
 from release_dossier.trust.note import note_key, parse_vkey
@@ -59,6 +62,19 @@ def test_a_proof_stands_alone(town: Town, tmp_path: Path) -> None:
     assert (grown["old_size"], grown["size"]) == (2, found["size"])
     assert town.refused("log", "prove", "--since", "999")["code"] == "log.size"
     assert town.refused("log", "prove", code=2)["code"] == "log.prove-what"
+
+
+def test_what_a_page_names_as_a_witness_is_one() -> None:
+    """The settings docs/log.md shows can be taken as they are."""
+    page = (Path(__file__).resolve().parents[2] / "docs" / "log.md").read_text()
+    named = [w for line in re.findall(r"^ +(witnesses = \[.*\])$", page, re.MULTILINE) for w in tomllib.loads(line)["witnesses"]]
+    assert [parse_witness(w, "docs/log.md")[1].name for w in named] == ["witness.example/w1"]
+
+
+@pytest.mark.parametrize("place", ["http://[::1", "/no/such/folder"])
+def test_a_place_where_no_log_can_be_is_refused(town: Town, place: str) -> None:
+    key = town.dossier("log", "checkpoint")["key"]
+    assert town.refused("log", "audit", "--log", place, "--key", key)["code"] == "log.place"
 
 
 def test_another_log_is_followed_and_a_fork_is_named(town: Town, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from release_dossier.bundle import tag_name, unpack
 from release_dossier.release import tag_message
 from release_dossier.store.crash import POINTS
 from release_dossier.store.files import new_key
@@ -263,6 +264,21 @@ def test_bundle_verifies_elsewhere(town: Town, tmp_path: Path) -> None:
     assert other.dossier("verify", str(a), ok=(40,))["verified"] is False
     only = town.dossier("verify", str(a), "--integrity-only")
     assert (only["verified"], only["trust"]) == (True, "none")
+
+
+@pytest.mark.parametrize("version", [f"1.0.0+build.{'7' * 40}.{'a' * 40}", "1.0.0/rc"])
+def test_whatever_a_version_is_called_its_release_is_passed_on(town: Town, version: str) -> None:
+    """A tag too long for a name in a tar, or one with a slash, lies in the bundle all the same, which has a file of its own by default."""
+    town.open("--service", f"shop={version}")
+    town.dossier("collect")
+    digest = town.dossier("assemble")["dossier"]["digest"]
+    town.approve(digest, *sorted({a["role"] for a in town.gate()["approvals"]}))
+    tag = town.dossier("release")["release"]["tag"]
+    file = town.repo / town.dossier("export", digest)["file"]
+    assert file.parent == town.repo
+    assert town.dossier("verify", str(file))["standing"] == "allowed"
+    raw = unpack(file)[tag_name(tag)]
+    assert raw == town.git("cat-file", "tag", tag).encode() + b"\n"
 
 
 def test_one_changed_bit_is_found_and_named(town: Town) -> None:

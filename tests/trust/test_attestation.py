@@ -244,14 +244,17 @@ def test_an_entry_of_newer_logs_is_of_what_the_signature_is_over(place: Path, ds
 
 
 def test_a_bundle_signs_one_thing(place: Path) -> None:
-    """An envelope and a message's signature in one bundle: two readers would each see another one."""
+    """An envelope and a message's signature in one bundle: two readers would each see another one. Nor is an envelope without a list of one
+    signature any."""
     bundle, root = sigstore(TWO, THREE)
-    both = bundle | {"dsseEnvelope": envelope(TWO)}
-    (place / "b.json").write_text(json.dumps(both))
     (place / "root.json").write_text(json.dumps(root))
     base = (str(place / "b.json"), "--root", str(place / "root.json"), "--artifact", str(place / "artifact"))
-    for whom in (("--key", str(place / "two.pem")), ("--identity", "a", "--issuer", "b")):
-        assert dossier(*base, *whom)[1]["error"]["code"] == "sigstore.bundle"
+    alone = {k: v for k, v in bundle.items() if k != "messageSignature"}
+    strange = [alone | {"dsseEnvelope": e} for e in ({**envelope(TWO), "signatures": 5}, {"signatures": "x"}, [])]
+    for mine in (bundle | {"dsseEnvelope": envelope(TWO)}, *strange):
+        (place / "b.json").write_text(json.dumps(mine))
+        for whom in (("--key", str(place / "two.pem")), ("--identity", "a", "--issuer", "b")):
+            assert dossier(*base, *whom)[1]["error"]["code"] == "sigstore.bundle"
 
 
 def test_a_bundle_without_a_proof_says_so(place: Path) -> None:

@@ -24,7 +24,7 @@ def export(digest: str, output: Path | None, as_json: bool) -> None:
 
     world = edge.open_world()
     named, dossier = dossier_of(world, digest)
-    target = output or Path("-".join(f"{s.name}-{s.version}" for s in dossier.change.services) + ".dossier")
+    target = output or Path("-".join(f"{s.name}-{s.version}" for s in dossier.change.services).replace("/", "-") + ".dossier")
     size = write(world, named, target)
     words = f"wrote {target}, {size} bytes, for dossier {named[:19]}…\nnext: dossier verify {target}"
     edge.emit({"file": str(target), "bytes": size, "dossier": named}, as_json, lambda: words)

@@ -323,6 +323,7 @@ def _objects(said: bytes, count: int) -> list[tuple[bytes, bytes]] | None:
 def read_commit(name: str, raw: bytes, keys: Mapping[str, str]) -> Commit:
     """A commit object taken apart: its author, and the key of `keys` whose SSH signature covers everything else in it."""
     head, blank, message = raw.partition(b"\n\n")
+    signing = b"gpgsig-sha256" if len(name) == 64 else b"gpgsig"  # the other one is over the same commit in the other hash
     kept: list[bytes] = []
     author, encoding, signature, inside = b"", "utf-8", b"", b""
     for line in head.split(b"\n"):
@@ -330,7 +331,7 @@ def read_commit(name: str, raw: bytes, keys: Mapping[str, str]) -> Commit:
         if line.startswith(b" "):
             word = inside
         inside = word
-        if word == b"gpgsig":
+        if word == signing:
             signature += rest + b"\n"
         if word in (b"gpgsig", b"gpgsig-sha256"):  # a commit signs itself without its signatures
             continue

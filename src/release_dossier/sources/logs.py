@@ -24,7 +24,10 @@ def reader_of(place: str) -> Fetch:
     Raises:
         Refused: `log.place`.
     """
-    scheme = urllib.parse.urlsplit(place).scheme
+    try:
+        scheme = urllib.parse.urlsplit(place).scheme
+    except ValueError as e:
+        raise Refused("log.place", at=place, found=str(e), expected="a folder with a log's files, or http(s)://…") from e
     if scheme in ("http", "https"):
         return lambda path: get(f"{place.rstrip('/')}/{path}")
     if not Path(place).is_dir():

@@ -126,7 +126,8 @@ def _bundle(raw: bytes, at: str) -> dict[str, Any]:
     envelope = value.get("dsseEnvelope")
     if envelope is not None and value.get("messageSignature") is not None:
         raise Refused("sigstore.bundle", at=at, found="an envelope and a message's signature", expected="one of them (bundle format)")
-    if envelope is not None and (not isinstance(envelope, dict) or len(envelope.get("signatures") or ()) != 1):
+    signatures = envelope.get("signatures") if isinstance(envelope, dict) else None
+    if envelope is not None and (not isinstance(signatures, list) or len(signatures) != 1):
         raise Refused("sigstore.bundle", at=f"{at} dsseEnvelope", found="not one signature", expected="exactly one (bundle format)")
     return value
 

@@ -191,6 +191,18 @@ def test_people_are_distinct_plain_and_own_their_keys(town: Any) -> None:
         assert e.value.code == code
 
 
+def test_a_key_is_a_persons_or_a_machines(town: Any) -> None:
+    """Never both, and a stranger's is nobody's: what a machine's key records no person said."""
+    _, trust = founded(town)
+    keys = {name: town.key(name).id for name in ("ann", "ann2", "bob", "cy", "runner", "stranger")}
+    people = {name: p.id for name, k in keys.items() if (p := trust.person_of_key(k)) is not None}
+    assert people == {"ann": "ann", "ann2": "ann", "bob": "bob", "cy": "cy"}
+    assert {name for name, k in keys.items() if trust.producer_of_key(k) is not None} == {"runner"}
+    assert trust.machine_keys() == {keys["runner"]: town.key("runner").public}
+    assert trust.public_keys() == {keys[name]: town.key(name).public for name in (*people, "runner")}
+    assert (trust.person("ann"), trust.person("runner")) == (trust.person_of_key(keys["ann2"]), None)
+
+
 def test_a_key_given_up_twice_is_gone_from_the_earlier_moment_on(town: Any) -> None:
     """By the moment, not by its spelling or its place in the list: a later revocation gives nothing back."""
     _, trust = founded(town)

@@ -167,6 +167,20 @@ def test_integrity_alone_finds_what_no_key_of_the_bundle_signed(town: Town) -> N
         assert says in found[check], (name, found)
 
 
+def test_a_file_is_listed_once(town: Town) -> None:
+    """A list that names a file twice, with two digests, would be right whichever was meant."""
+    file = exported(town, allowed(town))
+    files = bundle.unpack(file)
+    listed = parse_statement(parse_envelope(files.pop(bundle.MANIFEST), "m").payload, "m")
+    twice = [Subject(listed.subject[0].name, {"sha256": "0" * 64}), *listed.subject]
+    said = {k: v for k, v in listed.predicate.items() if k != "project"}
+    signer = load_signer(town.repo / ".dossier" / "keys" / "producer")
+    for subjects, found in ((listed.subject, {}), (twice, {"manifest": "bundle.json: a file is listed twice"})):
+        file.write_bytes(bundle.pack({**files, bundle.MANIFEST: seal(state("bundle", listed.project, subjects, said), (signer,))}))
+        assert (fails(town, file) if found else {}) == found
+        assert town.dossier("verify", str(file), ok=(40,) if found else (0,))["verified"] is not bool(found)
+
+
 def test_a_bundle_without_its_dossier_or_its_change(town: Town) -> None:
     """What every bundle holds and this one does not is named, though the list, the sums and the log are right."""
     file = exported(town, allowed(town))

@@ -125,7 +125,7 @@ CODES = {
     "edge.directory": ("The folder after -C cannot be entered.", "Check its path and permissions."),
     "edge.file-system": (
         "The operating system refused something nobody foresaw.",
-        "The message is its own; dossier doctor looks at the usual causes.",
+        "The message is its own: check the path where it names one; dossier doctor looks at the usual causes.",
     ),
     "envelope.base64": (
         "A signed document holds base64 that is damaged, unpadded or of two alphabets.",

@@ -15,7 +15,7 @@ from release_dossier import bundle
 from release_dossier.digest import canonical, digest_of, sha256
 from release_dossier.trust.document import parse_chain
 from release_dossier.trust.dsse import PAYLOAD_TYPE, Envelope, pae, parse_envelope, seal
-from release_dossier.trust.keys import generate, load_signer
+from release_dossier.trust.keys import generate, load_signer, parse_private
 from release_dossier.trust.log import Entry, Tree, leaves_of, make_checkpoint, next_entry, parse_entries, parse_entry, tree_root
 from release_dossier.trust.statement import Subject, parse_intoto, parse_statement, state
 from tests.thread.test_gate import FAILING, allowed
@@ -48,8 +48,8 @@ def packed_anew(town: Town, file: Path, change: dict[str, bytes | None]) -> Path
     return out
 
 
-def fails(town: Town, file: Path) -> dict[str, str]:
-    found = town.dossier("verify", str(file), ok=(40,))
+def fails(town: Town, file: Path, *more: str) -> dict[str, str]:
+    found = town.dossier("verify", str(file), *more, ok=(40,))
     return {c["name"]: c["detail"] for c in found["checks"] if c["state"] == "fail"}
 
 
@@ -137,6 +137,49 @@ def test_a_well_signed_statement_of_another_shape_is_a_fault(town: Town) -> None
     for name, words, change in changes:
         found = fails(town, said_anew(town, file, name, change))["contents"]
         assert found.startswith(words), (name, found)
+
+
+def test_integrity_alone_finds_what_no_key_of_the_bundle_signed(town: Town) -> None:
+    """Without whom to trust, too: a signature or signed bytes beside a statement that are not those in it, another's word among the
+    attestations, an artifact under another's name, a statement in another's place."""
+    file = exported(town, allowed(town))
+    files = bundle.unpack(file)
+    sig, pae_, artifact, vsa = (
+        next(n for n in files if fits(n))
+        for fits in (
+            lambda n: n.endswith(".sig"),
+            lambda n: n.endswith(".pae"),
+            lambda n: n.startswith("artifacts/"),
+            lambda n: n.startswith("attestations/vsa-"),
+        )
+    )
+    stranger = parse_private(generate()[0], "stranger")
+    other = bundle.attestation(parse_envelope(files[vsa], vsa).payload, stranger)
+    changes: list[tuple[str, str, bytes, str]] = [
+        (sig, f"statement {sig.removesuffix('.sig')}.json", files[sig].replace(b"U1NIU0lH", b"U1NIU0lI"), "another signature than in"),
+        (pae_, f"statement {pae_.removesuffix('.pae')}.json", files[pae_] + b"\n", "other bytes than"),
+        (vsa, f"attestation {vsa}", other, "no signature of a known machine verifies"),
+        (artifact, artifact, b"other", f"content has digest {sha256(b'other')[7:]}"),
+        ("change.json", "statement change.json", files["dossier.json"], "a dossier statement"),
+    ]
+    assert town.dossier("verify", str(packed_anew(town, file, {})), "--integrity-only")["verified"]
+    for name, check, content, says in changes:
+        found = fails(town, packed_anew(town, file, {name: content}), "--integrity-only")
+        assert says in found[check], (name, found)
+
+
+def test_a_file_is_listed_once(town: Town) -> None:
+    """A list that names a file twice, with two digests, would be right whichever was meant."""
+    file = exported(town, allowed(town))
+    files = bundle.unpack(file)
+    listed = parse_statement(parse_envelope(files.pop(bundle.MANIFEST), "m").payload, "m")
+    twice = [Subject(listed.subject[0].name, {"sha256": "0" * 64}), *listed.subject]
+    said = {k: v for k, v in listed.predicate.items() if k != "project"}
+    signer = load_signer(town.repo / ".dossier" / "keys" / "producer")
+    for subjects, found in ((listed.subject, {}), (twice, {"manifest": "bundle.json: a file is listed twice"})):
+        file.write_bytes(bundle.pack({**files, bundle.MANIFEST: seal(state("bundle", listed.project, subjects, said), (signer,))}))
+        assert (fails(town, file) if found else {}) == found
+        assert town.dossier("verify", str(file), ok=(40,) if found else (0,))["verified"] is not bool(found)
 
 
 def test_a_bundle_without_its_dossier_or_its_change(town: Town) -> None:

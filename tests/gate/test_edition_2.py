@@ -120,6 +120,13 @@ def test_each_way_has_its_state_and_cause(name: str) -> None:
     assert r.remedy or state == "pass"
 
 
+def test_a_long_value_is_cut_alike_in_every_decision() -> None:
+    """How a value from outside is shortened is part of the bytes a decision replays to."""
+    for length, shown in ((60, "x" * 60), (61, "x" * 60 + "… (1 more characters)")):
+        r = line(one(attempt(facts=facts(vcpus="x" * length)), topology={"vcpus": 8}))
+        assert r.reason.startswith(f"measured with vcpus {shown}, the rule asks for 8"), r.reason
+
+
 def test_every_stale_cause_is_shown_with_its_command() -> None:
     """Each reason to be stale is seen above, in words, with the command that refreshes it."""
     seen = {cause for state, cause, _, _ in HOW.values() if state == "stale"}

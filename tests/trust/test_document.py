@@ -174,6 +174,7 @@ def test_people_are_distinct_plain_and_own_their_keys(town: Any) -> None:
         ((ann, town.person("runner", "bob")), "trust.twice"),
         ((msgspec.structs.replace(ann, id="*"),), "trust.name"),
         ((msgspec.structs.replace(ann, id="ann\nbob"),), "trust.name"),
+        ((town.person("ann", "runner"),), "trust.key-shared"),
         ((wrong,), "trust.key-name"),
         ((commented,), "trust.key-name"),
     ]
@@ -181,6 +182,49 @@ def test_people_are_distinct_plain_and_own_their_keys(town: Any) -> None:
         with pytest.raises(Refused) as e:
             first_version(project_name="s", threshold=1, people=people, producers=(town.runner(),), created_at="2026-01-01T00:00:00Z")
         assert e.value.code == code
+    for machine, code in (
+        (msgspec.structs.replace(town.runner(), id="*"), "trust.name"),
+        (msgspec.structs.replace(town.runner(), keys=wrong.keys), "trust.key-name"),
+    ):
+        with pytest.raises(Refused) as e:
+            first_version(project_name="s", threshold=1, people=(ann,), producers=(machine,), created_at="2026-01-01T00:00:00Z")
+        assert e.value.code == code
+
+
+def test_a_key_is_a_persons_or_a_machines(town: Any) -> None:
+    """Never both, and a stranger's is nobody's: what a machine's key records no person said."""
+    _, trust = founded(town)
+    keys = {name: town.key(name).id for name in ("ann", "ann2", "bob", "cy", "runner", "stranger")}
+    people = {name: p.id for name, k in keys.items() if (p := trust.person_of_key(k)) is not None}
+    assert people == {"ann": "ann", "ann2": "ann", "bob": "bob", "cy": "cy"}
+    assert {name for name, k in keys.items() if trust.producer_of_key(k) is not None} == {"runner"}
+    assert trust.machine_keys() == {keys["runner"]: town.key("runner").public}
+    assert trust.public_keys() == {keys[name]: town.key(name).public for name in (*people, "runner")}
+    assert (trust.person("ann"), trust.person("runner")) == (trust.person_of_key(keys["ann2"]), None)
+
+
+def test_a_key_given_up_twice_is_gone_from_the_earlier_moment_on(town: Any) -> None:
+    """By the moment, not by its spelling or its place in the list: a later revocation gives nothing back."""
+    _, trust = founded(town)
+    key = town.key("bob").id
+    early, late = "2026-02-01T00:30:00+01:00", "2026-02-01T00:00:00Z"
+    for order in ((early, late), (late, early)):
+        given_up = tuple(Revocation(key, at, "stolen") for at in order)
+        revoked = msgspec.structs.replace(trust, document=msgspec.structs.replace(trust.document, revocations=given_up))
+        assert revoked.revoked_at(key) == early
+        assert not revoked.counts(key, "2026-01-31T23:45:00Z", True)
+
+
+def test_a_chain_has_as_many_versions_as_it_may(town: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last one it may have is read, one more is no chain."""
+    raw, trust = founded(town)
+    second = town.envelope(next_version(trust, created_at="2026-02-01T00:00:00Z"), "ann", "bob")
+    monkeypatch.setattr("release_dossier.trust.document.VERSIONS_MAX", 2)
+    longer = append_version(raw, second)
+    monkeypatch.setattr("release_dossier.trust.document.VERSIONS_MAX", 1)
+    assert parse_chain(raw, "x") == trust
+    with pytest.raises(Refused, match=r"^trust\.shape: at x: found no list of versions"):
+        parse_chain(longer, "x")
 
 
 def test_a_chain_is_a_file_of_trust_statements(town: Any) -> None:

@@ -296,3 +296,15 @@ def test_no_tree_grew_out_of_nothing_or_out_of_a_larger_one(old: int) -> None:
     """A proof is only made from one tree to one that is not smaller."""
     with pytest.raises(AssertionError):
         Tree([leaf_hash(b"%d" % i) for i in range(3)]).consistency(old)
+
+
+def test_a_log_has_as_many_entries_as_it_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counted with those before what is read: the last one it may have is read, one more is no log."""
+    rows = entries(3)
+    monkeypatch.setattr("release_dossier.trust.log.LOG_ENTRIES_MAX", 3)
+    assert parse_entries(raw(rows)) == rows
+    assert parse_entries(raw(rows[2:]), rows[1]) == rows[2:]
+    monkeypatch.setattr("release_dossier.trust.log.LOG_ENTRIES_MAX", 2)
+    for more, before in ((rows, None), (rows[2:], rows[1])):
+        with pytest.raises(Corrupt, match=r"^log\.entry: at log: found 3 entries, expected at most 2$"):
+            parse_entries(raw(more), before)

@@ -140,7 +140,7 @@ def parse_entries(raw: bytes, after: Entry | None = None) -> tuple[Entry, ...]:
     """
     out: list[Entry] = []
     last, prev = after, "" if after is None else line_digest(after.line())
-    lines = raw[: whole_lines(raw)].split(b"\n")[:-1]
+    lines = raw.split(b"\n")[:-1]
     first = 0 if after is None else after.n + 1
     if first + len(lines) > LOG_ENTRIES_MAX:
         raise Corrupt("log.entry", at="log", found=f"{first + len(lines)} entries", expected=f"at most {LOG_ENTRIES_MAX}")

@@ -227,7 +227,7 @@ def test_what_was_to_be_sent_is_sent_by_the_next_server(tmp_path: Path) -> None:
 
 
 def test_the_command_serves_and_ends(town: Town) -> None:
-    """`dossier serve` answers where it says, in words and as one object, writes a line a request when asked, says so when the port is taken,
+    """`dossier serve` answers where it says, in words and as one object; writes a line a request, says so when the port is taken,
     and ends on Ctrl-C."""
     import signal
     import subprocess

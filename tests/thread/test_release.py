@@ -385,6 +385,8 @@ def test_what_is_not_released_is_compared_by_name_too(town: Town) -> None:
         (("payload", "v9.9.9", "--audience", "customer"), "look.no-release", "a tag"),
         (("verify", "release.txt"), "bundle.unreadable", "a bundle"),
         (("collect", "tests", "--change", "nobodys"), "change.none", "an opened change"),
+        (("trust", "propose", "--person", "zoe", "--public", "zoe.pub", "--key", "ann"), "key.missing", "a public key"),
+        (("payload", "--check", "payload.json", "--opening", "opening.json"), "evidence.no-file", "a file"),
     ],
 )
 def test_a_name_of_nothing_is_not_called_a_bad_digest(town: Town, command: tuple[str, ...], code: str, word: str) -> None:

@@ -16,6 +16,7 @@ from math import ceil
 import msgspec
 
 from release_dossier.digest import digest_of
+from release_dossier.moment import stamp
 
 BACKOFF_SECONDS = (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)  # after try 1, 2, …: the specification's own schedule
 RETRY_AFTER_SECONDS_MAX = 86_400
@@ -92,7 +93,7 @@ def delivery_id(project: str, destination: str, payload: str) -> str:
 
 def ended(began: Began, at: datetime, status: int, detail: str, headers: Mapping[str, str]) -> Ended:
     """How a try ended. `status` is 0 where nobody answered."""
-    moment = _stamp(at)
+    moment = stamp(at)
     if 200 <= status < 300:
         return Ended(id=began.id, n=began.n, at=moment, outcome="delivered", status=status, detail=detail)
     again = status in (0, 408, 425, 429) or status >= 500
@@ -101,7 +102,7 @@ def ended(began: Began, at: datetime, status: int, detail: str, headers: Mapping
         return Ended(id=began.id, n=began.n, at=moment, outcome="refused", status=status, detail=why)
     wait = BACKOFF_SECONDS[began.n - 1]
     wait = max(wait, min(_asked(headers.get("retry-after", ""), at), RETRY_AFTER_SECONDS_MAX))
-    next_at = _stamp(at + timedelta(seconds=wait))
+    next_at = stamp(at + timedelta(seconds=wait))
     return Ended(id=began.id, n=began.n, at=moment, outcome="failed", status=status, detail=detail, next_at=next_at)
 
 
@@ -114,7 +115,3 @@ def _asked(text: str, at: datetime) -> int:
     except ValueError:
         return 0
     return max(0, ceil((then.replace(tzinfo=then.tzinfo or UTC) - at).total_seconds()))
-
-
-def _stamp(t: datetime) -> str:
-    return t.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -9,7 +9,7 @@ import re
 from datetime import UTC, datetime
 from functools import lru_cache
 
-__all__ = ["moment"]
+__all__ = ["moment", "stamp"]
 _RFC3339 = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,9})?(?:Z|[+-][0-9]{2}:[0-5][0-9])\Z"
 )
@@ -26,3 +26,8 @@ def moment(text: str) -> datetime | None:
         return t if t.tzinfo is UTC else t.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
+
+
+def stamp(t: datetime) -> str:
+    """RFC 3339 UTC to the millisecond, with `Z`."""
+    return t.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

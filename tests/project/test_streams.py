@@ -22,6 +22,13 @@ def test_a_full_disk_under_stdout(tmp_path: Path, words: list[str]) -> None:
     assert len(done.stderr.splitlines()) <= 4
 
 
+def test_a_path_that_is_not_there_is_no_broken_disk(tmp_path: Path) -> None:
+    """A slip in a path is told from a file system that does not work."""
+    evidence = ["evidence", "record", "http://127.0.0.1:1", "--query", "up=up", "-o", str(tmp_path / "no" / "up.ndjson")]
+    done = subprocess.run([DOSSIER, *evidence], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert (done.returncode, "expected  a file or folder that is there" in done.stderr) == (30, True), done.stderr
+
+
 @pytest.mark.parametrize(
     ("closed", "code", "words"),
     [

@@ -102,6 +102,13 @@ def test_another_log_is_followed_and_a_fork_is_named(town: Town, tmp_path: Path)
     other.dossier("log", "publish", "--to", str(site))
     assert town.refused(*follow, code=40)["code"] == "log.checkpoint-signer"
     assert town.refused("log", "audit", "--log", str(site), code=2)["code"] == "log.no-key"
+    (tmp_path / "nowhere").mkdir()
+    away = ("-C", str(tmp_path / "nowhere"), "log", "audit", "--log", str(site), "--key", key)
+    assert town.refused(*away, code=2)["code"] == "log.no-seen"
+    other_key = other.dossier("log", "checkpoint")["key"]
+    assert town.dossier(
+        "-C", str(tmp_path / "nowhere"), "log", "audit", "--log", str(site), "--key", other_key, "--seen", str(tmp_path / "s")
+    )
 
 
 def test_attack_published_log_rewound(town: Town, tmp_path: Path) -> None:

@@ -393,6 +393,25 @@ def test_what_is_not_released_is_compared_by_name_too(town: Town) -> None:
     assert town.refused("compare", "shop@9.9.9", second)["code"] == "look.no-release"
 
 
+@pytest.mark.parametrize(
+    ("command", "code", "word"),
+    [
+        (("show", "v9.9.9"), "look.no-release", "a tag"),
+        (("compare", "v9.9.9", "v1.0.0"), "look.no-release", "a tag"),
+        (("payload", "v9.9.9", "--audience", "customer"), "look.no-release", "a tag"),
+        (("verify", "release.txt"), "bundle.unreadable", "a bundle"),
+        (("collect", "tests", "--change", "nobodys"), "change.none", "an opened change"),
+        (("trust", "propose", "--person", "zoe", "--public", "zoe.pub", "--key", "ann"), "key.missing", "a public key"),
+        (("payload", "--check", "payload.json", "--opening", "opening.json"), "evidence.no-file", "a file"),
+    ],
+)
+def test_a_name_of_nothing_is_not_called_a_bad_digest(town: Town, command: tuple[str, ...], code: str, word: str) -> None:
+    """Where a tag, a file or a branch would do, the refusal says so."""
+    found = town.refused(*command)
+    assert found["code"] == code
+    assert word in found["expected"]
+
+
 def planted(town: Town, key: Path, dossier: str, decision: str) -> None:
     """A tag of the next release's name, as an interrupted run would have left it, signed with `key`."""
     message = tag_message("shop", "0.1.0", dossier, decision, "Audited by everybody.", "")

@@ -5,13 +5,15 @@ from __future__ import annotations
 import io
 import json
 import time
+from pathlib import Path
 
 import acme_smoke
 
 from release_dossier.evidence.readers import read
 from release_dossier.evidence.readers.trial import faults
 
-RUN = {"acme_smoke": 1, "planned": 2, "pages": [{"url": "/", "ok": True, "ms": 12}, {"url": "/markets", "ok": True, "ms": 40}]}
+SAMPLE = Path(__file__).resolve().parents[1] / "sample.json"
+RUN = json.loads(SAMPLE.read_bytes())
 
 
 def says(run: object) -> str:
@@ -20,7 +22,7 @@ def says(run: object) -> str:
 
 def test_it_keeps_the_contract() -> None:
     """Cut, hurt, empty and doubled files lead to less, or to a refusal by type."""
-    assert faults(acme_smoke, json.dumps(RUN).encode(), clock=time.monotonic) == []
+    assert faults(acme_smoke, SAMPLE.read_bytes(), clock=time.monotonic) == []
 
 
 def test_verdicts() -> None:

@@ -101,5 +101,12 @@ def _stored(prefix: str, folder: Path) -> Path:
         raise Refused("bundle.unreadable", at=prefix, found="no such file", expected="a bundle", help="dossier export")
     world = edge.open_world()
     target = folder / "stored.dossier"
-    write(world, dossier_of(world, prefix)[0], target)
+    try:
+        digest = dossier_of(world, prefix)[0]
+    except Refused as e:
+        if e.code != "look.no-release":
+            raise
+        found, expected = "no such file, and no release of this name", "a bundle, a digest, a tag or service@version"
+        raise Refused("bundle.unreadable", at=prefix, found=found, expected=expected, help="dossier export") from e
+    write(world, digest, target)
     return target

@@ -141,8 +141,9 @@ def show_usage(e: click.ClickException, as_json: bool) -> int:
 def os_refusal(e: OSError) -> Unavailable:
     """An operating-system failure nobody closer could explain, as a typed one."""
     where = str(e.filename) if e.filename else "the file system"
-    if e.filename and isinstance(e, FileNotFoundError | IsADirectoryError | NotADirectoryError):
-        return Unavailable("edge.file-system", at=where, found=str(e.strerror), expected="a path that leads to a file")
+    if e.filename and isinstance(e, (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError)):
+        expected = "a file or folder that is there, and that this user may use"
+        return Unavailable("edge.file-system", at=where, found=e.strerror or type(e).__name__, expected=expected, help="check the path")
     return Unavailable(
         "edge.file-system", at=where, found=e.strerror or type(e).__name__, expected="a working file system", help="dossier doctor"
     )

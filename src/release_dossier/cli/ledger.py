@@ -34,7 +34,14 @@ def ledger() -> None:
 @_source
 @_ruleset
 @_timeline
-@click.option("--adapter", type=click.Choice(["socialpredict"]), default="socialpredict", show_default=True, help="whose ledger it is")
+@click.option(
+    "--adapter",
+    type=click.Choice(["socialpredict"]),
+    default="socialpredict",
+    show_default=True,
+    expose_value=False,
+    help="whose ledger it is",
+)
 @click.option("--receipts", metavar="FILE", help="journal of requests (NDJSON, plain or xz): makes every sale exact")
 @click.option("--answers", metavar="FILE", help="answers of the server (NDJSON, plain or xz): each held against the ledger of its moment")
 @click.option("--economics", metavar="FILE", help="SocialPredict's setup.yaml, or JSON of ruleset keys that differ")
@@ -63,7 +70,6 @@ def verify(
     source: str,
     ruleset: str | None,
     timeline: str | None,
-    adapter: str,
     receipts: str | None,
     answers: str | None,
     economics: str | None,

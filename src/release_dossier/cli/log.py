@@ -55,9 +55,19 @@ def audit(place: str | None, key: str | None, seen: Path | None, as_json: bool) 
             "log.no-key", at="--key", found="nothing", expected="the verifier key of the log", help="dossier log checkpoint prints it"
         )
     vkey = parse_vkey(key, "--key")
-    other = follow(place, vkey, seen or seen_file(edge.open_world().home, vkey.name))
+    other = follow(place, vkey, seen or seen_file(_home(), vkey.name))
     since = f"extends the {other['seen']} seen before" if other["seen"] is not None else "seen for the first time"
     edge.emit(other, as_json, lambda: f"{other['origin']}: {other['size']} entries, {since}; {other['read']} read, root {other['root']}")
+
+
+def _home() -> Path:
+    """The state of the project here, where what was seen of other logs is kept unless `--seen` says where."""
+    try:
+        return edge.open_world().home
+    except Refused as e:
+        if e.code != "project.none":
+            raise
+        raise Misuse("log.no-seen", at="--seen", found="nothing, and no project here", expected="a file to keep the checkpoint in") from e
 
 
 @log.command(epilog="Example: dossier log prove 1a8d733a -o release.tlog-proof")

@@ -64,11 +64,13 @@ def payload(
 
 def _check(check: Path | None, opening: Path | None, as_json: bool) -> None:
     from release_dossier.payload import check_opening, read_opening, read_payload
+    from release_dossier.sources.files import open_evidence
 
     if check is None or opening is None:
         raise Misuse("payload.words", at="command line", found="--check or --opening alone", expected="both")
-    held = read_opening(opening.read_bytes(), str(opening))
-    check_opening(read_payload(check.read_bytes(), str(check)), held)
+    with open_evidence(check) as sent, open_evidence(opening) as shown:
+        held = read_opening(shown.read(), str(opening))
+        check_opening(read_payload(sent.read(), str(check)), held)
     value = {"path": held.path, "value": held.value, "opened": True}
     edge.emit(value, as_json, lambda: f"✓ {held.path} was withheld as this, and is: {held.value!r}")
 

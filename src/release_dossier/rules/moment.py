@@ -1,21 +1,16 @@
-"""Moments reckoned with and written, spans as people read them. `release_dossier.moment` says what a moment is."""
+"""Moments reckoned with, spans as people read them. `release_dossier.moment` says what a moment is and how it is written."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from release_dossier.moment import moment
+from release_dossier.moment import moment, stamp
 
 __all__ = ["after", "moment", "span", "stamp"]
 
 _LAST = datetime.max.replace(tzinfo=UTC)
 _UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 DAY_HOURS = 72  # hours from which people count in days
-
-
-def stamp(t: datetime) -> str:
-    """RFC 3339 UTC to the millisecond."""
-    return t.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def after(t: datetime, seconds: int) -> datetime:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -60,7 +61,7 @@ def _line(world: World, change_entry: Entry, entries: tuple[Entry, ...]) -> dict
 
 def show(world: World, name: str) -> dict[str, Any]:
     """The document a digest prefix names, or the dossier a release or tag names; its log entry and the keys that signed it."""
-    digest = _released(world, name) or world.store.find(name)
+    digest = _released(world, name) or _digest(world, name)
     entry = next(e for e in world.store.entries() if e.digest == digest)
     statement, keys = world.signed(digest, entry.type)
     names = {k.id: p.id for p in world.trust.document.people for k in p.keys} | {
@@ -97,6 +98,18 @@ def _assembled(world: World, name: str) -> str | None:
     return None
 
 
+def _digest(world: World, name: str) -> str:
+    """The statement `name` is the beginning of the digest of.
+
+    Raises:
+        Refused: `look.no-release` where it cannot be one, `digest.*`.
+    """
+    if not re.fullmatch(r"(sha256:)?[0-9a-f]*", name):
+        found, expected = "no release and no dossier of this name", "a digest, a tag, or service@version of one in the list"
+        raise Refused("look.no-release", at=name, found=found, expected=expected, help="dossier list")
+    return world.store.find(name)
+
+
 def last_decision(world: World, dossier: str) -> dict[str, Any] | None:
     """What was last decided about a dossier, None where nothing was."""
     entry = next((e for e in reversed(world.store.entries()) if e.type == "decision" and e.key == dossier), None)
@@ -108,11 +121,7 @@ def dossier_of(world: World, name: str) -> tuple[str, Dossier]:
     round of it goes by `service@version:DIGEST`, as the pages call it.
     """
     mark = name.partition(":")[2] if "@" in name else ""
-    digest = world.store.find(mark) if mark else _released(world, name) or _assembled(world, name)
-    if digest is None and "@" in name:
-        found = "no release and no dossier of this name"
-        raise Refused("look.no-release", at=name, found=found, expected="service@version of one in the list", help="dossier list")
-    digest = digest or world.store.find(name)
+    digest = world.store.find(mark) if mark else _released(world, name) or _assembled(world, name) or _digest(world, name)
     entry = next(e for e in world.store.entries() if e.digest == digest)
     if entry.type in ("decision", "release"):
         digest = str(world.statement(digest, entry.type).predicate["dossier"])

@@ -120,6 +120,8 @@ def _listed(line: str) -> Key:
 
 
 def _changed(old: TrustDocument, wish: Proposal, world: World) -> TrustDocument:
+    if wish.public and not wish.public.is_file():
+        raise Refused("key.missing", at=str(wish.public), found="no such file", expected="a public key", help="dossier key new NAME")
     key = _listed(wish.public.read_text("utf-8", "replace")) if wish.public else None
     people, producers, revocations = list(old.people), list(old.producers), list(old.revocations)
     if wish.person:

@@ -21,6 +21,7 @@ from release_dossier.aside import spread
 from release_dossier.change import Change
 from release_dossier.digest import canonical, parse_json, sha256
 from release_dossier.errors import Corrupt, DossierError, Refused
+from release_dossier.moment import stamp
 from release_dossier.ports import Store
 from release_dossier.project import SETTINGS_FILE, TRUST_FILE, Settings, parse_settings
 from release_dossier.sources.git import Repository, find_repository
@@ -31,6 +32,7 @@ from release_dossier.trust.keys import Signer, load_signer
 from release_dossier.trust.statement import Statement, reread_statement
 
 T = TypeVar("T")
+rfc3339 = stamp
 LOG_REF = "refs/dossier/log"
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 PROTECTED_BRANCH = "DOSSIER_PROTECTED_BRANCH"  # names the branch an unpinned clone begins at
@@ -176,7 +178,7 @@ class World(msgspec.Struct, frozen=True):
         """
         branch = named or self.repo.branch()
         entry = next((e for e in reversed(self.store.entries()) if e.type == "change" and e.key == branch), None)
-        if entry is None and named is not None:
+        if entry is None and named is not None and re.fullmatch(r"(sha256:)?[0-9a-f]*", named):
             digest = self.store.find(named)
             entry = next(e for e in self.store.entries() if e.digest == digest)
             if entry.type != "change":
@@ -190,11 +192,6 @@ class World(msgspec.Struct, frozen=True):
     def change(self, digest: str) -> Change:
         """The change with this digest."""
         return self.read(self.statement(digest, "change"), Change)
-
-
-def rfc3339(t: datetime) -> str:
-    """UTC with milliseconds and `Z`."""
-    return t.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def instant(text: str, at: str) -> datetime:

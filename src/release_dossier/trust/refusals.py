@@ -20,6 +20,10 @@ CODES = {
         "It was not said whom to believe, or not what the bundle is about.",
         "--artifact FILE, and --key FILE or --identity WHO --issuer URL.",
     ),
+    "log.no-seen": (
+        "Another log is followed where no project is, and nothing says where the checkpoint seen last is kept.",
+        "--seen FILE, the same at each call.",
+    ),
     "log.no-key": ("A log to follow was named without the key it signs with.", "--key NAME+HASH+KEY, which its operator publishes."),
     "log.place": ("--log names neither a folder nor an address.", "Give the folder a log publishes to, or http(s)://ADDRESS."),
     "log.proof": (

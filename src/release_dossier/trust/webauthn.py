@@ -24,7 +24,6 @@ from release_dossier.digest import canonical, parse_json
 from release_dossier.errors import Refused
 from release_dossier.trust.keys import SK_ED25519, SK_P256, Key, PublicKey, passkey, verifies_passkey
 
-TYPE = "webauthn"
 ASSERTION_CHARS_MAX = 8 * 1024  # characters; a real one takes about 700, extensions a few hundred more
 PRESENT, VERIFIED, ATTESTED, EXTENDED = 0x01, 0x04, 0x40, 0x80  # flags of authenticator data (WebAuthn §6.1)
 HEAD_BYTES = 37  # hash of the site, flags, counter

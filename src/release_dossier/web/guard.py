@@ -116,7 +116,7 @@ class Guard:
             if refusal is not None:
                 await refusal(scope, receive, sending)
             else:
-                await self.app(scope, _bounded(receive, limit_of(scope["path"]), seen.id), sending)
+                await self.app(scope, _bounded(receive, limit_of(scope["path"])), sending)
         except _TooLarge as e:
             if seen.status == 0:
                 await _answer(e.error, seen)(scope, receive, sending)
@@ -321,7 +321,7 @@ def _too_large(found: object, most: int) -> Refused:
     return Refused("api.too-large", at="body", found=f"{found} bytes", expected=f"at most {most} bytes")
 
 
-def _bounded(receive: Receive, most: int, id: str) -> Receive:
+def _bounded(receive: Receive, most: int) -> Receive:
     """`receive` that ends where a body grows too large, whatever was announced."""
     size = 0
 

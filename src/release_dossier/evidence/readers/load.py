@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import re
 from array import array
-from bisect import insort
 from math import ceil, exp, floor, log
 from typing import Any
 
@@ -285,9 +284,3 @@ def _compare(facts: dict[str, Fact], given: Given) -> tuple[list[Counterexample]
                 more = (float(new.value) / old - 1) * 100
                 bad.append(example(f"{name} went from {old:g} to {new.value:g} ms, {more:.1f} % slower; {percent} % are allowed", name))
     return bad, "" if seen else "base and this have no percentile in common"
-
-
-def ranked(worst: list[tuple[int, str, str]], one: tuple[int, str, str], most: int = 20) -> None:
-    """Keep the `most` frequent errors."""
-    insort(worst, one, key=lambda e: -e[0])
-    del worst[most:]

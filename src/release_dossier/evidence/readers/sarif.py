@@ -110,7 +110,7 @@ def _run(run: dict[str, Any], at: str, tally: _Tally, given: Given) -> None:
     if any(s is False for s in said):
         tally.causes.append(f"{name} says that it did not end well")
     elif worst:
-        tally.causes.append(f"{name} reports {len(worst)} errors of its own: {_text(worst[0].get('message'), {}, worst[0])}")
+        tally.causes.append(f"{name} reports {len(worst)} errors of its own: {_text(worst[0].get('message'), {})}")
     elif not (said and all(s is True for s in said)) and given.exit_status is None:
         tally.causes.append(f"nothing says that {name} finished: neither the file nor an exit status")
     tally.looked_at += not any(s is False for s in said)
@@ -145,7 +145,7 @@ def _result(result: dict[str, Any], at: str, by_tool: list[list[dict[str, Any]]]
     if state is not None and state not in _STATES:
         wrong_shape(f"{at}.baselineState", state, ", ".join(_STATES))
     suppressions = objects(result.get("suppressions"), f"{at}.suppressions")
-    message, where = _text(result.get("message"), rule, result), _where(result, at, artifacts)
+    message, where = _text(result.get("message"), rule), _where(result, at, artifacts)
     if not message and not isinstance(result.get("message"), dict):
         wrong_shape(f"{at}.message", result.get("message"), "a message")
     tally.results += 1
@@ -200,7 +200,7 @@ def _level(result: dict[str, Any], rule: dict[str, Any], at: str) -> str:
     return str(level)
 
 
-def _text(message: Any, rule: dict[str, Any], result: dict[str, Any]) -> str:
+def _text(message: Any, rule: dict[str, Any]) -> str:
     if not isinstance(message, dict):
         return ""
     text = word(message.get("text")) or word(message.get("markdown"))

@@ -64,7 +64,7 @@ def read(stream: IO[bytes], given: Given) -> Reading:
     if run.plan is None and not run.seen and not run.bail:
         raise Refused("tap.no-result", at="file", found="neither a plan nor a result", expected="lines of ok and not ok")
     run.cut = not text_of.ended
-    return _reading(run, given)
+    return _reading(run)
 
 
 def _point(run: _Run, line: int, failed: bool, number: str | None, title: str, directive: str) -> None:
@@ -84,7 +84,7 @@ def _point(run: _Run, line: int, failed: bool, number: str | None, title: str, d
         run.passed += 1
 
 
-def _reading(run: _Run, given: Given) -> Reading:
+def _reading(run: _Run) -> Reading:
     held = sum(run.seen.values())
     bad = [*run.bad, *([example(f"Bail out! {run.bail}", "Bail out!")] if run.bail else [])]
     if run.cut:

@@ -91,7 +91,7 @@ def release(request: Request, service: str, version: str, tab: str = "summary", 
         tab_words=words,
         tabs=_tabs(place, r, docs, needs, len(mine)),
         position=mine.index(r) + 1,
-        rounds=[_round(x, r, now, mine) for x in mine],
+        rounds=[_round(x, r, now) for x in mine],
         **_neighbours(board.rows, r),
         decision=docs.decided,
         dossier=docs.closed,
@@ -165,7 +165,7 @@ def _row_of(rows: list[Round], service: str, version: str) -> Round:
     return next(x for x in rows if (x.service, x.version) == (service, version))
 
 
-def _round(x: Round, r: Round, now: datetime, mine: list[Round]) -> dict[str, Any]:
+def _round(x: Round, r: Round, now: datetime) -> dict[str, Any]:
     row = views.row(x, now)
     return {**row, "current": x is r, "address": release_address(x.service, x.version, tab="history", change=x.change[7:23])}
 

@@ -596,7 +596,7 @@ def test_a_kept_page_is_right_by_the_rules_it_was_made_under() -> None:
 
     kept = found(old)
     assert kept.state == "warn"
-    assert "1 numbers were right by the rules they were made under, and nothing but the rules changed since" in kept.why
+    assert "1 number was right by the rules they were made under, and nothing but the rules changed since" in kept.why
     assert "(/v0/markets/1/leaderboard) 1065.0 s before" in kept.why
     assert (found(old, page="portfolio").state, found(new).state, found(new, made=None).state) == ("warn", "pass", "pass")
     wrong = [found(old, made=None), found(old, made=60), found(old, orders=later), found(old, result="YES"), found(old + new)]

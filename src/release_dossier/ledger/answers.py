@@ -12,7 +12,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sized
 from itertools import pairwise
 from typing import Any
 
@@ -96,18 +96,21 @@ def r8(answers: Iterable[Any], g: Ledger, a: Accounts, eras: Eras) -> Check:
     check = conclude("R8", TITLE, seen, found, looked_at=judged)
     if old:
         age, path = max(old)
-        words.append(f"{len(old)} answers call themselves stale, the oldest ({path}) was {age / 1_000_000:.1f} s old when it was given")
+        many = f"{counted(len(old), 'answer')} {'calls itself' if len(old) == 1 else 'call themselves'} stale"
+        words.append(f"{many}, the oldest ({path}) was {age / 1_000_000:.1f} s old when it was given")
     if silent:
         age, path = max(silent)
-        words.append(f"{len(silent)} numbers were old without saying so, the oldest ({path}) for {age / 1_000_000:.1f} s")
+        words.append(f"{_numbers(silent)} old without saying so, the oldest ({path}) for {age / 1_000_000:.1f} s")
     if earlier:
         age, path = max(earlier)
         words.append(
-            f"{len(earlier)} numbers were right by the rules they were made under, and nothing but the rules changed since,"
+            f"{_numbers(earlier)} right by the rules they were made under, and nothing but the rules changed since,"
             f" the oldest ({path}) {age / 1_000_000:.1f} s before"
         )
     if other:
-        words.append(f"{other} answers show other things and were not judged")
+        words.append(
+            f"{counted(other, 'answer')} {'shows other things and was' if other == 1 else 'show other things and were'} not judged"
+        )
     if unsure:
         words.append(f"{counted(unsure, 'number')} wrong for some of the builds that may have run, and not known for others")
     if tied:
@@ -122,6 +125,10 @@ def r8(answers: Iterable[Any], g: Ledger, a: Accounts, eras: Eras) -> Check:
         else "pass"
     )
     return msgspec.structs.replace(check, why="; ".join(words), state=state)
+
+
+def _numbers(some: Sized) -> str:
+    return f"{counted(len(some), 'number')} {'was' if len(some) == 1 else 'were'}"
 
 
 class _Others:

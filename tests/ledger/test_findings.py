@@ -46,6 +46,16 @@ def test_credits_of_each_market_and_in_total() -> None:
     assert v.markets[0]["minted_by_payouts"] == "19"
 
 
+def test_one_credit_is_one_credit() -> None:
+    """In a statement of account, in what was burned, and in what may be sold."""
+    ledger = settled(town([("a", 1, "NO", 1)], result="YES"), ERAS)
+    assert [x.formula for x in replay(ledger, ERAS, {}).lines["a"] if x.what == "buy"] == ["1 credit on NO"]
+    assert check(judged(ledger, ERAS), "R3").why == "1 credit burned: lawful under these rules, and nothing backs it"
+    sold = judged(settled(town([("a", 1, "NO", 1), ("b", 1, "NO", 2), ("c", 2, "NO", 3), ("a", -9, "NO", 4)]), ERAS), ERAS)
+    assert "may be sold" in check(sold, "R1").examples[0].why
+    assert " 1 shares" not in check(sold, "R1").examples[0].why
+
+
 def test_unexplained_credits_are_a_markets_where_only_it_moved_them() -> None:
     """Of a user with one market, in its line; the sum of all lines and users is the total."""
     ledger = settled(town(BURNED, result="YES"), ERAS)

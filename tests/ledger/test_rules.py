@@ -21,7 +21,19 @@ from release_dossier.ledger.columns import Addition, Bet, Group, Ledger, Market,
 from release_dossier.ledger.fast.big import from_ledger
 from release_dossier.ledger.fast.judge import by_columns
 from release_dossier.ledger.judged import by_rows
-from release_dossier.ledger.rulesets import NAMED, Era, Eras, always, economics, named, parse_timeline, possible, release, release_of
+from release_dossier.ledger.rulesets import (
+    NAMED,
+    Era,
+    Eras,
+    always,
+    economics,
+    named,
+    parse_ruleset,
+    parse_timeline,
+    possible,
+    release,
+    release_of,
+)
 from release_dossier.ledger.schema import FAMILIES, KNOWN, RELEASES, lived_through, told
 from release_dossier.ledger.settlement import Row
 from release_dossier.ledger.verify import Verified, verify
@@ -376,6 +388,21 @@ def test_economics_come_from_the_setup_file(tmp_path: Path) -> None:
     assert v.ruleset == "v3.8.1 with setup.yaml"
     assert any("fees of 2" in x.formula for lines in v.accounts.lines.values() for x in lines)
     assert verify_ledger(case / "ledger.sqlite", economics=str(file)).ruleset.endswith("with the setup file")
+
+
+def test_numbers_of_rules_have_their_range() -> None:
+    """No cap and no limit may be said as the largest number there is; what is counted in credits stays where every engine counts it."""
+    for key, most in (("max_debt", 2**63 - 1), ("max_dust", 2**63 - 1), ("initial_bet_fee", 2**50), ("settlement_weight", 2**50)):
+        assert getattr(parse_ruleset({key: most}, "x"), key) == most
+        with pytest.raises(Refused) as e:
+            parse_ruleset({key: most + 1}, "x")
+        assert (e.value.code, e.value.at, e.value.expected) == ("ledger.ruleset", f"x {key}", f"at most {most}")
+    eras = always("no cap", msgspec.structs.replace(NOW, max_dust=2**63 - 1))
+    base = settled(town([("b", 40, "NO", 1), ("a", 30, "YES", 2), ("b", 3, "NO", 3), ("a", -9, "YES", 4)]), eras)
+    near = tuple(msgspec.structs.replace(b, placed_at=b.placed_at // 1000) for b in base.bets if b.placed_at)
+    users = tuple(msgspec.structs.replace(u, balance=u.balance + 99 * (u.username == "a")) for u in base.users)
+    v = judged(msgspec.structs.replace(base, bets=near, users=users), eras)  # what fits such a sale is not counted out one by one
+    assert [(e.user, e.difference) for e in check(v, "R6").examples] == [("a", "99")]
 
 
 def test_a_build_from_before_v3_settles_by_the_weight_of_its_setup_file() -> None:

@@ -57,6 +57,15 @@ def test_markets_and_orders_that_are_not_there() -> None:
         assert e.value.code in ("ledger.unknown-market", "ledger.unknown-order")
 
 
+def test_a_pool_without_a_probability_to_show_is_settled_all_the_same() -> None:
+    """At -10 the weight of what is shown has no answer, and that of money has: positions and payouts are those the server gives."""
+    orders = [("a", 30, "YES", 1), ("b", 5, "NO", 2), ("a", -45, "YES", 3), ("b", 40, "YES", 4)]
+    now = one(town(orders), result="YES")
+    assert (now["volume"], now["probability_shown"], now["why"]) == ("30", None, "")
+    winners = replay(town(orders, result="YES"), ERAS, {}).settled[0].winners
+    assert now["payouts"] == [{"user": u, "credits": str(c)} for u, c in sorted(winners)] != []
+
+
 def test_a_market_without_an_answer_says_so() -> None:
     """Five lawful orders bring the pool to −1: no number, no hang, the order named."""
     found = one(

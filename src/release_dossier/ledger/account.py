@@ -225,7 +225,7 @@ def _orders(book: Book, market: int, history: Sequence[Row], eras: Eras, asked: 
             book.either(row.user, row.placed_at, market, "participation fee", fees, "first order in this market")
         side = "YES" if row.yes else "NO"
         if row.amount > 0:
-            book.add(row.user, row.placed_at, market, "buy", -row.amount, -row.amount, f"{row.amount} credits on {side}")
+            book.add(row.user, row.placed_at, market, "buy", -row.amount, -row.amount, f"{counted(row.amount, 'credit')} on {side}")
             book.either(row.user, row.placed_at, market, "buy fee", [-r.buy_fee for r in rules], "each buy")
         elif row.amount < 0:
             before = [history[:i]] if len(orders) == 1 else [o[: o.index(row)] for o in orders]

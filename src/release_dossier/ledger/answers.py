@@ -4,14 +4,15 @@
 2. One that says it is fresh, or says nothing, is judged at the moment it was given; what it may have missed on its way is allowed for.
 3. Lists of markets are made of kept summaries. One that says nothing about its age and shows what was right before is warned about.
    One that says it is fresh, shows what was right when it was made, and of what nothing changed since but the rules, is warned about.
-4. Between two eras either may have given an answer: what the one before or the one after gives is right.
+4. Between two eras either may have given an answer: what the one before or the one after gives is right. So is what another order of
+   simultaneous orders gives.
 5. A page nobody wrote down here is counted, not judged; so is a market without an answer. A record that is no answer, a line cut off among
    them, leaves open what it would have shown.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sized
 from itertools import pairwise
 from typing import Any
 
@@ -50,7 +51,7 @@ def r8(answers: Iterable[Any], g: Ledger, a: Accounts, eras: Eras) -> Check:
     old: list[tuple[int, str]] = []
     silent: list[tuple[int, str]] = []
     earlier: list[tuple[int, str]] = []
-    seen = judged = other = unsure = 0
+    seen = judged = other = unsure = tied = 0
     unread: list[int] = []
     for answer in answers:
         seen += 1
@@ -75,6 +76,9 @@ def r8(answers: Iterable[Any], g: Ledger, a: Accounts, eras: Eras) -> Check:
             if any(gives is None for _, gives in elsewhere):
                 unsure += guessed
                 continue
+            if (reordered := _in_another_order(s, right, asked, stood)) is not False:
+                tied += reordered is None
+                continue
             if _of_its_time(s, asked, stood, others):
                 earlier.append((asked.at - (asked.made or 0), asked.path))
                 continue
@@ -92,22 +96,39 @@ def r8(answers: Iterable[Any], g: Ledger, a: Accounts, eras: Eras) -> Check:
     check = conclude("R8", TITLE, seen, found, looked_at=judged)
     if old:
         age, path = max(old)
-        words.append(f"{len(old)} answers call themselves stale, the oldest ({path}) was {age / 1_000_000:.1f} s old when it was given")
+        many = f"{counted(len(old), 'answer')} {'calls itself' if len(old) == 1 else 'call themselves'} stale"
+        words.append(f"{many}, the oldest ({path}) was {age / 1_000_000:.1f} s old when it was given")
     if silent:
         age, path = max(silent)
-        words.append(f"{len(silent)} numbers were old without saying so, the oldest ({path}) for {age / 1_000_000:.1f} s")
+        words.append(f"{_numbers(silent)} old without saying so, the oldest ({path}) for {age / 1_000_000:.1f} s")
     if earlier:
         age, path = max(earlier)
         words.append(
-            f"{len(earlier)} numbers were right by the rules they were made under, and nothing but the rules changed since,"
+            f"{_numbers(earlier)} right by the rules they were made under, and nothing but the rules changed since,"
             f" the oldest ({path}) {age / 1_000_000:.1f} s before"
         )
     if other:
-        words.append(f"{other} answers show other things and were not judged")
+        words.append(
+            f"{counted(other, 'answer')} {'shows other things and was' if other == 1 else 'show other things and were'} not judged"
+        )
     if unsure:
         words.append(f"{counted(unsure, 'number')} wrong for some of the builds that may have run, and not known for others")
-    state = check.state if check.state != "pass" else "inconclusive" if unread or unsure else "warn" if old or silent or earlier else "pass"
+    if tied:
+        words.append(f"{counted(tied, 'number')} of markets whose simultaneous orders may have come in more ways than were tried")
+    state = (
+        check.state
+        if check.state != "pass"
+        else "inconclusive"
+        if unread or unsure or tied
+        else "warn"
+        if old or silent or earlier
+        else "pass"
+    )
     return msgspec.structs.replace(check, why="; ".join(words), state=state)
+
+
+def _numbers(some: Sized) -> str:
+    return f"{counted(len(some), 'number')} {'was' if len(some) == 1 else 'were'}"
 
 
 class _Others:
@@ -166,6 +187,22 @@ def _holds(s: Shown, right: Interval, asked: Asked, stood: Stood) -> bool:
     if right[0] <= s.value <= right[1] or _on_its_way(s, asked.at, stood):
         return True
     return s.of_balance and s.user is not None and stood.off(s.user)
+
+
+def _in_another_order(s: Shown, right: Interval, asked: Asked, stood: Stood) -> bool | None:
+    """Whether a number is right where simultaneous orders came another way; None: in more ways than are tried. One made of several such
+    markets may have each of them another way."""
+    least, most = right
+    tied = stood.tied(s.market, s.user)
+    for market in tied:
+        each = [(under, _right(s, under, asked.at)) for under in stood.reordered(market)]
+        if any(gives is None or _holds(s, gives, asked, under) for under, gives in each):
+            return True
+        least += min(0, *(gives[0] - right[0] for _, gives in each if gives))
+        most += max(0, *(gives[1] - right[1] for _, gives in each if gives))
+    if any(m in stood.accounts.countless for m in tied):
+        return None
+    return least <= s.value <= most
 
 
 def _said_wrong(s: Shown, right: Interval, asked: Asked, stood: Stood) -> Example:

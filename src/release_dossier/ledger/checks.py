@@ -603,7 +603,7 @@ def r7(a: Accounts) -> Check:
             expected=str(most[u, m]),
             found=str(t),
             difference=str(t - most[u, m]),
-            why=f"{u} took {t} credits out of market {m} by selling; their position was never worth more than {most[u, m]}",
+            why=f"{u} took {counted(t, 'credit')} out of market {m} by selling; their position was never worth more than {most[u, m]}",
         )
         for (u, m), t in taken.items()
         if t > most[u, m]

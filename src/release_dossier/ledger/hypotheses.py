@@ -69,8 +69,13 @@ class Accused(msgspec.Struct, frozen=True):
 
     def fits(self, user: str, credits: int) -> bool:
         """Whether so many credits more than the rules give would make the user's balance right."""
+        return self.fits_within(user, credits, credits)
+
+    def fits_within(self, user: str, least: int, most: int) -> bool:
+        """Whether some number of credits between the two would, and not none at all."""
         low, high = self.accounts.expected(user)
-        return credits != 0 and low + credits <= self.stored[user] <= high + credits
+        least, most = max(least, self.stored[user] - high), min(most, self.stored[user] - low)
+        return least < most or least == most != 0
 
 
 def hypotheses(
@@ -183,7 +188,7 @@ def _let_go(s: Sale, before: Sequence[Row], row: Row, eras: Eras, x: Accused, or
         return sold.shares == s.shares and (s.user not in x.off or x.fits(s.user, sold.credit - s.high))
     quote, against = may_sell(before, s.user, row.yes, s.shares, rules)
     more, cap = s.shares * (quote.price - (0 if s.against else s.price)), max(0, rules.max_dust)
-    return not against and (s.user not in x.off or any(x.fits(s.user, more - dust) for dust in range(0 if s.against else -cap, cap + 1)))
+    return not against and (s.user not in x.off or x.fits_within(s.user, more - cap, more + (0 if s.against else cap)))
 
 
 def _touched(g: Ledger, users: Set[str]) -> Ledger:

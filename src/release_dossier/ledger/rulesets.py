@@ -207,6 +207,11 @@ def parse_ruleset(value: Any, at: str) -> Ruleset:
     except msgspec.ValidationError as e:
         raise Refused("ledger.ruleset", at=at, found=str(e), expected=", ".join(Ruleset.__struct_fields__)) from e
     negative = next((f for f in Ruleset.__struct_fields__ if isinstance(v := getattr(rules, f), int) and v < 0 and f != "max_dust"), None)
+    large = next((f for f in Ruleset.__struct_fields__ if isinstance(v := getattr(rules, f), int) and abs(v) > WIDEST.get(f, 2**50)), None)
+    if large:
+        raise Refused(
+            "ledger.ruleset", at=f"{at} {large}", found="a number above its range", expected=f"at most {WIDEST.get(large, 2**50)}"
+        )
     if negative or rules.settlement_weight < 1:
         raise Refused(
             "ledger.ruleset",
@@ -216,6 +221,8 @@ def parse_ruleset(value: Any, at: str) -> Ruleset:
         )
     return rules
 
+
+WIDEST = {"max_debt": 2**63 - 1, "max_dust": 2**63 - 1}  # what some set so that there is no limit; other numbers are counted in credits
 
 # SocialPredict's setup file → ruleset keys
 _SETUP = {

@@ -60,7 +60,7 @@ def _market(number: int, market: Market | None, history: Sequence[Row], eras: Er
     item: dict[str, Any] = {"id": number, "volume": str(volume(history)), "orders": len(history), "result": result, "why": ""}
     try:
         item["probability"] = probabilities(history, rules.settlement_weight)[-1]
-        item["probability_shown"] = probabilities(history, rules.display_weight)[-1] if rules.display_weight else None
+        item["probability_shown"] = _shown(history, rules)
         held = positions(history, rules, result)
         shown = [_position(history, u, p.yes, p.no, p.value, rules, result) for u, p in sorted(held.items())]
         tried = {"sale": _sale(history, asked.sale, rules, result)} if asked.sale else {}
@@ -69,6 +69,14 @@ def _market(number: int, market: Market | None, history: Sequence[Row], eras: Er
         return {**item, **nothing, "why": f"no answer: {e.why}"}
     paid = {u: p.value for u, p in held.items() if p.value > 0} if result in ("YES", "NO") else refunds(history) if result else {}
     return {**item, "positions": shown, "payouts": [{"user": u, "credits": str(x)} for u, x in sorted(paid.items()) if x], **tried}
+
+
+def _shown(history: Sequence[Row], rules: Ruleset) -> float | None:
+    """None where the operator shows it by another prior, or where that weight has no answer: neither moves money."""
+    try:
+        return probabilities(history, rules.display_weight)[-1] if rules.display_weight else None
+    except Degenerate:
+        return None
 
 
 def _position(history: Sequence[Row], user: str, yes: int, no: int, value: int, rules: Ruleset, result: str) -> dict[str, Any]:

@@ -232,7 +232,7 @@ def may_sell(rows: Sequence[Row], user: str, yes: bool, shares: int, rules: Rule
     """The quote on this history, and why selling `shares` of it is against the rules; empty when it is not."""
     q = quote(rows, user, yes, rules)
     if shares > q.sellable:
-        return q, q.why or f"{q.sellable} of their {q.owned} shares may be sold"
+        return q, q.why or f"{q.sellable} of their {counted(q.owned, 'share')} may be sold"
     if rules.sell in ("projection", "lots_projection"):
         return q, _projected(rows, user, yes, shares, q, rules)
     return q, ""

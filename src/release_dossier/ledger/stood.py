@@ -9,7 +9,7 @@ from itertools import accumulate
 
 import msgspec
 
-from release_dossier.ledger.account import Accounts
+from release_dossier.ledger.account import Accounts, possible_orders
 from release_dossier.ledger.columns import Ledger, Market
 from release_dossier.ledger.rulesets import Eras, Ruleset
 from release_dossier.ledger.settlement import NOTHING, Degenerate, Position, Quote, Row, positions, probabilities, quote, volume
@@ -39,6 +39,7 @@ class Stood:
         self._children: dict[int, list[int]] = {}
         for child in ledger.members:
             self._children.setdefault(child.group_id, []).append(child.market_id)
+        self._reordered: dict[int, list[Stood]] = {}
         self._held: dict[tuple[str, int], tuple[Held, ...]] = {}
         self._positions: dict[tuple[int, int, str, Ruleset], dict[str, Position]] = {}
         self._probabilities: dict[tuple[int, int, int], list[float]] = {}
@@ -93,6 +94,19 @@ class Stood:
         """Whether an order came or a result since a moment: in a market, else in any a user ordered in, else in any at all."""
         mine = [market] if market is not None else self.markets_of(user) if user is not None else self.accounts.rows
         return any(self.result(m, at) != self.result(m, since) or len(self.rows(m, at)) != len(self.rows(m, since)) for m in mine)
+
+    def tied(self, market: int | None, user: str | None) -> list[int]:
+        """Markets with simultaneous orders: that market, else those a user ordered in, else all."""
+        mine = [market] if market is not None else self.markets_of(user) if user is not None else self.accounts.rows
+        return [m for m in mine if self.reordered(m)]
+
+    def reordered(self, market: int) -> Sequence[Stood]:
+        """The same ledger, for each other way the simultaneous orders of a market may have come."""
+        if market not in self._reordered:
+            others = possible_orders(self.accounts.rows.get(market, ()))[0][1:]
+            rows = ({**self.accounts.rows, market: order} for order in others)
+            self._reordered[market] = [Stood(self.ledger, msgspec.structs.replace(self.accounts, rows=x), self.eras) for x in rows]
+        return self._reordered[market]
 
     def children(self, group: int) -> Sequence[int]:
         """Every market of a group."""

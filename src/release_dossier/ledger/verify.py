@@ -212,8 +212,10 @@ def _by_policy(c: Check, most: Mapping[str, int], credits: Mapping[str, str]) ->
     if what is None or c.state != "warn":
         return c
     if int(credits[what]) > most.get(what, int(credits[what])):
-        return msgspec.structs.replace(c, state="fail", why=f"{credits[what]} credits {what}: lawful, and beyond the {most[what]} allowed")
-    return msgspec.structs.replace(c, why=f"{credits[what]} credits {what}: lawful under these rules, and nothing backs it")
+        return msgspec.structs.replace(
+            c, state="fail", why=f"{counted(int(credits[what]), 'credit')} {what}: lawful, and beyond the {most[what]} allowed"
+        )
+    return msgspec.structs.replace(c, why=f"{counted(int(credits[what]), 'credit')} {what}: lawful under these rules, and nothing backs it")
 
 
 def _unsure(c: Check) -> Check:

@@ -173,8 +173,7 @@ def decide(
     if rules.edition == 1:
         results = [msgspec.structs.replace(r, cause="", attempts=(), severity="block") for r in results]
     asked = asked_of_people(rules, dossier)
-    electorate = Electorate(authors, producers_of(dossier), {o.service: o.owners for o in dossier.owners}, change.mode == "solo")
-    tallies = tally(asked, digest, [_line(r) for r in results], voices, trust, now, electorate)
+    tallies = tally(asked, digest, [_line(r) for r in results], voices, trust, now, electorate_of(dossier))
     notes, blocked = _notes(dossier, digest, voices, trust, witness, tallies, authors, rules, results)
     signed = bool(tallies) and all(t.missing == 0 for t in tallies)
     strays = any(not _lets_through(r) for r in results if r.service not in {s.name for s in change.services})
@@ -208,6 +207,12 @@ def authors_of(dossier: Dossier) -> frozenset[str]:
     change = dossier.change
     named = (change.owner, *(p for a in change.authors for p in (a.person, a.claims)))
     return frozenset(p.lstrip("@") for p in named if p)
+
+
+def electorate_of(dossier: Dossier) -> Electorate:
+    """Who stands in which relation to the change of a dossier."""
+    owners = {o.service: o.owners for o in dossier.owners}
+    return Electorate(authors_of(dossier), producers_of(dossier), owners, dossier.change.mode == "solo")
 
 
 def asked_of_people(rules: Frozen, dossier: Dossier) -> tuple[ApprovalRule, ...]:

@@ -41,7 +41,7 @@ from release_dossier.approval import (
 from release_dossier.dossier import Attempt, Dossier, Finding
 from release_dossier.errors import Misuse, shown
 from release_dossier.evidence.reading import VERDICTS
-from release_dossier.rules.cel import ask, bind
+from release_dossier.rules.cel import ask, bind, placed
 from release_dossier.rules.freshness import CAUSES as STALE_CAUSES
 from release_dossier.rules.freshness import TOPOLOGY, ends, latest, other_tool, out_of_time, stale, too_old, unsaid
 from release_dossier.rules.moment import moment, stamp
@@ -173,8 +173,7 @@ def decide(
     if rules.edition == 1:
         results = [msgspec.structs.replace(r, cause="", attempts=(), severity="block") for r in results]
     asked = asked_of_people(rules, dossier)
-    electorate = Electorate(authors, producers_of(dossier), {o.service: o.owners for o in dossier.owners}, change.mode == "solo")
-    tallies = tally(asked, digest, [_line(r) for r in results], voices, trust, now, electorate)
+    tallies = tally(asked, digest, [_line(r) for r in results], voices, trust, now, electorate_of(dossier))
     notes, blocked = _notes(dossier, digest, voices, trust, witness, tallies, authors, rules, results)
     signed = bool(tallies) and all(t.missing == 0 for t in tallies)
     strays = any(not _lets_through(r) for r in results if r.service not in {s.name for s in change.services})
@@ -197,7 +196,7 @@ def decide(
         checkpoint=dict(checkpoint),
         witness=witness,
         statements=tuple(s.statement.digest for s in sorted(statements, key=lambda s: (s.n, s.statement.digest))),
-        valid_until=_until(results, tallies) if outcome == "ALLOW" else "",
+        valid_until=_until(results, tallies, _bites(rules, results)) if outcome == "ALLOW" else "",
         quorum=quorum(tallies) if rules.edition > 1 else "",
         edition=rules.edition,
     )
@@ -208,6 +207,12 @@ def authors_of(dossier: Dossier) -> frozenset[str]:
     change = dossier.change
     named = (change.owner, *(p for a in change.authors for p in (a.person, a.claims)))
     return frozenset(p.lstrip("@") for p in named if p)
+
+
+def electorate_of(dossier: Dossier) -> Electorate:
+    """Who stands in which relation to the change of a dossier."""
+    owners = {o.service: o.owners for o in dossier.owners}
+    return Electorate(authors_of(dossier), producers_of(dossier), owners, dossier.change.mode == "solo")
 
 
 def asked_of_people(rules: Frozen, dossier: Dossier) -> tuple[ApprovalRule, ...]:
@@ -255,6 +260,7 @@ class Shelf(NamedTuple):
     topologies: Mapping[tuple[str, str], Attempt]  # (service, environment) → the newest evidence of how it is built
     ships: Mapping[str, tuple[str, str]]  # service → (fingerprint, version)
     edition: int  # the rules' own
+    asked: frozenset[tuple[str, str]]  # (service, id) of every requirement, from edition 4 on
 
 
 def shelve(dossier: Dossier) -> Shelf:
@@ -266,7 +272,9 @@ def shelve(dossier: Dossier) -> Shelf:
         if a.kind == TOPOLOGY and a.digest is not None:
             topologies[a.service, a.environment] = a
     ships = {s.name: (s.fingerprint, s.version) for s in dossier.change.services}
-    return Shelf(attempts, topologies, ships, dossier.rules.get("edition", 1))
+    edition = dossier.rules.get("edition", 1)
+    asked = frozenset((r["service"], r["id"]) for r in dossier.rules["requirements"]) if edition > 3 else frozenset()
+    return Shelf(attempts, topologies, ships, edition, asked)
 
 
 _PASSED = Said("pass", "")
@@ -275,7 +283,8 @@ _PASSED = Said("pass", "")
 def judge(rule: Requirement, dossier: Dossier, voices: Voices, trust: Trust, now: datetime, shelf: Shelf | None = None) -> Result:
     """The state of one requirement from what the dossier holds, before any waiver."""
     if rule.source == "finding":
-        return _judge_finding(rule, [f for f in dossier.findings if f.name == rule.evidence and f.service == rule.service], now)
+        mine = [f for f in dossier.findings if f.name == rule.evidence and f.service == rule.service]
+        return _judge_finding(rule, mine, now, dossier.rules.get("edition", 1))
     shelf = shelf or shelve(dossier)
     attempts = shelf.attempts.get((rule.service, rule.evidence), ())
     print_now, version = shelf.ships.get(rule.service, (None, ""))
@@ -294,8 +303,8 @@ def judge(rule: Requirement, dossier: Dossier, voices: Voices, trust: Trust, now
     topology = shelf.topologies.get((rule.service, current[-1].environment))
     unknown = _no_topology(rule, topology, print_now, voices, trust, now) if rule.same_topology and shelf.edition > 2 else ""
     built_by = version, dossier.change.head
-    said = [(a, _said(rule, a, built_by)) for a in current]
-    r = _judge_attempts(rule, said, voices, (topology,) if topology else (), now, unknown)
+    said = [(a, _said(rule, a, shelf.edition, built_by)) for a in current]
+    r = _judge_attempts(rule, said, voices, (topology,) if topology else (), now, unknown, shelf.asked)
     return msgspec.structs.replace(r, attempts=tuple([x.state for _, x in said])) if len(said) > 1 else r
 
 
@@ -311,7 +320,13 @@ def _no_topology(rule: Requirement, t: Attempt | None, print_now: str | None, vo
 
 
 def _judge_attempts(
-    rule: Requirement, said: Sequence[tuple[Attempt, Said]], voices: Voices, topologies: Sequence[Attempt], now: datetime, unknown: str
+    rule: Requirement,
+    said: Sequence[tuple[Attempt, Said]],
+    voices: Voices,
+    topologies: Sequence[Attempt],
+    now: datetime,
+    unknown: str,
+    asked: frozenset[tuple[str, str]],
 ) -> Result:
     """The newest attempt that ended decides, unless failures before it are beyond the budget (4) or it is a pass taken back (5).
 
@@ -334,7 +349,8 @@ def _judge_attempts(
         state, reason, cause = "inconclusive", "it passed and was taken back: collect it again", "taken-back"
     if state == "pass" and last.withheld:
         return _result(rule, Said("missing", f"what it looked at is withheld ({last.withheld}): collect it again", "withheld"), last, now)
-    why, old = stale(rule, last, topologies, now)
+    gone = {name: terms for name, terms in last.criteria.items() if asked and (rule.service, name) not in asked}
+    why, old = stale(rule, last, topologies, now, gone)
     why, old = ("topology", unknown) if unknown and why in ("", "topology", "age") else (why, old)
     if old:
         return _result(rule, Said("stale", old, why), last, now)
@@ -358,7 +374,7 @@ def _budget(rule: Requirement, fails: int, count: int) -> str:
     return f"{tried} and {allowed} tolerated: it needs {way}"
 
 
-def _judge_finding(rule: Requirement, findings: Sequence[Finding], now: datetime) -> Result:
+def _judge_finding(rule: Requirement, findings: Sequence[Finding], now: datetime, edition: int) -> Result:
     if not findings:
         return _result(rule, Said("missing", "the dossier does not say", "absent"), None, now)
     finding = findings[0]
@@ -367,7 +383,7 @@ def _judge_finding(rule: Requirement, findings: Sequence[Finding], now: datetime
         return _result(rule, Said("error", twice, "contradiction"), finding, now)
     if finding.kind != rule.kind:
         return _result(rule, Said("error", f"it is {finding.kind}, the rule asks for {rule.kind}", "untrusted"), finding, now)
-    said = _said(rule, finding)
+    said = _said(rule, finding, edition)
     if said.state == "pass" and finding.looked_at != finding.of:
         said = Said("missing", f"{finding.looked_at} of {_many(finding.of)} looked at", "nothing-looked-at")
     return _result(rule, said, finding, now)
@@ -467,7 +483,7 @@ def _failed(x: Attempt | Finding) -> str:
     return f"{words} and {total - 1} more" if total > 1 else words
 
 
-def _said(rule: Requirement, x: Attempt | Finding, built_by: tuple[str, str] = ("", "")) -> Said:
+def _said(rule: Requirement, x: Attempt | Finding, edition: int, built_by: tuple[str, str] = ("", "")) -> Said:
     """What one attempt or finding says by itself, whatever its age and whatever came before.
 
     `built_by` is the version and commit the change would ship.
@@ -493,6 +509,8 @@ def _said(rule: Requirement, x: Attempt | Finding, built_by: tuple[str, str] = (
         holds, why = ask(rule.condition, values, x.looked_at, x.of, x.verdict)
         if holds != "pass":  # asked again with units for its words: nearly every condition holds
             holds, why = ask(rule.condition, values, x.looked_at, x.of, x.verdict, {n.fact: n.unit for n in rule.needs})
+            if holds == "error" and edition > 3:
+                why = placed(rule.condition, values, x.looked_at, x.of, x.verdict) or why
             return Said(holds, why, "condition")
     if x.verdict != "pass":
         cause = "unbound" if rule.kind == "authorship" else "ambiguous" if "ambiguous" in x.cause else "said"
@@ -652,8 +670,14 @@ def _self_approved(tallies: Sequence[RoleTally], authors: frozenset[str]) -> lis
     return []
 
 
-def _until(results: Sequence[Result], tallies: Sequence[RoleTally]) -> str:
-    ends = [r.expires_at for r in results if r.expires_at] + [c.expires_at for t in tallies for c in t.counted]
+def _bites(rules: Frozen, results: Sequence[Result]) -> list[str]:
+    """When each requirement that is unmet and only warns yet begins to deny, from edition 4 on."""
+    pairs = zip(rules.requirements, results, strict=True) if rules.edition > 3 else ()
+    return [q.blocks_from for q, r in pairs if q.blocks_from and q.severity == "block" and r.state not in OPEN_STATES]
+
+
+def _until(results: Sequence[Result], tallies: Sequence[RoleTally], bites: Sequence[str]) -> str:
+    ends = [*bites, *(r.expires_at for r in results if r.expires_at), *(c.expires_at for t in tallies for c in t.counted)]
     return min((stamp(t) for t in map(moment, ends) if t is not None), default="")
 
 

@@ -1,8 +1,8 @@
 """Rules on trial: table tests beside a pack, a proposal over what was decided before, and one requirement explained. Pure, stores nothing.
 
 1. A table test gives facts and attempts and expects a state. It is judged by the gate itself, over a dossier made of nothing else.
-2. A simulation judges a stored dossier by other rules at the moment it was decided, and compares requirement by requirement. Approvals are
-   left out of it: they were over other results, and would have lapsed whatever the proposal says.
+2. A simulation judges a stored dossier by other rules at the moment it was decided, and compares requirement by requirement and role by
+   role. Approvals count as if they were over the results the proposal gives: what is compared is who is asked, not when people signed.
 3. An explanation shows the condition with the values in it, what was looked at, each attempt, and what would turn it green.
 """
 
@@ -16,12 +16,12 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from release_dossier.approval import Voices
+from release_dossier.approval import RoleTally, Voices, tally
 from release_dossier.change import Change, ChangedService, Issue, Scope
 from release_dossier.dossier import Attempt, Dossier, Finding, LogPoint
-from release_dossier.errors import Refused, shown
+from release_dossier.errors import Refused, counted, shown
 from release_dossier.evidence.reading import Counterexample, Fact
-from release_dossier.gate import OPEN_STATES, Result, judge
+from release_dossier.gate import OPEN_STATES, Result, electorate_of, judge, step
 from release_dossier.project import parse_toml, seconds
 from release_dossier.rules.cel import ask, bind
 from release_dossier.rules.compare import conjuncts
@@ -84,7 +84,8 @@ class Tried(msgspec.Struct, frozen=True):
 
 
 class Moved(msgspec.Struct, frozen=True):
-    """One requirement that a proposal judges otherwise. `before` or `after` is empty where only one of the two asks it."""
+    """One requirement that a proposal judges otherwise, or one role (`approval ROLE`) of which it asks others. `before` or `after` is empty
+    where only one of the two asks it."""
 
     service: str
     id: str
@@ -94,7 +95,8 @@ class Moved(msgspec.Struct, frozen=True):
 
 
 class Simulated(msgspec.Struct, frozen=True):
-    """One stored dossier under a proposal: whether its requirements were met, are met now, and which moved."""
+    """One stored dossier under a proposal: whether its requirements were met, are met now, and what moved. Signatures count where one of
+    the two has all it asks for and the other has not."""
 
     dossier: str
     services: str
@@ -125,6 +127,7 @@ class Explained(msgspec.Struct, frozen=True, kw_only=True):
     owner: str
     why: str
     origin: tuple[str, ...]
+    severity: str
 
 
 # Table tests
@@ -314,7 +317,21 @@ def simulate(dossier: Dossier, digest: str, before: Frozen, after: Frozen, voice
             moved.append(Moved(*key, _state(a), _state(b), shown((b or a).reason, 160)))  # type: ignore[union-attr]
     services = ", ".join(f"{s.name} {s.version}" for s in dossier.change.services)
     met_before, met_after = (_met(results, _touched(dossier)) for results in (old, new))
+    x, y = ({t.role: t for t in _signed(rules, dossier, digest, voices, trust, now)} for rules in (before, after))
+    for role in sorted(x.keys() | y.keys()):
+        was, then = (f"{len(t.counted)} of {t.needed}" if t else "" for t in (x.get(role), y.get(role)))
+        if was != then:
+            lacking = f"{y[role].missing} more to sign" if role in y and y[role].missing else ""
+            moved.append(Moved(", ".join(sorted(_touched(dossier))), f"approval {role}", was, then, lacking))
+    all_before, all_after = (bool(z) and all(t.missing == 0 for t in z.values()) for z in (x, y))
+    met_before, met_after = met_before and (all_before or not all_after), met_after and (all_after or not all_before)
     return Simulated(digest, services, met_before, met_after, tuple(moved))
+
+
+def _signed(rules: Frozen, dossier: Dossier, digest: str, voices: Voices, trust: Trust, now: datetime) -> tuple[RoleTally, ...]:
+    """Approvals as these rules ask for them, whatever results they were over."""
+    said = tuple((s, msgspec.structs.replace(a, results=())) for s, a in voices.approvals)
+    return tally(rules.approvals, digest, (), msgspec.structs.replace(voices, approvals=said), trust, now, electorate_of(dossier))
 
 
 def _touched(dossier: Dossier) -> frozenset[str]:
@@ -367,6 +384,7 @@ def explain_requirement(rule: Requirement, dossier: Dossier, voices: Voices, tru
         owner=rule.owner,
         why=rule.why,
         origin=rule.origin,
+        severity=r.severity,
     )
 
 
@@ -403,8 +421,10 @@ def _put_in(part: str, values: Mapping[str, Any]) -> str:
 
 
 def _asked(rule: Requirement) -> str:
-    much = f"{rule.minimum_percent} % looked at" if rule.minimum_percent else f"at least {rule.minimum_count} looked at"
-    tolerated = f", {rule.retries} failures tolerated" if rule.retries else ", no failure tolerated"
+    share = f"{rule.minimum_percent} % of them" if rule.minimum_percent else ""
+    count = f"at least {rule.minimum_count}" if rule.minimum_count > 1 or not share else ""
+    much = f"{' and '.join(x for x in (count, share) if x)} looked at"
+    tolerated = f", {counted(rule.retries, 'failure')} tolerated" if rule.retries else ", no failure tolerated"
     old = f", not older than {span(rule.age_max_s)}" if rule.age_max_s else ""
     return much + tolerated + old
 
@@ -441,7 +461,8 @@ def _to_green(rule: Requirement, r: Result, parts: Sequence[tuple[str, str]]) ->
         "gap": "the attempts that are gone; no waiver lets an error through",
     }
     out += [causes[r.cause]] if r.cause in causes else []
-    return (*out, rule.remedy)
+    words, command = step(r.state, r.reason, rule.remedy)
+    return (*out, f"{words}, then: {command}" if words else command)
 
 
 __all__ = [

@@ -79,7 +79,7 @@ HOW: dict[str, tuple[str, str, tuple[Attempt, ...], dict[str, Any]]] = {
     "the environment as it was, not asked": ("pass", "", (attempt(facts=facts(machine="1-vcpu")), TOPOLOGY), {}),
     "collected under these terms": ("pass", "", (attempt(criteria=under(retries=3)),), {}),
     "collected under other terms": ("stale", "rule", (attempt(criteria=under(minimum_count=5)),), {}),
-    "collected before there was such a rule": ("pass", "", (attempt(criteria={"lint": "sha256:x"}),), {}),
+    "collected for a rule that gave way to this one": ("stale", "rule", (attempt(criteria={"lint": "sha256:x"}),), {}),
     "too old, and under other terms": ("stale", "rule", (attempt(criteria=under(minimum_count=5), age_max_s=1),), {}),
     "too old": ("stale", "age", (attempt(age_max_s=1),), {}),
     "another fingerprint": ("stale", "fingerprint", (attempt(fingerprint="sha256:old"),), {}),

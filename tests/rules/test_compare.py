@@ -161,3 +161,21 @@ def test_whether_a_pack_asks_for_a_witness(before: dict[str, str], after: dict[s
     a, b = (msgspec.structs.replace(frozen(BASE), edition=3, witness=w) for w in (before, after))
     assert "".join(d.words() for d in differences(a, b)) == words
     assert differences(frozen(BASE), b) == ()
+
+
+def test_importers_stand_in_for_an_isolated_run() -> None:
+    """Naming who may bring a file loosens a rule that asks how the run was kept apart; without that it tightens it."""
+    for isolation, direction in (((), STRICTER), (("namespace",), OTHER)):
+        a = msgspec.structs.replace(BASE, isolation=isolation)
+        assert [d.direction for d in changed(a, msgspec.structs.replace(a, importers=("ann",)))] == [direction]
+
+
+def test_a_warning_that_blocks_from_a_day_on_asks_more() -> None:
+    """What denied nothing is never loosened by a day from which it does."""
+    warns = msgspec.structs.replace(BASE, severity="warn")
+    bites = msgspec.structs.replace(BASE, blocks_from="2030-01-01T00:00:00Z")
+    assert {d.direction for d in changed(warns, bites)} == {STRICTER}
+    assert {d.direction for d in changed(bites, BASE)} == {STRICTER}
+    assert {d.direction for d in changed(BASE, bites)} == {LOOSER}
+    later = msgspec.structs.replace(warns, blocks_from="2030-01-01T00:00:00Z")
+    assert [d.direction for d in changed(warns, later)] == [WORDS]

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from release_dossier.rules.requirement import EDITION
 from release_dossier.steps.bundle import verify
 from tests.thread.test_gate import FAILING
 from tests.town import TESTS, Town
@@ -111,6 +112,7 @@ def test_golden_decisions_are_recomputed(name: str) -> None:
 
 
 def test_there_are_golden_decisions() -> None:
-    """An allowed, a denied and a waived one at least."""
+    """An allowed and a denied one at least, and of every edition; those of the first are named by their standing alone."""
     standings = {json.loads(p.read_text())["standing"] for p in GOLDEN.glob("*.dossier.json")}
     assert standings >= {"allowed", "denied"}
+    assert {p.name.split("-")[1] for p in GOLDEN.glob("edition-*.dossier")} == {str(n) for n in range(2, EDITION + 1)}

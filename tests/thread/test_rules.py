@@ -80,6 +80,44 @@ def test_rules_simulate(town: Town) -> None:
     assert town.dossier("log", "checkpoint")["size"] == size
 
 
+def test_a_proposal_that_asks_other_people(town: Town) -> None:
+    """One more to sign, or one fewer, is a decision that would change: which role, how many of how many, whatever was signed over."""
+    town.approve(town.assembled(), "release-manager")
+    assert town.gate()["outcome"] == "ALLOW"
+    pack = 'include = ["internal"]\n[[approval]]\nrole = "{}"\ncount = {}\n'
+    for role, count, moved, after in (
+        ("release-manager", 2, [("approval release-manager", "1 of 1", "1 of 2", "1 more to sign")], False),
+        ("ops", 1, [("approval ops", "", "0 of 1", "1 more to sign"), ("approval release-manager", "1 of 1", "", "")], False),
+        ("release-manager", 1, None, True),
+    ):
+        town.write("pack.toml", pack.format(role, count))
+        town.write("proposal.toml", town.read("dossier.toml").replace('criticality = "internal"', 'pack = "./pack.toml"'))
+        said = town.dossier("rules", "simulate", "--settings", "proposal.toml")
+        assert said["tightened"] == int(not after)
+        assert [[(m["id"], m["before"], m["after"], m["reason"]) for m in s["moved"]] for s in said["changed"]] == [moved] * int(not after)
+    town.gate()
+    town.write("pack.toml", pack.format("release-manager", 2))
+    found = town.run("rules", "simulate", "--settings", "proposal.toml")[1]
+    assert "shop 0.1.0: met, would be denied\n    shop/approval release-manager: 1 of 1 → 1 of 2; 1 more to sign" in found
+
+
+def test_rules_explain_says_what_the_gate_says(town: Town) -> None:
+    """A planned command that failed for good is not what turns it green; a warning is called one; a share hides no count."""
+    asks = '\n[[rules.requirement]]\nid = "tests"\nretries = 1\nminimum_count = 2\nminimum_percent = 90\nseverity = "warn"\n'
+    protect(town, town.read("dossier.toml") + asks)
+    town.git("rebase", "-q", "main")
+    town.write("results.xml", FAILING)
+    town.commit("break")
+    town.assembled()
+    town.dossier("collect")
+    town.dossier("assemble")
+    said = town.dossier("rules", "explain", "tests", ok=(10,))
+    assert said["asked"] == "at least 2 and 90 % of them looked at, 1 failure tolerated"
+    assert said["to_green"][-1] == "mend it and commit, then: dossier run"
+    assert said["severity"] == "warn"
+    assert "(warns: it denies nothing)" in town.run("rules", "explain", "tests")[1]
+
+
 def test_a_proposal_without_the_service_would_deny(town: Town) -> None:
     """Who renames a service, or takes it out, reads that nothing is asked of what was decided about it: an empty gate allows nothing."""
     town.assembled()

@@ -105,7 +105,7 @@ def _test_words(value: dict[str, Any]) -> str:
 @_ref
 @edge.json_option
 def simulate(file: Path | None, ref: str | None, as_json: bool) -> int:
-    """A proposal over every stored dossier: which decisions would change, and why. Approvals are left out: they would lapse anyway."""
+    """A proposal over every stored dossier: which decisions would change, and why. Approvals count as if given over what it says."""
     from release_dossier.steps.rules import proposal, simulate_all
 
     world = edge.open_world()
@@ -155,6 +155,7 @@ def explain(requirement: str, digest: str | None, service: str | None, as_json: 
 def _explained_words(e: Explained, digest: str) -> str:
     of = "nobody knows how many" if e.of is None else str(e.of)
     lines = [f"{edge.state(e.state)}  {e.requirement} of {e.service}: {e.title}" + (f"  [{e.cause}]" if e.cause else "")]
+    lines[0] += "  (warns: it denies nothing)" if e.severity == "warn" else ""
     lines += [f"  dossier    {digest[:19]}…", f"  because    {e.reason}" if e.reason else "", f"  asks       {e.asked}"]
     lines += [f"  looked at  {e.looked_at} of {of}"]
     if e.condition:

@@ -16,6 +16,7 @@ from typing import Any
 
 from release_dossier.errors import Refused, shown
 from release_dossier.evidence.reading import Fact
+from release_dossier.rules.compare import conjuncts
 from release_dossier.rules.requirement import Need
 
 CONDITION_CHARS_MAX = 2_000  # characters; a condition people can read is one line
@@ -215,6 +216,13 @@ def ask(
     counts = {"looked_at": looked_at, "of": of, "verdict": verdict}
     said += "".join(f", {k} = {v}" for k, v in counts.items() if _names(k, condition))
     return "fail", f"`{condition}` does not hold: {said}"
+
+
+def placed(condition: str, facts: Mapping[str, Any], looked_at: int, of: int | None, verdict: str) -> str:
+    """Why a condition has no answer, as its first part says that has none; empty where that is the whole, or only all of it has none."""
+    parts = conjuncts(condition)
+    said = (ask(part, facts, looked_at, of, verdict) for part in parts if len(parts) > 1)
+    return next((f"{why}, in `{condition}`" for state, why in said if state == "error"), "")
 
 
 @lru_cache(maxsize=1024)

@@ -61,7 +61,12 @@ def changed(a: Requirement, b: Requirement) -> list[Difference]:
         x, y = getattr(a, key), getattr(b, key)
         if key not in ("id", "service", "origin") and x != y:
             before, after = msgspec.to_builtins(x), msgspec.to_builtins(y)
-            out.append(Difference(b.service, b.id, key, before, after, _ORDER.get(key, _other)(x, y)))
+            direction = _ORDER.get(key, _other)(x, y)
+            if key == "importers" and not x and a.isolation:
+                direction = OTHER  # a file they bring is accepted in place of an isolated run
+            elif key == "blocks_from" and not _blocks(a):
+                direction = STRICTER if _blocks(b) else WORDS  # it denied nothing before
+            out.append(Difference(b.service, b.id, key, before, after, direction))
     return out
 
 

@@ -1,7 +1,8 @@
 """Freshness: what makes evidence stale, in this order, each with its words.
 
  * `fingerprint` — it is about another fingerprint of the service: the code moved on. (The gate knows this before anything else.)
- * `rule` — it was collected under other terms: criteria come first, and what was measured before them answers another question.
+ * `rule` — it was collected under other terms, or (from edition 4 on) for a rule that gave way to this one: criteria come first, and what
+   was measured before them answers another question.
  * `tool` — it was made by an older version than the rule asks for.
  * `topology` — it was measured under other conditions than the rule names, or than its environment has now.
  * `age` — it was observed longer ago than the stricter of its own limit and the rule's.
@@ -12,7 +13,7 @@ Age counts from `observed_at`. The three times of an attempt may lie `CLOCK_SKEW
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -57,15 +58,18 @@ def terms(rule: Requirement) -> str:
     return _terms(msgspec.json.encode(kept, order="deterministic"))
 
 
-def stale(rule: Requirement, a: Attempt, topologies: Sequence[Attempt], now: datetime) -> tuple[str, str]:
+def stale(rule: Requirement, a: Attempt, topologies: Sequence[Attempt], now: datetime, gone: Mapping[str, str]) -> tuple[str, str]:
     """(cause, words) of why an attempt about the right fingerprint is stale; two empty texts when it is fresh.
 
     Args:
         topologies: the newest evidence of kind `topology` of the same service and environment; at most one.
+        gone: what it was collected for and nobody asks any more: requirement → its terms.
     """
     asked_then = a.criteria.get(rule.id)
     if asked_then is not None and asked_then != terms(rule):
         return "rule", "it was collected before the rule was what it is now: criteria come first"
+    if asked_then is None and gone and terms(rule) not in gone.values():
+        return "rule", f"it was collected for {', '.join(sorted(gone))}, which gave way to this rule: criteria come first"
     tool = _old_tool(rule, a)
     if tool:
         return "tool", tool

@@ -539,8 +539,8 @@ A requirement the pack lets nobody waive stays so.
 States, the first that applies: `error`, `fail`, `missing`, `stale`, `inconclusive`, `pass`; a valid waiver turns any but `error` into
 `waived`, which lets through and never looks green.
 
-Stale has a cause, the first that applies: `fingerprint` (the code moved on), `rule` (it was collected before the rule was what it is now),
-`tool`, `topology`, `age`. Other states name theirs too, in `cause`. Criteria freeze when a change opens. A branch that changes them, or a
-change that is opened again under looser ones, needs the rule owner's own signature; what the protected branch asks more by now is shown,
-and `money` requires it.
+Stale has a cause, the first that applies: `fingerprint` (the code moved on), `rule` (it was collected before the rule was what it is now,
+or for one that gave way to it), `tool`, `topology`, `age`. Other states name theirs too, in `cause`. Criteria freeze when a change opens.
+A branch that changes them, or a change that is opened again under looser ones, needs the rule owner's own signature; what the protected
+branch asks more by now is shown, and `money` requires it.
 """

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import msgspec
 
 AGE_SECONDS_MAX = 100 * 366 * 86_400  # seconds: a century, longer than any proof about software holds
-EDITION = 3  # of how rules are judged; rules frozen under an earlier one are judged by it for ever (docs/adr/0012)
+EDITION = 4  # of how rules are judged; rules frozen under an earlier one are judged by it for ever (docs/adr/0012)
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 Percent = Annotated[int, msgspec.Meta(ge=0, le=100)]
 People = Annotated[int, msgspec.Meta(ge=1, le=1_000)]

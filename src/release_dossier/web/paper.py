@@ -79,7 +79,9 @@ def page(
 
 
 def refused(request: Request, error: DossierError, status: int) -> Response:
-    """A refusal as a page."""
+    """A refusal as a page; to somebody who has not logged in, one without the project."""
+    if getattr(request.state, "who", None) is None:
+        return turned_away(error, status)
     return page(request, "refused.html", place_of(request).clock(), status=status, title="Refused", error=error)
 
 

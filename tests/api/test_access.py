@@ -331,6 +331,8 @@ def test_a_browser_is_turned_away_with_a_page(house: House) -> None:
             assert '<main id="main"' in answer.text
             assert "access." in answer.text
             assert house.place.name not in answer.text
+        for path in ("/login/callback?state=x", "/login/callback?error=access_denied", "/static/nothing", "/theme?to=dark&back=x" * 999):
+            assert house.place.name not in c.get(path, headers=accept).text, path
         assert c.get("/api/v1/project", headers=accept).json()["code"] == "access.unauthenticated"
         missing = c.post(f"/payload/{'0' * 64}/send", headers={**accept, **house.bearer("admin")})
         assert (missing.status_code, missing.headers["content-type"][:9]) == (422, "text/html")

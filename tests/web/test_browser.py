@@ -421,3 +421,22 @@ def test_two_tabs_see_what_is_signed_in_a_third(visit: Callable[..., Any], copie
         approvals.get_by_role("row", name=re.compile("release-manager")).get_by_text("1 of 1").wait_for()
         assert approvals.get_by_label("Comment, or why not").input_value() == "half a sentence"
         assert [p.evaluate("window.mark") for p in (board, approvals)] == [1, 1]
+
+
+def test_eight_tabs_are_open_and_one_listens(browser: Any, copied: Callable[[], Path], environ: dict[str, str]) -> None:
+    """A browser has six connections to a server: more tabs than that load, and see what is signed when the one that listened is closed."""
+    from tests.web.test_signing import Desk
+
+    desk = Desk(copied(), datetime.fromisoformat("2026-11-23T10:00:00+00:00"), environ)
+    with served(desk.place) as s:
+        context = browser.new_context()
+        context.set_default_timeout(30_000)
+        tabs = [context.new_page() for _ in range(8)]
+        for tab in tabs:
+            tab.goto(s.url)
+        tabs[0].close()
+        fields = desk.read(seat="bo/release-manager")
+        assert desk.record(fields, desk.run(fields["command"], "bo")).status_code == 303
+        for tab in tabs[1:]:
+            tab.get_by_role("row", name=re.compile("trading@3.6.0")).get_by_text("1 of 3").wait_for()
+        context.close()

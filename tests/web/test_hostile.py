@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 import time
 from html.parser import HTMLParser
 from pathlib import Path
@@ -16,7 +17,8 @@ from release_dossier.web.pages.release import TABS
 from release_dossier.web.place import Place
 from tests.town import Town
 
-EVIL = "\"'><script>alert(1)</script><img src=x onerror=alert(2)>{{7*7}}${7*7}javascript:alert(3)"
+EVIL = "\"'><script>alert(1)</script><img src=x onerror=alert(2)>{{7*7}}${7*7}javascript:alert(3)\u202edednuor\u2066"
+TURNS = re.compile("[\u202a-\u202e\u2066-\u2069]")
 TESTS = """
 [[evidence]]
 name = "tests"
@@ -95,7 +97,19 @@ def test_no_word_becomes_markup(hostile: Place) -> None:
         assert not elements.strange, address
         assert "{{49}}" not in text, address
         seen += "&lt;script&gt;alert(1)" in text
+        assert not TURNS.search(re.sub(r'<input type="hidden"[^>]*>', "", text)), address
     assert seen >= 12
+
+
+def test_what_turns_letters_around_is_seen_and_signed_as_it_is(hostile: Place) -> None:
+    """The words to sign show a mark in its place, the bytes its number, and the form brings it back as it was said."""
+    client = TestClient(make_app(hostile), base_url="http://127.0.0.1")
+    r = hostile.board(hostile.clock()).rows[0]
+    said = "it pays \u202edednuor\u202c credits, \u200fזה טוב"
+    page = client.get(f"/sign/{r.dossier[7:]}", params={"what": "rejection", "person": "ann", "reason": said}).text
+    assert "<bdi>it pays \ufffddednuor\ufffd credits, \u200fזה טוב</bdi>" in page
+    assert "it pays \\u202edednuor\\u202c credits" in page
+    assert f'name="reason" value="{said}"' in page
 
 
 def test_a_browser_runs_none_of_it(hostile: Place) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import html
 import json
 import re
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -14,15 +16,18 @@ from typing import Any
 
 import msgspec
 import pytest
+from fastapi import Request
 from fastapi.testclient import TestClient
 
+from release_dossier.errors import Corrupt
 from release_dossier.gate import step
+from release_dossier.web import api_read, views
 from release_dossier.web import place as places
-from release_dossier.web import views
 from release_dossier.web.app import make_app
 from release_dossier.web.catalog import Catalog
 from release_dossier.web.comparing import Side, compared, markdown
 from release_dossier.web.exhibits import exhibit
+from release_dossier.web.pages import evidence
 from release_dossier.web.pages.release import TABS
 from release_dossier.web.place import Place
 from release_dossier.web.rounds import Round, Unmet
@@ -249,6 +254,10 @@ def test_an_artifact_is_a_download_with_its_own_digest(client: TestClient, place
     assert (whole.status_code, whole.content) == (200, answer.content)
     part = client.get(f"/artifacts/{a['digest'][7:]}", headers={"range": "Bytes=1-2"})
     assert (part.status_code, part.content) == (206, answer.content[1:3])
+    assert answer.headers["cache-control"].startswith("private")  # no cache in between keeps what a login guards
+    for path in (f"/artifacts/{a['digest'][7:]}", f"/api/v1/artifacts/{a['digest']}"):
+        assert client.get(path).content == answer.content
+        assert client.get(path, headers={"if-none-match": answer.headers["etag"]}).status_code == 304
     assert client.get(f"/artifacts/{'0' * 64}").status_code == 404
     assert client.get("/artifacts/..%2f..%2fkeys").status_code in (404, 422)
 
@@ -463,3 +472,24 @@ def test_a_page_behind_the_last_is_the_last(client: TestClient) -> None:
         page = client.get(path).text
         assert "trading@3.6.0" in page
         assert "No release" not in page
+
+
+def test_a_large_artifact_is_held_and_sent_piece_by_piece(copied: Callable[[], Path], environ: dict[str, str], demo_now: datetime) -> None:
+    """It is never whole in memory, over the pages nor over the API, and yet one that was altered is sent to nobody."""
+    place = Place(copied() / "socialpredict", environ, lambda: demo_now, time.monotonic)
+    digest = f"sha256:{hashlib.sha256(bytes(32 << 20)).hexdigest()}"
+    file = place.tail.artifact_file(digest)
+    file.parent.mkdir(exist_ok=True)
+    file.write_bytes(bytes(32 << 20))
+    request = Request({"type": "http", "method": "GET", "path": "/", "headers": [], "app": make_app(place)})
+    tracemalloc.start()
+    try:
+        for make in (lambda: evidence.artifact(request, digest[7:]), lambda: api_read.artifact(request, digest)):
+            assert make().status_code == 200
+        assert tracemalloc.get_traced_memory()[1] < 16 << 20
+    finally:
+        tracemalloc.stop()
+    file.write_bytes(bytes(32 << 20) + b"1")
+    for make in (lambda: evidence.artifact(request, digest[7:]), lambda: api_read.artifact(request, digest)):
+        with pytest.raises(Corrupt, match="altered-artifact"):
+            make()

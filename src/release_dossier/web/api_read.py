@@ -46,7 +46,7 @@ from release_dossier.web.answers import (
 from release_dossier.web.board import AGES, FACETS, SORTS
 from release_dossier.web.board import Query as BoardQuery
 from release_dossier.web.catalog import raw, word
-from release_dossier.web.describe import IMMUTABLE, TYPES, Cursor, Digest, Limit, Moment, answer, described, fixed, router
+from release_dossier.web.describe import IMMUTABLE, TYPES, Cursor, Digest, Limit, Moment, answer, described, download, fixed, router
 from release_dossier.web.place import Place
 from release_dossier.web.rounds import STATUSES, Round
 
@@ -269,12 +269,10 @@ def _evidence_row(r: tuple[Any, ...]) -> dict[str, Any]:
     operation_id="artifact",
 )
 def artifact(request: Request, digest: Annotated[str, Path(pattern=r"^sha256:[0-9a-f]{64}$")]) -> Response:
-    world = world_of(request)
-    name = digest.removeprefix("sha256:")
-    if not (world.home / "artifacts" / name[:2] / name).is_file():
+    file = place_of(request).tail.artifact_file(digest)
+    if not file.is_file():
         raise Refused("digest.unknown", at="artifact", found=digest, expected="the digest of a file that was kept")
-    headers = {"content_disposition": f'attachment; filename="{name[:16]}"', "content_security_policy": "default-src 'none'; sandbox"}
-    return fixed(request, digest, lambda: world.store.artifact(digest), "application/octet-stream", **headers)
+    return download(request, file, digest, digest[7:23])
 
 
 @api.get("/posture", responses=described(Postures), summary="What stands where, until when", operation_id="posture")

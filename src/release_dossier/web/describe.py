@@ -5,18 +5,22 @@ The description is OpenAPI 3.1, whose schemas are JSON Schema 2020-12: those of 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
+from pathlib import Path as FilePath
 from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, FastAPI, Path, Query, Request, Response
 from fastapi.openapi.utils import get_openapi
+from fastapi.responses import FileResponse
+from starlette.types import Receive, Scope, Send
 
 from release_dossier.approval import Approval, Rejection, Waiver, Withdrawal
 from release_dossier.change import Change
 from release_dossier.digest import parse_json
 from release_dossier.dossier import Dossier
-from release_dossier.errors import Refused
+from release_dossier.errors import Corrupt, Refused
 from release_dossier.evidence.erasure import Erasure
 from release_dossier.evidence.statement import Evidence, Started
 from release_dossier.gate import Decision
@@ -80,12 +84,38 @@ def answer(value: Any, status: int = 200, **headers: str) -> Response:
 
 def fixed(request: Request, digest: str, make: Callable[[], bytes], media: str, **headers: str) -> Response:
     """What a digest names: the digest is its ETag, and it is good for ever. Nothing is read for who has it already."""
-    tag = f'"{digest}"'
-    said = {"etag": tag, "cache-control": IMMUTABLE, **{k.replace("_", "-"): v for k, v in headers.items()}}
+    said = {"etag": f'"{digest}"', "cache-control": IMMUTABLE, **{k.replace("_", "-"): v for k, v in headers.items()}}
+    return Response(None, 304, said) if _has(request, said["etag"]) else Response(make(), 200, said, media)
+
+
+def _has(request: Request, tag: str) -> bool:
     known = [t.strip().removeprefix("W/") for t in request.headers.get("if-none-match", "").split(",")]
-    if tag in known or "*" in known:
+    return tag in known or "*" in known
+
+
+def download(request: Request, file: FilePath, digest: str, name: str) -> Response:
+    """A file that `digest` names, held against it, to keep and never to run; piece by piece, however large it is.
+
+    Raises:
+        Corrupt: `store.altered-artifact`.
+    """
+    csp = "sandbox; default-src 'none'"
+    said = {"etag": f'"{digest}"', "cache-control": IMMUTABLE, "content-security-policy": csp}
+    if _has(request, said["etag"]):
         return Response(None, 304, said)
-    return Response(make(), 200, said, media)
+    with file.open("rb") as data:
+        found = f"sha256:{hashlib.file_digest(data, 'sha256').hexdigest()}"
+    if found != digest:
+        raise Corrupt("store.altered-artifact", at=digest, found=found, expected=digest)
+    return _Download(file, media_type="application/octet-stream", filename=name, headers=said)
+
+
+class _Download(FileResponse):
+    """A file, or a range of its bytes. A range in another unit is passed over (RFC 9110 §14.2)."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        kept = [(k, v) for k, v in scope["headers"] if k != b"range" or v.strip().lower().startswith(b"bytes=")]
+        await super().__call__({**scope, "headers": kept}, receive, send)
 
 
 async def read_body(request: Request, kind: type[Any]) -> Any:

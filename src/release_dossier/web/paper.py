@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from datetime import datetime
 from importlib import resources
 from typing import Any
@@ -11,6 +12,7 @@ from urllib.parse import quote, urlencode
 import jinja2
 from fastapi import Request
 from fastapi.responses import HTMLResponse, Response
+from markupsafe import Markup
 
 from release_dossier.errors import DossierError
 from release_dossier.web import views
@@ -20,12 +22,26 @@ from release_dossier.web.rounds import Round
 
 THEMES = ("light", "dark")
 _ROOT = resources.files("release_dossier.web")
+_TURNS = re.compile("[\u202a-\u202e\u2066-\u2069]")
+
+
+def _in_order(value: Any) -> Any:
+    """What would turn the letters after it around is seen itself: people sign what they read. `|e` keeps a value as it is."""
+    return value if not isinstance(value, str) or isinstance(value, Markup) or value.isascii() else _TURNS.sub("\ufffd", value)
+
+
+def code(text: str) -> str:
+    """JSON for reading, whose letters stand in their order and which still means the same."""
+    return _TURNS.sub(lambda m: f"\\u{ord(m[0]):04x}", text)
+
+
 _jinja = jinja2.Environment(
     loader=jinja2.FunctionLoader(lambda name: (_ROOT / "templates" / name).read_text("utf-8")),
     autoescape=True,
     trim_blocks=True,
     lstrip_blocks=True,
     undefined=jinja2.StrictUndefined,
+    finalize=_in_order,
 )
 _ASSETS = hashlib.sha256(b"".join((_ROOT / "static" / n).read_bytes() for n in ("dossier.css", "app.js"))).hexdigest()[:10]
 
@@ -63,7 +79,9 @@ def page(
 
 
 def refused(request: Request, error: DossierError, status: int) -> Response:
-    """A refusal as a page."""
+    """A refusal as a page; to somebody who has not logged in, one without the project."""
+    if getattr(request.state, "who", None) is None:
+        return turned_away(error, status)
     return page(request, "refused.html", place_of(request).clock(), status=status, title="Refused", error=error)
 
 

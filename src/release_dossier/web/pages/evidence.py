@@ -9,8 +9,7 @@ from typing import Any
 
 import msgspec
 from fastapi import APIRouter, Request
-from fastapi.responses import FileResponse, Response
-from starlette.types import Receive, Scope, Send
+from fastapi.responses import Response
 
 from release_dossier.digest import parse_json
 from release_dossier.errors import DossierError, Refused
@@ -22,6 +21,7 @@ from release_dossier.steps.people import MAY_WITHDRAW
 from release_dossier.trust.log import leaf_of, verify_inclusion
 from release_dossier.web import pictures, views
 from release_dossier.web.catalog import Read, raw
+from release_dossier.web.describe import download
 from release_dossier.web.exhibits import VIEW_BYTES_MAX, Exhibit, exhibit
 from release_dossier.web.paper import page, place_of, release_address
 from release_dossier.web.paying import account as account_of
@@ -29,7 +29,6 @@ from release_dossier.web.paying import content
 from release_dossier.web.place import Place
 
 router = APIRouter()
-FOR_EVER = "public, max-age=31536000, immutable"  # what has a digest for a name never changes
 ATTEMPTS_MAX = 40  # attempts listed on one page, the newest first
 _LEDGER_KINDS = ("payouts", "ledger-invariants")
 
@@ -85,16 +84,7 @@ def artifact(request: Request, digest: str, name: str = "artifact") -> Response:
     place = place_of(request)
     file = _file(place, f"sha256:{digest}")
     safe = "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "_" for c in name)[:120] or "artifact"
-    headers = {"content-security-policy": "sandbox; default-src 'none'", "etag": f'"{digest}"', "cache-control": FOR_EVER}
-    return _Download(file, media_type="application/octet-stream", filename=safe, headers=headers)
-
-
-class _Download(FileResponse):
-    """A file, or a range of its bytes. A range in another unit is passed over (RFC 9110 §14.2)."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        kept = [(k, v) for k, v in scope["headers"] if k != b"range" or v.strip().lower().startswith(b"bytes=")]
-        await super().__call__({**scope, "headers": kept}, receive, send)
+    return download(request, file, f"sha256:{digest}", safe)
 
 
 def checks(place: Place, read: Read) -> list[dict[str, str]]:
@@ -174,14 +164,13 @@ def _file(place: Place, digest: str) -> Path:
     """Where an artifact that the log knows lies.
 
     Raises:
-        Refused: `digest.unknown`. Corrupt: `store.altered-artifact`.
+        Refused: `digest.unknown`.
     """
     if len(digest) != 71 or not set(digest[7:]) <= set("0123456789abcdef"):
         raise Refused("digest.syntax", at="artifact", found=digest, expected="64 hexadecimal digits")
     file = place.tail.artifact_file(digest)
     if not file.is_file():
         raise Refused("digest.unknown", at="artifact", found=digest, expected="an artifact of this project", help="dossier list")
-    content(place, digest)
     return file
 
 

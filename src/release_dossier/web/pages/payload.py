@@ -12,7 +12,7 @@ from release_dossier.delivery import State
 from release_dossier.payload import AUDIENCES, Mark
 from release_dossier.steps.payload import payload_for
 from release_dossier.steps.send import deliver, destinations, outbox, queue
-from release_dossier.web.paper import address, page, place_of, round_address
+from release_dossier.web.paper import address, code, page, place_of, round_address
 from release_dossier.web.place import Place
 
 router = APIRouter()
@@ -30,7 +30,7 @@ def payload(request: Request, digest: str, audience: str = "github") -> Response
     entry = place.catalog.find(digest)
     made = payload_for(world, entry.digest, audience)
     mine = [r for r in place.catalog.rounds.values() if r.dossier == made.payload.dossier]
-    text, here = made.raw.decode(), f"/payload/{entry.digest[7:]}"
+    text, here = code(made.raw.decode()), f"/payload/{entry.digest[7:]}"
     return page(
         request,
         "payload.html",

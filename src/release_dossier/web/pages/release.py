@@ -16,7 +16,7 @@ from release_dossier.trust.log import Entry
 from release_dossier.web import pictures, views
 from release_dossier.web.board import status_at
 from release_dossier.web.catalog import Read, raw, word
-from release_dossier.web.paper import address, page, place_of, release_address
+from release_dossier.web.paper import address, code, page, place_of, release_address
 from release_dossier.web.place import Place
 from release_dossier.web.rounds import WORST_FIRST, Round, release_name
 
@@ -144,7 +144,7 @@ def _about(place: Place, entry: Entry) -> list[dict[str, str]]:
 def shown(place: Place, read: Read) -> dict[str, Any]:
     """A document as it stands, for reading."""
     names = _names(place)
-    text = json.dumps(read.statement.predicate, indent=2, ensure_ascii=False)
+    text = code(json.dumps(read.statement.predicate, indent=2, ensure_ascii=False))
     return {
         "word": read.entry.type,
         "digest": read.entry.digest,
@@ -350,6 +350,7 @@ def _event(place: Place, e: Entry, verdict: str) -> dict[str, str]:
             state, outcome, detail = "error", why.code, "cannot be read"
         else:
             who = str(made.get("person", ""))
+            detail = str(made["reason"]) if e.type in ("rejection", "withdrawal") else ""
             if e.type == "decision":
                 unmet = [f"{q['id']} {q['state']}" for q in made["requirements"] if q["state"] not in ("pass", "waived")]
                 state, outcome = ("pass", "ALLOW") if made["outcome"] == "ALLOW" else ("fail", "DENY")

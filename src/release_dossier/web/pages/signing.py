@@ -32,7 +32,7 @@ from release_dossier.trust.sshsig import NAMESPACE
 from release_dossier.trust.statement import PAYLOAD_TYPE
 from release_dossier.trust.webauthn import challenge, key_of_credential
 from release_dossier.web.access import own
-from release_dossier.web.paper import page, place_of, release_address
+from release_dossier.web.paper import code, page, place_of, release_address
 from release_dossier.web.place import Options, Place
 
 router = APIRouter()
@@ -93,7 +93,7 @@ def show(
         draft=draft,
         at=world.stamp(),
         shown=msgspec.to_builtins(draft.record),
-        text=json.dumps(json.loads(draft.statement.raw), indent=2, ensure_ascii=False),
+        text=code(json.dumps(json.loads(draft.statement.raw), indent=2, ensure_ascii=False)),
         command=f"printf %s {base64.b64encode(draft.message).decode()} | base64 -d | {_SIGN} {key_file}",
         challenge=_url64(challenge(draft.message)),
         credentials=" ".join(k.credential for k in passkeys),

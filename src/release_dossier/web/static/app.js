@@ -151,9 +151,17 @@
   // What is on its way is asked for once a second, until it has arrived or its page says that it will not by itself.
   const again = () => { if (document.querySelector("[data-again]")) setTimeout(window.dossierRefresh, 1000); };
   again();
+  // Of all tabs one listens and tells the others: a browser has six connections to a server, and the seventh tab would wait for ever.
   const events = document.body.dataset.events;
   if (events && "EventSource" in window) {
-    const source = new EventSource(events);
-    for (const kind of document.body.dataset.kinds.split(" ")) source.addEventListener(kind, window.dossierRefresh);
+    const others = new BroadcastChannel("dossier-events");
+    others.addEventListener("message", window.dossierRefresh);
+    const listen = () => new Promise((over) => {
+      const source = new EventSource(events);
+      const tell = () => { window.dossierRefresh(); others.postMessage(""); };
+      for (const kind of document.body.dataset.kinds.split(" ")) source.addEventListener(kind, tell);
+      source.addEventListener("error", () => { if (source.readyState === EventSource.CLOSED) over(); });  // the session ended: whoever has another
+    });
+    if (navigator.locks) navigator.locks.request("dossier-events", listen); else listen();
   }
 })();

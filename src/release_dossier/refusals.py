@@ -404,6 +404,10 @@ CODES = {
         "The journal of what is to be sent was altered.",
         "Restore .dossier/outbox from a copy. Sent payloads keep their id, so a receiver counts none twice.",
     ),
+    "outbox.locked": (
+        "Another process is writing down what is to be sent, and does not end: it was stopped.",
+        "Let it go on or end it, then the same command again.",
+    ),
     "outside.address": (
         "An address is none that may be asked: not https, with credentials in it, or malformed.",
         "Give an https address; secrets belong into a variable the destination names.",

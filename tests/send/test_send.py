@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import signal
 import subprocess
@@ -21,6 +22,7 @@ from release_dossier.cli import send as cli
 from release_dossier.delivery import BACKOFF_SECONDS, Began, ended
 from release_dossier.events import parse_event
 from release_dossier.payload import read_payload
+from release_dossier.store import outbox
 from tests.sources.test_github import DESCRIPTION, GitHub
 from tests.town import TESTS, Town
 
@@ -217,6 +219,20 @@ def test_half_a_line_of_a_killed_run_did_not_happen(town: Town) -> None:
     assert len(town.dossier("send", "--list")["deliveries"]) == 2
     journal.write_bytes(whole.replace(b'"began"', b'"begun"').replace(b'"id"', b'"ix"'))
     assert town.refused("send", "--list", code=40)["code"] == "outbox.journal"
+
+
+def test_a_process_that_was_stopped_while_it_wrote_is_not_waited_for_without_end(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stopped with the outbox in its hands, it holds up a second one for so long and no longer; then that one says so."""
+    digest = town.assembled()
+    town.dossier("send", "--list")
+    monkeypatch.setattr(outbox, "LOCK_SECONDS_MAX", 0.2)
+    locks = town.repo / ".dossier" / "outbox" / "locks"
+    locks.mkdir(parents=True, exist_ok=True)
+    with (locks / "queue").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        said = town.refused("send", digest, "--to", "ops", code=30)
+    assert (said["code"], said["at"]) == ("outbox.locked", str(locks / "queue"))
+    assert town.dossier("send", digest, "--to", "ops")["deliveries"][0]["outcome"] == "delivered"
 
 
 def test_inside_addresses_are_refused_unless_the_project_says_so(tmp_path: Path, receiver: Receiver) -> None:

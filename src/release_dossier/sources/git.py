@@ -31,6 +31,8 @@ _QUIET = (
     "color.ui=false",
     "-c",
     "log.showSignature=false",
+    "-c",
+    "advice.graftFileDeprecated=false",  # our own GIT_GRAFT_FILE: what went wrong would stand behind six lines about it
 )
 
 

@@ -123,6 +123,11 @@ def test_a_ref_holds_what_is_kept_and_stands_where_it_stood_when_that_fails(tmp_
     for content in (b"one", b"\0two\n"):
         repo.keep("refs/dossier/log", content)
         assert repo.run("cat-file", "blob", "refs/dossier/log") == content
+    odd = tmp_path / 'a "b\n\\c\u00fc'
+    odd.mkdir()
+    repo.keep("refs/dossier/log", b"odd", odd)
+    assert (repo.run("cat-file", "blob", "refs/dossier/log"), list(odd.iterdir())) == (b"odd", [])
+    repo.keep("refs/dossier/log", b"\0two\n")
     with pytest.raises(Refused) as refused:
         repo.keep("refs/dossier/..", b"three")
     assert refused.value.code == "git.failed"

@@ -104,7 +104,7 @@ class Repository(msgspec.Struct, frozen=True):
         with naming(folder or "TMPDIR"), tempfile.NamedTemporaryFile(dir=folder and folder.absolute(), prefix=f"{os.getpid()}-") as file:
             file.write(content)
             file.flush()
-            blob = self._standing(_WRITE).ask(file.name.encode() + b"\n", _line)
+            blob = self._standing(_WRITE).ask(_quoted(os.fsencode(file.name)) + b"\n", _line)
         mover.ask(b"start\nupdate %b %b\ncommit\n" % (ref.encode(), blob), lambda said: said.endswith(b"commit: ok\n") or None)
 
     def blobs(self, names: Sequence[str]) -> tuple[bytes, ...]:
@@ -278,6 +278,11 @@ class Repository(msgspec.Struct, frozen=True):
         found = _objects(raw, len(names))
         assert found is not None, "git cat-file answers each name"
         return tuple(read_commit(name, content, keys) for name, (_, content) in zip(names, found, strict=True))
+
+
+def _quoted(path: bytes) -> bytes:
+    """As git reads a path on a line of its own, whatever is in it."""
+    return b'"%b"' % path.replace(b"\\", b"\\\\").replace(b'"', b'\\"').replace(b"\n", b"\\n")
 
 
 def _missing() -> Unavailable:

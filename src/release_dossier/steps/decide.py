@@ -23,7 +23,7 @@ from release_dossier.evidence.statement import Evidence
 from release_dossier.gate import SAID_NO, Decision, Signers, asked_of_people, authors_of, decide, producers_of, rework
 from release_dossier.project import SETTINGS_FILE
 from release_dossier.rules.packs import OWNER, thaw
-from release_dossier.steps.world import LOG_REF, World
+from release_dossier.steps.world import LOG_REF, World, other_worktree
 from release_dossier.trust.document import Person
 from release_dossier.trust.log import Entry, extends, origin_of, parse_checkpoint, root_of
 from release_dossier.trust.note import COSIGNATURE, NoteKey, parse_vkey
@@ -261,7 +261,7 @@ def check_witness(world: World, kept: Kept) -> str:
         if old.origin != mine:
             raise Corrupt("log.other-project", at=ref, found=old.origin, expected=mine)
         if not extends(size := len(world.store.entries()), world.store.root, note):
-            help = _other_worktree(world)
+            help = other_worktree(world.repo, world.home)  # where the log is that the repository remembers
             if old.size > size:
                 raise Corrupt(
                     "log.rolled-back", at=ref, found=f"a log of {size} entries", expected=f"the {old.size} it once had", help=help
@@ -273,12 +273,6 @@ def check_witness(world: World, kept: Kept) -> str:
     names = cosigners(kept.witnessed, [key for _, key in witnesses_of(world)], WITNESSED_REF)
     said = f", cosigned by {', '.join(names)} at {parse_checkpoint(kept.witnessed).size} entries" if names else ""
     return f"{LOG_REF}{said}" if kept.log or names else ""
-
-
-def _other_worktree(world: World) -> str:
-    """Where the log is that the repository remembers, when this is another worktree of it with a state of its own; else empty."""
-    first = world.repo.common_folder().parent / ".dossier"
-    return f"export DOSSIER_HOME={first}" if first.is_dir() and first != world.home.resolve() else ""
 
 
 def witnesses_of(world: World) -> tuple[tuple[str, NoteKey], ...]:

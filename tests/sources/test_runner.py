@@ -57,6 +57,17 @@ def test_runs_at_the_commit_in_a_worktree_of_its_own(repo: Repository) -> None:
     assert not where.exists()
 
 
+def test_a_sha256_repository_is_run_in_one_of_its_kind(tmp_path: Path) -> None:
+    """Its commits have longer names, which a worktree of the other kind does not know."""
+    env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"}
+    repo = Repository(tmp_path, env)
+    repo.run("init", "-q", "--object-format=sha256")
+    (tmp_path / "a.txt").write_text("one\n")
+    repo.run("add", "a.txt")
+    repo.run("-c", "user.name=Ann", "-c", "user.email=ann@example.invalid", "commit", "-qm", "start")
+    assert ran(repo, "cat", "a.txt", look=out) == (0, "one\n")
+
+
 def test_what_killed_runs_left_is_removed(repo: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A room that nobody holds goes, with folders nobody may write to; one of a run, one just made and a link stay."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))

@@ -129,9 +129,18 @@ def show_usage(e: click.ClickException, as_json: bool) -> int:
     return EXIT_USAGE
 
 
+def _somewhere() -> bool:
+    """Whether the current directory is still there."""
+    try:
+        os.getcwd()
+    except OSError:
+        return False
+    return True
+
+
 def os_refusal(e: OSError) -> Unavailable:
     """An operating-system failure nobody closer could explain, as a typed one."""
-    where = str(e.filename) if e.filename else "the file system"
+    where = str(e.filename) if e.filename else "the file system" if _somewhere() else "the current directory"
     return Unavailable(
         "edge.file-system", at=where, found=e.strerror or type(e).__name__, expected="a working file system", help="dossier doctor"
     )

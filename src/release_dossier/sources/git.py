@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shlex
 import subprocess
 import tempfile
 import threading
@@ -323,7 +324,7 @@ def read_commit(name: str, raw: bytes, keys: Mapping[str, str]) -> Commit:
         if line.startswith(b" "):
             word = inside
         inside = word
-        if word == b"gpgsig":
+        if word == (b"gpgsig-sha256" if len(name) == 64 else b"gpgsig"):
             signature += rest + b"\n"
         if word in (b"gpgsig", b"gpgsig-sha256"):  # a commit signs itself without its signatures
             continue
@@ -352,9 +353,17 @@ def find_repository(start: Path, env: Mapping[str, str]) -> Repository:
     """The working tree `start` lies in.
 
     Raises:
-        Refused: `git.no-repository`.
+        Refused: `git.no-repository`, `git.not-owned`, `git.failed`.
     """
     r = Repository(start, env).result("rev-parse", "--show-toplevel", ok=(0, 128))
+    words = r.stderr.decode("utf-8", "replace").strip()
+    if "dubious ownership" in words or "unsafe repository" in words:
+        trusting = f"git config --global --add safe.directory {shlex.quote(str(start))}"
+        raise Refused("git.not-owned", at=str(start), found=words.split("\n")[0], expected="a repository git works in", help=trusting)
+    if r.returncode and "work tree" in words:
+        raise Refused("git.no-repository", at=str(start), found="a repository without a working tree", expected="a git working tree")
+    if r.returncode and "not a git repository" not in words:
+        raise Refused("git.failed", at=str(start), found=words, expected="git to succeed")
     if r.returncode:
         raise Refused(
             "git.no-repository", at=str(start), found="no git repository here or above", expected="a git working tree", help="git init"

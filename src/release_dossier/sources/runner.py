@@ -116,7 +116,7 @@ def isolation_here(environ: Mapping[str, str]) -> str:
 
 def _check_out(repo: Repository, tree: Repository, commit: str) -> None:
     tree.root.mkdir()
-    tree.run("init", "--quiet")
+    tree.run("init", "--quiet", f"--object-format={'sha256' if len(commit) == 64 else 'sha1'}")
     fetch = ("-c", "protocol.file.allow=always", "fetch", "--quiet", "--depth=1", "--no-tags")
     tree.run(*fetch, f"--upload-pack={_UPLOAD}", str(repo.root), commit)
     tree.run("checkout", "--quiet", "--detach", commit)

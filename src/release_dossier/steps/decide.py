@@ -150,9 +150,9 @@ def newest_dossier(world: World) -> str:
     """Digest of the dossier last assembled on this branch.
 
     Raises:
-        Refused: `dossier.none`.
+        Refused: `dossier.none`, `change.detached`.
     """
-    branch = world.repo.branch()
+    branch = world.branch()
     entry = next((e for e in reversed(world.store.entries()) if e.type == "dossier" and e.key == branch), None)
     if entry is None:
         raise Refused("dossier.none", at=f"branch {branch}", found="no dossier", expected="an assembled one", help="dossier assemble")

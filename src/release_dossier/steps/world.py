@@ -168,13 +168,24 @@ class World(msgspec.Struct, frozen=True):
         found: tuple[Settings, bytes] = known
         return found
 
+    def branch(self) -> str:
+        """The branch that is checked out.
+
+        Raises:
+            Refused: `change.detached`.
+        """
+        found = self.repo.branch()
+        if found is None:
+            raise Refused("change.detached", at="HEAD", found="a commit without a branch", expected="a branch", help="git switch -c NAME")
+        return found
+
     def open_change(self, named: str | None = None) -> tuple[str, Change]:
         """The change last opened on the branch `named`, or with that digest; on the branch that is checked out where none is named.
 
         Raises:
-            Refused: `change.none`, `digest.*`.
+            Refused: `change.none`, `change.detached`, `digest.*`.
         """
-        branch = named or self.repo.branch()
+        branch = named or self.branch()
         entry = next((e for e in reversed(self.store.entries()) if e.type == "change" and e.key == branch), None)
         if entry is None and named is not None:
             digest = self.store.find(named)

@@ -138,7 +138,7 @@ class Outbox(Protocol):
         """Enter a delivery; durable when it returns. One that is there already is returned with all its tries.
 
         Raises:
-            Unavailable: `outbox.file-system`. Corrupt: `outbox.journal`.
+            Unavailable: `outbox.file-system`, `outbox.locked`. Corrupt: `outbox.journal`.
         """
         ...
 

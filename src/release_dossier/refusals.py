@@ -185,6 +185,10 @@ CODES = {
     "git.failed": ("A git command failed; what it said is shown.", "Run it by hand; it is named in the message."),
     "git.missing": ("There is no git on this machine's PATH.", "Install git 2.34 or newer."),
     "git.no-repository": ("This folder is in no git repository.", "git init, or go to the project: dossier -C DIR."),
+    "git.not-owned": (
+        "The repository belongs to another user, and git refuses to work in it.",
+        "git config --global --add safe.directory FOLDER, or chown it.",
+    ),
     "git.object-missing": (
         "The clone lacks an object it names: it is shallow, partial or damaged.",
         "git fetch --unshallow, then git fsck.",
@@ -404,6 +408,10 @@ CODES = {
     "outbox.journal": (
         "The journal of what is to be sent was altered.",
         "Restore .dossier/outbox from a copy. Sent payloads keep their id, so a receiver counts none twice.",
+    ),
+    "outbox.locked": (
+        "Another process is writing down what is to be sent, and does not end: it was stopped.",
+        "Let it go on or end it, then the same command again.",
     ),
     "outside.address": (
         "An address is none that may be asked: not https, with credentials in it, or malformed.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import shutil
 import signal
@@ -22,6 +23,7 @@ from release_dossier.cli import send as cli
 from release_dossier.delivery import BACKOFF_SECONDS, Began, ended
 from release_dossier.events import parse_event
 from release_dossier.payload import read_payload
+from release_dossier.store import outbox
 from tests.sources.test_github import DESCRIPTION, GitHub
 from tests.town import TESTS, Town
 
@@ -237,6 +239,20 @@ def test_an_outbox_that_cannot_be_used(town: Town) -> None:
         assert (refused["code"], refused["at"], refused["found"]) == ("outbox.file-system", str(box / place), why)
         assert refused["expected"] == "a folder that can be written"
         shutil.rmtree(box) if broken else box.unlink()
+
+
+def test_a_process_that_was_stopped_while_it_wrote_is_not_waited_for_without_end(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stopped with the outbox in its hands, it holds up a second one for so long and no longer; then that one says so."""
+    digest = town.assembled()
+    town.dossier("send", "--list")
+    monkeypatch.setattr(outbox, "LOCK_SECONDS_MAX", 0.2)
+    locks = town.repo / ".dossier" / "outbox" / "locks"
+    locks.mkdir(parents=True, exist_ok=True)
+    with (locks / "queue").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        said = town.refused("send", digest, "--to", "ops", code=30)
+    assert (said["code"], said["at"]) == ("outbox.locked", str(locks / "queue"))
+    assert town.dossier("send", digest, "--to", "ops")["deliveries"][0]["outcome"] == "delivered"
 
 
 def test_inside_addresses_are_refused_unless_the_project_says_so(tmp_path: Path, receiver: Receiver) -> None:

@@ -21,11 +21,11 @@ ENV = {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1", "LC_ALL": "
 class Place:
     """A repository whose commits ann's key signs, by a program that needs no ssh-keygen."""
 
-    def __init__(self, root: Path, path: str, names: str = "sha1") -> None:
-        self.root, self.env = root, {**ENV, "PATH": path, "HOME": str(root), "GIT_DEFAULT_HASH": names}
+    def __init__(self, root: Path, path: str, objects: str = "sha1") -> None:
+        self.root, self.env = root, {**ENV, "PATH": path, "HOME": str(root)}
         new_key(root / "ann", ED25519)
         self.public = key_of_public((root / "ann.pub").read_text())
-        self.git("init", "-q", "-b", "main")
+        self.git("init", "-q", "-b", "main", f"--object-format={objects}")
         for key, value in {"user.name": "Ann", "user.email": "ann@example.invalid", "gpg.format": "ssh"}.items():
             self.git("config", key, value)
         self.git("config", "user.signingkey", str(root / "ann"))
@@ -68,6 +68,31 @@ def test_a_commit_is_bound_where_git_names_objects_by_sha256(tmp_path: Path) -> 
     place = Place(tmp_path, os.environ["PATH"], "sha256")
     assert place.keys_of(place.signed) == [place.public.id]
     assert place.keys_of(place.rewritten(b"gpgsig-sha256 ", b"gpgsig "))[0] is None
+
+
+@pytest.mark.parametrize(
+    ("stderr", "code", "found", "help"),
+    [
+        ("fatal: not a git repository (or any of the parent directories): .git", "git.no-repository", "no git repository", "git init"),
+        ("fatal: this operation must be run in a work tree", "git.no-repository", "a repository without a working tree", ""),
+        (
+            "fatal: detected dubious ownership in repository at '/x'\nTo add",
+            "git.not-owned",
+            "fatal: detected dubious",
+            "git config --global",
+        ),
+        ("fatal: bad config line 1 in file .git/config", "git.failed", "fatal: bad config line 1", ""),
+    ],
+)
+def test_why_git_works_in_no_repository_here(tmp_path: Path, stderr: str, code: str, found: str, help: str) -> None:
+    """A repository of another user, one without a working tree and a broken one are each called what they are."""
+    program = tmp_path / "bin" / "git"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\ncat >&2 <<'END'\n{stderr}\nEND\nexit 128\n")
+    program.chmod(0o755)
+    with pytest.raises(Refused) as e:
+        find_repository(tmp_path, {**ENV, "PATH": f"{program.parent}:{os.environ['PATH']}"})
+    assert (e.value.code, e.value.found[: len(found)], e.value.help[: len(help) or 99]) == (code, found, help)
 
 
 @needs.ssh_keygen
@@ -156,6 +181,11 @@ def test_a_ref_holds_what_is_kept_and_stands_where_it_stood_when_that_fails(tmp_
     for content in (b"one", b"\0two\n"):
         repo.keep("refs/dossier/log", content)
         assert repo.run("cat-file", "blob", "refs/dossier/log") == content
+    odd = tmp_path / 'a "b\n\\c\u00fc'
+    odd.mkdir()
+    repo.keep("refs/dossier/log", b"odd", odd)
+    assert (repo.run("cat-file", "blob", "refs/dossier/log"), list(odd.iterdir())) == (b"odd", [])
+    repo.keep("refs/dossier/log", b"\0two\n")
     with pytest.raises(Refused) as refused:
         repo.keep("refs/dossier/..", b"three")
     assert refused.value.code == "git.failed"

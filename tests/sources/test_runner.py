@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import pytest
 
 from release_dossier.project import Plan
 from release_dossier.sources.git import Repository
-from release_dossier.sources.runner import Ran, run_plan
+from release_dossier.sources.runner import Ran, _room, run_plan
 from tests import needs
 
 ENVIRON = {"PATH": os.environ["PATH"], "HOME": "/nonexistent"}
@@ -65,6 +67,41 @@ def test_runs_where_git_names_objects_by_sha256(tmp_path: Path) -> None:
         repo.run("add", "x")
         repo.run("-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "x")
         assert ran(repo, "cat", "x", look=out) == (0, "here\n")
+
+
+def test_what_killed_runs_left_is_removed(repo: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A room that nobody holds goes, with folders nobody may write to; one of a run, one just made and a link stay."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    left, running, young = (tmp_path / f"dossier-room-{n}" for n in ("left", "running", "young"))
+    for room in (left, running, young):
+        (room / "home" / "go").mkdir(parents=True)
+        (room / "home" / "go" / "a.go").write_text("package a\n")
+        (room / "home" / "go").chmod(0o555)
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "dossier-room-link").symlink_to(tmp_path / "kept")
+    for room in (left, running, tmp_path / "kept"):
+        os.utime(room, (0, 0))
+    held = os.open(running, os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    ran(repo, "true")
+    os.close(held)
+    assert sorted(f.name[13:] for f in tmp_path.glob("dossier-room-*")) == ["link", "running", "young"]
+    assert (tmp_path / "kept").is_dir()
+
+
+def test_folders_without_the_right_to_write_are_removed_by_their_owner(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As Go leaves its modules in the run's home. Tried as a user who is not root, whom rights do not hold."""
+    monkeypatch.setattr(tempfile, "tempdir", "/tmp")
+    me = os.geteuid()
+    os.seteuid(me or 65534)
+    try:
+        with _room() as room:
+            (room / "home" / "go").mkdir(parents=True)
+            (room / "home" / "go" / "a.go").write_text("package a")
+            (room / "home" / "go").chmod(0o555)
+    finally:
+        os.seteuid(me)
+    assert not room.exists()
 
 
 def test_environment_is_clean(repo: Repository) -> None:

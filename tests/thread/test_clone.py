@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from release_dossier.steps.world import open_world
 from tests import needs
 from tests.town import TESTS, Town
 
@@ -102,6 +103,17 @@ def test_attack_a_branch_that_brings_its_own_state(town: Town) -> None:
     (town.repo / "link").symlink_to(town.repo / "pins")
     town.env["DOSSIER_HOME"] = "link"
     assert town.refused("-C", str(town.repo), "trust", "show", code=40)["at"] == "pins"
+
+
+def test_state_elsewhere_is_the_same_from_every_folder(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A relative DOSSIER_HOME is below the project's top, not below wherever a command is called: no second log begins there."""
+    (town.repo / ".dossier").rename(town.root / "state")
+    town.env["DOSSIER_HOME"] = "../state"
+    town.open()
+    for place in (town.repo, town.repo / "app"):
+        monkeypatch.chdir(place)
+        assert len(open_world(place, town.env, town.now).store.entries()) == 1
+    assert sorted(f.name for f in town.repo.iterdir()) == [".git", "app", "dossier.toml", "dossier.trust.json", "results.xml"]
 
 
 def test_before_adoption_nothing_is_pinned(tmp_path: Path) -> None:

@@ -328,7 +328,10 @@ def test_another_worktree_is_told_where_the_log_is(town: Town) -> None:
     town.assembled()
     town.git("worktree", "add", "-q", str(town.root / "second"), "-b", "fix/second", "main")
     second = object.__new__(Town)
-    second.__dict__ = {**town.__dict__, "repo": town.root / "second", "env": {**town.env, "DOSSIER_PROTECTED_BRANCH": "main"}}
+    second.__dict__ = {**town.__dict__, "repo": town.root / "second"}
+    here = f"export DOSSIER_HOME={town.repo / '.dossier'}"
+    assert second.refused("list")["help"] == here
+    second.env = {**town.env, "DOSSIER_PROTECTED_BRANCH": "main"}
     second.write("app/pay.py", "def pay(x):\n    return round(x)\n")
     second.commit("round")
     second.open()

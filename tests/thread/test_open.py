@@ -122,6 +122,8 @@ def test_detached_head(town: Town) -> None:
     """A commit without a branch has no owner."""
     town.git("switch", "-q", "--detach")
     refuse(town, "change.detached")
+    for command in ("collect", "assemble", "gate", "run"):
+        assert town.refused(command)["code"] == "change.detached"
 
 
 def test_uncommitted(town: Town) -> None:

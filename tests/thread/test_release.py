@@ -82,6 +82,26 @@ def test_another_tag_at_the_remote(town: Town) -> None:
     assert town.refused("release", code=30)["code"] == "release.remote"
 
 
+def test_a_push_the_remote_refuses_says_why(town: Town) -> None:
+    """In the remote's own words; a tag that another process pushed meanwhile is pushed."""
+    remote = town.root / "remote.git"
+    subprocess.run(["git", "init", "-q", "--bare", str(remote)], check=True)
+    town.git("remote", "add", "origin", str(remote))
+    pin = town.repo / ".dossier" / "project.json"
+    pin.write_text(pin.read_text().replace('"remote":""', '"remote":"origin"'))
+    town.git("push", "-q", "origin", "main")
+    digest = allowed(town)
+    hook = remote / "hooks" / "pre-receive"
+    hook.write_text('#!/bin/sh\necho "tags are made by the robot" >&2\nexit 1\n')
+    hook.chmod(0o755)
+    said = town.refused("release", digest, "--push", code=30)
+    assert (said["code"], said["found"][:34]) == ("release.remote", "remote: tags are made by the robot")
+    hook.write_text('#!/bin/sh\nread -r old new ref\necho "$new" > "$ref"\n')
+    assert town.dossier("release", digest, "--push")["release"]["pushed"]
+    there = subprocess.run(["git", "rev-parse", "v0.1.0"], cwd=remote, capture_output=True, text=True).stdout.strip()
+    assert there == town.git("rev-parse", "v0.1.0")
+
+
 def test_squash_that_changes_nothing_keeps_its_evidence(town: Town) -> None:
     """A release goes on any commit whose fingerprints equal the dossier's; on another it names what moved."""
     allowed(town)

@@ -138,9 +138,18 @@ def show_usage(e: click.ClickException, as_json: bool) -> int:
     return EXIT_USAGE
 
 
+def _somewhere() -> bool:
+    """Whether the current directory is still there."""
+    try:
+        os.getcwd()
+    except OSError:
+        return False
+    return True
+
+
 def os_refusal(e: OSError) -> Unavailable:
     """An operating-system failure nobody closer could explain, as a typed one."""
-    where = str(e.filename) if e.filename else "the file system"
+    where = str(e.filename) if e.filename else "the file system" if _somewhere() else "the current directory"
     if e.filename and isinstance(e, (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError)):
         expected = "a file or folder that is there, and that this user may use"
         return Unavailable("edge.file-system", at=where, found=e.strerror or type(e).__name__, expected=expected, help="check the path")

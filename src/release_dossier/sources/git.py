@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shlex
 import subprocess
 import tempfile
 import threading
@@ -104,7 +105,7 @@ class Repository(msgspec.Struct, frozen=True):
         with naming(folder or "TMPDIR"), tempfile.NamedTemporaryFile(dir=folder and folder.absolute(), prefix=f"{os.getpid()}-") as file:
             file.write(content)
             file.flush()
-            blob = self._standing(_WRITE).ask(file.name.encode() + b"\n", _line)
+            blob = self._standing(_WRITE).ask(_quoted(os.fsencode(file.name)) + b"\n", _line)
         mover.ask(b"start\nupdate %b %b\ncommit\n" % (ref.encode(), blob), lambda said: said.endswith(b"commit: ok\n") or None)
 
     def blobs(self, names: Sequence[str]) -> tuple[bytes, ...]:
@@ -284,6 +285,11 @@ class Repository(msgspec.Struct, frozen=True):
         return tuple(read_commit(name, content, keys) for name, (_, content) in zip(names, found, strict=True))
 
 
+def _quoted(path: bytes) -> bytes:
+    """As git reads a path on a line of its own, whatever is in it."""
+    return b'"%b"' % path.replace(b"\\", b"\\\\").replace(b'"', b'\\"').replace(b"\n", b"\\n")
+
+
 def _missing() -> Unavailable:
     return Unavailable("git.missing", at="PATH", found="no git", expected="git 2.34 or newer", help="install git")
 
@@ -363,9 +369,17 @@ def find_repository(start: Path, env: Mapping[str, str]) -> Repository:
     """The working tree `start` lies in.
 
     Raises:
-        Refused: `git.no-repository`.
+        Refused: `git.no-repository`, `git.not-owned`, `git.failed`.
     """
     r = Repository(start, env).result("rev-parse", "--show-toplevel", ok=(0, 128))
+    words = r.stderr.decode("utf-8", "replace").strip()
+    if "dubious ownership" in words or "unsafe repository" in words:
+        trusting = f"git config --global --add safe.directory {shlex.quote(str(start))}"
+        raise Refused("git.not-owned", at=str(start), found=words.split("\n")[0], expected="a repository git works in", help=trusting)
+    if r.returncode and "work tree" in words:
+        raise Refused("git.no-repository", at=str(start), found="a repository without a working tree", expected="a git working tree")
+    if r.returncode and "not a git repository" not in words:
+        raise Refused("git.failed", at=str(start), found=words, expected="git to succeed")
     if r.returncode:
         raise Refused(
             "git.no-repository", at=str(start), found="no git repository here or above", expected="a git working tree", help="git init"

@@ -7,10 +7,12 @@
    The network is not closed in either.
 4. Output is captured to files and bounded; the time limit ends the whole process group.
 5. HEAD and the tracked files are compared before and after.
+6. Nothing of it stays: what a run that was killed left goes with the next.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import signal
@@ -28,6 +30,8 @@ from release_dossier.limits import OUTPUT_BYTES_MAX
 from release_dossier.project import Plan
 from release_dossier.sources.git import Repository
 
+_ROOM = "dossier-room-"
+_ROOM_SECONDS = 60  # seconds after which a room that nobody holds is nobody's: one just made is not locked yet
 # Below a user's home.
 PLACES_OF_KEYS = (
     *(".ssh", ".gnupg", ".aws", ".azure", ".docker", ".kube", ".config/gh", ".config/gcloud"),
@@ -62,14 +66,47 @@ def run_plan(
     repo: Repository, commit: str, plan: Plan, *, hide: Sequence[Path], environ: Mapping[str, str], watch: Callable[[float], None]
 ) -> Iterator[Ran]:
     """Run `plan` at `commit`; the worktree lives until the block ends. `watch(seconds)` is called a few times a second."""
-    room = Path(tempfile.mkdtemp(prefix="dossier-run-"))
-    try:
+    with _room() as room:
         (room / "home").mkdir()
         tree = Repository(room / "tree", {"PATH": environ.get("PATH", os.defpath), "HOME": str(room / "home"), "LC_ALL": "C"})
         _check_out(repo, tree, commit)
         yield _run_all(tree, plan, room, hide, environ, watch)
+
+
+@contextmanager
+def _room() -> Iterator[Path]:
+    """A folder that is locked for as long as this process lives and then gone. Those whose process was killed are removed."""
+    room = Path(tempfile.mkdtemp(prefix=_ROOM))
+    held = os.open(room, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        for other in room.parent.glob(f"{_ROOM}*"):
+            if other != room:
+                _remove_abandoned(other)
+        yield room
     finally:
-        shutil.rmtree(room, ignore_errors=True)
+        _remove(room, held)
+        os.close(held)
+
+
+def _remove_abandoned(room: Path) -> None:
+    with suppress(OSError):
+        fd = os.open(room, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        try:
+            found = os.fstat(fd)
+            if found.st_uid == os.getuid() and time.time() - found.st_mtime > _ROOM_SECONDS:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _remove(room, fd)
+        finally:
+            os.close(fd)
+
+
+def _remove(room: Path, fd: int) -> None:
+    """All of it, folders too that a tool left without the right to write, as Go its modules."""
+    with suppress(OSError):
+        for *_, folder in os.fwalk(".", dir_fd=fd):
+            os.fchmod(folder, 0o700)
+    shutil.rmtree(room, ignore_errors=True)
 
 
 def isolation_here(environ: Mapping[str, str]) -> str:

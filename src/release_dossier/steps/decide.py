@@ -23,7 +23,7 @@ from release_dossier.evidence.statement import Evidence
 from release_dossier.gate import SAID_NO, Decision, Signers, asked_of_people, authors_of, decide, producers_of, rework
 from release_dossier.project import SETTINGS_FILE
 from release_dossier.rules.packs import OWNER, thaw
-from release_dossier.steps.world import LOG_REF, World
+from release_dossier.steps.world import LOG_REF, World, other_worktree
 from release_dossier.trust.document import Person
 from release_dossier.trust.log import Entry, extends, origin_of, parse_checkpoint, root_of
 from release_dossier.trust.note import COSIGNATURE, NoteKey, parse_vkey
@@ -150,9 +150,9 @@ def newest_dossier(world: World) -> str:
     """Digest of the dossier last assembled on this branch.
 
     Raises:
-        Refused: `dossier.none`.
+        Refused: `dossier.none`, `change.detached`.
     """
-    branch = world.repo.branch()
+    branch = world.branch()
     entry = next((e for e in reversed(world.store.entries()) if e.type == "dossier" and e.key == branch), None)
     if entry is None:
         raise Refused("dossier.none", at=f"branch {branch}", found="no dossier", expected="an assembled one", help="dossier assemble")
@@ -273,17 +273,11 @@ def hold(world: World, note: bytes, at: str) -> None:
     if old.origin != mine:
         raise Corrupt("log.other-project", at=at, found=old.origin, expected=mine)
     if not extends(size := len(world.store.entries()), world.store.root, note):
-        help = _other_worktree(world)
+        help = other_worktree(world.repo, world.home)  # where the log is that the repository remembers
         if old.size > size:
             raise Corrupt("log.rolled-back", at=at, found=f"a log of {size} entries", expected=f"the {old.size} it once had", help=help)
         found = "a log that does not extend the checkpoint kept there"
         raise Corrupt("log.fork", at=at, found=found, expected="every entry it once had", help=help)
-
-
-def _other_worktree(world: World) -> str:
-    """Where the log is that the repository remembers, when this is another worktree of it with a state of its own; else empty."""
-    first = world.repo.common_folder().parent / ".dossier"
-    return f"export DOSSIER_HOME={first}" if first.is_dir() and first != world.home.resolve() else ""
 
 
 def witnesses_of(world: World) -> tuple[tuple[str, NoteKey], ...]:

@@ -206,9 +206,7 @@ def _head(world: World, head: str | None) -> tuple[str, str]:
             repo.resolve(head, "--head")
             raise Refused("change.head-not-a-branch", at="--head", found=repr(head), expected="a local branch, which has an owner")
         return head, repo.resolve(ref, "--head")
-    branch = repo.branch()
-    if branch is None:
-        raise Refused("change.detached", at="HEAD", found="a commit without a branch", expected="a branch", help="git switch -c NAME")
+    branch = world.branch()
     modified = repo.modified()
     if modified:
         raise Refused(

@@ -267,27 +267,34 @@ def _remote_free(world: World, tag: str) -> None:
     remote = world.pin.remote
     if not remote or remote not in world.repo.text("remote").splitlines():
         return
+    there = _at_remote(world, remote, tag)
+    if there and there != _here(world, tag):
+        raise Refused(
+            "release.tag-exists",
+            at=f"{remote} refs/tags/{tag}",
+            found=there[:12],
+            expected="no tag of this name",
+            help="choose another version",
+        )
+
+
+def _at_remote(world: World, remote: str, tag: str) -> str:
+    """What the remote's tag of this name names; empty where it has none."""
     r = world.repo.result("ls-remote", "--tags", remote, f"refs/tags/{tag}", ok=(0, 128))
     if r.returncode:
         words = r.stderr.decode("utf-8", "replace").strip()
         raise Unavailable("release.remote", at=f"remote {remote}", found=words, expected="its list of tags", help=f"git ls-remote {remote}")
-    there = r.stdout.decode().split()
-    if there:
-        local = world.repo.result("rev-parse", "--verify", "--quiet", f"refs/tags/{tag}", ok=(0, 1, 128)).stdout.decode().strip()
-        if there[0] != local:
-            raise Refused(
-                "release.tag-exists",
-                at=f"{remote} refs/tags/{tag}",
-                found=there[0][:12],
-                expected="no tag of this name",
-                help="choose another version",
-            )
+    return next(iter(r.stdout.decode().split()), "")
+
+
+def _here(world: World, tag: str) -> str:
+    return world.repo.result("rev-parse", "--verify", "--quiet", f"refs/tags/{tag}", ok=(0, 1, 128)).stdout.decode().strip()
 
 
 def _push(world: World, tags: Sequence[str]) -> None:
     remote = world.pin.remote or "origin"
     r = world.repo.result("push", "--quiet", remote, *(f"refs/tags/{t}:refs/tags/{t}" for t in tags), ok=tuple(range(256)))
-    if r.returncode:
+    if r.returncode and any(_at_remote(world, remote, t) != _here(world, t) for t in tags):  # else another process was quicker
         words = r.stderr.decode("utf-8", "replace").strip()
         raise Unavailable(
             "release.remote",

@@ -170,13 +170,24 @@ class World(msgspec.Struct, frozen=True):
         found: tuple[Settings, bytes] = known
         return found
 
+    def branch(self) -> str:
+        """The branch that is checked out.
+
+        Raises:
+            Refused: `change.detached`.
+        """
+        found = self.repo.branch()
+        if found is None:
+            raise Refused("change.detached", at="HEAD", found="a commit without a branch", expected="a branch", help="git switch -c NAME")
+        return found
+
     def open_change(self, named: str | None = None) -> tuple[str, Change]:
         """The change last opened on the branch `named`, or with that digest; on the branch that is checked out where none is named.
 
         Raises:
-            Refused: `change.none`, `digest.*`.
+            Refused: `change.none`, `change.detached`, `digest.*`.
         """
-        branch = named or self.repo.branch()
+        branch = named or self.branch()
         entry = next((e for e in reversed(self.store.entries()) if e.type == "change" and e.key == branch), None)
         if entry is None and named is not None and re.fullmatch(r"(sha256:)?[0-9a-f]*", named):
             digest = self.store.find(named)
@@ -236,8 +247,8 @@ def git_environment(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def state_folder(root: Path, environ: Mapping[str, str]) -> Path:
-    """Where the project's state lives."""
-    return Path(environ["DOSSIER_HOME"]) if environ.get("DOSSIER_HOME") else root / ".dossier"
+    """Where the project's state lives: the same from every folder of it."""
+    return root / (environ.get("DOSSIER_HOME") or ".dossier")
 
 
 def producer_key_path(home: Path, environ: Mapping[str, str]) -> Path:
@@ -317,7 +328,7 @@ def _pin(repo: Repository, home: Path, environ: Mapping[str, str]) -> Pin:
     pinned = read_pin(home)
     if pinned is not None:
         return pinned
-    trunk = _trunk(repo, environ)
+    trunk = _trunk(repo, home, environ)
     raw = repo.file_at(protected_ref(repo, trunk), SETTINGS_FILE)
     if raw is None:
         return msgspec.structs.replace(trunk, project=parse_settings((repo.root / SETTINGS_FILE).read_bytes()).project.trust)
@@ -336,7 +347,7 @@ def _not_brought(repo: Repository, home: Path) -> None:
             raise Corrupt("project.state-tracked", at=name, found="files git tracks", expected="state that no branch brings", help=help)
 
 
-def _trunk(repo: Repository, environ: Mapping[str, str]) -> Pin:
+def _trunk(repo: Repository, home: Path, environ: Mapping[str, str]) -> Pin:
     """The branch an unpinned clone begins at: the one DOSSIER_PROTECTED_BRANCH names, else the default branch of its remote.
 
     Raises:
@@ -354,9 +365,16 @@ def _trunk(repo: Repository, environ: Mapping[str, str]) -> Pin:
         else f"a clone that pins none, and {f'whose remote {remote}' if remote else 'no remote that'} says none"
     )
     help = f"git remote set-head {remote} --auto, or {PROTECTED_BRANCH}=BRANCH" if remote else f"{PROTECTED_BRANCH}=BRANCH dossier doctor"
+    help = other_worktree(repo, home) or help
     raise Refused(
         "project.unpinned", at="the protected branch", found=found, expected="the branch that decides whose word counts", help=help
     )
+
+
+def other_worktree(repo: Repository, home: Path) -> str:
+    """How to take the state of the first worktree, when this is another one of its repository with a state of its own; else empty."""
+    first = repo.common_folder().parent / ".dossier"
+    return f"export DOSSIER_HOME={first}" if first.is_dir() and first != home.resolve() else ""
 
 
 def _trust_chain(repo: Repository, pin: Pin) -> tuple[bytes, str]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,7 @@ import msgspec
 
 from release_dossier.delivery import Began, Delivery, Ended, State
 from release_dossier.errors import Corrupt, Unavailable
+from release_dossier.ports import LOCK_SECONDS_MAX
 from release_dossier.store.crash import reach
 from release_dossier.store.journal import write_all
 
@@ -36,7 +38,7 @@ class FileOutbox:
     """`ports.Outbox` in the folder `home`.
 
     Raises:
-        Unavailable: `outbox.file-system`. Corrupt: `outbox.journal`.
+        Unavailable: `outbox.file-system`, `outbox.locked`. Corrupt: `outbox.journal`.
     """
 
     def __init__(self, home: Path) -> None:
@@ -129,10 +131,27 @@ class FileOutbox:
         except OSError as e:
             raise _unavailable(e, locks) from e
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            self._acquire(fd, locks / name, LOCK_SECONDS_MAX if wait else 0.0)
             yield
         finally:
             os.close(fd)
+
+    def _acquire(self, fd: int, file: Path, wait_s: float) -> None:
+        """Held for as long as a line takes: whoever has it longer was stopped."""
+        until = time.monotonic() + wait_s
+        while True:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                if not wait_s:
+                    raise
+                if time.monotonic() >= until:
+                    at, found = str(file), "another process holds it"
+                    raise Unavailable("outbox.locked", at=at, found=found, expected=f"it free within {wait_s:g} s") from None
+                time.sleep(0.01)
+            except OSError as e:
+                raise _unavailable(e, file) from e
 
     def _append(self, line: _Line) -> None:
         """One line, durable; half a line of a killed process before it is cut off."""

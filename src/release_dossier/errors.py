@@ -12,8 +12,9 @@ Codes are stable and are listed with cause and remedy in docs/refusals.md, which
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 
 EXIT_OK = 0
 EXIT_USAGE = 2
@@ -22,6 +23,7 @@ EXIT_REFUSED = 20
 EXIT_UNAVAILABLE = 30
 EXIT_CORRUPT = 40
 WORDS_CHARS_MAX = 4000  # characters of a refusal's place, expectation and help, which may hold names from outside
+NEAR_NAMES_MAX = 50_000  # names that one is looked for among: a second of looking
 
 
 class DossierError(Exception):
@@ -89,6 +91,15 @@ _TERMINAL = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")  # colours and cursor movem
 def counted(n: int, thing: str) -> str:
     """`1 file`, `2 files`: how many of a thing whose plural is an s."""
     return f"{n} {thing}" if n == 1 else f"{n} {thing}s"
+
+
+def meant(word: str, known: Iterable[str]) -> str:
+    """What of `known` comes nearest to a word that is not there, as a question; empty where nothing does."""
+    import difflib
+
+    by_small = {k.casefold(): k for k in islice(known, NEAR_NAMES_MAX)}
+    near = difflib.get_close_matches(word.casefold(), by_small, 3)
+    return f"did you mean {' or '.join(by_small[n] for n in near)}?" if near else ""
 
 
 def shown(text: str, most: int = 200) -> str:

@@ -301,9 +301,15 @@ CODES = {
         "The tables have rows and no keys: the restore was not finished.",
         "Restore the dump whole, into an empty database.",
     ),
-    "ledger.locked": ("Somebody is changing the schema, and reading would wait behind it.", "Try again when the migration is done."),
+    "ledger.locked": (
+        "Somebody is changing the schema, and reading would wait behind it; or a table was rewritten or replaced while the reading began.",
+        "Try again when the migration is done.",
+    ),
     "ledger.missing-column": ("A table lacks a column the checks need.", "Export the ledger whole, or check that it is SocialPredict's."),
-    "ledger.missing-table": ("The ledger lacks a table the checks need.", "Export it whole, or check that it is SocialPredict's."),
+    "ledger.missing-table": (
+        "The ledger lacks a table the checks need, or the search path does not reach it.",
+        "Export it whole, check that it is SocialPredict's, or name the schema: ?options=-csearch_path%3DSCHEMA.",
+    ),
     "ledger.no-permission": (
         "The role may not read a table, or row-level security would hide rows of it; or this user may not read the file.",
         "GRANT SELECT as docs/ledger-checks.md shows; ALTER ROLE … BYPASSRLS where rows are guarded.",

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -77,6 +77,27 @@ def from_debian(folder: Path) -> Iterator[Server]:
         yield server
     finally:
         run(str(tools / "pg_ctl"), "-D", str(folder / "d"), "-m", "immediate", "stop")
+
+
+@contextmanager
+def replica(primary: Server) -> Iterator[Callable[[str], str]]:
+    """A hot standby of Debian's server; gives the address there of an address on the primary."""
+    tools, home = DEBIAN[-1].parent, Path(primary.template.split("host=")[1])
+    become = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+    data, folder = home / "r", home / "rs"
+
+    def run(*words: str) -> None:
+        subprocess.run([*become, *words], check=True, capture_output=True, cwd="/")
+
+    run(str(tools / "pg_basebackup"), "-h", str(home), "-U", "postgres", "-D", str(data), "-R", "-c", "fast", "--no-sync")
+    run("mkdir", str(folder))
+    options = f"-c listen_addresses='' -c unix_socket_directories='{folder}' -c fsync=off"
+    run(str(tools / "pg_ctl"), "-D", str(data), "-w", "-l", str(home / "rlog"), "-o", options, "start")
+    try:
+        yield lambda address: address.replace(str(home), str(folder))
+    finally:
+        run(str(tools / "pg_ctl"), "-D", str(data), "-m", "immediate", "stop")
+        run("rm", "-rf", str(data), str(folder))
 
 
 @pytest.fixture(scope="session")

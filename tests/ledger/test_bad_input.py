@@ -526,3 +526,22 @@ def test_an_account_says_by_how_much_it_is_off(case: Path) -> None:
     off = sql(case, "UPDATE users SET account_balance = account_balance - 1 WHERE username = 'newbie'")
     last = command("verify", str(off), "--explain", "newbie", "--ruleset", "v3.8.1").stdout.splitlines()[-1]
     assert last.startswith("1 credit too few: balance -1, the statement comes to 0")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "meant"),
+    [
+        (["verify", "LEDGER", "--explain", "Bobb", "--ruleset", "v3.8.1"], "ledger.unknown-user", "bob"),
+        (["verify", "LEDGER", "--only", "r6"], "ledger.unknown-check", "R6"),
+        (["settle", "LEDGER", "--market", "1", "--sell", "BOB:YES:3"], "ledger.unknown-user", "bob"),
+        (["generate", "there", "--mutant", "double-resolv"], "ledger.unknown-mutant", "double-resolve"),
+    ],
+)
+def test_a_slip_in_a_name_is_answered_with_the_nearest(words: list[str], code: str, meant: str, case: Path) -> None:
+    """A user, a check, a defect."""
+    given = [str(case / "ledger.sqlite") if w == "LEDGER" else str(case / w) if w == "there" else w for w in words]
+    done = command(*given, "--json")
+    error = json.loads(done.stdout)["error"]
+    assert (done.returncode, error["code"]) == (20, code)
+    assert error["help"].startswith("did you mean ")
+    assert meant in error["help"].removeprefix("did you mean ").rstrip("?").split(" or ")

@@ -107,7 +107,7 @@ TABLE: list[tuple[str, int, str, str, str, str]] = [
         "edge.file-system",
         "none",
         "No such file or directory",
-        "a path that leads to a file",
+        "a file or folder that is there, and that this user may use",
     ),
     ("send DOSSIER", 2, "send.words", "command line", "no DIGEST or no --to", "both, or --due, or --list"),
     ("send --due --wait soon", 2, "send.words", "--wait", "'soon'", "seconds"),

@@ -199,7 +199,7 @@ def s8(g: Ledger) -> Check:
     return conclude("S8", "No market of an open group was resolved alone", len(groups), odd, warn=True)
 
 
-def s9(g: Ledger, a: Accounts) -> Check:
+def s9(a: Accounts) -> Check:
     """Sales the rules allow can take a pool below nothing, and the server goes on: what comes of it is known while the market has an
     answer."""
     odd = {s.market for s in a.stuck} | {s.market for s in a.sales if s.against}
@@ -700,7 +700,7 @@ def all_checks(g: Ledger, a: Accounts, eras: Eras) -> list[Check]:
         out = [absent(c.id, c.title, "the schema has no state of a market") if c.id == "S6" else c for c in out]
     out += [
         s5(g, eras),
-        s9(g, a),
+        s9(a),
         with_costs_of_groups(s10(g, eras), g, eras),
         s12(g, a, eras),
         s15(a),

@@ -13,7 +13,7 @@ from math import floor
 import msgspec
 import numpy as np
 
-from release_dossier.errors import Refused
+from release_dossier.errors import Refused, meant
 from release_dossier.ledger import columns as c
 from release_dossier.ledger.fast import kernel as k
 from release_dossier.ledger.generate import NEVER, PROPOSED, PUBLISHED, REJECTED, RESOLVED, Bets, World, profit, steward_then
@@ -289,7 +289,7 @@ def _dust_uncapped(made: Made, i: int, gross: int) -> int:
     return max(0, gross - max(0, int(made.bets.asked[i]) - gross)) - int(made.bets.paid[i])
 
 
-def _sold_twice(made: Made, i: int, gross: int) -> int:
+def _sold_twice(made: Made, i: int, _: int) -> int:
     return int(made.bets.paid[i])
 
 
@@ -626,7 +626,7 @@ def mutate(name: str, made: Made) -> int:
         Refused: `ledger.unknown-mutant`; `ledger.nothing-to-mutate` where the world has no place for it.
     """
     if name not in MUTANTS:
-        raise Refused("ledger.unknown-mutant", at="--mutant", found=name, expected=", ".join(MUTANTS))
+        raise Refused("ledger.unknown-mutant", at="--mutant", found=name, expected=", ".join(MUTANTS), help=meant(name, MUTANTS))
     places = MUTANTS[name].make(made)
     if not places:
         raise Refused(

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from release_dossier.errors import Refused
+from release_dossier.errors import Refused, meant
 from release_dossier.ledger.account import Accounts, market_rows, replay
 from release_dossier.ledger.columns import Ledger, Market
 from release_dossier.ledger.rulesets import Eras, Ruleset
@@ -29,9 +29,14 @@ def settle(ledger: Ledger, eras: Eras, asked: Question) -> list[dict[str, Any]]:
     """Every market with orders (or the one asked for): volume, probability, positions, what may be sold while it is open, and payouts.
 
     Raises:
-        Refused: `ledger.unknown-market`, `ledger.unknown-order`.
+        Refused: `ledger.unknown-market`, `ledger.unknown-order`, `ledger.unknown-user`.
     """
     rows = market_rows(ledger)
+    if asked.sale is not None:
+        names = {u.username for u in ledger.users} | {b.username for b in ledger.bets if b.username}
+        if asked.sale[0] not in names:
+            near = meant(asked.sale[0], sorted(names))
+            raise Refused("ledger.unknown-user", at="--sell", found=asked.sale[0], expected="a username of the ledger", help=near)
     known = {m.id: m for m in ledger.markets}
     only = asked.market
     if asked.after is not None:

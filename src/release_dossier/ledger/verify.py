@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from release_dossier.errors import Refused, counted
+from release_dossier.errors import Refused, counted, meant
 from release_dossier.ledger.account import Accounts, replay
 from release_dossier.ledger.answers import TITLE, r8
 from release_dossier.ledger.checks import Check, absent, j1, order_of
@@ -112,15 +112,8 @@ def verify(
         return e.under(economics, "the setup file") if economics else e
 
     matched = match(journal, engine.whole()) if journal is not None else None
-    tried = [_judged(ledger, engine, own(e), journal, matched, answers) for e, _ in tries[:1]]
-    wrong = [c.id for c in tried[0][1] if c.state == "fail" and c.id in BY_RULES]
-    if len(tries) > 1 and wrong:
-        others = _judged(ledger, engine, own(tries[1][0]), journal, matched, answers)
-        # Where every credit is right and, whatever build made it, a page is wrong or a market has no answer, other builds explain nothing.
-        if set(wrong) - {"R4", "R8"} or any(c.id in wrong and c.state != "fail" for c in others[1]):
-            tried.append(others)
-    made, checks = tried[-1]
-    rules, note = own(tries[len(tried) - 1][0]), tries[len(tried) - 1][1]
+    made, checks, (named, note) = _first_that_explains(tries, lambda e: _judged(ledger, engine, own(e), journal, matched, answers))
+    rules = own(named)
     if eras is None and not ledger.applied and not author.build:
         checks = [_unsure(c) for c in checks]
         note = "no rules were named, and no release has this schema: what depends on the rules is not decided; --ruleset FILE names them"
@@ -133,14 +126,8 @@ def verify(
     made = _claimed(made, checks)
     asked = matched.asked if matched is not None else {}
     accused = [e.user for c in checks if c.id == "R6" or (c.id, c.state) == ("R1", "fail") for e in c.examples if e.user]
-    guesses = hypotheses(
-        engine.touched(accused, LEDGER_GUESS_ORDERS_MAX),
-        rules,
-        asked,
-        checks,
-        dict(journal.resolves) if journal is not None else {},
-        matched,
-    )
+    resolves = dict(journal.resolves) if journal is not None else {}
+    guesses = hypotheses(engine.touched(accused, LEDGER_GUESS_ORDERS_MAX), rules, asked, checks, resolves, matched)
     held_to = {*only, *require, *(c for c, what in POLICY.items() if what in (most or {}))}
     checks = sorted((c for c in checks if not only or c.id in held_to), key=lambda c: order_of(c.id))
     given = {i for i, there in (("J1", journal is not None), ("R8", answers is not None)) if there}
@@ -162,6 +149,20 @@ def verify(
         explain=partial(_account_of, engine, rules, asked),
         read=read,
     )
+
+
+def _first_that_explains(
+    tries: Sequence[tuple[Eras, str]], judged: Callable[[Eras], tuple[Judged, list[Check]]]
+) -> tuple[Judged, list[Check], tuple[Eras, str]]:  # fmt: skip
+    """What the first rules find; where they accuse somebody, what the second ones do."""
+    made, checks = judged(tries[0][0])
+    wrong = [c.id for c in checks if c.state == "fail" and c.id in BY_RULES]
+    if len(tries) > 1 and wrong:
+        others, its = judged(tries[1][0])
+        # Where every credit is right and, whatever build made it, a page is wrong or a market has no answer, other builds explain nothing.
+        if set(wrong) - {"R4", "R8"} or any(c.id in wrong and c.state != "fail" for c in its):
+            return others, its, tries[1]
+    return made, checks, tries[0]
 
 
 def _judged(
@@ -258,7 +259,8 @@ def _known(ids: Sequence[str], checks: Sequence[Check]) -> None:
     names = [c.id for c in checks]
     stranger = next((i for i in ids if i not in names), None)
     if stranger is not None:
-        raise Refused("ledger.unknown-check", at="--require or --only", found=stranger, expected=", ".join(sorted(names, key=order_of)))
+        expected = ", ".join(sorted(names, key=order_of))
+        raise Refused("ledger.unknown-check", at="--require or --only", found=stranger, expected=expected, help=meant(stranger, names))
 
 
 def _verdict(ledger: Ledger, facts: Facts, checks: Sequence[Check], required: set[str]) -> str:
@@ -318,7 +320,8 @@ def explained(v: Verified, user: str) -> Explained:
     rows, accounts = v.explain(user)
     who = next((u for u in rows.users if u.username == user), None)
     if who is None:
-        raise Refused("ledger.unknown-user", at="--explain", found=user, expected="a username of the ledger")
+        near = meant(user, (u.username for u in v.source.users))
+        raise Refused("ledger.unknown-user", at="--explain", found=user, expected="a username of the ledger", help=near)
     out = []
     low = high = 0
     least = sum(x.low + x.irregular for x in accounts.lines.get(user, ()))

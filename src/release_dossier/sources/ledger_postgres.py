@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 # What may be meant for an address, and holds a password if it is: `x://…`, `postgresql:…`, `user:password@…`, `password=…`. No path that
 # begins with / or . is one.
 _MEANT = re.compile(r"(?![/.]).*(?:://|passw(?:or)?d['\"]?\s*=|:.*@)|['\"\s]*postgres(?:ql)?[\w+.-]*:", re.IGNORECASE | re.DOTALL)
-_HOST = r"(?:[\w.%-]|\[[0-9a-fA-F:.]+\])*(?::\d+)?"
+_HOST = r"(?:[\w.%-]|\[[0-9a-fA-F:.]+(?:%25[\w.-]+)?\])*(?::\d+)?"
 _ADDRESS = re.compile(rf"(?i:postgres(?:ql)?)://(?:[^@/?#\s]*@)?((?:{_HOST},)*{_HOST}(?:/[\w.%-]*)?)(?:\?[^@?\s]*)?")
 _FETCHED_ROWS = 5_000  # rows a round of reading brings: about 1 MB
 WHOLE, MOMENT, TRUTH, TEXT, OTHER = range(5)  # what a column holds
@@ -37,6 +37,8 @@ KINDS = {
     "smallint": WHOLE, "integer": WHOLE, "bigint": WHOLE, "timestamp with time zone": MOMENT, "timestamp without time zone": MOMENT,
     "boolean": TRUTH, "text": TEXT, "character varying": TEXT,
 }  # fmt: skip
+TRANSACTION_TIMEOUT_SINCE = 170_000  # as libpq numbers versions
+_MOMENT = "to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
 _EPOCH_2000 = 946_684_800_000_000  # PostgreSQL counts microseconds from the year 2000
 
 
@@ -62,7 +64,11 @@ def connected(address: str, name: str, **more: Any) -> psycopg.Connection[Any]:
 
     at = place(address)
     try:
-        return psycopg.connect(_proper(address), connect_timeout=LEDGER_CONNECT_SECONDS_MAX, application_name=name, **more)
+        return psycopg.connect(
+            _proper(address), connect_timeout=LEDGER_CONNECT_SECONDS_MAX, application_name=name,
+            prepare_threshold=None,  # behind a pool its name may be another's
+            **more,
+        )  # fmt: skip
     except psycopg.Error as e:
         raise _unreachable(e, at) from None  # libpq's own words may repeat a piece of the address
 
@@ -120,7 +126,9 @@ def snapshot(address: str, statement_seconds: int) -> Iterator[tuple[psycopg.Con
 
 
 def _limit(connection: psycopg.Connection[Any], statement_seconds: int) -> None:
+    more = (("transaction_timeout", "0"),) if connection.info.server_version >= TRANSACTION_TIMEOUT_SINCE else ()
     for name, value in (
+        *more,
         ("statement_timeout", f"{statement_seconds}s"),
         ("lock_timeout", f"{LEDGER_LOCK_SECONDS_MAX}s"),
         ("idle_in_transaction_session_timeout", f"{statement_seconds}s"),
@@ -133,32 +141,53 @@ def _limit(connection: psycopg.Connection[Any], statement_seconds: int) -> None:
 
 def _facts(connection: psycopg.Connection[Any]) -> dict[str, str]:
     row = connection.execute(
-        "SELECT pg_current_snapshot()::text, to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'),"
-        " current_setting('server_version'), current_setting('transaction_isolation'), current_setting('transaction_read_only'),"
-        " current_user"
+        f"SELECT pg_current_snapshot()::text, {_MOMENT.format('now()')}, current_setting('server_version'),"
+        " current_setting('transaction_isolation'), current_setting('transaction_read_only'), current_user, pg_is_in_recovery(),"
+        " (SELECT setting FROM pg_settings WHERE name = 'search_path' AND source = 'client')"
     ).fetchone()
     assert row is not None
+    snapshot, at, server, isolation, read_only, role, is_replica, search_path = row
+    replica, seen = _replayed(connection) if is_replica else ("", "")
     return {
-        "from": _reached(connection),
-        "snapshot": row[0],
-        "at": row[1],
-        "server": row[2],
-        "isolation": row[3],
-        "read_only": row[4],
-        "role": row[5],
-    }
+        "from": _reached(connection, search_path or ""),
+        "snapshot": snapshot,
+        "at": seen or at,
+        "server": server,
+        "isolation": isolation,
+        "read_only": read_only,
+        "role": role,
+    } | ({"replica": replica} if replica else {})
 
 
-def _reached(connection: psycopg.Connection[Any]) -> str:
-    """Where the connection went, also when a service, the environment or a list of hosts said so: host, port, database."""
+def _replayed(connection: psycopg.Connection[Any]) -> tuple[str, str]:
+    """Whether a replica is `caught up` or `behind`, and to what moment it is behind; `unknown` where it does not say."""
+    import psycopg
+
+    try:
+        with connection.transaction():
+            row = connection.execute(
+                "SELECT EXISTS (SELECT FROM pg_stat_wal_receiver) AND pg_last_wal_replay_lsn() >= pg_last_wal_receive_lsn(),"
+                f" {_MOMENT.format('pg_last_xact_replay_timestamp()')}"
+            ).fetchone()
+    except psycopg.Error:  # some makers' replicas know no such functions
+        return "unknown", ""
+    caught_up, seen = row or (False, None)
+    return ("caught up", "") if caught_up else ("behind", seen) if seen else ("unknown", "")
+
+
+def _reached(connection: psycopg.Connection[Any], search_path: str) -> str:
+    """Where the connection went, also when a service, the environment or a list of hosts said so: host, port, database, and the schemas
+    where the one who asked has named them."""
     host, port, database = connection.info.host, connection.info.port, quote(connection.info.dbname)
-    if not host or host.startswith(("/", "@")):
-        return f"postgresql:///{database}?" + "&".join([*([f"host={quote(host)}"] if host else []), f"port={port}"])
-    return f"postgresql://{f'[{host}]' if ':' in host else host}:{port}/{database}"
+    local = not host or host.startswith(("/", "@"))
+    more = [*([f"host={quote(host)}"] if host else []), f"port={port}"] if local else []
+    more += [f"options={quote('-csearch_path=' + search_path.replace(' ', ''), safe='')}"] if search_path else []
+    where = "/" if local else f"{f'[{host}]' if ':' in host else host}:{port}"
+    return f"postgresql://{where.rstrip('/')}/{database}" + ("?" + "&".join(more) if more else "")
 
 
 def tables_of(connection: psycopg.Connection[Any], at: str) -> dict[str, tuple[int, str]]:
-    """Table → (its oid, its schema), as the search path finds it.
+    """Table → (its oid, its schema), as the search path finds it; of one that was dropped since the snapshot, what it was.
 
     Raises:
         Refused: `ledger.half-restored` where a table, or a partition of one, has no key, which all have in every release: a dump makes
@@ -171,27 +200,71 @@ def tables_of(connection: psycopg.Connection[Any], at: str) -> dict[str, tuple[i
         " OR c.relkind = 'p' AND NOT EXISTS (SELECT 1 FROM pg_partition_tree(c.oid) t WHERE t.isleaf"
         " AND NOT EXISTS (SELECT 1 FROM pg_index i WHERE i.indrelid = t.relid AND i.indisprimary))"
         " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
-        " WHERE c.relname = ANY(%s) AND pg_table_is_visible(c.oid) AND c.relkind IN ('r', 'p', 'v', 'm', 'f')",
+        " WHERE c.relname = ANY(%s) AND coalesce(pg_table_is_visible(c.oid), true) AND c.relkind IN ('r', 'p', 'v', 'm', 'f')",
         (list(TABLES),),
     ).fetchall()
     if not {name for name, *_ in found}.issuperset(NEEDED):
-        barred = connection.execute(
-            "SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
-            " WHERE c.relname = ANY(%s) AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT has_schema_privilege(n.oid, 'USAGE')"
-            " ORDER BY 1 LIMIT 1",
-            (list(NEEDED),),
-        ).fetchone()
-        if barred is not None:
-            raise Refused(
-                "ledger.no-permission", at=f"{at} {barred[0]}", found="the role may not use this schema", expected="GRANT USAGE ON SCHEMA",
-                help="docs/ledger-checks.md has the grants",
-            )  # fmt: skip
+        _elsewhere(connection, at)
     keyless = sorted(name for name, _, _, real, key in found if real and not key)
     if keyless:
         raise Refused(
             "ledger.half-restored", at=f"{at} {keyless[0]}", found="no primary key", expected="the keys a dump makes after its last row"
         )
-    return {name: (oid, schema) for name, oid, schema, _, _ in found}
+    tables = {name: (oid, schema) for name, oid, schema, _, _ in found}
+    _held(connection, tables, at)
+    return tables
+
+
+def _elsewhere(connection: psycopg.Connection[Any], at: str) -> None:
+    """Say of tables that are not found in which schemas they lie, where they do.
+
+    Raises:
+        Refused: `ledger.no-permission`, `ledger.missing-table`.
+    """
+    schemas = connection.execute(
+        "SELECT n.nspname, has_schema_privilege(n.oid, 'USAGE') FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+        " WHERE c.relname = ANY(%s) AND c.relkind IN ('r', 'p', 'v', 'm', 'f') GROUP BY n.oid, n.nspname"
+        " HAVING count(*) = cardinality(%s::text[]) OR NOT has_schema_privilege(n.oid, 'USAGE') ORDER BY 2, 1 LIMIT 5",
+        (list(NEEDED), list(NEEDED)),
+    ).fetchall()
+    if not schemas:
+        return
+    name, usable = schemas[0]
+    if not usable:
+        raise Refused(
+            "ledger.no-permission", at=f"{at} {name}", found="the role may not use this schema", expected="GRANT USAGE ON SCHEMA",
+            help="docs/ledger-checks.md has the grants",
+        )  # fmt: skip
+    raise Refused(
+        "ledger.missing-table", at=at, found=f"tables that the search path does not reach, in schema {', '.join(n for n, _ in schemas)}",
+        expected=", ".join(NEEDED), help=f"end the address with ?options=-csearch_path%3D{quote(name)}",
+    )  # fmt: skip
+
+
+def _held(connection: psycopg.Connection[Any], tables: dict[str, tuple[int, str]], at: str) -> None:
+    """Take every table as it is, so that from here on nobody rewrites it. One that was rewritten, emptied or put in the place of another
+    after the snapshot would show no rows, or other ones.
+
+    Raises:
+        Unavailable: `ledger.locked`.
+    """
+    from psycopg import sql
+
+    for name, (_, schema) in tables.items():
+        with reading(f"{at} {name}"):
+            connection.execute(sql.SQL("SELECT FROM {} LIMIT 0").format(sql.Identifier(schema, name)))
+    changed = connection.execute(
+        "WITH held AS (SELECT relation AS oid FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'relation')"
+        " SELECT c.relname FROM pg_class c LEFT JOIN held ON held.oid = c.oid WHERE held.oid IS NULL AND c.oid = ANY(%s)"
+        " OR held.oid IS NOT NULL AND c.relkind IN ('r', 'm') AND c.relfilenode NOT IN (0, coalesce(pg_relation_filenode(c.oid), 0))"
+        " ORDER BY 1 LIMIT 1",
+        ([oid for oid, _ in tables.values()],),
+    ).fetchone()
+    if changed is not None:
+        raise Unavailable(
+            "ledger.locked", at=f"{at} {changed[0]}", found="it was rewritten or replaced while the reading began",
+            expected="a schema at rest", help="try again",
+        )  # fmt: skip
 
 
 def rows_about(connection: psycopg.Connection[Any], tables: dict[str, tuple[int, str]]) -> int:
@@ -256,7 +329,13 @@ def rows_of(connection: psycopg.Connection[Any], tables: dict[str, tuple[int, st
 NOT_LET_IN = (  # what libpq and the server say when they refuse a connection: words of theirs that no name in them can bring about
     (r"password authentication failed", "the password was not accepted"),
     (r"no password supplied", "a password is asked for, and none was given"),
-    (r"no pg_hba\.conf entry", "the server lets nobody in from here under this name"),
+    (r"requires a valid client certificate", "the server asks for a client certificate (sslcert and sslkey)"),
+    (
+        r"(?s)^(?!.*, ssl encryption).*no pg_hba.*, no encryption",
+        "the server lets nobody in from here under this name without TLS",
+    ),
+    (r"no pg_hba\.conf entry|pg_hba\.conf rejects", "the server lets nobody in from here under this name"),
+    (r"authentication failed", "the server takes this user for nobody of that name (peer, ident, LDAP)"),
     (r"too many connections for role", "the role may have no more connections"),
     (r"too many connections for database", "the database takes no more connections"),
     (r"role \".*\" is not permitted to log in", "the role may not log in"),
@@ -268,8 +347,13 @@ NOT_LET_IN = (  # what libpq and the server say when they refuse a connection: w
     (r"timeout expired|timed out", f"no answer within {LEDGER_CONNECT_SECONDS_MAX} s"),
     (r"starting up", "the server is starting"),
     (r"shutting down", "the server is stopping"),
-    (r"too many clients|remaining connection slots", "the server takes no more connections"),
+    (r"pgbouncer cannot connect|server login has been failing", "the pool between does not reach its server"),
+    (r"server closed the connection", "the connection was closed"),
+    (r"too many clients|no more connections allowed|remaining connection slots", "the server takes no more connections"),
     (r"no such file or directory", "no server runs on this socket"),
+    (r"socket path .* is too long", "a path to a socket longer than a socket's may be"),
+    (r"invalid response to ssl negotiation", "what answers there is no PostgreSQL"),
+    (r"root certificate file .* does not exist", "sslmode asks for a root certificate that is not there (sslrootcert)"),
     (r"\bssl\b|certificate", "the server and this machine do not agree about TLS"),
     (r"hot standby|session is (?:not )?read-only", "no server there is of the kind target_session_attrs asks for"),
     (r"configuration parameter|startup parameter|invalid command-line argument", "an option that the server does not take"),
@@ -333,7 +417,7 @@ def failed(e: psycopg.Error, at: str) -> DossierError:
         return Refused("ledger.column-type", at=at, found="text that is no UTF-8", expected="text")
     if code in ("42P01", "42703"):
         return Refused("ledger.missing-table", at=at, found="it went away", expected="a schema at rest")
-    if not code or code.startswith(("57P", "08", "25P03", "53")):
+    if not code or code.startswith(("57P", "08", "25P0", "53")):
         return Unavailable(
             "ledger.server-lost", at=at, found=f"the server went away ({code or 'no answer'})", expected="all rows", help="try again"
         )

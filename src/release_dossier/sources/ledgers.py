@@ -69,6 +69,11 @@ def verify_ledger(
         rest = f"taken for {ledger.schema} all the same" if assume_schema else "nothing is certain (--assume-schema judges it all the same)"
         notes.append(f"{ledger.doubt}: {rest}")
         ledger = msgspec.structs.replace(ledger, known=assume_schema)
+    replica = (read or {}).get("replica")
+    if read and replica == "behind":
+        notes.append(f"this replica is behind its primary: the ledger as it stood at {read['at']}")
+    if replica == "unknown":
+        notes.append("this replica does not say how far it is behind its primary: the ledger may be older than it seems")
     if receipts and not Path(receipts).exists():  # whoever audits many ledgers names a journal that not every one has
         notes.append(f"no receipts at {receipts}: judged without them; --require J1 makes that no pass")
         receipts = None

@@ -794,7 +794,7 @@ class Judge:
         traded = int((self.orders > 0).sum())
         stuck = {s.market for s in self.book.stuck}
         odd = [_forbidden(self.big.market_id(i)) for i in np.flatnonzero(self.forbidden & (self.volume < 0)).tolist()]
-        s9 = law.s9(self._ledger(), self._accounts(rows=self.rows, sales=tuple(odd)))
+        s9 = law.s9(self._accounts(rows=self.rows, sales=tuple(odd)))
         ties: dict[int, tuple[Row, ...]] = {}
         for market, pair in self.found["S15"].shown:
             ties[market] = tuple(sorted({*ties.get(market, ()), *pair}, key=lambda r: (r.placed_at, r.id)))

@@ -732,7 +732,8 @@ def how_to_check(
     """HOW-TO-CHECK.md: commands for sha256sum, ssh-keygen, git and cosign, each ending in a status that is not 0 when it fails.
 
     `once` is word → digest of what lies at the top, `names` digest → file, `people` (person, word, stem, file, moment) of each person's
-    signature, `tags` file → tag and the hash that names its object. The moment is when the log recorded it, where its key was given up since; else empty.
+    signature, `tags` file → tag and the hash that names its object. The moment is when the log recorded it, where its key was given up
+    since; else empty.
     """
     digests = {name: digest for digest, name in names.items()}
     out = [_INTRO.format(project=trust.project)]
@@ -753,8 +754,8 @@ def how_to_check(
             out.append(_block(f'grep -q \'"dossier":"{once["dossier"]}"\' {stem}.pae'))
     if tags:
         out += [_TAGS]
-        for file, (tag, names) in tags.items():
-            here = f"git hash-object -t tag {file}" if names == "sha1" else f'git -C "$REPO" hash-object -t tag "$PWD/{file}"'
+        for file, (tag, called_by) in tags.items():
+            here = f"git hash-object -t tag {file}" if called_by == "sha1" else f'git -C "$REPO" hash-object -t tag "$PWD/{file}"'
             out.append(_block(f'test "$({here})" = "$(git -C "$REPO" rev-parse refs/tags/{_quoted(tag)})"'))
         verify = f'git -C "$REPO" -c gpg.format=ssh -c gpg.ssh.allowedSignersFile="$PWD/{SIGNERS}" verify-tag'
         out += [_block(f"{verify} {_quoted(tag)}") for tag, _ in tags.values()]

@@ -245,7 +245,8 @@ def _toml_type(annotation: str) -> str:
         return annotation[len("Literal[") : -1].replace(", ", " or ")
     many = re.fullmatch(r"tuple\[(.+), \.\.\.\]", annotation)
     if many:
-        return f"list of {_toml_type(many[1])}s"
+        one = _toml_type(many[1])
+        return f"list of {one.replace('list', 'lists', 1) if one.startswith('list') else f'{one}s'}"
     return {"str": "text", "int": "number", "bool": "true or false", "dict[str, str]": "table of texts", "dict[str, Any]": "table"}.get(
         annotation, "table"
     )

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from release_dossier.errors import Refused
 from release_dossier.evidence.github_event import event
 from release_dossier.evidence.readers import read
 from release_dossier.evidence.reading import Reading
@@ -70,6 +71,14 @@ def test_reviews(reviews: list[Any], verdict: str, words: str) -> None:
 def test_checks(checks: Any, more: dict[str, str], verdict: str) -> None:
     """A check that failed, did not end, was skipped or is not there is not one that passed."""
     assert says(pull(review("bob", "APPROVED", 1), checks=checks), **more).verdict == verdict
+
+
+@pytest.mark.parametrize("approvals", ["two", "²", "-1", "1.5", ""])
+def test_how_many_must_approve_is_a_number(approvals: str) -> None:
+    """Taken for one, it would ask less than whoever wrote it."""
+    with pytest.raises(Refused) as refused:
+        says(pull(review("bob", "APPROVED", 1)), approvals=approvals)
+    assert (refused.value.code, refused.value.at, refused.value.found) == ("evidence.shape", "expectations.approvals", approvals)
 
 
 def test_other_shapes() -> None:

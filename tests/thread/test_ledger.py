@@ -39,3 +39,16 @@ def test_deployments_in_the_log_say_whose_ledger_it_is(tmp_path: Path) -> None:
         town.now = now + timedelta(minutes=30 - day)
         shown = brought(town, case)
         assert said in shown, shown[shown.index("limits") :][:1500]
+
+
+def test_a_limit_nobody_can_read_is_not_taken_for_none(tmp_path: Path) -> None:
+    """What may lawfully be minted is bounded by a plan: a bound that is no whole number of credits is refused where it stands."""
+    for text in ("1_000", "-1", "²", "1e6", ""):
+        folder = tmp_path / text.encode().hex()
+        (folder / "town").mkdir(parents=True)
+        (folder / "case").mkdir()
+        town = Town(folder / "town", settings=MONEY + f'options = {{ minted_max = "{text}" }}\n')
+        town.open()
+        case = unpacked("v3.8.1", folder / "case")
+        (refused,) = town.dossier("collect", "payouts", "--from", str(case / "ledger.sqlite"), ok=(20,))["refused"]
+        assert (refused["code"], refused["at"], refused["found"]) == ("evidence.shape", "options.minted_max", text)

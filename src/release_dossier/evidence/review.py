@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from release_dossier.errors import Refused
 from release_dossier.evidence.reading import Coverage, Fact, Reading, example, first
 
 if TYPE_CHECKING:
@@ -94,7 +95,10 @@ def reading(format_: str, change: Change, given: Given, **more: Any) -> Reading:
     `codeowners` (that file's text); `commit` that is released comes with what was asked."""
     commit = str(given.asked.get("commit", "")) or change.head
     wanted = given.declared("checks")
-    need = int(given.expectations["approvals"]) if given.expectations.get("approvals", "").isdigit() else 1
+    approvers = given.expectations.get("approvals", "1")
+    if not (approvers.isascii() and approvers.isdecimal() and len(approvers) < 4):
+        raise Refused("evidence.shape", at="expectations.approvals", found=approvers, expected="a whole number of people")
+    need = int(approvers)
     stands = standing(change.reviews or (), change.author)
     approvals = [r for r in stands.values() if r.state == "APPROVED"]
     stale = [r for r in approvals if commit and r.commit and r.commit != commit]

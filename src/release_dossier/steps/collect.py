@@ -21,6 +21,7 @@ from release_dossier.change import Change, ChangedService
 from release_dossier.errors import Corrupt, DossierError, Refused
 from release_dossier.evidence import kinds, personal, secrets
 from release_dossier.evidence.readers import read
+from release_dossier.evidence.readers.given import whole, wrong_shape
 from release_dossier.evidence.readers.plain import plain
 from release_dossier.evidence.reading import Reading
 from release_dossier.evidence.statement import Artifact, Evidence, Producer, Started
@@ -446,7 +447,7 @@ def _ledger(world: World, plan: Plan, source: Path | str, written_by: str) -> tu
         economics=beside.get("economics"),
         written_by=written_by,
         deployed=_deployments(world, plan),
-        most={k: int(v) for k in ("minted", "burned") if (v := plan.options.get(f"{k}_max", "")).isdigit()},
+        most=_lawful_most(plan),
     )
     reading = next(r for r in readings(result) if r.kind == plan.kind)
     judged_by = [Path(ruleset)] if ruleset and ruleset.endswith(".json") else []
@@ -456,6 +457,18 @@ def _ledger(world: World, plan: Plan, source: Path | str, written_by: str) -> tu
         reading, said = _of_a_server(reading, result.read), msgspec.json.encode(result.as_json())
         kept.insert(0, Artifact("ledger-verify.json", world.store.put_artifact(said), len(said), "application/json"))
     return reading, tuple(kept), str(result.ledger["written_by"] or "")
+
+
+def _lawful_most(plan: Plan) -> dict[str, int]:
+    """How many credits may be minted and burned, where a plan limits them. A limit nobody can read is not taken for none."""
+    most = {}
+    for word in ("minted", "burned"):
+        if (text := plan.options.get(f"{word}_max")) is not None:
+            credits = whole(text)
+            if credits is None:
+                wrong_shape(f"options.{word}_max", text, "whole credits")
+            most[word] = credits
+    return most
 
 
 def _of_a_server(reading: Reading, read: Mapping[str, str]) -> Reading:

@@ -50,6 +50,7 @@ def test_an_old_decision_stands_and_shows_what_is_withheld(town: Town) -> None:
     assert found["standing"] == "allowed"
     held = next(c for c in found["checks"] if c["name"] == f"artifacts/{artifact[7:]}")
     assert held["detail"] == f"withheld: erased by ann: {REASON}"
+    assert f"artifacts/{artifact[7:]}: {held['detail']}" in town.run("verify", str(town.root / "x.dossier"))[1]
     assert erase(town, artifact)["digest"] == erased["digest"]  # the same again is the same
     assert town.dossier("log", "audit")["size"] > 0
 

@@ -55,10 +55,9 @@ def verify(bundle: str, trust: Path | None, integrity_only: bool, at: str | None
 
     def words() -> str:
         bad = [c for c in found.checks if c.state != "pass"]
-        lines = [
-            f"{edge.state(c.state)}  {c.name}: {c.detail}"
-            for c in (bad or [c for c in found.checks if not c.name.startswith(("statement", "artifacts"))])
-        ]
+        dull = ("statement", "artifacts")  # one for each file, where nothing is to be said
+        told = [c for c in found.checks if not c.name.startswith(dull) or c.detail.startswith("withheld")]
+        lines = [f"{edge.state(c.state)}  {c.name}: {c.detail}" for c in bad or told]
         head = f"sound · {found.standing}" if found.verified else "BROKEN, or by a signer this trust does not know"
         return "\n".join([*lines, f"{head} · {len(found.checks)} checks, {len(bad)} failed · trust {found.trust}"])
 

@@ -82,13 +82,24 @@ def test_one_bad_line_of_a_known_key_spoils_the_note() -> None:
 def test_a_verifier_key_is_read_back() -> None:
     """What `vkey` prints names the same key, for logs of both kinds and for witnesses; a digit off its hash, and it is refused."""
     ed, ec = parse_public(ED.public, "ed"), parse_public(EC.public, "ec")
-    for key in (note_key("a/b", ed), note_key("a/b", ed, cosigner=True), note_key("a/b", ec), NoteKey("a/b", TREE_HEAD, ec)):
+    keys = (note_key("a/b", ed), note_key("a/b", ec), note_key("a/b", ed, cosigner=True), NoteKey("a/b", TREE_HEAD, ec))
+    assert [base64.b64decode(key.vkey.split("+", 2)[2])[0] for key in keys] == [1, 2, 4, 5]  # as C2SP signed-note numbers them
+    for key in keys:
         assert parse_vkey(key.vkey) == key
         digit = "1" if key.vkey[4] != "1" else "2"
         with pytest.raises(Refused):
             parse_vkey(key.vkey[:4] + digit + key.vkey[5:])
     with pytest.raises(Refused):
         note_key("a", ec, cosigner=True)
+
+
+def test_a_verifier_key_that_is_published() -> None:
+    """Go's checksum database, as every Go installation has it; the same bytes under another kind are another key."""
+    text = "sum.golang.org+033de0ae+Ac4zctda0e5eza+HJyk9SxEdh+s3Ux18htTTAD8OuAn8"
+    key = parse_vkey(text)
+    assert (key.name, key.hash.hex(), key.kind, key.vkey) == ("sum.golang.org", "033de0ae", 1, text)
+    with pytest.raises(Refused, match=r"^note\.vkey: at verifier key: found hash 033de0ae"):
+        parse_vkey(text.replace("+Ac4", "+BM4"))
 
 
 GOOD = write_proof(3, [HASH, HASH], b"checkpoint\n").decode()

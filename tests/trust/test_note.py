@@ -10,6 +10,8 @@ from release_dossier.errors import Corrupt, Refused
 from release_dossier.trust.keys import P256, generate, parse_private, parse_public
 from release_dossier.trust.note import (
     COSIGNATURE,
+    NOTE_CHARS_MAX,
+    NOTE_SIGNATURES_MAX,
     TREE_HEAD,
     NoteKey,
     cosign,
@@ -91,6 +93,41 @@ def test_a_verifier_key_is_read_back() -> None:
             parse_vkey(key.vkey[:4] + digit + key.vkey[5:])
     with pytest.raises(Refused):
         note_key("a", ec, cosigner=True)
+
+
+LINE = note_line("x", TEXT, ED)
+NOTE = TEXT + b"\n" + LINE
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        TEXT,
+        TEXT + b"\n",
+        NOTE[:-1],
+        NOTE.replace(b"\n\n", b"\n"),
+        NOTE + b"\n",
+        NOTE.replace(b"7", b"\x07"),
+        NOTE.replace(b"7", b"\xff"),
+        b"x" * NOTE_CHARS_MAX + NOTE,
+        NOTE.replace("\u2014".encode(), b"-"),
+        NOTE.replace(b" x ", b" x+y "),
+        NOTE.replace(b" x ", b" "),
+        NOTE.replace(b" x ", b"  "),
+        TEXT + "\n\u2014 x AAAAAA==\n".encode(),  # a key's hash and no signature
+        TEXT + "\n\u2014 x AAAAAAB=\n".encode(),  # unused bits set
+        TEXT + "\n\u2014 x AAAAAAA\n".encode(),
+        TEXT + b"\n" + LINE * (NOTE_SIGNATURES_MAX + 1),
+    ],
+    ids=range(17),
+)
+def test_a_note_has_one_spelling(raw: bytes) -> None:
+    """Cut, joined, of other signs, longer, or with a line that is no signature: refused whole, naming the note."""
+    assert parse_note(NOTE, "note")[0] == TEXT
+    assert len(parse_note(TEXT + b"\n" + LINE * NOTE_SIGNATURES_MAX, "note")[1]) == NOTE_SIGNATURES_MAX
+    with pytest.raises(Corrupt, match=r"^log\.note: at note: "):
+        parse_note(raw, "note")
 
 
 def test_a_verifier_key_that_is_published() -> None:

@@ -54,7 +54,10 @@ def test_a_tree_head_of_a_ct_log() -> None:
     assert not ct_note(text=TEXT + b"more\n")
     assert not ct_note(text=TEXT.replace(b"\n7\n", b"\nseven\n"))
     assert not ct_note(text=TEXT.replace(B64.encode(), base64.b64encode(HASH[:31])))
-    assert tree_head(1 << 64, 0, HASH) is None
+    most = (1 << 64) - 1
+    assert tree_head(0, 0, HASH) == b"\0\1" + bytes(16) + HASH
+    assert tree_head(most, most, HASH) == b"\0\1" + b"\xff" * 16 + HASH
+    assert tree_head(most + 1, 0, HASH) is tree_head(0, most + 1, HASH) is tree_head(-1, 0, HASH) is tree_head(0, -1, HASH) is None
 
 
 def test_no_kind_of_signature_passes_for_another() -> None:
@@ -76,6 +79,12 @@ def test_one_bad_line_of_a_known_key_spoils_the_note() -> None:
     key = note_key("x", parse_public(ED.public, "ed"))
     good, bad = note_line("x", TEXT, ED), signature_line(key, bytes(64))
     other = "\u2014 y AAAAAAAA\n".encode()
+    named = signature_line(NoteKey("y", key.kind, key.public), bytes(64))
+    renewed = signature_line(note_key("x", parse_public(EC.public, "ec")), bytes(64))
+    borrowed = f"\u2014 y {base64.b64encode(key.hash + bytes(64)).decode()}\n".encode()
+    for passed in (named, renewed, borrowed):
+        read, signatures = parse_note(TEXT + b"\n" + good + passed, "note")
+        assert signed_by(read, signatures, key)
     for lines, due in ((good, True), (good + other, True), (good + good, True), (good + bad, False), (bad, False), (other, False)):
         read, signatures = parse_note(TEXT + b"\n" + lines, "note")
         assert signed_by(read, signatures, key) is due

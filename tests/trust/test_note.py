@@ -10,6 +10,8 @@ from release_dossier.errors import Corrupt, Refused
 from release_dossier.trust.keys import P256, generate, parse_private, parse_public
 from release_dossier.trust.note import (
     COSIGNATURE,
+    NOTE_CHARS_MAX,
+    NOTE_SIGNATURES_MAX,
     TREE_HEAD,
     NoteKey,
     cosign,
@@ -52,7 +54,10 @@ def test_a_tree_head_of_a_ct_log() -> None:
     assert not ct_note(text=TEXT + b"more\n")
     assert not ct_note(text=TEXT.replace(b"\n7\n", b"\nseven\n"))
     assert not ct_note(text=TEXT.replace(B64.encode(), base64.b64encode(HASH[:31])))
-    assert tree_head(1 << 64, 0, HASH) is None
+    most = (1 << 64) - 1
+    assert tree_head(0, 0, HASH) == b"\0\1" + bytes(16) + HASH
+    assert tree_head(most, most, HASH) == b"\0\1" + b"\xff" * 16 + HASH
+    assert tree_head(most + 1, 0, HASH) is tree_head(0, most + 1, HASH) is tree_head(-1, 0, HASH) is tree_head(0, -1, HASH) is None
 
 
 def test_no_kind_of_signature_passes_for_another() -> None:
@@ -74,6 +79,12 @@ def test_one_bad_line_of_a_known_key_spoils_the_note() -> None:
     key = note_key("x", parse_public(ED.public, "ed"))
     good, bad = note_line("x", TEXT, ED), signature_line(key, bytes(64))
     other = "\u2014 y AAAAAAAA\n".encode()
+    named = signature_line(NoteKey("y", key.kind, key.public), bytes(64))
+    renewed = signature_line(note_key("x", parse_public(EC.public, "ec")), bytes(64))
+    borrowed = f"\u2014 y {base64.b64encode(key.hash + bytes(64)).decode()}\n".encode()
+    for passed in (named, renewed, borrowed):
+        read, signatures = parse_note(TEXT + b"\n" + good + passed, "note")
+        assert signed_by(read, signatures, key)
     for lines, due in ((good, True), (good + other, True), (good + good, True), (good + bad, False), (bad, False), (other, False)):
         read, signatures = parse_note(TEXT + b"\n" + lines, "note")
         assert signed_by(read, signatures, key) is due
@@ -82,13 +93,59 @@ def test_one_bad_line_of_a_known_key_spoils_the_note() -> None:
 def test_a_verifier_key_is_read_back() -> None:
     """What `vkey` prints names the same key, for logs of both kinds and for witnesses; a digit off its hash, and it is refused."""
     ed, ec = parse_public(ED.public, "ed"), parse_public(EC.public, "ec")
-    for key in (note_key("a/b", ed), note_key("a/b", ed, cosigner=True), note_key("a/b", ec), NoteKey("a/b", TREE_HEAD, ec)):
+    keys = (note_key("a/b", ed), note_key("a/b", ec), note_key("a/b", ed, cosigner=True), NoteKey("a/b", TREE_HEAD, ec))
+    assert [base64.b64decode(key.vkey.split("+", 2)[2])[0] for key in keys] == [1, 2, 4, 5]  # as C2SP signed-note numbers them
+    for key in keys:
         assert parse_vkey(key.vkey) == key
         digit = "1" if key.vkey[4] != "1" else "2"
         with pytest.raises(Refused):
             parse_vkey(key.vkey[:4] + digit + key.vkey[5:])
     with pytest.raises(Refused):
         note_key("a", ec, cosigner=True)
+
+
+LINE = note_line("x", TEXT, ED)
+NOTE = TEXT + b"\n" + LINE
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        TEXT,
+        TEXT + b"\n",
+        NOTE[:-1],
+        NOTE.replace(b"\n\n", b"\n"),
+        NOTE + b"\n",
+        NOTE.replace(b"7", b"\x07"),
+        NOTE.replace(b"7", b"\xff"),
+        b"x" * NOTE_CHARS_MAX + NOTE,
+        NOTE.replace("\u2014".encode(), b"-"),
+        NOTE.replace(b" x ", b" x+y "),
+        NOTE.replace(b" x ", b" "),
+        NOTE.replace(b" x ", b"  "),
+        TEXT + "\n\u2014 x AAAAAA==\n".encode(),  # a key's hash and no signature
+        TEXT + "\n\u2014 x AAAAAAB=\n".encode(),  # unused bits set
+        TEXT + "\n\u2014 x AAAAAAA\n".encode(),
+        TEXT + b"\n" + LINE * (NOTE_SIGNATURES_MAX + 1),
+    ],
+    ids=range(17),
+)
+def test_a_note_has_one_spelling(raw: bytes) -> None:
+    """Cut, joined, of other signs, longer, or with a line that is no signature: refused whole, naming the note."""
+    assert parse_note(NOTE, "note")[0] == TEXT
+    assert len(parse_note(TEXT + b"\n" + LINE * NOTE_SIGNATURES_MAX, "note")[1]) == NOTE_SIGNATURES_MAX
+    with pytest.raises(Corrupt, match=r"^log\.note: at note: "):
+        parse_note(raw, "note")
+
+
+def test_a_verifier_key_that_is_published() -> None:
+    """Go's checksum database, as every Go installation has it; the same bytes under another kind are another key."""
+    text = "sum.golang.org+033de0ae+Ac4zctda0e5eza+HJyk9SxEdh+s3Ux18htTTAD8OuAn8"
+    key = parse_vkey(text)
+    assert (key.name, key.hash.hex(), key.kind, key.vkey) == ("sum.golang.org", "033de0ae", 1, text)
+    with pytest.raises(Refused, match=r"^note\.vkey: at verifier key: found hash 033de0ae"):
+        parse_vkey(text.replace("+Ac4", "+BM4"))
 
 
 GOOD = write_proof(3, [HASH, HASH], b"checkpoint\n").decode()

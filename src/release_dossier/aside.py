@@ -47,9 +47,15 @@ class Aside(Generic[T]):
         except BaseException as e:  # noqa: BLE001 - handed to whoever asks for the result
             self._error = e
 
-    def result(self) -> T:
-        """What it returned, waited for; what it raised is raised here."""
-        self._thread.join()
+    def result(self, seconds: float | None = None) -> T:
+        """What it returned, waited for; what it raised is raised here.
+
+        Raises:
+            TimeoutError: it is not done within `seconds`. Nobody hears of it any more.
+        """
+        self._thread.join(seconds)
+        if self._thread.is_alive():
+            raise TimeoutError(f"no whole answer in {seconds:g} s")
         if hasattr(self, "_error"):
             raise self._error
         return self._value

@@ -216,6 +216,21 @@ def test_what_drips_before_a_body_is_bounded_too(drop: bytes) -> None:
     assert time.monotonic() - began < 3
 
 
+def test_a_resolver_that_does_not_answer_is_given_up() -> None:
+    """The limit is one of the whole, and a name that is not resolved is part of it."""
+    stop = threading.Event()
+
+    def silent(host: str, port: int) -> list[str]:
+        stop.wait(20)
+        return ["127.0.0.1"]
+
+    began = time.monotonic()
+    with pytest.raises(Unavailable) as e:
+        request("GET", "https://slow.example/", {}, seconds=0.3, resolver=silent)
+    stop.set()
+    assert (e.value.code, time.monotonic() - began < 5) == ("outside.unreachable", True)
+
+
 def test_unreachable_is_said_to_be() -> None:
     """Nobody there, no such name, a silent server and a broken answer are unavailable, with the address."""
     with socket.socket() as taken:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
@@ -136,3 +139,10 @@ def test_a_full_disk_is_named_by_its_file(town: Town) -> None:
     assert (said["at"], said["found"]) == (str(full), "No space left on device")
     full.unlink()
     town.gate(dossier)
+
+
+def test_a_folder_that_was_removed_is_named(town: Town) -> None:
+    """Where a command is called from may be gone: that is the place, not the file system."""
+    script = 'mkdir gone && cd gone && rmdir ../gone && exec "$0" -m release_dossier list --json'
+    done = subprocess.run(["sh", "-c", script, sys.executable], cwd=town.root, env=town.env, capture_output=True, text=True)
+    assert (done.returncode, json.loads(done.stdout)["error"]["at"]) == (30, "the current directory")

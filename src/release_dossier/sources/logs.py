@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import threading
 import time
 import urllib.error
 import urllib.parse
@@ -11,6 +10,7 @@ import urllib.request
 import zlib
 from pathlib import Path
 
+from release_dossier.aside import Aside
 from release_dossier.errors import Refused, Unavailable
 from release_dossier.limits import OUTSIDE_SECONDS_MAX
 from release_dossier.trust.tiles import Fetch
@@ -53,24 +53,12 @@ def ask(url: str, body: bytes | None = None, seconds: float = OUTSIDE_SECONDS_MA
     Raises:
         Unavailable: `log.unreachable`.
     """
-    said: list[tuple[int, bytes]] = []
-    trouble: list[Exception] = []
-
-    def answered() -> None:
-        try:
-            said.append(_asked(url, body, time.monotonic() + seconds))
-        except (OSError, ValueError, http.client.HTTPException) as e:
-            trouble.append(e)
-
-    # In a thread of its own: a server that drips its headers, and a resolver, know no limit for the whole.
-    asking = threading.Thread(target=answered, daemon=True)
-    asking.start()
-    asking.join(seconds)
-    if said:
-        return said[0]
-    found = str(trouble[0]).strip() or type(trouble[0]).__name__ if trouble else f"no whole answer in {seconds:g} s"
-    cause = trouble[0] if trouble else None
-    raise Unavailable("log.unreachable", at=url, found=found, expected="an answer", help="check the address, or try again") from cause
+    until = time.monotonic() + seconds
+    try:
+        return Aside(lambda: _asked(url, body, until)).result(seconds)  # a resolver, and headers that drip, know no limit for the whole
+    except (OSError, ValueError, http.client.HTTPException) as e:
+        found = str(e).strip() or type(e).__name__
+        raise Unavailable("log.unreachable", at=url, found=found, expected="an answer", help="check the address, or try again") from e
 
 
 def _asked(url: str, body: bytes | None, until_s: float) -> tuple[int, bytes]:

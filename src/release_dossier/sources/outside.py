@@ -16,7 +16,6 @@ import http.client
 import ipaddress
 import socket
 import ssl
-import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -24,6 +23,7 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 
 import msgspec
 
+from release_dossier.aside import Aside
 from release_dossier.errors import Refused, Unavailable
 from release_dossier.limits import ANSWER_BYTES_MAX, OUTSIDE_SECONDS_MAX
 
@@ -67,8 +67,30 @@ def request(
     """
     deadline = time.monotonic() + seconds
     said = {k.lower(): v for k, v in headers.items()}
+    under_way: list[_Pinned] = []
+    asking = Aside(lambda: _followed(method, url, said, body, private, follow, deadline, bytes_max, resolver, under_way))
+    try:
+        return asking.result(seconds)  # a resolver, and headers that drip, know no limit for the whole
+    except TimeoutError as e:
+        for connection in under_way:
+            connection.cut()
+        raise Unavailable("outside.unreachable", at=url, found=_LATE, expected="an answer") from e
+
+
+def _followed(
+    method: str,
+    url: str,
+    said: dict[str, str],
+    body: bytes | None,
+    private: bool,
+    follow: bool,
+    deadline: float,
+    bytes_max: int,
+    resolver: Resolve,
+    under_way: list[_Pinned],
+) -> Answer:
     for _ in range(REDIRECTS_MAX + 1):
-        answer = _once(method, url, said, body, private, deadline, bytes_max, resolver)
+        answer = _once(method, url, said, body, private, deadline, bytes_max, resolver, under_way)
         there = answer.headers.get("location")
         if answer.status not in (301, 302, 303, 307, 308) or not there or method != "GET" or not follow:
             return answer
@@ -145,19 +167,18 @@ def _once(
     deadline: float,
     bytes_max: int,
     resolver: Resolve,
+    under_way: list[_Pinned],
 ) -> Answer:
     parts, port, found_at = addresses(url, private=private, resolver=resolver)
     try:
         connection = _Pinned(parts, port, found_at, deadline)
+        under_way.append(connection)
         try:
             connection.request(method, _target(parts), body, {"connection": "close", "user-agent": "release-dossier", **headers})
-            answer = connection.getresponse()
-            return Answer(
-                answer.status, {k.lower(): v for k, v in answer.getheaders()}, _body(answer, connection, deadline, bytes_max, url), url
-            )
+            with connection.getresponse() as answer:
+                there = {k.lower(): v for k, v in answer.getheaders()}
+                return Answer(answer.status, there, _body(answer, connection, deadline, bytes_max, url), url)
         finally:
-            if connection.alarm is not None:
-                connection.alarm.cancel()
             connection.close()
     except (OSError, http.client.HTTPException) as e:
         found = _LATE if time.monotonic() >= deadline else str(e) or type(e).__name__
@@ -172,8 +193,7 @@ class _Pinned(http.client.HTTPConnection):
         if parts.scheme == "https":
             self.default_port = 443
         self._tls, self._found_at, self._deadline = parts.scheme == "https", found_at, deadline
-        self.alarm: threading.Timer | None = None
-        self.late = False
+        self._held: socket.socket | None = None
 
     def connect(self) -> None:
         trouble: OSError | None = None
@@ -188,15 +208,13 @@ class _Pinned(http.client.HTTPConnection):
         if self._tls:
             self.sock = ssl.create_default_context().wrap_socket(self.sock, server_hostname=self.host)
         self.sock.settimeout(self.left())
-        self.alarm = threading.Timer(self.left(), self._cut, (self.sock,))
-        self.alarm.daemon = True
-        self.alarm.start()
+        self._held = self.sock
 
-    def _cut(self, sock: socket.socket) -> None:
-        """At the limit, whatever is being read: a limit for each read alone is none for headers that drip."""
-        self.late = True
-        with suppress(OSError):
-            socket.socket.shutdown(sock, socket.SHUT_RDWR)  # not TLS's own, which is another thread's
+    def cut(self) -> None:
+        """Whatever is being read of it ends now, for whoever reads in another thread."""
+        if self._held is not None:
+            with suppress(OSError):
+                socket.socket.shutdown(self._held, socket.SHUT_RDWR)  # not TLS's own, which is another thread's
 
     def left(self) -> float:
         """Seconds until the limit."""
@@ -216,8 +234,6 @@ def _body(answer: http.client.HTTPResponse, connection: _Pinned, deadline: float
         if connection.sock is not None:
             connection.sock.settimeout(connection.left())
         part = answer.read1(_CHUNK_BYTES)
-        if connection.late:
-            raise TimeoutError(_LATE)
         if not part:
             return b"".join(parts)
         parts.append(part)

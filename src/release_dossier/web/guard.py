@@ -143,8 +143,8 @@ class Guard:
                 return self._turned_away(scope, who, need, seen)
         except DossierError as e:
             answer = _answer(e, seen)
-            if e.code == "access.rate":
-                answer.headers["retry-after"] = e.help.split()[1]
+            if isinstance(e, _TooOften):
+                answer.headers["retry-after"] = str(e.wait_s)
             return answer
         scope["state"]["who"], scope["state"]["still"] = who, lambda: self._still(scope, headers)
         return None
@@ -240,9 +240,8 @@ class Guard:
         wait = self.pace.wait(client, kind)
         if wait:
             expected = f"{RATES[kind][1]:g} a second"
-            raise Refused(
-                "access.rate", at="this client", found="more requests than it may make", expected=expected, help=f"wait {int(wait) + 1} s"
-            )
+            found = "more requests than it may make"
+            raise _TooOften("access.rate", at="this client", found=found, expected=expected, wait_s=int(wait) + 1)
 
     def _turned_away(self, scope: Scope, who: Somebody | None, need: str, seen: _Seen) -> Response:
         path = scope["path"]
@@ -299,6 +298,14 @@ class _Seen:
         self.back = from_.path + (f"?{from_.query}" if from_.query else "") if from_.netloc == headers.get("host") else "/"
         m = _TRACE.match(headers.get("traceparent", ""))
         self.trace, self.parent = (m[1], m[2]) if m else (secrets.token_hex(16), "")
+
+
+class _TooOften(Refused):
+    """There is room again after `wait_s` seconds."""
+
+    def __init__(self, code: str, *, at: str, found: str, expected: str, wait_s: int) -> None:
+        super().__init__(code, at=at, found=found, expected=expected, help=f"wait {wait_s} s")
+        self.wait_s = wait_s
 
 
 class _TooLarge(Exception):

@@ -101,9 +101,11 @@ class Eras(msgspec.Struct, frozen=True):
             return [len(self.eras) - 1]
         each = list(enumerate(self.eras))
         inside = [i for i, e in each if (e.start is None or e.start <= moment) and (e.end is None or moment <= e.end)]
+        if inside:
+            return inside
         ended = max((e.end for e in self.eras if e.end is not None and e.end < moment), default=None)
         begun = min((e.start for e in self.eras if e.start is not None and e.start > moment), default=None)
-        return inside or [i for i, e in each if (e.end is not None and e.end == ended) or (e.start is not None and e.start == begun)]
+        return [i for i, e in each if (e.end is not None and e.end == ended) or (e.start is not None and e.start == begun)]
 
     def under(self, changed: Mapping[str, int], name: str) -> Eras:
         """The same eras with some economics of the operator's own. A build from before v3.0 settles by the weight it shows.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
+from copy import copy
 from functools import cached_property
 from itertools import accumulate
 
@@ -104,9 +105,15 @@ class Stood:
         """The same ledger, for each other way the simultaneous orders of a market may have come."""
         if market not in self._reordered:
             others = possible_orders(self.accounts.rows.get(market, ()))[0][1:]
-            rows = ({**self.accounts.rows, market: order} for order in others)
-            self._reordered[market] = [Stood(self.ledger, msgspec.structs.replace(self.accounts, rows=x), self.eras) for x in rows]
+            self._reordered[market] = [self._with({**self.accounts.rows, market: order}) for order in others]
         return self._reordered[market]
+
+    def _with(self, rows: dict[int, tuple[Row, ...]]) -> Stood:
+        """The same moments, and the same statements of account, which hold every order's outcomes."""
+        other = copy(self)
+        other.accounts = msgspec.structs.replace(self.accounts, rows=rows)
+        other._reordered, other._held, other._positions, other._probabilities = {}, {}, {}, {}
+        return other
 
     def children(self, group: int) -> Sequence[int]:
         """Every market of a group."""

@@ -8,7 +8,7 @@ RUN := $(VENV)/bin
 .PHONY: help install dev check test fix docs demo bench
 
 help: ## what there is
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 install: $(VENV)/.installed ## .venv from the lock; .venv/bin/dossier is the command
 

@@ -242,6 +242,7 @@ def test_a_clone_without_history_is_refused(town: Town) -> None:
     runner.event["pull_request"]["head"]["sha"] = "0" * 39 + "1"
     assert runner.play() == 20, runner.said
     assert "fetch-depth: 0" in runner.summary.read_text()
+    assert runner.outputs["run"]["outcome"] == "REFUSED"
 
 
 def test_a_long_summary_says_what_was_cut(tmp_path: Path) -> None:

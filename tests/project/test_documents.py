@@ -165,6 +165,14 @@ def test_every_attack_in_the_threat_model_is_played() -> None:
     assert not {name for name in there if name.startswith("test_attack_")} - named
 
 
+def test_make_help_lists_what_make_can_do() -> None:
+    """Every target with words of its own, whatever its name."""
+    told = {line.split(":")[0] for line in (ROOT / "Makefile").read_text().splitlines() if re.match(r"\S+:.*## ", line)}
+    said = subprocess.run(["make", "-s", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert told == {line.split()[0] for line in said.splitlines()}
+    assert "ledger-checks" in told
+
+
 def test_readme_is_short() -> None:
     """A README of at most 120 lines."""
     assert len((ROOT / "README.md").read_text().splitlines()) <= 120

@@ -422,6 +422,8 @@ def test_evidence_that_took_long_is_not_of_the_future(town: Town, monkeypatch: p
     monkeypatch.setattr(collect, "_run", slowly)
     decision = town.dossier("run", "--issue", str(town.root / "issue.md"), ok=(0, 10))["decision"]
     assert states(decision)["tests"] == "pass"
+    evidence = town.dossier("show", next(r["evidence"][0] for r in decision["requirements"] if r["id"] == "tests"))
+    assert evidence["logged_at"] == evidence["predicate"]["recorded_at"]
 
 
 def test_a_message_of_several_lines_stays_readable(tmp_path: Path) -> None:

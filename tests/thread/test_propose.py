@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -69,3 +70,11 @@ def test_a_second_proposal_before_the_first_counts(tmp_path: Path) -> None:
     fresh = next_version(parse_chain(other, "chain"), created_at=town.now.isoformat())
     town.write("dossier.trust.json", append_version(other, seal(fresh, [load_signer(town.key)])).decode())
     assert town.refused(*one, code=40)["code"] == "trust.chain"
+
+
+def test_what_a_new_key_says_to_do_next_can_be_done(tmp_path: Path) -> None:
+    """The command it prints, with a role and one's own key in place of the capitals."""
+    town = Town(tmp_path)
+    _, out, _ = town.run("key", "new", "zoe")
+    words = shlex.split(out.rpartition("next: dossier ")[2])
+    town.dossier(*[{"ROLE": "ops", "YOURS": str(town.key)}.get(w, w) for w in words])

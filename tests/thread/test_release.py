@@ -401,6 +401,14 @@ def test_the_tag_says_what_it_is_for(town: Town) -> None:
     assert "\n\nPayments are whole credits.\n\nDossier: sha256:" in town.git("cat-file", "tag", tag)
 
 
+def test_a_release_does_not_change_the_dossier_it_was_made_of(town: Town) -> None:
+    """Run again after its release, a change has the same dossier and stands: a version is not compared with itself."""
+    digest = allowed(town)
+    town.dossier("release")
+    again = town.dossier("run")["decision"]
+    assert (again["dossier"], again["outcome"]) == (digest, "ALLOW")
+
+
 def test_what_is_not_released_is_compared_by_name_too(town: Town) -> None:
     """service@version names the newest dossier of it until one is released; an earlier round goes by its digest behind the name."""
     first = town.assembled()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -22,7 +23,8 @@ def key_new(name: str, as_json: bool) -> None:
     from release_dossier.steps.trust import make_key
 
     made = make_key(edge.open_world(), name)
-    words = f"made {made['file']}\n  {made['id']}\nnext: dossier trust propose --person {name} --role ROLE --public {made['file']}.pub"
+    public = shlex.quote(f"{made['file']}.pub")
+    words = f"made {made['file']}\n  {made['id']}\nnext: dossier trust propose --person {name} --role ROLE --public {public} --key YOURS"
     edge.emit({"key": made}, as_json, lambda: words)
 
 

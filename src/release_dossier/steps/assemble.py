@@ -32,7 +32,7 @@ from release_dossier.trust.statement import Subject, state
 
 
 def assemble(world: World, change_digest: str, change: Change) -> tuple[str, Dossier]:
-    """Close the set and enter it in the log. The same evidence gives the same digest.
+    """Close the set and enter it in the log. The same evidence gives the same digest, before and after its release.
 
     Raises:
         Corrupt: `log.*`, `store.*`, `statement.*`: something the log names is gone or was altered.
@@ -40,6 +40,8 @@ def assemble(world: World, change_digest: str, change: Change) -> tuple[str, Dos
     with world.store.lock():
         entries = world.store.entries()
         attempts, last = _attempts(world, change, entries)
+        own = {f"{s.name}@{s.version}" for s in change.services}
+        before = [e for e in entries if not (e.type == "release" and e.key in own)]
         size = max(last, next(e.n for e in entries if e.digest == change_digest)) + 1
         rules, opened = thaw(change.rules), _first_opened(world, change, entries)
         dossier = Dossier(
@@ -48,12 +50,12 @@ def assemble(world: World, change_digest: str, change: Change) -> tuple[str, Dos
             evidence=attempts,
             findings=tuple(f for s in change.services for f in (*_findings(change, s.name), *_criteria(world, change, s.name, opened))),
             absent=_absent(world, change, attempts, rules.requirements),
-            drift=_drift(world, change, attempts, entries),
+            drift=_drift(world, change, attempts, before),
             risks=(*change.risks, *_found_risks(change, attempts, rules.requirements)),
             owners=tuple(Owner(s.name, s.owners) for s in change.services),
             rules=change.rules,
             log=LogPoint(size, root_of(entries[:size])),
-            waived_before=tuple(w for s in change.services for w in waived_before(world, s.name, entries)),
+            waived_before=tuple(w for s in change.services for w in waived_before(world, s.name, before)),
         )
         subject = [Subject(change.id, {"gitCommit": change.head, "gitTree": change.tree})]
         statement = state("dossier", world.trust.project, subject, msgspec.to_builtins(dossier))

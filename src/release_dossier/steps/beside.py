@@ -73,7 +73,9 @@ def _before(world: World, change: Change, plan: Plan) -> Evidence | None:
     for service in change.services:
         if plan.services and service.name not in plan.services:
             continue
-        entry = next((e for e in reversed(entries) if e.type == "release" and e.key.split("@")[0] == service.name), None)
+        own = f"{service.name}@{service.version}"
+        others = (e for e in reversed(entries) if e.type == "release" and e.key.split("@")[0] == service.name and e.key != own)
+        entry = next(others, None)
         if entry is None:
             continue
         release = world.statement(entry.digest, "release").predicate

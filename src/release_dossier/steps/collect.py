@@ -187,7 +187,8 @@ def _attempt(
     outcome = readings[plan.name]
     _stays_erased(world, plan, outcome, notes)
     reach("collect.ran")
-    evidence = _evidence(world, change_digest, change, plan, service, started_digest, started, outcome, clock())
+    world = msgspec.structs.replace(world, now=clock())  # the log says when it recorded this, not when the command began
+    evidence = _evidence(world, change_digest, change, plan, service, started_digest, started, outcome, world.now)
     subject = [
         Subject(service.name, {"releaseDossierFingerprint": service.fingerprint.removeprefix("sha256:")}),
         Subject(change.id, {"gitCommit": change.head, "gitTree": change.tree}),

@@ -74,6 +74,7 @@ def pages(place: Place) -> dict[str, str]:
         "releases-none": "/?q=nothing-like-it",
         **{f"release-{tab}": f"/releases/trading/3.8.1?tab={tab}" for tab, _ in TABS},
         "release-blocked": "/releases/trading/3.6.0",
+        "release-unsigned": "/releases/trading/3.6.0?tab=approvals",
         "release-open": "/releases/frontend/3.8.0",
         "evidence-ledger": f"/evidence/{wrong}",
         "evidence-tests": f"/evidence/{evidence['tests-frontend']}",
@@ -106,8 +107,11 @@ def test_every_page_can_be_read_by_everybody(visit: Callable[..., Any], home: Se
     from axe_playwright_python.sync_playwright import Axe
 
     page = visit("/", color_scheme=theme, reduced_motion="reduce", viewport={"width": width, "height": height})
-    # What another theme can change is contrast; all of axe's rules are asked once.
-    rules = {"resultTypes": ["violations"], **({"runOnly": ["color-contrast", "target-size"]} if theme == "dark" else {})}
+    # What another theme and width can change is contrast, and what scrolls; all of axe's rules are asked once.
+    rules = {
+        "resultTypes": ["violations"],
+        **({"runOnly": ["color-contrast", "target-size", "scrollable-region-focusable"]} if theme == "dark" else {}),
+    }
     axe, faults = Axe(), []
     SCREENSHOTS.mkdir(exist_ok=True)
     for name, path in pages(home.place).items():

@@ -31,6 +31,7 @@ from release_dossier.web.pages import evidence
 from release_dossier.web.pages.release import TABS
 from release_dossier.web.place import Place
 from release_dossier.web.rounds import Round, Unmet
+from tests.store.conftest_store import envelope_in, exchange
 
 BYTES_MAX = 150 * 1024
 
@@ -493,3 +494,19 @@ def test_a_large_artifact_is_held_and_sent_piece_by_piece(copied: Callable[[], P
     for make in (lambda: evidence.artifact(request, digest[7:]), lambda: api_read.artifact(request, digest)):
         with pytest.raises(Corrupt, match="altered-artifact"):
             make()
+
+
+def test_what_cannot_be_read_is_not_called_undecided(copied: Callable[[], Path], environ: dict[str, str], demo_now: datetime) -> None:
+    """A release one of whose decisions was altered: no tab says that nothing was decided, collected or asked, nor to assemble it again."""
+    repo = copied() / "socialpredict"
+    place = Place(repo, environ, lambda: demo_now, time.monotonic)
+    n = place.catalog.entry(next(r for r in place.board(demo_now).rows if r.version == "3.8.0").decision).n
+    exchange(repo / ".dossier", n, envelope_in(repo / ".dossier", n).replace(b"payload", b"paYload"))
+    for index in repo.glob(".dossier/index.sqlite*"):
+        index.unlink()
+    client = TestClient(make_app(Place(repo, environ, lambda: demo_now, time.monotonic)), base_url="http://127.0.0.1")
+    assert "none asked" not in client.get("/?status=unreadable").text
+    for tab, _ in TABS:
+        page = client.get(f"/releases/trading/3.8.0?tab={tab}").text
+        assert "It cannot be read: decision of log entry" in page
+        assert not re.search("Nothing was decided|No evidence in a dossier|Nothing to sign yet|dossier assemble", page), tab

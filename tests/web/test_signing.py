@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import os
 import re
 import shlex
 import subprocess
@@ -11,10 +12,13 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
+from click.testing import CliRunner
 from fastapi.testclient import TestClient
 
+from release_dossier.cli import edge, main
 from release_dossier.trust.document import Key, Person
 from release_dossier.web.app import make_app
 from release_dossier.web.pages.signing import _key_file
@@ -55,6 +59,17 @@ class Desk:
         """The shown command as a person runs it, with their own key in place of the usual one."""
         own = command.replace("~/.ssh/id_ed25519", str(self.root / "keys" / person))
         return subprocess.run(["sh", "-c", own], check=True, capture_output=True, text=True).stdout
+
+    def revoke(self, key: str) -> None:
+        """Ann revokes a key on the protected branch."""
+        repo, environ = self.root / "socialpredict", self.place.environ
+        git = lambda *args: subprocess.run(["git", *args], cwd=repo, env=environ, check=True, capture_output=True)  # noqa: E731
+        git("switch", "-q", "main")
+        words = ["-C", str(repo), "trust", "propose", "--revoke", key, "--key", str(self.root / "keys" / "ann")]
+        clock = mock.Mock(return_value=self.now - timedelta(seconds=60))
+        with mock.patch.dict(os.environ, environ, clear=True), mock.patch.object(edge, "clock", clock), CliRunner().isolation() as out:
+            assert main.run(words) == 0, out[1].getvalue()
+        git("-c", f"user.signingkey={self.root / 'keys' / 'ann'}", "commit", "-qam", "trust: a key is given up")
 
     def record(self, fields: dict[str, str], signature: str, target: str = "", **other: str) -> Any:
         """Send the form back."""
@@ -278,3 +293,15 @@ def test_a_passkey_is_made_behind_a_proxy(tmp_path: Path) -> None:
     for origin, status in (("https://dossier.example", 200), ("http://dossier.example", 422), ("https://other.example", 422)):
         form = {"person": "ann", "credential": Authenticator().credential(challenge[1], origin)}
         assert client.post("/passkey", data=form).status_code == status, origin
+
+
+@needs.ssh_keygen
+def test_a_revoked_key_is_not_offered(desk: Desk) -> None:
+    """The page to sign on names the keys that stand, and no command or passkey of one that was given up."""
+    keys = {k.id: k for k in desk.place.world().trust.person("bo").keys}  # type: ignore[union-attr]
+    (old,) = keys
+    assert f"<code>{old[:19]}…</code>" in desk.client.get(f"/sign/{desk.row.dossier[7:]}?seat=bo/release-manager").text
+    desk.revoke(old)
+    page = desk.client.get(f"/sign/{desk.row.dossier[7:]}?seat=bo/release-manager").text
+    assert f"<code>{old[:19]}…</code>" not in page
+    assert "bo has no SSH key in the trust document that stands" in page

@@ -5,7 +5,7 @@ a round (`rounds.py`), and how far the log was read. It may be deleted at any ti
 
 1. `refresh` costs one stat when nothing happened. Else it reads what the log gained, verifies chain, numbers and root under the signed
    checkpoint, folds each statement, and commits: rows and position together, so a crash leaves an index that is behind, never wrong.
-2. A statement that cannot be read makes its round `unreadable` and hides no other.
+2. A statement that cannot be read makes its round `unreadable`, whatever came after it, and hides no other.
 3. All rounds are kept in memory too, with a bit mask for each value of each facet: a filter is an `and` of integers of as many bits as
    there are releases, a count is their number of ones. 10,000 releases are about 20 MB, 300,000 pieces of evidence stay on disk.
 4. Several processes may share the file: whoever takes SQLite's write lock folds, the others load what changed.
@@ -222,7 +222,9 @@ class Catalog:
 
     def _each(self, change: str, becomes: Callable[[Round], Round]) -> None:
         for r in self._of(change):
-            self._put(becomes(r))
+            made = becomes(r)
+            lost = r.status == "unreadable" and made.status != "withdrawn"  # what was said later mends nothing
+            self._put(msgspec.structs.replace(made, status=r.status, detail=r.detail) if lost else made)
 
     def _of(self, change: str) -> list[Round]:
         found = self._db.execute("select body from rounds where change = ?", (raw(change),)).fetchall()

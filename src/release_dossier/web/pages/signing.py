@@ -81,6 +81,7 @@ def show(
     draft = _draft(world, wish)
     who = world.trust.person(draft.record.person)
     assert who is not None
+    who = msgspec.structs.replace(who, keys=tuple(k for k in who.keys if world.trust.revoked_at(k.id) is None))
     site = _here(request).hostname or ""
     passkeys = [k for k in who.keys if k.credential and _site(k) == site]
     key_file = _key_file(world, who, request.state.who.via == "loopback")

@@ -42,6 +42,7 @@ from release_dossier.dossier import Attempt, Dossier, Finding
 from release_dossier.errors import Misuse, shown
 from release_dossier.evidence.reading import VERDICTS
 from release_dossier.rules.cel import ask, bind, placed
+from release_dossier.rules.compare import warns
 from release_dossier.rules.freshness import CAUSES as STALE_CAUSES
 from release_dossier.rules.freshness import TOPOLOGY, ends, latest, other_tool, out_of_time, stale, too_old, unsaid
 from release_dossier.rules.moment import moment, stamp
@@ -564,8 +565,6 @@ def _taken_back(a: Attempt, voices: Voices) -> bool:
 
 def _result(rule: Requirement, said: Said, shown_by: Attempt | Finding | None, now: datetime) -> Result:
     end = ends(rule, shown_by) if isinstance(shown_by, Attempt) and said.state == "pass" else None
-    starts = moment(rule.blocks_from) if rule.blocks_from else None
-    warns = rule.severity == "warn" or (starts is not None and now < starts)
     return Result(
         id=rule.id,
         service=rule.service,
@@ -580,7 +579,7 @@ def _result(rule: Requirement, said: Said, shown_by: Attempt | Finding | None, n
         evidence=(shown_by.digest,) if isinstance(shown_by, Attempt) and shown_by.digest else (),
         expires_at=stamp(end) if end else "",
         cause=said.cause,
-        severity="warn" if warns else "block",
+        severity="warn" if warns(rule, now) else "block",
     )
 
 
@@ -656,7 +655,7 @@ def _notes(
 def _criteria_notes(dossier: Dossier) -> list[str]:
     """What the findings about the criteria say, once for all services."""
     said = {REGISTERED: "the criteria moved since the change was first opened", BEHIND: "the protected branch asks more since"}
-    found = {(f.name, x.text) for f in dossier.findings if f.name in said and f.verdict != "pass" for x in f.counterexamples}
+    found = {(f.name, x.text) for f in dossier.findings if f.name in said for x in f.counterexamples}
     return [f"{said[name]}: {shown(text)}" for name, text in sorted(found)]
 
 
@@ -864,8 +863,8 @@ def rework(decision: Decision, dossier: Dossier, signers: Signers = NOBODY) -> s
     for r in decision.requirements:
         if r.state in OPEN_STATES:
             continue
-        warns = " (warns)" if r.severity == "warn" else ""
-        lines += [f"### {SIGNS[r.state]} {r.id} ({r.service}): {r.state}{warns}", "", r.reason, ""]
+        label = " (warns)" if r.severity == "warn" else ""
+        lines += [f"### {SIGNS[r.state]} {r.id} ({r.service}): {r.state}{label}", "", r.reason, ""]
         _, examples, total = _examples(r, dossier)
         if examples:
             lines += [f"- {x}" for x in examples]

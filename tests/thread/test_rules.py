@@ -216,6 +216,28 @@ def test_money_requires_the_stricter_rule(tmp_path: Path) -> None:
     assert states(town.gate())["protected-rules"] == "pass"
 
 
+def test_money_does_not_require_what_only_warns(tmp_path: Path) -> None:
+    """A rule of the protected branch that begins to deny later, or never, is shown and denies nothing; from its day on it does."""
+    town = Town(tmp_path)
+    money = town.read("dossier.toml").replace('criticality = "internal"', 'criticality = "money"')
+    protect(town, money)
+    town.git("rebase", "-q", "main")
+    town.assembled()
+    day = town.moment(days=1)
+    protect(town, f'{money}\n[[rules.requirement]]\nid = "tests"\nseverity = "warn"\nminimum_count = 3\n')
+    town.dossier("assemble")
+    assert states(town.gate())["protected-rules"] == "pass"
+    new = '[[rules.requirement]]\nid = "soon"\ntitle = "t"\nkind = "tests"\nevidence = "tests"\nremedy = "r"\nwhy = "w"\n'
+    protect(town, f'{money}\n{new}blocks_from = "{day}"\n')
+    town.dossier("assemble")
+    decision = town.gate()
+    assert states(decision)["protected-rules"] == "pass"
+    assert "the protected branch asks more since: shop/soon: new (stricter), which only warns" in decision["notes"]
+    town.later(days=1)
+    town.dossier("assemble")
+    assert states(town.gate())["protected-rules"] == "fail"
+
+
 def test_attack_rules_weakened_on_the_way(town: Town) -> None:
     """Opened under one rule, failed, the rule weakened on the protected branch, opened again: shown, and the rule owner has to sign."""
     protect(town, town.read("dossier.toml") + STRICT)

@@ -44,7 +44,7 @@ from release_dossier.evidence.reading import VERDICTS
 from release_dossier.rules.cel import ask, bind, placed
 from release_dossier.rules.compare import warns
 from release_dossier.rules.freshness import CAUSES as STALE_CAUSES
-from release_dossier.rules.freshness import TOPOLOGY, ends, latest, other_tool, out_of_time, stale, too_old, unsaid
+from release_dossier.rules.freshness import FUTURE, TOPOLOGY, ends, latest, other_tool, out_of_time, stale, too_old, unsaid
 from release_dossier.rules.moment import moment, stamp
 from release_dossier.rules.packs import OWNER, thaw
 from release_dossier.rules.requirement import ApprovalRule, Frozen, Requirement
@@ -772,8 +772,12 @@ def _unmet_lines(r: Result, dossier: Dossier, head: str, remedies: int) -> list[
 
 
 def step(state: str, reason: str, remedy: str) -> tuple[str, str]:
-    """What to do about an unmet requirement: what comes first in words, and the command. Where a planned command failed for good, running
-    it again is not it."""
+    """What to do about an unmet requirement: what comes first in words, and the command. Where a planned command failed for good, or an
+    attempt is nobody's word here, running it again is not it."""
+    if state == "error" and FUTURE in reason:
+        return "once that moment is past", "dossier gate"
+    if state == "error" and reason.startswith(("attempt", "only attempt")):  # of this fingerprint, for good
+        return "mend what is named there and commit", "dossier run"
     again = remedy.startswith("dossier collect ") and "--from" not in remedy
     return ("mend it and commit", "dossier run") if again and state == "fail" and NEW_FINGERPRINT in reason else ("", remedy)
 

@@ -457,7 +457,8 @@ def _to_green(rule: Requirement, r: Result, parts: Sequence[tuple[str, str]]) ->
         "rule": "evidence collected under the rule as it is now",
         "fingerprint": "evidence about this fingerprint",
         "age": "fresh evidence",
-        "untrusted": "evidence by whom the rule accepts",
+        "untrusted": "a new fingerprint, and evidence by whom the rule accepts; or a trust document that lists who it is by",
+        "times": "a new fingerprint: an attempt keeps the times it has",
         "build": "evidence about data this change's own build wrote",
         "gap": "the attempts that are gone; no waiver lets an error through",
     }

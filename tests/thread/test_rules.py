@@ -14,7 +14,7 @@ from release_dossier.trust.statement import state
 from release_dossier.vouched import account_of
 from tests import needs
 from tests.thread.test_gate import FAILING, states
-from tests.town import Town
+from tests.town import JUNIT, Town
 
 STRICT = '\n[[rules.requirement]]\nid = "tests"\nminimum_count = 3\n'
 
@@ -116,6 +116,43 @@ def test_rules_explain_says_what_the_gate_says(town: Town) -> None:
     assert said["to_green"][-1] == "mend it and commit, then: dossier run"
     assert said["severity"] == "warn"
     assert "(warns: it denies nothing)" in town.run("rules", "explain", "tests")[1]
+
+
+def test_what_turns_an_error_green_does(tmp_path: Path) -> None:
+    """An attempt by somebody the rule does not accept stays at its fingerprint: the step named is a commit, and it does it."""
+    brought = '\n[[evidence]]\nname = "tests"\nkind = "tests"\nformat = "junit"\n'
+    town = Town(tmp_path, settings=brought + '\n[[rules.requirement]]\nid = "tests"\nimporters = ["bob"]\n')
+    file = tmp_path / "brought.xml"
+
+    def bring(text: str) -> str:
+        file.write_text(text)
+        town.dossier("collect", "tests", "--from", str(file))
+        town.dossier("assemble")
+        return str(states(town.gate())["tests"])
+
+    town.open()
+    assert bring(JUNIT) == "error"
+    town.git("config", "user.name", "bob")
+    town.git("config", "user.email", "bob@example.invalid")
+    assert bring(JUNIT + "\n") == "error"
+    assert "next: mend what is named there and commit, then: dossier run" in town.run("gate")[1]
+    green = town.dossier("rules", "explain", "tests", ok=(10,))["to_green"]
+    assert green[0].startswith("a new fingerprint, and evidence by whom the rule accepts")
+    town.write("app/pay.py", "def pay(x):\n    return round(x)\n")
+    town.commit("again")
+    town.open()
+    assert bring(JUNIT) == "pass"
+
+
+def test_a_moment_to_come_is_waited_for(town: Town) -> None:
+    """Under a clock that was set back, evidence is from the future, and looking again later is all there is to do."""
+    town.open()
+    town.dossier("collect")
+    town.later(minutes=-6)
+    town.dossier("assemble")
+    assert "next: once that moment is past, then: dossier gate" in town.run("gate")[1]
+    town.later(minutes=2)
+    assert states(town.gate())["tests"] == "pass"
 
 
 def test_a_proposal_without_the_service_would_deny(town: Town) -> None:

@@ -79,6 +79,7 @@ CAUSES: dict[str, tuple[str, ...]] = {
     "pass": ("", "flaky", "skips"),
 }
 SAID_NO, GONE = "rejected by ", "dossier withdrawn by "  # how the notes about a rejection and a withdrawn dossier begin
+NOTHING = "came to nothing"  # what is said of attempts beyond the budget for those
 NEW_FINGERPRINT = "a new fingerprint"  # what a failure needs whose retries are spent
 
 
@@ -357,7 +358,7 @@ def _judge_attempts(
         return _result(rule, Said("stale", old, why), last, now)
     if state == "pass" and len(nothing) > rule.infrastructure_retries:
         many = "1 attempt" if len(nothing) == 1 else f"{len(nothing)} attempts"
-        reason = f"{many} came to nothing ({nothing[-1][1].reason}), {rule.infrastructure_retries or 'none'} may"
+        reason = f"{many} {NOTHING} ({nothing[-1][1].reason}), {rule.infrastructure_retries or 'none'} may"
         return _result(rule, Said("inconclusive", reason, "infrastructure"), last, now)
     if state == "pass" and len(said) > 1:
         earlier = f"attempt {last.attempt} of {len(said)}; the others: " + ", ".join(x.state for a, x in said if a is not last)
@@ -778,6 +779,8 @@ def step(state: str, reason: str, remedy: str) -> tuple[str, str]:
         return "once that moment is past", "dossier gate"
     if state == "error" and reason.startswith(("attempt", "only attempt")):  # of this fingerprint, for good
         return "mend what is named there and commit", "dossier run"
+    if state == "inconclusive" and f" {NOTHING} (" in reason:  # their budget is spent at this fingerprint
+        return "mend what came to nothing and commit", "dossier run"
     again = remedy.startswith("dossier collect ") and "--from" not in remedy
     return ("mend it and commit", "dossier run") if again and state == "fail" and NEW_FINGERPRINT in reason else ("", remedy)
 

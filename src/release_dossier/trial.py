@@ -458,6 +458,7 @@ def _to_green(rule: Requirement, r: Result, parts: Sequence[tuple[str, str]]) ->
         "fingerprint": "evidence about this fingerprint",
         "age": "fresh evidence",
         "untrusted": "a new fingerprint, and evidence by whom the rule accepts; or a trust document that lists who it is by",
+        "infrastructure": "a new fingerprint: the attempts that may come to nothing at this one are spent",
         "times": "a new fingerprint: an attempt keeps the times it has",
         "build": "evidence about data this change's own build wrote",
         "gap": "the attempts that are gone; no waiver lets an error through",

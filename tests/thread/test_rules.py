@@ -144,6 +144,23 @@ def test_what_turns_an_error_green_does(tmp_path: Path) -> None:
     assert bring(JUNIT) == "pass"
 
 
+def test_attempts_that_came_to_nothing_are_not_tried_again(tmp_path: Path) -> None:
+    """Where their budget is spent, a pass at this fingerprint does not help: the step named is a commit, on the terminal and explained."""
+    none = '\n[[rules.requirement]]\nid = "tests"\ninfrastructure_retries = 0\nminimum_count = 2\n'
+    brought = '\n[[evidence]]\nname = "tests"\nkind = "tests"\nformat = "junit"\n'
+    town = Town(tmp_path, settings=brought + none)
+    town.open()
+    for text in (JUNIT.replace('<testcase classname="t" name="b"/>', "").replace('tests="2"', 'tests="1"'), JUNIT):
+        (tmp_path / "brought.xml").write_text(text)
+        town.dossier("collect", "tests", "--from", str(tmp_path / "brought.xml"))
+    town.dossier("assemble")
+    found = requirement(town)
+    assert (found["state"], found["cause"]) == ("inconclusive", "infrastructure")
+    assert "next: mend what came to nothing and commit, then: dossier run" in town.run("gate")[1]
+    green = town.dossier("rules", "explain", "tests", ok=(10,))["to_green"]
+    assert green[0].startswith("a new fingerprint: the attempts that may come to nothing")
+
+
 def test_a_moment_to_come_is_waited_for(town: Town) -> None:
     """Under a clock that was set back, evidence is from the future, and looking again later is all there is to do."""
     town.open()

@@ -42,8 +42,9 @@ from release_dossier.dossier import Attempt, Dossier, Finding
 from release_dossier.errors import Misuse, shown
 from release_dossier.evidence.reading import VERDICTS
 from release_dossier.rules.cel import ask, bind, placed
+from release_dossier.rules.compare import warns
 from release_dossier.rules.freshness import CAUSES as STALE_CAUSES
-from release_dossier.rules.freshness import TOPOLOGY, ends, latest, other_tool, out_of_time, stale, too_old, unsaid
+from release_dossier.rules.freshness import FUTURE, TOPOLOGY, ends, latest, other_tool, out_of_time, stale, too_old, unsaid
 from release_dossier.rules.moment import moment, stamp
 from release_dossier.rules.packs import OWNER, thaw
 from release_dossier.rules.requirement import ApprovalRule, Frozen, Requirement
@@ -78,6 +79,7 @@ CAUSES: dict[str, tuple[str, ...]] = {
     "pass": ("", "flaky", "skips"),
 }
 SAID_NO, GONE = "rejected by ", "dossier withdrawn by "  # how the notes about a rejection and a withdrawn dossier begin
+NOTHING = "came to nothing"  # what is said of attempts beyond the budget for those
 NEW_FINGERPRINT = "a new fingerprint"  # what a failure needs whose retries are spent
 
 
@@ -356,7 +358,7 @@ def _judge_attempts(
         return _result(rule, Said("stale", old, why), last, now)
     if state == "pass" and len(nothing) > rule.infrastructure_retries:
         many = "1 attempt" if len(nothing) == 1 else f"{len(nothing)} attempts"
-        reason = f"{many} came to nothing ({nothing[-1][1].reason}), {rule.infrastructure_retries or 'none'} may"
+        reason = f"{many} {NOTHING} ({nothing[-1][1].reason}), {rule.infrastructure_retries or 'none'} may"
         return _result(rule, Said("inconclusive", reason, "infrastructure"), last, now)
     if state == "pass" and len(said) > 1:
         earlier = f"attempt {last.attempt} of {len(said)}; the others: " + ", ".join(x.state for a, x in said if a is not last)
@@ -564,8 +566,6 @@ def _taken_back(a: Attempt, voices: Voices) -> bool:
 
 def _result(rule: Requirement, said: Said, shown_by: Attempt | Finding | None, now: datetime) -> Result:
     end = ends(rule, shown_by) if isinstance(shown_by, Attempt) and said.state == "pass" else None
-    starts = moment(rule.blocks_from) if rule.blocks_from else None
-    warns = rule.severity == "warn" or (starts is not None and now < starts)
     return Result(
         id=rule.id,
         service=rule.service,
@@ -580,7 +580,7 @@ def _result(rule: Requirement, said: Said, shown_by: Attempt | Finding | None, n
         evidence=(shown_by.digest,) if isinstance(shown_by, Attempt) and shown_by.digest else (),
         expires_at=stamp(end) if end else "",
         cause=said.cause,
-        severity="warn" if warns else "block",
+        severity="warn" if warns(rule, now) else "block",
     )
 
 
@@ -656,7 +656,7 @@ def _notes(
 def _criteria_notes(dossier: Dossier) -> list[str]:
     """What the findings about the criteria say, once for all services."""
     said = {REGISTERED: "the criteria moved since the change was first opened", BEHIND: "the protected branch asks more since"}
-    found = {(f.name, x.text) for f in dossier.findings if f.name in said and f.verdict != "pass" for x in f.counterexamples}
+    found = {(f.name, x.text) for f in dossier.findings if f.name in said for x in f.counterexamples}
     return [f"{said[name]}: {shown(text)}" for name, text in sorted(found)]
 
 
@@ -773,8 +773,14 @@ def _unmet_lines(r: Result, dossier: Dossier, head: str, remedies: int) -> list[
 
 
 def step(state: str, reason: str, remedy: str) -> tuple[str, str]:
-    """What to do about an unmet requirement: what comes first in words, and the command. Where a planned command failed for good, running
-    it again is not it."""
+    """What to do about an unmet requirement: what comes first in words, and the command. Where a planned command failed for good, or an
+    attempt is nobody's word here, running it again is not it."""
+    if state == "error" and FUTURE in reason:
+        return "once that moment is past", "dossier gate"
+    if state == "error" and reason.startswith(("attempt", "only attempt")):  # of this fingerprint, for good
+        return "mend what is named there and commit", "dossier run"
+    if state == "inconclusive" and f" {NOTHING} (" in reason:  # their budget is spent at this fingerprint
+        return "mend what came to nothing and commit", "dossier run"
     again = remedy.startswith("dossier collect ") and "--from" not in remedy
     return ("mend it and commit", "dossier run") if again and state == "fail" and NEW_FINGERPRINT in reason else ("", remedy)
 
@@ -864,8 +870,8 @@ def rework(decision: Decision, dossier: Dossier, signers: Signers = NOBODY) -> s
     for r in decision.requirements:
         if r.state in OPEN_STATES:
             continue
-        warns = " (warns)" if r.severity == "warn" else ""
-        lines += [f"### {SIGNS[r.state]} {r.id} ({r.service}): {r.state}{warns}", "", r.reason, ""]
+        label = " (warns)" if r.severity == "warn" else ""
+        lines += [f"### {SIGNS[r.state]} {r.id} ({r.service}): {r.state}{label}", "", r.reason, ""]
         _, examples, total = _examples(r, dossier)
         if examples:
             lines += [f"- {x}" for x in examples]

@@ -448,7 +448,8 @@ def _to_green(rule: Requirement, r: Result, parts: Sequence[tuple[str, str]]) ->
         out += [f"look at {short} more of {r.of}, or name each skip with its reason on the protected branch"] if short > 0 else []
     if r.state == "fail" and len([s for s in r.attempts or ("fail",) if s == "fail"]) > rule.retries:
         spent = "a new fingerprint: the failures tolerated at this one are spent"
-        out.append(spent + ("" if not rule.waivable else ", or a waiver by an owner or risk-owner"))
+        waive = f"dossier waive DIGEST {rule.id} --service {rule.service} --as PERSON --key FILE --reason WORDS --until TIME"
+        out.append(spent + (f", or a waiver by an owner or risk-owner: {waive}" if rule.waivable else ""))
     causes = {
         "fact-absent": f"evidence that says {', '.join(n.fact for n in rule.needs)}",
         "topology": "a measurement under the conditions there are now",
@@ -456,7 +457,9 @@ def _to_green(rule: Requirement, r: Result, parts: Sequence[tuple[str, str]]) ->
         "rule": "evidence collected under the rule as it is now",
         "fingerprint": "evidence about this fingerprint",
         "age": "fresh evidence",
-        "untrusted": "evidence by whom the rule accepts",
+        "untrusted": "a new fingerprint, and evidence by whom the rule accepts; or a trust document that lists who it is by",
+        "infrastructure": "a new fingerprint: the attempts that may come to nothing at this one are spent",
+        "times": "a new fingerprint: an attempt keeps the times it has",
         "build": "evidence about data this change's own build wrote",
         "gap": "the attempts that are gone; no waiver lets an error through",
     }

@@ -14,7 +14,7 @@ from release_dossier.trust.statement import state
 from release_dossier.vouched import account_of
 from tests import needs
 from tests.thread.test_gate import FAILING, states
-from tests.town import Town
+from tests.town import JUNIT, Town
 
 STRICT = '\n[[rules.requirement]]\nid = "tests"\nminimum_count = 3\n'
 
@@ -118,6 +118,60 @@ def test_rules_explain_says_what_the_gate_says(town: Town) -> None:
     assert "(warns: it denies nothing)" in town.run("rules", "explain", "tests")[1]
 
 
+def test_what_turns_an_error_green_does(tmp_path: Path) -> None:
+    """An attempt by somebody the rule does not accept stays at its fingerprint: the step named is a commit, and it does it."""
+    brought = '\n[[evidence]]\nname = "tests"\nkind = "tests"\nformat = "junit"\n'
+    town = Town(tmp_path, settings=brought + '\n[[rules.requirement]]\nid = "tests"\nimporters = ["bob"]\n')
+    file = tmp_path / "brought.xml"
+
+    def bring(text: str) -> str:
+        file.write_text(text)
+        town.dossier("collect", "tests", "--from", str(file))
+        town.dossier("assemble")
+        return str(states(town.gate())["tests"])
+
+    town.open()
+    assert bring(JUNIT) == "error"
+    town.git("config", "user.name", "bob")
+    town.git("config", "user.email", "bob@example.invalid")
+    assert bring(JUNIT + "\n") == "error"
+    assert "next: mend what is named there and commit, then: dossier run" in town.run("gate")[1]
+    green = town.dossier("rules", "explain", "tests", ok=(10,))["to_green"]
+    assert green[0].startswith("a new fingerprint, and evidence by whom the rule accepts")
+    town.write("app/pay.py", "def pay(x):\n    return round(x)\n")
+    town.commit("again")
+    town.open()
+    assert bring(JUNIT) == "pass"
+
+
+def test_attempts_that_came_to_nothing_are_not_tried_again(tmp_path: Path) -> None:
+    """Where their budget is spent, a pass at this fingerprint does not help: the step named is a commit, on the terminal and explained."""
+    none = '\n[[rules.requirement]]\nid = "tests"\ninfrastructure_retries = 0\nminimum_count = 2\n'
+    brought = '\n[[evidence]]\nname = "tests"\nkind = "tests"\nformat = "junit"\n'
+    town = Town(tmp_path, settings=brought + none)
+    town.open()
+    for text in (JUNIT.replace('<testcase classname="t" name="b"/>', "").replace('tests="2"', 'tests="1"'), JUNIT):
+        (tmp_path / "brought.xml").write_text(text)
+        town.dossier("collect", "tests", "--from", str(tmp_path / "brought.xml"))
+    town.dossier("assemble")
+    found = requirement(town)
+    assert (found["state"], found["cause"]) == ("inconclusive", "infrastructure")
+    assert "next: mend what came to nothing and commit, then: dossier run" in town.run("gate")[1]
+    green = town.dossier("rules", "explain", "tests", ok=(10,))["to_green"]
+    assert green[0].startswith("a new fingerprint: the attempts that may come to nothing")
+
+
+def test_a_moment_to_come_is_waited_for(town: Town) -> None:
+    """Under a clock that was set back, evidence is from the future, and looking again later is all there is to do."""
+    town.open()
+    town.dossier("collect")
+    town.later(minutes=-6)
+    town.dossier("assemble")
+    assert "next: once that moment is past, then: dossier gate" in town.run("gate")[1]
+    town.later(minutes=2)
+    assert states(town.gate())["tests"] == "pass"
+
+
 def test_a_proposal_without_the_service_would_deny(town: Town) -> None:
     """Who renames a service, or takes it out, reads that nothing is asked of what was decided about it: an empty gate allows nothing."""
     town.assembled()
@@ -214,6 +268,28 @@ def test_money_requires_the_stricter_rule(tmp_path: Path) -> None:
     town.open()
     town.dossier("assemble")
     assert states(town.gate())["protected-rules"] == "pass"
+
+
+def test_money_does_not_require_what_only_warns(tmp_path: Path) -> None:
+    """A rule of the protected branch that begins to deny later, or never, is shown and denies nothing; from its day on it does."""
+    town = Town(tmp_path)
+    money = town.read("dossier.toml").replace('criticality = "internal"', 'criticality = "money"')
+    protect(town, money)
+    town.git("rebase", "-q", "main")
+    town.assembled()
+    day = town.moment(days=1)
+    protect(town, f'{money}\n[[rules.requirement]]\nid = "tests"\nseverity = "warn"\nminimum_count = 3\n')
+    town.dossier("assemble")
+    assert states(town.gate())["protected-rules"] == "pass"
+    new = '[[rules.requirement]]\nid = "soon"\ntitle = "t"\nkind = "tests"\nevidence = "tests"\nremedy = "r"\nwhy = "w"\n'
+    protect(town, f'{money}\n{new}blocks_from = "{day}"\n')
+    town.dossier("assemble")
+    decision = town.gate()
+    assert states(decision)["protected-rules"] == "pass"
+    assert "the protected branch asks more since: shop/soon: new (stricter), which only warns" in decision["notes"]
+    town.later(days=1)
+    town.dossier("assemble")
+    assert states(town.gate())["protected-rules"] == "fail"
 
 
 def test_attack_rules_weakened_on_the_way(town: Town) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -68,6 +69,12 @@ def changed(a: Requirement, b: Requirement) -> list[Difference]:
                 direction = STRICTER if _blocks(b) else WORDS  # it denied nothing before
             out.append(Difference(b.service, b.id, key, before, after, direction))
     return out
+
+
+def warns(r: Requirement, now: datetime) -> bool:
+    """Whether an unmet requirement is shown at this moment and denies nothing."""
+    starts = moment(r.blocks_from) if r.blocks_from else None
+    return r.severity == "warn" or (starts is not None and now < starts)
 
 
 def _blocks(r: Requirement | None) -> bool:

@@ -28,6 +28,7 @@ from release_dossier.rules.moment import after, moment, span
 from release_dossier.rules.requirement import Requirement
 
 CAUSES = ("fingerprint", "rule", "tool", "topology", "age")
+FUTURE = "it is from the future"
 TOPOLOGY = "topology"  # the kind of evidence that says how an environment is built
 # What evidence is asked, as distinct from who may bring it and what becomes of the answer. Keys at their default are left out, so that a
 # key that rules gain later changes no terms that do not use it.
@@ -91,7 +92,7 @@ def out_of_time(a: Attempt, end: datetime) -> tuple[str, str]:
     if newest is None:
         return "times", f"{_three(a)}: {fault}"
     if newest > end:
-        return "future", f"it is from the future: {_three(a)}"
+        return "future", f"{FUTURE}: {_three(a)}"
     return ("times", f"{_three(a)}: {fault}") if fault else ("", "")
 
 

@@ -20,7 +20,7 @@ from release_dossier.evidence.erasure import Erasure
 from release_dossier.evidence.reading import Fact, Verdict, example, first
 from release_dossier.evidence.statement import Evidence, Started
 from release_dossier.gate import BEHIND, REGISTERED
-from release_dossier.rules.compare import LOOSER, OTHER, STRICTER, Difference, differences
+from release_dossier.rules.compare import LOOSER, OTHER, STRICTER, Difference, differences, warns
 from release_dossier.rules.freshness import terms
 from release_dossier.rules.packs import freeze, thaw
 from release_dossier.rules.requirement import Frozen, Requirement
@@ -256,11 +256,16 @@ def behind(world: World, change: Change, service: str) -> Finding:
         return Finding(BEHIND, "criteria", service, "fail", cause, 1, 1, {"rules_changed": Fact(1, "rules")}, words)
     found = differences(thaw(change.rules), there) if there else ()
     more = [d for d in found if d.service in ("", service) and d.direction in (STRICTER, OTHER)]
-    return _rules_finding(BEHIND, service, more, "rules of the protected branch that ask more by now", "fail")
+    warning = {(r.service, r.id) for r in there.requirements if warns(r, world.now)} if there else set()
+    told = [d for d in more if (d.service, d.id) in warning]  # shown, and denying nothing there it denies nothing here
+    more = [d for d in more if d not in told]
+    return _rules_finding(BEHIND, service, more, "rules of the protected branch that ask more by now", "fail", told)
 
 
-def _rules_finding(name: str, service: str, found: Sequence[Difference], what: str, verdict: Verdict) -> Finding:
-    words = [example(d.words(), d.id) for d in found]
+def _rules_finding(
+    name: str, service: str, found: Sequence[Difference], what: str, verdict: Verdict, told: Sequence[Difference] = ()
+) -> Finding:
+    words = [example(d.words(), d.id) for d in found] + [example(f"{d.words()}, which only warns", d.id) for d in told]
     facts = {"rules_changed": Fact(len(found), "rules")}
     return Finding(
         name, "criteria", service, verdict if found else "pass", f"{len(found)} {what}" if found else "", 1, 1, facts, first(words)

@@ -99,7 +99,7 @@ def _may_sign_as(world: World, who: Person, role: str, dossier: Dossier) -> None
         expected = "an owner of " + ", ".join(f"{o.service} ({', '.join(o.owners) or 'nobody'})" for o in dossier.owners)
         raise Refused("people.role", at="--role", found=f"{OWNER}, which {who.id} is of none", expected=expected, help="dossier trust show")
     rule = next((a for a in asked_of_people(thaw(dossier.rules), dossier) if a.role == role), None)
-    if rule is None or dossier.change.mode == "solo":
+    if rule is None or dossier.change.mode != "team":
         return
     wrote, brought = rule.not_author and who.id in authors_of(dossier), rule.not_producer and who.id in producers_of(dossier)
     if wrote or brought:

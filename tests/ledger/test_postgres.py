@@ -482,6 +482,15 @@ def test_tables_in_another_schema(address: str, tmp_path: Path) -> None:
     assert (code, "statement of account of alice" in out) == (10, True)
 
 
+def test_a_database_with_a_slash_in_its_name(postgres: Server, template: str) -> None:
+    """Is named so that its place is an address."""
+    rows(postgres.address(), f'CREATE DATABASE "east/west" TEMPLATE {template}')
+    read = verify_ledger(postgres.address("east%2Fwest"), ruleset="v3.8.1").read
+    assert read is not None
+    assert read_ledger(read["from"].replace("postgresql://", "postgresql://postgres@")).digest
+    assert place(read["from"]) == "postgresql:///east%2Fwest"
+
+
 def test_a_pool_between_whose_connections_others_used(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A name that another program gave to a prepared statement of the same connection is not taken again."""
     real = ledger_postgres.connected

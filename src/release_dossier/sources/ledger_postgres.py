@@ -178,7 +178,7 @@ def _replayed(connection: psycopg.Connection[Any]) -> tuple[str, str]:
 def _reached(connection: psycopg.Connection[Any], search_path: str) -> str:
     """Where the connection went, also when a service, the environment or a list of hosts said so: host, port, database, and the schemas
     where the one who asked has named them."""
-    host, port, database = connection.info.host, connection.info.port, quote(connection.info.dbname)
+    host, port, database = connection.info.host, connection.info.port, quote(connection.info.dbname, safe="")
     local = not host or host.startswith(("/", "@"))
     more = [*([f"host={quote(host)}"] if host else []), f"port={port}"] if local else []
     more += [f"options={quote('-csearch_path=' + search_path.replace(' ', ''), safe='')}"] if search_path else []

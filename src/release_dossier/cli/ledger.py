@@ -188,7 +188,7 @@ def _words(v: Verified, source: str, again: str) -> str:
     blind = [c for c in v.checks if c.state == "missing"]
     lines += [f"{edge.state('missing')}  {c.id} {c.title}: {c.why}" for c in blind]
     passed = [c.id for c in v.checks if c.state == "pass"]
-    lines.append(f"{edge.state('pass')}  {len(passed)} checks: {' '.join(passed)}")
+    lines.append(f"{edge.state('pass')}  {counted(len(passed), 'check')}: {' '.join(passed)}")
     t = v.totals
     dust = f"dust {t['dust_low']} to {t['dust_high']}"
     lines += [f"  {f['type']}: market {f['market']}, {f['kind']}: {f['why']}" for f in v.findings]

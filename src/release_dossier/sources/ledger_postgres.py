@@ -102,7 +102,7 @@ def from_server(
     """
     with snapshot(address, statement_seconds) as (connection, facts):
         tables = tables_of(connection, place(address))
-        return assemble(rows_of(connection, tables, place(address), step), place(address)), facts
+        return assemble(rows_of(connection, tables, place(address), step), place(address)), facts | apart(tables)
 
 
 @contextmanager
@@ -213,6 +213,13 @@ def tables_of(connection: psycopg.Connection[Any], at: str) -> dict[str, tuple[i
     tables = {name: (oid, schema) for name, oid, schema, _, _ in found}
     _held(connection, tables, at)
     return tables
+
+
+def apart(tables: dict[str, tuple[int, str]]) -> dict[str, str]:
+    """Which tables lie in which schema, where not all lie in one."""
+    schemas = sorted({schema for _, schema in tables.values()})
+    each = [f"{', '.join(sorted(name for name, (_, its) in tables.items() if its == schema))} of {schema}" for schema in schemas]
+    return {"schemas": "; ".join(each)} if len(schemas) > 1 else {}
 
 
 def _elsewhere(connection: psycopg.Connection[Any], at: str) -> None:

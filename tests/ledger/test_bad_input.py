@@ -545,3 +545,21 @@ def test_a_slip_in_a_name_is_answered_with_the_nearest(words: list[str], code: s
     assert (done.returncode, error["code"]) == (20, code)
     assert error["help"].startswith("did you mean ")
     assert meant in error["help"].removeprefix("did you mean ").rstrip("?").split(" or ")
+
+
+@pytest.mark.parametrize(
+    ("option", "text", "code", "found"),
+    [
+        ("--timeline", "[]", "ledger.timeline", "no era"),
+        ("--timeline", "[1]", "ledger.timeline", "an era that is no object"),
+        ("--timeline", "{}", "ledger.timeline", "no list"),
+        ("--ruleset", None, "ledger.unreadable", "No such file or directory"),
+    ],
+)
+def test_what_is_wrong_with_a_file_of_rules(option: str, text: str | None, code: str, found: str, case: Path) -> None:
+    """Is said, also where there is no such file: that is no unknown release."""
+    file = case / "named.json"
+    if text is not None:
+        file.write_text(text)
+    e = refused(lambda: verify_ledger(case / "ledger.sqlite", **{option.removeprefix("--"): str(file)}))  # type: ignore[arg-type]
+    assert (e.code, e.found) == (code, found)

@@ -482,6 +482,26 @@ def test_tables_in_another_schema(address: str, tmp_path: Path) -> None:
     assert (code, "statement of account of alice" in out) == (10, True)
 
 
+def test_tables_of_two_schemas_are_said_to_be(address: str) -> None:
+    """Read as one ledger, as the search path has them; where all lie together nothing is said."""
+    rows(address, "CREATE SCHEMA shop")
+    rows(address, "ALTER TABLE users SET SCHEMA shop")
+    found = verify_ledger(f"{address}&options=-csearch_path%3Dshop,public", ruleset="v3.8.1", engine="numba")
+    (note,) = [n for n in found.notes if n.startswith("tables of several schemas are read as one ledger: ")]
+    assert (found.verdict, note.endswith("; users of shop")) == ("pass", True)
+    rows(address, "ALTER TABLE shop.users SET SCHEMA public")
+    assert "schemas" not in (verify_ledger(address, ruleset="v3.8.1").read or {})
+
+
+def test_a_database_with_a_slash_in_its_name(postgres: Server, template: str) -> None:
+    """Is named so that its place is an address."""
+    rows(postgres.address(), f'CREATE DATABASE "east/west" TEMPLATE {template}')
+    read = verify_ledger(postgres.address("east%2Fwest"), ruleset="v3.8.1").read
+    assert read is not None
+    assert read_ledger(read["from"].replace("postgresql://", "postgresql://postgres@")).digest
+    assert place(read["from"]) == "postgresql:///east%2Fwest"
+
+
 def test_a_pool_between_whose_connections_others_used(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A name that another program gave to a prepared statement of the same connection is not taken again."""
     real = ledger_postgres.connected

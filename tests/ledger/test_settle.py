@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -130,3 +132,23 @@ def test_positions_the_real_server_showed() -> None:
             assert have == shown, r["path"]
             seen += 1
     assert seen > 10
+
+
+def test_rules_nobody_named_are_those_the_schema_fits(tmp_path: Path) -> None:
+    """Of an older release's ledger not the newest ones; and a note says which they were."""
+    file = unpacked("v3.8.1", tmp_path) / "ledger.sqlite"
+    with closing(sqlite3.connect(file)) as db:
+        db.execute("DELETE FROM schema_migrations WHERE id > '20251020140500'")
+        db.commit()
+    there = Town.__new__(Town)
+    there.repo, there.env, there.now = tmp_path, {"PATH": "/usr/bin:/bin"}, START
+    note = "no rules were named: these are those of v3.1.0, the newest its schema fits; --ruleset or --timeline says which"
+    code, out, _ = there.run("ledger", "settle", str(file))
+    assert (code, out.splitlines()[0]) == (0, f"  note: {note}")
+    found = json.loads(there.run("ledger", "settle", str(file), "--json")[1])
+    assert (found["ruleset"], found["notes"]) == ("v3.1.0", [note])
+    found = json.loads(there.run("ledger", "compare", str(file), "--other-ruleset", "v3.8.1", "--json")[1])
+    assert (found["a"]["ruleset"], found["b"]["ruleset"], found["notes"]) == ("v3.1.0", "v3.8.1", [note])
+    assert found["a"]["digest"] == found["b"]["digest"]
+    found = json.loads(there.run("ledger", "settle", str(file), "--ruleset", "v3.8.1", "--json")[1])
+    assert (found["ruleset"], found["notes"]) == ("v3.8.1", [])

@@ -17,6 +17,7 @@ from release_dossier.limits import LEDGER_MEMORY_BYTES_MIN, LEDGER_STATEMENT_SEC
 
 if TYPE_CHECKING:
     from release_dossier.ledger.columns import Ledger
+    from release_dossier.ledger.rulesets import Eras
     from release_dossier.ledger.verify import Explained, Verified
 
 _source = click.argument("source", metavar="SOURCE", type=str)
@@ -150,7 +151,7 @@ def _place(v: Verified, source: str) -> str:
 def _again(v: Verified, source: str, given: dict[str, str | None]) -> str:
     """The command that judges the same ledger in the same way: a server's as the role that read it."""
     scheme = "postgresql://"
-    where = f"{scheme}{quote(v.read['role'])}@{v.read['from'].removeprefix(scheme)}" if v.read else source
+    where = f"{scheme}{quote(v.read['role'], safe='')}@{v.read['from'].removeprefix(scheme)}" if v.read else source
     words = [where, *(w for name, value in given.items() if value for w in (name, value))]
     return f"dossier ledger verify {shlex.join(words)}"
 
@@ -199,7 +200,7 @@ def _words(v: Verified, source: str, again: str) -> str:
     blind = [c for c in v.checks if c.state == "missing"]
     lines += [f"{edge.state('missing')}  {c.id} {c.title}: {c.why}" for c in blind]
     passed = [c.id for c in v.checks if c.state == "pass"]
-    lines.append(f"{edge.state('pass')}  {len(passed)} checks: {' '.join(passed)}")
+    lines.append(f"{edge.state('pass')}  {counted(len(passed), 'check')}: {' '.join(passed)}")
     t = v.totals
     dust = f"dust {t['dust_low']} to {t['dust_high']}"
     lines += [f"  {f['type']}: market {f['market']}, {f['kind']}: {f['why']}" for f in v.findings]
@@ -247,7 +248,6 @@ def settle(
     as_json: bool,
 ) -> None:
     """Positions, payouts and what may be sold, of every market or of one after any order, computed independently of the server."""
-    from release_dossier.ledger.rulesets import named
     from release_dossier.ledger.settle import Question
     from release_dossier.ledger.settle import settle as compute
     from release_dossier.sources.ledgers import read_ledger, rules_for
@@ -255,9 +255,23 @@ def settle(
     if sell and market is None and after is None:
         raise click.UsageError("--sell needs --market or --after")
     asked = Question(market=market, after=after, result="" if result == "open" else result, sale=_sale_asked(sell) if sell else None)
-    eras = rules_for(ruleset, timeline) or named("v3.8.1")
-    markets = compute(_of_known_schema(read_ledger(source), assume_schema), eras, asked)
-    edge.emit({"markets": markets, "ruleset": eras.name}, as_json, lambda: _settled(markets))
+    given = rules_for(ruleset, timeline)
+    read = _of_known_schema(read_ledger(source), assume_schema)
+    eras, notes = (given, []) if given is not None else _rules_it_fits(read)
+    markets = compute(read, eras, asked)
+    value = {"markets": markets, "ruleset": eras.name, "notes": notes}
+    edge.emit(value, as_json, lambda: "\n".join([*(f"  note: {n}" for n in notes), _settled(markets)]))
+
+
+def _rules_it_fits(ledger: Ledger) -> tuple[Eras, list[str]]:
+    """Rules for a ledger where nobody named any, and the note that says so."""
+    from release_dossier.ledger.rulesets import NAMED, named
+    from release_dossier.ledger.schema import RELEASES
+
+    newest = RELEASES.get(ledger.schema, tuple(NAMED))[-1]
+    return named(newest), [
+        f"no rules were named: these are those of {newest}, the newest its schema fits; --ruleset or --timeline says which"
+    ]
 
 
 def _of_known_schema(ledger: Ledger, assumed: bool) -> Ledger:
@@ -314,19 +328,19 @@ def compare(
     as_json: bool,
 ) -> int:
     """Who would be paid differently: two ledgers, or two rulesets on one. Exit 0 when nobody, 10 when somebody."""
-    from release_dossier.ledger.rulesets import named
     from release_dossier.ledger.settle import compare as held_side_by_side
     from release_dossier.limits import LEDGER_MARKETS_MAX
     from release_dossier.sources.ledgers import read_ledger, rules_for
 
     if second is None and not (other_ruleset or other_timeline):
         raise click.UsageError("compare A B, or compare A --ruleset X --other-ruleset Y")
-    one = rules_for(ruleset, timeline) or named("v3.8.1")
-    two = rules_for(other_ruleset, other_timeline) or one
+    given, other = rules_for(ruleset, timeline), rules_for(other_ruleset, other_timeline)
     a = _of_known_schema(read_ledger(first), assume_schema)
+    one, notes = (given, []) if given is not None else _rules_it_fits(a)
+    two = other or one
     b = _of_known_schema(read_ledger(second), assume_schema) if second else a
     found = held_side_by_side((a, one), (b, two), LEDGER_MARKETS_MAX)
-    value = {**found, "a": {"digest": a.digest, "ruleset": one.name}, "b": {"ruleset": two.name}}
+    value = {**found, "notes": notes, "a": {"digest": a.digest, "ruleset": one.name}, "b": {"digest": b.digest, "ruleset": two.name}}
 
     def words() -> str:
         lines = [f"{found['users_differ']} of {found['of_users']} users would have other credits, {found['difference']} in all"]
@@ -334,7 +348,7 @@ def compare(
         for u in found["users"]:
             parts = "; ".join(f"{x['what']}{' in market ' + x['market'] if x['market'] else ''} {x['a']} → {x['b']}" for x in u["for"])
             lines.append(f"    {u['user']:16} {u['a']:>12} → {u['b']:>12}  {int(u['difference']):+}  {parts}")
-        return _lines(lines)
+        return _lines([*(f"  note: {n}" for n in notes), *lines])
 
     edge.emit(value, as_json, words)
     return EXIT_DENIED if found["users_differ"] or found["markets_differ"] else 0

@@ -248,7 +248,7 @@ def economics(value: Any, at: str) -> dict[str, int]:
         Refused: `ledger.ruleset`, naming the key.
     """
     if not isinstance(value, Mapping):
-        raise Refused("ledger.ruleset", at=at, found=type(value).__name__, expected="SocialPredict's setup file or ruleset keys")
+        raise Refused("ledger.ruleset", at=at, found="no object", expected="SocialPredict's setup file or ruleset keys")
     tree = {str(k).lower(): v for k, v in value.items()}
     if "economics" in tree:
         tree = {str(k).lower(): v for k, v in tree["economics"].items()} if isinstance(tree["economics"], Mapping) else {}
@@ -282,7 +282,8 @@ def parse_timeline(value: Any, at: str) -> Eras:
         Refused: `ledger.timeline`, `ledger.ruleset`.
     """
     if not isinstance(value, list) or not value or not all(isinstance(e, Mapping) for e in value):
-        raise Refused("ledger.timeline", at=at, found=type(value).__name__, expected="a list of eras")
+        found = ("an era that is no object" if value else "no era") if isinstance(value, list) else "no list"
+        raise Refused("ledger.timeline", at=at, found=found, expected='a list of {"from","until","version","rules"}')
     eras = []
     for i, e in enumerate(value):
         where = f"{at} [{i}]"

@@ -160,6 +160,7 @@ def from_server(address: str, statement_seconds: int, least: int, step: Step | N
     at = ledger_postgres.place(address)
     with ledger_postgres.snapshot(address, statement_seconds) as (connection, facts):
         tables = ledger_postgres.tables_of(connection, at)
+        facts |= ledger_postgres.apart(tables)
         kinds = {t: ledger_postgres.kinds(connection, tables[t][0]) for t in LARGE if t in tables}
         done, total = 0, ledger_postgres.rows_about(connection, tables) if step is not None else 0
 

@@ -102,7 +102,7 @@ def from_server(
     """
     with snapshot(address, statement_seconds) as (connection, facts):
         tables = tables_of(connection, place(address))
-        return assemble(rows_of(connection, tables, place(address), step), place(address)), facts
+        return assemble(rows_of(connection, tables, place(address), step), place(address)), facts | apart(tables)
 
 
 @contextmanager
@@ -178,7 +178,7 @@ def _replayed(connection: psycopg.Connection[Any]) -> tuple[str, str]:
 def _reached(connection: psycopg.Connection[Any], search_path: str) -> str:
     """Where the connection went, also when a service, the environment or a list of hosts said so: host, port, database, and the schemas
     where the one who asked has named them."""
-    host, port, database = connection.info.host, connection.info.port, quote(connection.info.dbname)
+    host, port, database = connection.info.host, connection.info.port, quote(connection.info.dbname, safe="")
     local = not host or host.startswith(("/", "@"))
     more = [*([f"host={quote(host)}"] if host else []), f"port={port}"] if local else []
     more += [f"options={quote('-csearch_path=' + search_path.replace(' ', ''), safe='')}"] if search_path else []
@@ -213,6 +213,13 @@ def tables_of(connection: psycopg.Connection[Any], at: str) -> dict[str, tuple[i
     tables = {name: (oid, schema) for name, oid, schema, _, _ in found}
     _held(connection, tables, at)
     return tables
+
+
+def apart(tables: dict[str, tuple[int, str]]) -> dict[str, str]:
+    """Which tables lie in which schema, where not all lie in one."""
+    schemas = sorted({schema for _, schema in tables.values()})
+    each = [f"{', '.join(sorted(name for name, (_, its) in tables.items() if its == schema))} of {schema}" for schema in schemas]
+    return {"schemas": "; ".join(each)} if len(schemas) > 1 else {}
 
 
 def _elsewhere(connection: psycopg.Connection[Any], at: str) -> None:

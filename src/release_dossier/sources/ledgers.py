@@ -70,6 +70,8 @@ def verify_ledger(
         notes.append(f"{ledger.doubt}: {rest}")
         ledger = msgspec.structs.replace(ledger, known=assume_schema)
     replica = (read or {}).get("replica")
+    if read and "schemas" in read:
+        notes.append(f"tables of several schemas are read as one ledger: {read['schemas']}")
     if read and replica == "behind":
         notes.append(f"this replica is behind its primary: the ledger as it stood at {read['at']}")
     if replica == "unknown":
@@ -169,7 +171,7 @@ def rules_for(ruleset: str | None, timeline: str | None) -> Eras | None:
         raise Refused("ledger.two-rules", at="--timeline", found="both --timeline and --ruleset", expected="one of them")
     if timeline:
         return parse_timeline(_json(Path(timeline)), Path(timeline).name)
-    if ruleset and (release(ruleset) or not Path(ruleset).exists()):
+    if ruleset and (release(ruleset) or not (Path(ruleset).exists() or "/" in ruleset or ruleset.endswith(".json"))):
         return named(ruleset)
     return always(Path(ruleset).name, parse_ruleset(_json(Path(ruleset)), Path(ruleset).name)) if ruleset else None
 

@@ -214,7 +214,7 @@ def parse_settings(raw: bytes, at: str = SETTINGS_FILE) -> Settings:
     if len(raw) > CONFIG_BYTES_MAX:
         raise Refused("settings.too-large", at=at, found=f"{len(raw)} bytes", expected=f"at most {CONFIG_BYTES_MAX} bytes")
     try:
-        table = parse_toml(raw.decode("utf-8"))
+        table = parse_toml(raw.decode("utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
         raise Refused("settings.syntax", at=at, found=str(e), expected="TOML in UTF-8") from e
     try:

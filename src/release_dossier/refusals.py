@@ -108,6 +108,7 @@ CODES = {
         "The program or its data is not as shipped: install again, and report it if it stays.",
     ),
     "demo.stopped": ("A command of the demo failed.", "Read what it said just above; dossier doctor says what the machine lacks."),
+    "deploy.image": ("--image names no image by its digest.", "Give the digest the registry shows, not a tag."),
     "deploy.unknown-service": ("--service names no service of this project.", "Use one of those listed."),
     "digest.ambiguous": ("The shortened digest fits more than one document.", "Give more digits."),
     "digest.short": ("The shortened digest is too short to be safe.", "Give 8 digits or more."),

@@ -74,3 +74,8 @@ def test_fingerprint_moves_with_mode_path_and_content(moved: int) -> None:
         assert fingerprint(s[0], s, [other if x is f else x for x in FILES]) != base
     assert fingerprint(s[0], s, FILES[::-1]) == base
     assert fingerprint(s[0], s, [x for x in FILES if x.path != "web/b.js"]) == base
+
+
+def test_a_byte_order_mark_says_nothing() -> None:
+    """Editors on Windows write one."""
+    assert parse_settings(b"\xef\xbb\xbf" + GOOD.encode()) == parse_settings(GOOD.encode())

@@ -253,6 +253,8 @@ def test_posture(town: Town) -> None:
     late = town.dossier("posture", "--at", town.moment(days=400))
     assert (late["hypothetical"], late["posture"][0]["standing"].split()[0]) == (True, "expired")
     town.dossier("deployed", "--service", "shop", "--environment", "staging", "--version", "9.9.9")
+    tag = ["deployed", "--service", "shop", "--environment", "staging", "--version", "9.9.9", "--image", "shop:9.9.9"]
+    assert (town.refused(*tag)["code"], town.refused(*tag)["at"]) == ("deploy.image", "--image")
     assert any("unproven" in p["standing"] for p in town.dossier("posture")["posture"])
 
 

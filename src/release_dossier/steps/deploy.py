@@ -6,8 +6,9 @@ from datetime import datetime
 
 import msgspec
 
+from release_dossier.digest import DIGEST
 from release_dossier.dossier import Dossier
-from release_dossier.errors import Refused
+from release_dossier.errors import Refused, shown
 from release_dossier.gate import Decision
 from release_dossier.posture import Deployment, Standing
 from release_dossier.posture import posture as stand
@@ -21,12 +22,14 @@ def deployed(world: World, service: str, environment: str, version: str, image: 
     """Enter that a version runs somewhere. The same word twice in a row is one entry.
 
     Raises:
-        Refused: `deploy.unknown-service` for a service no settings name.
+        Refused: `deploy.unknown-service` for a service no settings name, `deploy.image` for an image that is no digest.
     """
     found = world.settings_at(world.protected_ref()) or world.settings_at("HEAD")
     known = [s.name for s in found[0].service] if found else []
     if service not in known:
         raise Refused("deploy.unknown-service", at="--service", found=service, expected=", ".join(known) or f"a service of {SETTINGS_FILE}")
+    if image and not DIGEST.fullmatch(image):
+        raise Refused("deploy.image", at="--image", found=shown(image, 80), expected="sha256: and 64 hexadecimal digits")
     deployment = Deployment(
         service=service, environment=environment, version=version, image=image, observed=observed, deployed_at=world.stamp()
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -132,4 +133,5 @@ def test_an_end_the_story_does_not_tell_stops_it(tmp_path: Path) -> None:
     assert found == (40, "demo.history", "git fast-import", found[3], "the captured history")
     assert "not a git repository" in found[3]
     command = ["verify", str(tmp_path / "none.dossier")]
-    assert refusal(lambda: _play(command, True)) == (30, "demo.stopped", f"dossier verify '{command[1]}'", "exit 20", "exit 0 or 10")
+    stopped = shlex.join(["dossier", *command])
+    assert refusal(lambda: _play(command, True)) == (30, "demo.stopped", stopped, "exit 20", "exit 0 or 10")

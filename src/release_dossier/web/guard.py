@@ -141,11 +141,12 @@ class Guard:
                 self._paced(scope, who, need)
             if not may(who, need, public_badges=bool(access and access.public_badges)):
                 return self._turned_away(scope, who, need, seen)
-        except DossierError as e:
-            answer = _answer(e, seen)
-            if isinstance(e, _TooOften):
-                answer.headers["retry-after"] = str(e.wait_s)
+        except _TooOften as e:
+            answer = _answer(e.error, seen)
+            answer.headers["retry-after"] = str(e.wait_s)
             return answer
+        except DossierError as e:
+            return _answer(e, seen)
         scope["state"]["who"], scope["state"]["still"] = who, lambda: self._still(scope, headers)
         return None
 
@@ -241,7 +242,9 @@ class Guard:
         if wait:
             expected = f"{RATES[kind][1]:g} a second"
             found = "more requests than it may make"
-            raise _TooOften("access.rate", at="this client", found=found, expected=expected, wait_s=int(wait) + 1)
+            wait_s = int(wait) + 1
+            error = Refused("access.rate", at="this client", found=found, expected=expected, help=f"wait {wait_s} s")
+            raise _TooOften(error, wait_s)
 
     def _turned_away(self, scope: Scope, who: Somebody | None, need: str, seen: _Seen) -> Response:
         path = scope["path"]
@@ -300,12 +303,11 @@ class _Seen:
         self.trace, self.parent = (m[1], m[2]) if m else (secrets.token_hex(16), "")
 
 
-class _TooOften(Refused):
-    """There is room again after `wait_s` seconds."""
+class _TooOften(Exception):
+    """What is refused, with room again after so many seconds."""
 
-    def __init__(self, code: str, *, at: str, found: str, expected: str, wait_s: int) -> None:
-        super().__init__(code, at=at, found=found, expected=expected, help=f"wait {wait_s} s")
-        self.wait_s = wait_s
+    def __init__(self, error: Refused, wait_s: int) -> None:
+        self.error, self.wait_s = error, wait_s
 
 
 class _TooLarge(Exception):

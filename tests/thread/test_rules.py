@@ -126,7 +126,7 @@ def test_what_turns_an_error_green_does(tmp_path: Path) -> None:
 
     def bring(text: str) -> str:
         file.write_text(text)
-        town.dossier("collect", "tests", "--from", str(file))
+        town.dossier("collect", "tests", "--from", str(file), "--observed-at", town.moment(minutes=-1))
         town.dossier("assemble")
         return str(states(town.gate())["tests"])
 
@@ -152,7 +152,7 @@ def test_attempts_that_came_to_nothing_are_not_tried_again(tmp_path: Path) -> No
     town.open()
     for text in (JUNIT.replace('<testcase classname="t" name="b"/>', "").replace('tests="2"', 'tests="1"'), JUNIT):
         (tmp_path / "brought.xml").write_text(text)
-        town.dossier("collect", "tests", "--from", str(tmp_path / "brought.xml"))
+        town.dossier("collect", "tests", "--from", str(tmp_path / "brought.xml"), "--observed-at", town.moment(minutes=-1))
     town.dossier("assemble")
     found = requirement(town)
     assert (found["state"], found["cause"]) == ("inconclusive", "infrastructure")

@@ -93,12 +93,12 @@ def counted(n: int, thing: str) -> str:
     return f"{n} {thing}" if n == 1 else f"{n} {thing}s"
 
 
-def meant(word: str, known: Iterable[str]) -> str:
-    """What of `known` comes nearest to a word that is not there, as a question; empty where nothing does."""
+def meant(word: str, known: Iterable[str], most: int = 3) -> str:
+    """What of `known` comes nearest to a word that is not there, at most so many, as a question; empty where nothing does."""
     import difflib
 
     by_small = {k.casefold(): k for k in islice(known, NEAR_NAMES_MAX)}
-    near = difflib.get_close_matches(word.casefold(), by_small, 3)
+    near = difflib.get_close_matches(word.casefold(), by_small, most)
     return f"did you mean {' or '.join(by_small[n] for n in near)}?" if near else ""
 
 

@@ -65,14 +65,20 @@ def test_another_tag_of_that_name(town: Town) -> None:
     assert town.refused("release")["code"] == "release.tag-exists"
 
 
-def test_another_tag_at_the_remote(town: Town) -> None:
-    """The remote's tags are asked; one of that name is refused, and a remote that does not answer is said to be unreachable."""
+def pushed(town: Town) -> Path:
+    """The bare repository its main branch was pushed to, and that it takes for its remote."""
     remote = town.root / "remote.git"
     subprocess.run(["git", "init", "-q", "--bare", str(remote)], check=True)
     town.git("remote", "add", "origin", str(remote))
     pin = town.repo / ".dossier" / "project.json"
     pin.write_text(pin.read_text().replace('"remote":""', '"remote":"origin"'))
     town.git("push", "-q", "origin", "main")
+    return remote
+
+
+def test_another_tag_at_the_remote(town: Town) -> None:
+    """The remote's tags are asked; one of that name is refused, and a remote that does not answer is said to be unreachable."""
+    pushed(town)
     allowed(town)
     town.git("tag", "v0.1.0", "main")
     town.git("push", "-q", "origin", "v0.1.0")
@@ -84,12 +90,7 @@ def test_another_tag_at_the_remote(town: Town) -> None:
 
 def test_a_push_the_remote_refuses_says_why(town: Town) -> None:
     """In the remote's own words; a tag that another process pushed meanwhile is pushed."""
-    remote = town.root / "remote.git"
-    subprocess.run(["git", "init", "-q", "--bare", str(remote)], check=True)
-    town.git("remote", "add", "origin", str(remote))
-    pin = town.repo / ".dossier" / "project.json"
-    pin.write_text(pin.read_text().replace('"remote":""', '"remote":"origin"'))
-    town.git("push", "-q", "origin", "main")
+    remote = pushed(town)
     digest = allowed(town)
     hook = remote / "hooks" / "pre-receive"
     hook.write_text('#!/bin/sh\necho "tags are made by the robot" >&2\nexit 1\n')

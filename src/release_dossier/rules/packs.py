@@ -21,7 +21,7 @@ from typing import Any, get_args, get_type_hints
 import msgspec
 
 from release_dossier.digest import digest_of
-from release_dossier.errors import Refused, shown
+from release_dossier.errors import Refused, meant, shown
 from release_dossier.project import parse_toml
 from release_dossier.rules.cel import lint
 from release_dossier.rules.compare import LOOSER, OTHER, changed
@@ -178,14 +178,9 @@ def _known(table: Mapping[str, Any], keys: Iterable[str], at: str) -> None:
     """Only these keys; the nearest to one that is none of them is named."""
     unknown = sorted(map(str, set(table) - set(keys)))
     if unknown:
-        raise Refused("rules.key", at=at, found=", ".join(unknown), expected=", ".join(sorted(keys)), help=_near(unknown[0], keys))
-
-
-def _near(word: str, known: Iterable[str]) -> str:
-    import difflib
-
-    near = difflib.get_close_matches(word, sorted(known), 1)
-    return f"did you mean {near[0]}?" if near else ""
+        raise Refused(
+            "rules.key", at=at, found=", ".join(unknown), expected=", ".join(sorted(keys)), help=meant(unknown[0], sorted(keys), 1)
+        )
 
 
 def load(name: str, read: Read | None = None, named_by: str = "pack") -> Pack:
@@ -341,7 +336,7 @@ def _text(name: str, read: Read | None, at: str = "pack") -> str:
             return file.read_text(encoding="utf-8")
     beside = [n for n in names() if name.partition("/")[1] and n.startswith(f"{name.partition('/')[0]}/")]
     expected = ", ".join(beside) or f"{', '.join(PACKS)}, {KIND}/NAME, PROFILE/NAME or ./FILE.toml"
-    raise Refused("rules.pack", at=at, found=name, expected=expected, help=_near(name, names()))
+    raise Refused("rules.pack", at=at, found=name, expected=expected, help=meant(name, names(), 1))
 
 
 def _parse(text: str, at: str) -> dict[str, Any]:
@@ -400,7 +395,7 @@ def _convert(table: Mapping[str, Any], service: str, beside: Iterable[str] = ())
         expected = _form(key[1] if key else "") or "id, title, kind, remedy and why, each of its type"
         if not table.keys() >= _WHOLE:
             expected += "; or the id of a requirement that is there already, to change it"
-        near = _near(table["id"], set(beside) - {table["id"]})
+        near = meant(table["id"], sorted(set(beside) - {table["id"]}), 1)
         raise Refused("rules.shape", at=where, found=str(e), expected=expected, help=near) from e
 
 

@@ -16,7 +16,6 @@ by the next opening; what a power cut takes of the files written since is put ba
 from __future__ import annotations
 
 import errno
-import fcntl
 import hashlib
 import itertools
 import os
@@ -34,7 +33,7 @@ from release_dossier.ports import LOCK_SECONDS_MAX, Put
 from release_dossier.store.crash import armed, reach
 from release_dossier.store.documents import Documents
 from release_dossier.store.index import Index, salts
-from release_dossier.store.journal import Journal, Record, write_all
+from release_dossier.store.journal import Journal, Record, lock_within, write_all
 from release_dossier.trust.dsse import parse_envelope, valid_keys
 from release_dossier.trust.keys import ED25519, Signer, generate, load_signer
 from release_dossier.trust.log import (
@@ -52,7 +51,6 @@ from release_dossier.trust.log import (
 
 _FOLDERS = ("documents", "artifacts", "log", "keys", "tmp")
 _CHUNK_BYTES = 1024 * 1024
-_POLL_SECONDS = 0.02
 _CHECKPOINT_BYTES_MAX = 16 * 1024  # ours are some 220
 _AGAIN_SECONDS = (0.001, 0.02)  # between readings of a checkpoint that does not hold: it may be being written
 _unnamed = itertools.count()
@@ -594,21 +592,16 @@ class FileStore:
             fd = os.open(self._lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         except OSError as e:
             raise _unavailable(e, self._lock_file) from e
-        until = time.monotonic() + wait_s
-        while True:
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() >= until:
-                    holder = os.pread(fd, 20, 0).decode("ascii", "replace").strip() or "unknown"
-                    os.close(fd)
-                    at, found = str(self._lock_file), f"process {holder} holds it"
-                    raise Unavailable("store.locked", at=at, found=found, expected=f"it free within {wait_s:g} s") from None
-                time.sleep(_POLL_SECONDS)
-            except OSError as e:
-                os.close(fd)
-                raise _unavailable(e, self._lock_file) from e
+        try:
+            held = lock_within(fd, wait_s)
+        except OSError as e:
+            os.close(fd)
+            raise _unavailable(e, self._lock_file) from e
+        if not held:
+            holder = os.pread(fd, 20, 0).decode("ascii", "replace").strip() or "unknown"
+            os.close(fd)
+            at, found = str(self._lock_file), f"process {holder} holds it"
+            raise Unavailable("store.locked", at=at, found=found, expected=f"it free within {wait_s:g} s")
         with suppress(OSError):  # a full disk: the name of the holder is for people only
             os.pwrite(fd, f"{os.getpid():<19}\n".encode(), 0)
         return fd

@@ -11,10 +11,8 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,7 +23,7 @@ from release_dossier.delivery import Began, Delivery, Ended, State
 from release_dossier.errors import Corrupt, Unavailable
 from release_dossier.ports import LOCK_SECONDS_MAX
 from release_dossier.store.crash import reach
-from release_dossier.store.journal import write_all
+from release_dossier.store.journal import lock_within, write_all
 
 
 class _Line(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -138,20 +136,15 @@ class FileOutbox:
 
     def _acquire(self, fd: int, file: Path, wait_s: float) -> None:
         """Held for as long as a line takes: whoever has it longer was stopped."""
-        until = time.monotonic() + wait_s
-        while True:
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
-            except BlockingIOError:
-                if not wait_s:
-                    raise
-                if time.monotonic() >= until:
-                    at, found = str(file), "another process holds it"
-                    raise Unavailable("outbox.locked", at=at, found=found, expected=f"it free within {wait_s:g} s") from None
-                time.sleep(0.01)
-            except OSError as e:
-                raise _unavailable(e, file) from e
+        try:
+            held = lock_within(fd, wait_s)
+        except OSError as e:
+            raise _unavailable(e, file) from e
+        if not held and wait_s:
+            found = "another process holds it"
+            raise Unavailable("outbox.locked", at=str(file), found=found, expected=f"it free within {wait_s:g} s")
+        if not held:
+            raise BlockingIOError
 
     def _append(self, line: _Line) -> None:
         """One line, durable; half a line of a killed process before it is cut off."""

@@ -536,10 +536,10 @@ def _other_build(rule: Requirement, a: Attempt, built_by: tuple[str, str]) -> st
 
 def _enough(rule: Requirement, x: Attempt | Finding) -> Said:
     """Whether a pass looked at enough. Shares are compared in integers; an allowed skip counts once, by name."""
-    skipped = dict.fromkeys(_skipped(x)) if isinstance(x, Attempt) and x.limits else {}
-    allowed = {s.name: s.reason for s in rule.skips if s.name in skipped} if skipped else {}
     if x.looked_at < rule.minimum_count:
         return Said("inconclusive", f"{x.looked_at} looked at, {rule.minimum_count} asked for", "too-few")
+    skipped = dict.fromkeys(_skipped(x)) if isinstance(x, Attempt) and x.limits else {}
+    allowed = {s.name: s.reason for s in rule.skips if s.name in skipped} if skipped else {}
     if rule.minimum_percent:
         if x.of is None:
             unknown = f"{x.looked_at} looked at of nobody knows how many; {rule.minimum_percent} % asked for"
@@ -565,7 +565,6 @@ def _taken_back(a: Attempt, voices: Voices) -> bool:
 
 
 def _result(rule: Requirement, said: Said, shown_by: Attempt | Finding | None, now: datetime) -> Result:
-    end = ends(rule, shown_by) if isinstance(shown_by, Attempt) and said.state == "pass" else None
     return Result(
         id=rule.id,
         service=rule.service,
@@ -578,7 +577,7 @@ def _result(rule: Requirement, said: Said, shown_by: Attempt | Finding | None, n
         owner=rule.owner,
         remedy="" if said.state == "pass" else rule.remedy,
         evidence=(shown_by.digest,) if isinstance(shown_by, Attempt) and shown_by.digest else (),
-        expires_at=stamp(end) if end else "",
+        expires_at=ends(rule, shown_by) if isinstance(shown_by, Attempt) and said.state == "pass" else "",
         cause=said.cause,
         severity="warn" if warns(rule, now) else "block",
     )

@@ -363,7 +363,7 @@ def explain_requirement(rule: Requirement, dossier: Dossier, voices: Voices, tru
     source: Attempt | Finding | None = shown_by if rule.source == "evidence" else finding
     facts = source.facts if source else {}
     parts = _parts(rule, source)
-    end = ends(rule, shown_by) if shown_by else None
+    end = ends(rule, shown_by) if shown_by else ""
     return Explained(
         requirement=rule.id,
         service=rule.service,
@@ -378,8 +378,8 @@ def explain_requirement(rule: Requirement, dossier: Dossier, voices: Voices, tru
         of=r.of,
         asked=_asked(rule),
         attempts=tuple(_attempt_words(a, s) for a, s in zip(attempts, r.attempts or (r.state,) * len(attempts), strict=False)),
-        fresh_until=stamp(end) if end else "",
-        countdown=countdown(stamp(end) if end else "", now),
+        fresh_until=end,
+        countdown=countdown(end, now),
         to_green=_to_green(rule, r, parts),
         owner=rule.owner,
         why=rule.why,

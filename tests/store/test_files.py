@@ -226,6 +226,17 @@ def test_the_journals_end_is_found_without_remembering_it(home: Path) -> None:
     assert put(FileStore(home, PROJECT), 90).n == len(store.entries()) - 1
 
 
+def test_a_folder_that_was_replaced_is_written_to(home: Path) -> None:
+    """A server goes on where its store was put back from a copy: the journal it held open was the other folder's."""
+    store = filled(home)
+    shutil.copytree(home, copy := home.with_name("copy"))
+    home.rename(away := home.with_name("away"))
+    copy.rename(home)
+    entry = put(store, 90)
+    assert [r.entry for r in store._journal.read()[1]][-1] == entry.line().decode()
+    assert entry.line() not in (away / "log" / "journal.ndjson").read_bytes()
+
+
 def test_writes_are_counted(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The faults above reach every write: one more than the last finds nothing to fail. One of them is a sync."""
     store = FileStore(home, PROJECT)
@@ -692,7 +703,7 @@ def test_what_is_remembered_is_bounded(home: Path, monkeypatch: pytest.MonkeyPat
             time.sleep(2 * documents.TICK_NS / 1e9)
             opened = len(os.listdir("/proc/self/fd"))
             assert [store.document(e.digest) for e in entries for _ in range(2)] == [envelope(n) for n in range(4) for _ in range(2)]
-            assert len(os.listdir("/proc/self/fd")) == opened
+            assert len(os.listdir("/proc/self/fd")) <= opened
             sizes.append(kept._remembered_bytes)
             assert sizes[-1] == sum(len(raw) for _, _, raw in kept._remembered.values()) <= documents.REMEMBERED_BYTES_MAX
     assert min(sizes) < max(sizes) == sum(len(envelope(n)) for n in range(4))

@@ -196,6 +196,8 @@ def ask(
     if of is None and _names("of", condition):
         return "error", f"`{condition}` asks of how many, which the evidence does not say"
     value: Any = _compared(condition, facts)
+    if value is True:
+        return "pass", ""
     kind = "BOOL"
     for name in _converted(condition) if value is None else ():
         text = facts.get(name)

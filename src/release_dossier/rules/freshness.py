@@ -24,7 +24,7 @@ from release_dossier.digest import digest_of
 from release_dossier.dossier import Attempt
 from release_dossier.errors import shown
 from release_dossier.limits import CLOCK_SKEW_SECONDS_MAX
-from release_dossier.rules.moment import after, moment, span
+from release_dossier.rules.moment import after, moment, span, stamp
 from release_dossier.rules.requirement import Requirement
 
 CAUSES = ("fingerprint", "rule", "tool", "topology", "age")
@@ -112,10 +112,12 @@ def _three(a: Attempt) -> str:
 
 def too_old(rule: Requirement, a: Attempt, now: datetime) -> str:
     """How old it is against the stricter limit; empty when it is fresh. Evidence nobody gave a limit is not fresh."""
-    observed, limit = moment(a.observed_at), age_max_s(rule, a)
-    assert observed is not None, "an attempt out of time was refused before"
-    if now < after(observed, limit):
+    limit = age_max_s(rule, a)
+    end, _ = _end(a.observed_at, limit)
+    if end is not None and now < end:
         return ""
+    observed = moment(a.observed_at)
+    assert observed is not None, "an attempt out of time was refused before"
     if not limit:
         return "neither the evidence nor the rule says how long it holds"
     age = (now - observed).total_seconds()
@@ -129,10 +131,17 @@ def age_max_s(rule: Requirement, a: Attempt) -> int:
     return min(one, other) or max(one, other)
 
 
-def ends(rule: Requirement, a: Attempt) -> datetime | None:
-    """When it grows too old."""
-    observed = moment(a.observed_at)
-    return after(observed, age_max_s(rule, a)) if observed else None
+def ends(rule: Requirement, a: Attempt) -> str:
+    """When it grows too old, as documents write a moment; empty where it does not say when it was observed."""
+    return _end(a.observed_at, age_max_s(rule, a))[1]
+
+
+@lru_cache(maxsize=16_384)
+def _end(observed_at: str, limit: int) -> tuple[datetime | None, str]:
+    """`ends` reckoned with and written. Remembered, as `_order` is."""
+    observed = moment(observed_at)
+    end = after(observed, limit) if observed else None
+    return end, stamp(end) if end else ""
 
 
 def other_tool(rule: Requirement, a: Attempt) -> str:
@@ -143,6 +152,8 @@ def other_tool(rule: Requirement, a: Attempt) -> str:
 
 
 def _old_tool(rule: Requirement, a: Attempt) -> str:
+    if not rule.tools:
+        return ""
     asked = [v for name, _, v in (t.partition("@") for t in rule.tools) if name == a.tool]
     have = a.tool_version.removeprefix("v").removeprefix("go")
     if not asked or any(not v or have == v or have.startswith(f"{v}.") for v in asked):

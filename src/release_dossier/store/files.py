@@ -83,6 +83,7 @@ class FileStore:
         self._index, self._stamp = Index(), (0, 0, 0, 0)
         self._known: tuple[bytes, Checkpoint] | None = None
         self._journal, self._journal_size = Journal(home / "log" / "journal.ndjson"), -1
+        self._beside = (0, 0)  # the log the journal was opened beside: device and inode
         self._documents = Documents(home)
         self._open()
 
@@ -324,6 +325,9 @@ class FileStore:
     def _repair_words(self) -> list[str]:
         done: list[str] = []
         index = self._read()
+        if self._beside != self._stamp[:2]:  # the folder was replaced meanwhile
+            self._journal.forget()
+            self._beside = self._stamp[:2]
         size = self._log.stat().st_size
         if size > self._stamp[2]:
             try:

@@ -15,6 +15,8 @@ from __future__ import annotations
 import fcntl
 import os
 import time
+import weakref
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -52,6 +54,8 @@ class Journal:
     def __init__(self, file: Path) -> None:
         self.file = str(file)
         self._end = 0
+        self._fd: int | None = None
+        self._close: Callable[[], object] | None = None
 
     def append(self, record: Record) -> tuple[int, int]:
         """`record`, durable. When that fails the journal is as long as before. Returns its length in bytes before and after.
@@ -60,34 +64,42 @@ class Journal:
             OSError: the disk says no.
         """
         line = _encoder.encode(record) + b"\n"
-        fd = os.open(self.file, os.O_RDWR | os.O_CLOEXEC)
+        fd = self._open()
+        before = self._whole(fd)
+        if armed("store.journal-torn"):
+            _write_at(fd, before, line[: len(line) // 2])
+            reach("store.journal-torn")
         try:
-            before = self._whole(fd)
-            if armed("store.journal-torn"):
-                _write_at(fd, before, line[: len(line) // 2])
-                reach("store.journal-torn")
-            try:
-                _write_at(fd, before, line)
-                os.fdatasync(fd)
-            except OSError:
-                with suppress(OSError):
-                    _write_at(fd, before, bytes(len(line)))
-                raise
-            self._end = before + len(line)
-            return before, self._end
-        finally:
-            os.close(fd)
+            _write_at(fd, before, line)
+            os.fdatasync(fd)
+        except OSError:
+            with suppress(OSError):
+                _write_at(fd, before, bytes(len(line)))
+            raise
+        self._end = before + len(line)
+        return before, self._end
 
     def cut(self, size: int) -> None:
         """Take back what was appended after `size` bytes."""
-        fd = os.open(self.file, os.O_RDWR | os.O_CLOEXEC)
-        try:
-            _write_at(fd, size, bytes(self._end_of(fd) - size))
-        finally:
-            os.close(fd)
+        fd = self._open()
+        _write_at(fd, size, bytes(self._end_of(fd) - size))
+
+    def forget(self) -> None:
+        """Open what `file` names anew, next time: it may be another one."""
+        if self._close is not None:
+            self._close()
+        self._fd, self._close, self._end = None, None, 0
+
+    def _open(self) -> int:
+        """Kept from one line to the next: opening it for each takes as long as all else beside the sync."""
+        if self._fd is None:
+            self._fd = os.open(self.file, os.O_RDWR | os.O_CLOEXEC)
+            self._close = weakref.finalize(self, os.close, self._fd)
+        return self._fd
 
     def begin(self) -> None:
         """Empty, under this boot; durable."""
+        self.forget()
         head = msgspec.json.encode(_Head(boot())) + b"\n"
         fd = os.open(self.file, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
@@ -102,6 +114,8 @@ class Journal:
 
     def size(self) -> int:
         """Length in bytes, up to the room; 0 where there is none."""
+        if self._fd is not None:
+            return self._end_of(self._fd)
         try:
             fd = os.open(self.file, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
@@ -124,6 +138,8 @@ class Journal:
 
     def _whole(self, fd: int) -> int:
         """Length up to the last whole line; what a killed run left of another is cut off."""
+        if self._end and os.pread(fd, 2, self._end - 1) == b"\n\0":
+            return self._end
         end = self._end_of(fd)
         if os.pread(fd, 1, max(0, end - 1)) != b"\n":
             whole = os.pread(fd, end, 0).rfind(b"\n") + 1

@@ -15,13 +15,16 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import pytest
 
+from release_dossier.errors import Unavailable
 from release_dossier.limits import UPLOAD_IDLE_SECONDS_MAX
 from release_dossier.store.access import AccessStore
 from release_dossier.web import api_watch, api_write
 from release_dossier.web.app import make_app
+from release_dossier.web.desk import Desk
 from release_dossier.web.gauge import Gauge, Tracer
 from release_dossier.web.place import Options, Place
 from tests.api.conftest import served
@@ -286,6 +289,22 @@ def test_what_was_to_be_sent_is_sent_by_the_next_server(tmp_path: Path) -> None:
     finally:
         receiver.http.shutdown()
         receiver.http.server_close()
+
+
+def test_a_folder_that_cannot_be_read_for_a_while_ends_no_thread(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever looks for what is due says so and looks again; whoever looks at the protected branch leaves it to the next look."""
+    place = Place(town.repo, town.env, town.tick, time.monotonic)
+    told: list[str] = []
+    desk = Desk(place, told.append)
+    closed = PermissionError(13, "Permission denied")
+    lost = Unavailable("git.timeout", at="git", found="no answer", expected="an answer")
+    monkeypatch.setattr(desk, "world", mock.Mock(side_effect=[closed, lost]))
+    desk._send(mock.Mock(wait=mock.Mock(side_effect=[False, False, True])))
+    assert told == [f"sending: {closed}", f"sending: {lost}"]
+    monkeypatch.setattr(place, "_look", mock.Mock(side_effect=closed))
+    assert place._turn.acquire(blocking=False)
+    place._look_behind()
+    assert not place._turn.locked()
 
 
 def test_the_command_serves_and_ends(town: Town) -> None:

@@ -13,6 +13,7 @@ import shutil
 import stat
 import subprocess
 import tempfile
+import threading
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -57,6 +58,8 @@ JUNIT = '<testsuite name="s" tests="2"><testcase classname="t" name="a"/><testca
 
 class Town:
     """A project called shop, owned by ann, whose tests are a committed JUnit file that a planned command prints."""
+
+    _one_at_a_time = threading.Lock()  # a server reads the clock from several threads
 
     def __init__(self, root: Path, *, adopted: bool = True, settings: str = TESTS, founded_anew: bool = False) -> None:
         """Towns with the same settings are copies of one, with the same keys and trust, unless `founded_anew`."""
@@ -130,11 +133,13 @@ class Town:
 
     def later(self, **amount: float) -> None:
         """Let time pass."""
-        self.now += timedelta(**amount)
+        with self._one_at_a_time:
+            self.now += timedelta(**amount)
 
     def tick(self) -> datetime:
-        self.now += timedelta(milliseconds=10)
-        return self.now
+        with self._one_at_a_time:
+            self.now += timedelta(milliseconds=10)
+            return self.now
 
     def run(self, *args: str) -> tuple[int, str, str]:
         """Exit code, standard output and standard error of `dossier args`."""

@@ -31,10 +31,10 @@ def running(app: Any) -> Iterator[int]:
     server = _Quiet(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1, limit_concurrency=1_000))
     thread = threading.Thread(target=lambda: server.run(sockets=[bound]), daemon=True)
     thread.start()
-    assert server.ready.wait(20)
+    assert server.ready.wait(60)
     try:
         yield int(bound.getsockname()[1])
     finally:
         server.should_exit = True
-        thread.join(10)
+        thread.join(60)
         bound.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import re
@@ -12,13 +13,18 @@ from collections.abc import Iterator
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import pytest
 
+from release_dossier.errors import Unavailable
+from release_dossier.limits import UPLOAD_IDLE_SECONDS_MAX
 from release_dossier.store.access import AccessStore
 from release_dossier.web import api_watch, api_write
 from release_dossier.web.app import make_app
+from release_dossier.web.desk import Desk
 from release_dossier.web.gauge import Gauge, Tracer
 from release_dossier.web.place import Options, Place
 from tests.api.conftest import served
@@ -32,7 +38,7 @@ class Live:
     def __init__(self, town: Town, port: int) -> None:
         self.town, self.port = town, port
 
-    def ask(self, method: str, path: str, body: Any = None, timeout: float = 20, **headers: str) -> tuple[int, Any]:
+    def ask(self, method: str, path: str, body: Any = None, timeout: float = 60, **headers: str) -> tuple[int, Any]:
         c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         try:
             said = {k.replace("_", "-"): v for k, v in headers.items()}
@@ -49,7 +55,7 @@ class Live:
         return str(body["change"]["digest"])
 
     def raw(self, head: str) -> socket.socket:
-        s = socket.create_connection(("127.0.0.1", self.port), timeout=20)
+        s = socket.create_connection(("127.0.0.1", self.port), timeout=60)
         s.sendall(head.encode())
         return s
 
@@ -109,6 +115,34 @@ def test_events_come_as_they_happen_and_resume(live: Live) -> None:
         listener.s.close()
 
 
+def test_what_comes_while_one_looks_is_not_slept_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An entry that is written after a listener looked, and before it waits, wakes it: it does not wait until silence is broken."""
+    monkeypatch.setattr(api_watch, "STILL_SECONDS", 3600)
+    monkeypatch.setattr(api_watch, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(api_watch, "entry", lambda e: {})
+    log: list[Any] = []
+    feed = api_watch.Feed(SimpleNamespace(tail=SimpleNamespace(stamp=lambda: len(log))))  # type: ignore[arg-type]
+
+    def after(place: Any, seen: int) -> list[Any]:
+        found = log[seen + 1 :]
+        if not log:
+            log.append(SimpleNamespace(n=0, type="evidence"))
+        return found
+
+    async def still() -> bool:
+        return True
+
+    async def first() -> bytes:
+        heard = api_watch._events(feed, -1, still)
+        return await anext(text async for text in heard if text.startswith(b"id: "))
+
+    async def listen() -> bytes:
+        return await asyncio.wait_for(first(), 30)
+
+    monkeypatch.setattr(api_watch, "_after", after)
+    assert asyncio.run(listen()) == b"id: 0\nevent: evidence\ndata: {}\n\n"
+
+
 def test_who_is_let_in_no_more_hears_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A stream ends with the token it was asked for with, before the next entry."""
     monkeypatch.setattr(api_watch, "STILL_SECONDS", 0.2)
@@ -137,9 +171,10 @@ def test_slow_clients_hold_up_nobody(live: Live) -> None:
     slow = [live.raw("GET /api/v1/releases HTT") for _ in range(15)]
     upload = f"POST /api/v1/changes/{change}/evidence/tests HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000\r\n\r\nsome"
     slow += [live.raw(upload) for _ in range(15)]
-    assert live.ask("GET", "/healthz", timeout=5)[0] == 200
-    assert live.ask("GET", "/api/v1/releases", timeout=5)[0] == 200
-    assert live.ask("POST", f"/api/v1/changes/{change}/evidence/tests?filename=r.xml", JUNIT, timeout=10)[0] == 201
+    given_up = UPLOAD_IDLE_SECONDS_MAX - 1
+    assert live.ask("GET", "/healthz", timeout=given_up)[0] == 200
+    assert live.ask("GET", "/api/v1/releases", timeout=given_up)[0] == 200
+    assert live.ask("POST", f"/api/v1/changes/{change}/evidence/tests?filename=r.xml", JUNIT, timeout=given_up)[0] == 201
     for s in slow:
         s.close()
 
@@ -213,7 +248,7 @@ def test_spans_go_to_the_collector(tmp_path: Path) -> None:
     trace = "0af7651916cd43dd8448eb211c80319c"
     with served(town) as c:
         c.get("/api/v1/releases/a/b", headers={"traceparent": f"00-{trace}-b7ad6b7169203331-01"})
-        assert came.wait(10)
+        assert came.wait(60)
     http.shutdown()
     http.server_close()
     span = got[0]["resourceSpans"][0]["scopeSpans"][0]["spans"][0]
@@ -247,13 +282,29 @@ def test_what_was_to_be_sent_is_sent_by_the_next_server(tmp_path: Path) -> None:
         town.later(minutes=1)
         app = make_app(Place(town.repo, town.env, town.tick, time.monotonic))
         with running(app):
-            deadline = time.monotonic() + 15
+            deadline = time.monotonic() + 60
             while len(receiver.got) < 2 and time.monotonic() < deadline:
                 threading.Event().wait(0.05)
         assert receiver.ids() == [receiver.ids()[0]] * 2
     finally:
         receiver.http.shutdown()
         receiver.http.server_close()
+
+
+def test_a_folder_that_cannot_be_read_for_a_while_ends_no_thread(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever looks for what is due says so and looks again; whoever looks at the protected branch leaves it to the next look."""
+    place = Place(town.repo, town.env, town.tick, time.monotonic)
+    told: list[str] = []
+    desk = Desk(place, told.append)
+    closed = PermissionError(13, "Permission denied")
+    lost = Unavailable("git.timeout", at="git", found="no answer", expected="an answer")
+    monkeypatch.setattr(desk, "world", mock.Mock(side_effect=[closed, lost]))
+    desk._send(mock.Mock(wait=mock.Mock(side_effect=[False, False, True])))
+    assert told == [f"sending: {closed}", f"sending: {lost}"]
+    monkeypatch.setattr(place, "_look", mock.Mock(side_effect=closed))
+    assert place._turn.acquire(blocking=False)
+    place._look_behind()
+    assert not place._turn.locked()
 
 
 def test_the_command_serves_and_ends(town: Town) -> None:
@@ -278,5 +329,5 @@ def test_the_command_serves_and_ends(town: Town) -> None:
         assert (second.returncode, json.loads(second.stdout)["error"]["code"]) == (30, "serve.port")
     finally:
         server.send_signal(signal.SIGINT)
-        server.communicate(timeout=20)
+        server.communicate(timeout=60)
     assert server.returncode in (0, 130, -signal.SIGINT)

@@ -310,7 +310,7 @@ def test_the_api_reads_what_git_has(demo: Path, client: TestClient) -> None:
     assert card["may"] == ["read", "write", "sign", "release", "admin"]
     head = subprocess.run(["git", "rev-parse", "v3.8.1"], cwd=demo / "socialpredict", capture_output=True, text=True, check=True)
     assert head.stdout.strip()
-    assert Tail(demo / "socialpredict/.dossier", card["project"]).stamp() != (0, 0, 0)
+    assert Tail(demo / "socialpredict/.dossier", card["project"]).stamp() != (0, 0, 0, 0)
 
 
 def test_a_head_is_what_get_would_say(client: TestClient) -> None:

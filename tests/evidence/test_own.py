@@ -10,6 +10,7 @@ import sys
 import time
 import types
 from collections.abc import Iterator
+from itertools import chain, count, repeat
 from pathlib import Path
 from typing import Any
 
@@ -214,6 +215,14 @@ def test_a_reader_of_another_package(acme: Any, monkeypatch: pytest.MonkeyPatch)
     assert wrong == ("broken: ImportError: gone", "empty: no NAME, recognises and read", "taken: a reader called junit is there already")
     plug(monkeypatch, thief=thief)
     assert read(io.BytesIO(b'<testsuite><testcase name="a"/></testsuite>')).format == "junit"
+
+
+def test_a_reader_is_slow_when_it_is_so_every_time(acme: Any) -> None:
+    """A machine that was busy once accuses nobody; a reader that takes long again and again is named, with how long."""
+    sample = (TEMPLATE / "sample.json").read_bytes()
+    once, always = chain((0.0, 9.0), repeat(9.0)), count(0, 2)
+    assert faults(acme, sample, clock=lambda: next(once)) == []
+    assert faults(acme, sample, clock=lambda: next(always)) == ["a hurt file took 2.0 s"]
 
 
 def test_the_template_keeps_the_contract(acme: Any) -> None:

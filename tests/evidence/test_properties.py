@@ -149,7 +149,7 @@ def test_broken_in_any_way(s: Sample) -> None:
     raw = s.raw()
     for _ in range(MUTATIONS):
         hurt = broken(raw, luck)
-        began = time.monotonic()
+        began = time.process_time()
         for given in ({"format": s.format}, {}):
             try:
                 r = says(s, hurt, **given)
@@ -158,7 +158,7 @@ def test_broken_in_any_way(s: Sample) -> None:
             assert r.looked_at >= 0
             assert r.of is None or r.looked_at <= r.of
             assert "".join(words(r)).isprintable()
-        assert time.monotonic() - began < 2
+        assert time.process_time() - began < 2
 
 
 @each

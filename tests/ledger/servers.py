@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -155,6 +156,14 @@ def load(address: str, dump: str) -> None:
                 statement = []
                 if "OWNER TO" not in text and "transaction_timeout" not in text:
                     db.execute(text)  # type: ignore[call-overload]
+
+
+def until(address: str, sql: str, *values: Any, seconds: float = 60) -> None:
+    """Wait for the moment at which a query answers with one row that is true."""
+    limit = time.monotonic() + seconds
+    while (found := rows(address, sql, *values)) != [(True,)]:
+        assert time.monotonic() < limit, (sql, found)
+        time.sleep(0.02)
 
 
 def rows(address: str, sql: str, *values: Any) -> list[tuple[Any, ...]]:

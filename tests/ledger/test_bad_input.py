@@ -22,7 +22,7 @@ import pytest
 from release_dossier.errors import Refused
 from release_dossier.limits import LEDGER_FILE_BYTES_MAX
 from release_dossier.sources.ledgers import read_ledger, records, verify_ledger
-from tests.ledger.servers import Server, rows
+from tests.ledger.servers import Server, until
 from tests.ledger.test_ledgers import failed, unpacked
 from tests.ledger.test_postgres import copied
 
@@ -378,16 +378,13 @@ def test_interrupted_while_it_reads(postgres: Server, case: Path, tmp_path: Path
         other.execute("LOCK TABLE bets IN ACCESS EXCLUSIVE MODE")
         program = [sys.executable, "-m", "release_dossier", "ledger", "verify", address]
         running = subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
-        waiting = mine + " AND wait_event_type = 'Lock'"
-        until = time.monotonic() + 20
-        while rows(address, waiting) != [(1,)] and time.monotonic() < until:
-            pass
+        until(address, f"SELECT ({mine} AND wait_event_type = 'Lock') = 1")
         running.send_signal(signal.SIGINT)
-        out, err = running.communicate(timeout=10)
+        out, err = running.communicate(timeout=60)
     assert running.returncode not in (0, 10)
     assert out == ""
     assert "Traceback" not in err
-    assert rows(address, mine) == [(0,)]
+    until(address, f"SELECT ({mine}) = 0")
     assert [p.name for p in tmp_path.iterdir()] == ["case"]
     shutil.rmtree(case)
 

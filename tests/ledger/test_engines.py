@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pickle
 import random
-import time
 from itertools import pairwise
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import msgspec
@@ -461,10 +461,12 @@ def test_reading_says_how_far_it_is_and_stops_when_told(tmp_path: Path, monkeypa
 
     monkeypatch.setattr(ledger_columns, "assemble", broken)
     waited: list[int] = []
+    stop = Event()
+    monkeypatch.setattr(ledger_columns, "Event", lambda: stop)
 
     def slowly(done: int, _: int) -> None:
         waited.append(done)
-        time.sleep(0.2)
+        assert stop.wait(60)
 
     with pytest.raises(Refused, match=r"ledger\.column-type"):
         from_folder(tmp_path / "l", 50, step=slowly)

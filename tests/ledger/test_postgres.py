@@ -10,8 +10,8 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -25,7 +25,7 @@ from release_dossier.ledger.verify import Verified
 from release_dossier.sources import ledger_postgres, ledger_postgres_copy
 from release_dossier.sources.ledger_postgres import place, snapshot
 from release_dossier.sources.ledgers import read_ledger, verify_ledger
-from tests.ledger.servers import Server, load, replica, rows
+from tests.ledger.servers import Server, load, replica, rows, until
 from tests.town import START, TESTS, Town
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -333,11 +333,11 @@ def test_a_statement_an_administrator_ends(address: str) -> None:
 
     def slow() -> None:
         with snapshot(address, 60) as (db, _):
-            pid = db.info.backend_pid
-            ended = threading.Timer(0.5, lambda: rows(address, "SELECT pg_cancel_backend(%s)", pid) and None)
+            sleeping = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE pid = %s AND wait_event = 'PgSleep'"
+            ended = threading.Thread(target=until, args=(address, sleeping, db.info.backend_pid))
             ended.start()
             try:
-                db.execute("SELECT pg_sleep(30)")
+                db.execute("SELECT pg_sleep(100)")
             finally:
                 ended.join()
 
@@ -347,9 +347,9 @@ def test_a_statement_an_administrator_ends(address: str) -> None:
 def test_a_copy_that_runs_out_of_time_says_so_once(address: str) -> None:
     """One refusal on stderr and nothing of psycopg's own."""
     rows(address, "ALTER TABLE bets RENAME TO its")
-    rows(address, "CREATE VIEW bets AS SELECT * FROM its WHERE id < 50 OR pg_sleep(20) IS NOT NULL")
-    program = [sys.executable, "-m", "release_dossier", "ledger", "verify", address, "--engine", "numba", "--statement-timeout", "4"]
-    done = subprocess.run(program, capture_output=True, text=True, timeout=60, check=False)
+    rows(address, "CREATE VIEW bets AS SELECT * FROM its WHERE id < 50 OR pg_sleep(60) IS NOT NULL")
+    program = [sys.executable, "-m", "release_dossier", "ledger", "verify", address, "--engine", "numba", "--statement-timeout", "8"]
+    done = subprocess.run(program, capture_output=True, text=True, timeout=100, check=False)
     assert (done.returncode, done.stdout) == (30, "")
     assert "ledger.statement-timeout" in done.stderr
     assert "psycopg" not in done.stderr
@@ -366,8 +366,8 @@ def test_a_server_that_dies_midway(tmp_path: Path, clean: Path, monkeypatch: pyt
     """Killed between two tables: said to be gone, exit 30, no half verdict."""
     from tests.ledger.servers import from_wheel
 
-    folder = Path(os.environ.get("TMPDIR", "/tmp")) / f"dossier-pg-{os.getpid()}"
-    folder.mkdir(mode=0o755)
+    folder = Path(tempfile.mkdtemp(prefix="dossier-pg-"))  # short: a socket's path has at most 107 characters
+    folder.chmod(0o755)
     real = ledger_postgres.rows_of
     with from_wheel(folder / "s") as server:
         address = server.new()
@@ -400,10 +400,10 @@ def test_rows_that_stop_coming(address: str, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(ledger_postgres_copy, "PIECE_BYTES", 10_000)
     with psycopg.connect(address, autocommit=True) as other:
         other.execute("CREATE TABLE many AS SELECT g::bigint AS id FROM generate_series(1, 300000) g")
-        other.execute("CREATE VIEW late AS SELECT g AS id FROM generate_series(1, 9999) g WHERE g < 5000 OR pg_sleep(9) IS NOT NULL")
+        other.execute("CREATE VIEW late AS SELECT g AS id FROM generate_series(1, 9999) g WHERE g < 5000 OR pg_sleep(99) IS NOT NULL")
 
-        def read(table: str, more: Callable[[int], None]) -> int:
-            with snapshot(address, 1) as (db, _):
+        def read(table: str, more: Callable[[int], None], seconds: int = 60) -> int:
+            with snapshot(address, seconds) as (db, _):
                 pids.append(db.info.backend_pid)
                 return len(ledger_postgres_copy.copied(db, "public", table, {"id": ledger_postgres.WHOLE}, (), more))
 
@@ -414,14 +414,14 @@ def test_rows_that_stop_coming(address: str, monkeypatch: pytest.MonkeyPatch) ->
         end = "SELECT pg_terminate_backend(%s)"
         e = refused(lambda: read("many", lambda _: other.execute(end, (pids[-1],)) and None), Unavailable)
         assert e.code == "ledger.server-lost"
-        assert refused(lambda: read("late", lambda _: None), Unavailable).code == "ledger.statement-timeout"
+        assert refused(lambda: read("late", lambda _: None, 4), Unavailable).code == "ledger.statement-timeout"
 
 
 def test_a_statement_that_takes_too_long(address: str) -> None:
     """Ends at its limit, and says which option allows more."""
 
     def slow() -> None:
-        with snapshot(address, 1) as (db, _):
+        with snapshot(address, 4) as (db, _):
             db.execute("SELECT pg_sleep(60)")
 
     e = refused(slow, Unavailable)
@@ -521,9 +521,9 @@ def test_a_time_limit_of_the_role_on_a_whole_transaction(address: str) -> None:
     if int(rows(address, "SHOW server_version_num")[0][0]) < ledger_postgres.TRANSACTION_TIMEOUT_SINCE:
         pytest.skip("needs PostgreSQL 17 or newer")
     name = address.split("?")[0].rsplit("/", 1)[1]
-    rows(address, f"ALTER DATABASE {name} SET transaction_timeout = '1s'")
+    rows(address, f"ALTER DATABASE {name} SET transaction_timeout = '4s'")
     with snapshot(address, 60) as (db, _):
-        assert db.execute("SELECT pg_sleep(2)").fetchone() is not None
+        assert db.execute("SELECT pg_sleep(5)").fetchone() is not None
 
 
 def test_a_replica_says_how_far_it_is(debian: Server, clean: Path) -> None:
@@ -531,15 +531,18 @@ def test_a_replica_says_how_far_it_is(debian: Server, clean: Path) -> None:
     address = debian.new()
     copied(clean, address)
     with replica(debian) as there:
-        write = "UPDATE users SET account_balance = account_balance WHERE username = 'alice'"
-        rows(address, write)
-        time.sleep(2)
+
+        def write(seen_by_replica: str) -> None:
+            rows(address, "UPDATE users SET account_balance = account_balance WHERE username = 'alice'")
+            ((written,),) = rows(address, "SELECT pg_current_wal_lsn()::text")
+            until(there(address), f"SELECT {seen_by_replica} >= %s::pg_lsn", written)
+
+        write("pg_last_wal_replay_lsn()")
         read = verify_ledger(there(address), ruleset="v3.8.1").read
         assert read is not None
         assert read["replica"] == "caught up"
         rows(there(address), "SELECT pg_wal_replay_pause()")
-        rows(address, write)
-        time.sleep(2)
+        write("pg_last_wal_receive_lsn()")
         v = verify_ledger(there(address), ruleset="v3.8.1")
         assert v.read is not None
         assert (v.read["replica"], v.read["at"] < read["at"], v.verdict) == ("behind", True, "pass")
@@ -723,7 +726,7 @@ def test_many_writers_while_a_ledger_is_read(address: str) -> None:
     """Bets land all the while, each with its debit; what is read is whole at every moment: R6 accuses nobody."""
     import psycopg
 
-    stop = threading.Event()
+    stop, under_way = threading.Event(), threading.Barrier(3)
     done: list[int] = []
 
     def bets(first: int) -> None:
@@ -737,6 +740,8 @@ def test_many_writers_while_a_ledger_is_read(address: str) -> None:
                     (number,),
                 )
                 db.commit()
+                if number == first:
+                    under_way.wait(60)
                 number += 1
             done.append(number - first)
 
@@ -744,6 +749,7 @@ def test_many_writers_while_a_ledger_is_read(address: str) -> None:
     for w in writers:
         w.start()
     try:
+        under_way.wait(60)
         found = [verify_ledger(address, ruleset="v3.8.1") for _ in range(5)]
     finally:
         stop.set()

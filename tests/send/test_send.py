@@ -6,6 +6,7 @@ import fcntl
 import json
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -266,10 +267,13 @@ def test_inside_addresses_are_refused_unless_the_project_says_so(tmp_path: Path,
 
 def test_unreachable_is_said_to_be(tmp_path: Path) -> None:
     """Nobody there: exit 30, the address and the reason, and it stays to be sent."""
-    town = town_with(tmp_path, hook("http://127.0.0.1:9/hook"))
-    d = town.dossier("send", town.assembled(), "--to", "ops", ok=(30,))["deliveries"][0]
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and nobody listens
+        at = f"127.0.0.1:{taken.getsockname()[1]}"
+        town = town_with(tmp_path, hook(f"http://{at}/hook"))
+        d = town.dossier("send", town.assembled(), "--to", "ops", ok=(30,))["deliveries"][0]
     assert (d["outcome"], d["tries"][0]["status"]) == ("failed", 0)
-    assert "127.0.0.1:9" in d["tries"][0]["detail"]
+    assert at in d["tries"][0]["detail"]
 
 
 def test_a_branch_does_not_say_where_things_go(town: Town) -> None:

@@ -24,10 +24,9 @@ def server() -> Iterator[Callable[[Talk], str]]:
 
     def serve(talk: Talk) -> str:
         def once() -> None:
-            with listening.accept()[0] as c:
+            with suppress(OSError), listening.accept()[0] as c:  # whoever gave up may be gone
                 c.recv(65_536)
-                with suppress(OSError):
-                    talk(c)
+                talk(c)
 
         threading.Thread(target=once, daemon=True).start()
         return f"http://127.0.0.1:{listening.getsockname()[1]}/add-checkpoint"
@@ -65,14 +64,14 @@ def test_a_server_that_drips_is_given_up(server: Callable[[Talk], str], head: by
 
     def drip(c: socket.socket) -> None:
         c.sendall(head)
-        for _ in range(60):
+        for _ in range(600):
             c.sendall(b"x")
             time.sleep(0.1)
 
     since = time.monotonic()
     with pytest.raises(Unavailable):
         ask(server(drip), b"x", 0.5)
-    assert time.monotonic() - since < 3
+    assert time.monotonic() - since < 30
 
 
 def test_a_log_may_pack_what_it_serves(server: Callable[[Talk], str]) -> None:

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,10 @@ from hypothesis import strategies as st
 
 from release_dossier.digest import sha256
 from release_dossier.errors import Corrupt, Misuse, Refused, Unavailable
-from release_dossier.store import crash, documents, files, journal
+from release_dossier.store import crash, documents, files, journal, tail
 from release_dossier.store.files import FileStore, new_key
 from release_dossier.store.memory import MemoryStore
+from release_dossier.store.tail import Tail
 from release_dossier.trust.log import extends, make_checkpoint, parse_checkpoint
 from tests.store.conftest_store import OTHER, PROJECT, SIGNER, envelope, put, put_all
 
@@ -453,6 +455,7 @@ def test_rewriting_the_log_is_found_in_a_running_process(home: Path) -> None:
     """An entry exchanged under a store that has read it: the next look reads again."""
     store = filled(home)
     raw = log(home).read_bytes()
+    time.sleep(2 * documents.TICK_NS / 1e9)
     log(home).write_bytes(raw.replace(b'"key":"k2"', b'"key":"x2"'))
     with pytest.raises(Corrupt) as e:
         store.entries()
@@ -544,11 +547,11 @@ def test_documents_are_looked_through_in_pieces(home: Path, monkeypatch: pytest.
     file = Path(store._documents.file_of(0))
     size = file.stat().st_size
     os.truncate(file, 1 << 40)
-    began = time.monotonic()
+    began = time.process_time()
     fresh = FileStore(home, PROJECT)
     assert fresh.document(fresh.entries()[4].digest) == envelope(4)
     put(fresh, 5)
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5
     assert fresh.document(fresh.entries()[5].digest) == envelope(5)
     assert file.stat().st_size < 2 * size
 
@@ -692,6 +695,15 @@ def test_a_remembered_document_that_was_touched_is_read_again(home: Path) -> Non
     assert found() == "store.missing-document"
 
 
+def held_in(home: Path) -> list[str]:
+    """The files this process has open in a folder; elsewhere other threads may have some."""
+    held = []
+    for fd in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):
+            held.append(str(fd.readlink()))
+    return sorted(name for name in held if name.startswith(f"{home}/"))
+
+
 def test_what_is_remembered_is_bounded(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond its bound a process forgets and reads again; what it reads once more counts once. No file stays open."""
     store = FileStore(home, PROJECT)
@@ -701,12 +713,26 @@ def test_what_is_remembered_is_bounded(home: Path, monkeypatch: pytest.MonkeyPat
         for n in (4, 5):
             put(store, bound + n)  # the file grows: everything in it is read again
             time.sleep(2 * documents.TICK_NS / 1e9)
-            opened = len(os.listdir("/proc/self/fd"))
+            opened = held_in(home)
             assert [store.document(e.digest) for e in entries for _ in range(2)] == [envelope(n) for n in range(4) for _ in range(2)]
-            assert len(os.listdir("/proc/self/fd")) <= opened
+            assert held_in(home) == opened
             sizes.append(kept._remembered_bytes)
             assert sizes[-1] == sum(len(raw) for _, _, raw in kept._remembered.values()) <= documents.REMEMBERED_BYTES_MAX
     assert min(sizes) < max(sizes) == sum(len(envelope(n)) for n in range(4))
+
+
+def test_a_checkpoint_replaced_twice_within_a_tick_is_another(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kernels before 6.13 give one time to what is written within 4 ms, and file systems one number to a file and the next but one."""
+    store, look = filled(home), Tail(home, PROJECT)
+    file = home / "log" / "checkpoint"
+    monkeypatch.setattr(tail, "TICK_NS", 1 << 62)
+    seen, at = look.stamp(), file.stat().st_mtime_ns
+    for n in (4, 5):
+        put(store, n)
+        os.utime(file, ns=(at, at))
+    assert look.stamp() != seen
+    monkeypatch.setattr(tail, "TICK_NS", 0)
+    assert look.stamp() == look.stamp(), "and what is old enough is known again"
 
 
 def test_restoring_is_copying_the_folder(home: Path, tmp_path: Path) -> None:

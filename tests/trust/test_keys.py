@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -131,9 +132,10 @@ def test_the_agent_signs_for_a_public_file_and_for_a_locked_one(ssh_keygen: str,
     agent = subprocess.Popen(["ssh-agent", "-D", "-a", str(socket)], stdout=subprocess.DEVNULL)
     try:
         with_agent = environ | {"SSH_AUTH_SOCK": str(socket)}
-        for _ in range(100):
-            if subprocess.run(["ssh-add", "-q", str(file)], env=with_agent, capture_output=True, check=False).returncode == 0:
-                break
+        until = time.monotonic() + 60
+        while (added := subprocess.run(["ssh-add", "-q", str(file)], env=with_agent, capture_output=True, check=False)).returncode:
+            assert time.monotonic() < until, added
+            time.sleep(0.05)
         subprocess.run([ssh_keygen, "-q", "-p", "-N", "secret", "-P", "", "-f", str(file)], check=True, capture_output=True)
         line = public_of(file, environ)
         for use in (file, Path(f"{file}.pub")):

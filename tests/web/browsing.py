@@ -36,14 +36,14 @@ class Served:
         self.server = uvicorn.Server(uvicorn.Config(make_app(place), log_level="warning", timeout_graceful_shutdown=1))
         self.thread = threading.Thread(target=lambda: self.server.run(sockets=[self.socket]), daemon=True)
         self.thread.start()
-        limit = time.monotonic() + 20
+        limit = time.monotonic() + 60
         while not self.server.started and time.monotonic() < limit:
             time.sleep(0.01)
         assert self.server.started
 
     def stop(self) -> None:
         self.server.should_exit = True
-        self.thread.join(10)
+        self.thread.join(60)
         self.socket.close()
 
 

@@ -427,6 +427,29 @@ def test_two_tabs_see_what_is_signed_in_a_third(visit: Callable[..., Any], copie
         assert [p.evaluate("window.mark") for p in (board, approvals)] == [1, 1]
 
 
+def test_what_is_signed_before_a_page_listens_is_seen(browser: Any, copied: Callable[[], Path], environ: dict[str, str]) -> None:
+    """A page asks for what came after the last entry it knows of, however long its stream takes to begin."""
+    from tests.web.test_signing import Desk
+
+    desk, signed = Desk(copied(), datetime.fromisoformat("2026-11-23T10:00:00+00:00"), environ), []
+    with served(desk.place) as s:
+        context = browser.new_context()
+        context.set_default_timeout(30_000)
+        page = context.new_page()
+
+        def late(route: Any) -> None:
+            if not signed:
+                fields = desk.read(seat="bo/release-manager")
+                signed.append(desk.record(fields, desk.run(fields["command"], "bo")).status_code)
+            route.continue_()
+
+        context.route("**/api/v1/events*", late)
+        page.goto(s.url)
+        page.get_by_role("row", name=re.compile("trading@3.6.0")).get_by_text("1 of 3").wait_for()
+        context.close()
+    assert signed == [303]
+
+
 def test_eight_tabs_are_open_and_one_listens(browser: Any, copied: Callable[[], Path], environ: dict[str, str]) -> None:
     """A browser has six connections to a server: more tabs than that load, and see what is signed when the one that listened is closed."""
     from tests.web.test_signing import Desk

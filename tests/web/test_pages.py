@@ -219,7 +219,7 @@ def test_a_long_first_fold_is_announced(
     root, real = copied() / "socialpredict", Catalog.refresh
 
     def slow(self: Catalog) -> int:
-        assert heard.wait(20)
+        assert heard.wait(60)
         return real(self)
 
     def note(words: str) -> None:
@@ -231,6 +231,7 @@ def test_a_long_first_fold_is_announced(
         m.setattr(Catalog, "refresh", slow)
         size = Place(root, environ, place.clock, time.monotonic, note).catalog.size
     assert said == [f"indexing {size} entries…"]
+    monkeypatch.setattr(places, "INDEXING_SECONDS", 60)
     Place(root, environ, place.clock, time.monotonic, note)
     assert len(said) == 1
 

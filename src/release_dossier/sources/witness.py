@@ -140,6 +140,7 @@ class _Bounded(ThreadingHTTPServer):
         """Called about twice a second while it serves."""
         for request, since in list(self._since.items()):
             if time.monotonic() - since > CONNECTION_SECONDS_MAX:
+                self._since.pop(request, None)  # before whoever hears of it can ask again
                 with suppress(OSError):
                     request.shutdown(socket.SHUT_RDWR)
 
@@ -162,6 +163,7 @@ def witness_server(w: Witness, host: str, port: int) -> ThreadingHTTPServer:
             elif not re.fullmatch(r"[0-9]{1,9}", length) or int(length) > witness.REQUEST_BYTES_MAX:
                 self.close_connection = True
                 self._say(413, b"at most %d bytes\n" % witness.REQUEST_BYTES_MAX)
+                self._hear_out()
             else:
                 try:
                     answer = w.add_checkpoint(self.rfile.read(int(length)))
@@ -184,6 +186,13 @@ def witness_server(w: Witness, host: str, port: int) -> ThreadingHTTPServer:
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
+
+        def _hear_out(self) -> None:
+            """Closed while more comes, a connection is reset, and the answer may be lost with it."""
+            with suppress(OSError):
+                self.connection.shutdown(socket.SHUT_WR)
+                while self.connection.recv(65_536):
+                    pass
 
         def log_message(self, format: str, *args: object) -> None:
             """The witness keeps no list of who asked."""

@@ -9,11 +9,12 @@ Trusted: the folder's index file as much as the folder's keys; `dossier log audi
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
 from release_dossier.errors import Corrupt, Unavailable
-from release_dossier.store.documents import Documents
+from release_dossier.store.documents import TICK_NS, Documents
 from release_dossier.trust.log import Checkpoint, Entry, checkpoint_signers, origin_of, parse_checkpoint, parse_entries
 
 
@@ -25,13 +26,15 @@ class Tail:
         self._log, self._checkpoint_file = home / "log" / "entries.ndjson", home / "log" / "checkpoint"
         self._documents = Documents(home)
 
-    def stamp(self) -> tuple[int, int, int]:
-        """Another value whenever the checkpoint was replaced; costs one stat."""
+    def stamp(self) -> tuple[int, int, int, int]:
+        """Another value whenever the checkpoint was replaced, and each time while its file is so young that the next but one, which may
+        get its number, could have its time too; costs one stat."""
         try:
             s = self._checkpoint_file.stat()
         except FileNotFoundError:
-            return (0, 0, 0)
-        return (s.st_ino, s.st_size, s.st_mtime_ns)
+            return (0, 0, 0, 0)
+        young = time.time_ns() - s.st_mtime_ns < TICK_NS
+        return (s.st_ino, s.st_size, s.st_mtime_ns, time.monotonic_ns() if young else 0)
 
     def head(self) -> bytes | None:
         """The newest checkpoint as it lies there, unread; None for a log that has not begun."""

@@ -52,15 +52,13 @@ class Feed:
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
-    async def wait(self, seconds: float) -> None:
-        """Until the log grew, or for that long."""
+    def news(self) -> asyncio.Event:
+        """Set as soon as the log is longer than now. Asked for before looking, it tells of what comes while one looks."""
         if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._look())
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._changed.wait(), seconds)
+            self._task = asyncio.create_task(self._look(self.place.tail.stamp()))
+        return self._changed
 
-    async def _look(self) -> None:
-        stamp = self.place.tail.stamp()
+    async def _look(self, stamp: object) -> None:
         while self.listeners and not self.over:
             await asyncio.sleep(LOOK_SECONDS)
             fresh = self.place.tail.stamp()
@@ -109,12 +107,14 @@ async def _events(feed: Feed, seen: int, still: Callable[[], Awaitable[bool]]) -
         while not feed.over:
             if not await still():
                 return
+            news = feed.news()
             found = await run_in_threadpool(_after, feed.place, seen)
             for e in found:
                 seen = e.n
                 yield b"id: %d\nevent: %s\ndata: %s\n\n" % (e.n, e.type.encode(), msgspec.json.encode(entry(e)))
             if not found:
-                await feed.wait(STILL_SECONDS)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(news.wait(), STILL_SECONDS)
                 yield b": still here\n\n"
     finally:
         feed.listeners -= 1

@@ -77,7 +77,7 @@ class Catalog:
         self._turn = threading.RLock()
         self._db = _open(file, tail.project)
         weakref.finalize(self, self._db.close)
-        self._stamp: tuple[int, int, int] | None = None
+        self._stamp: tuple[int, int, int, int] | None = None
         self._loaded = -1  # newest `updated` of the rounds in memory
         self._kept: OrderedDict[tuple[str, int], Read] = OrderedDict()
         self.checkpoint: Checkpoint | None = None

@@ -96,5 +96,5 @@ class Desk:
                     if over.is_set():
                         return
                     deliver(world, id, self.place.clock)
-            except DossierError as e:
+            except (DossierError, OSError) as e:  # a folder that cannot be read for a while must not end it
                 self.note(f"sending: {e}")

@@ -148,6 +148,7 @@ class Guard:
         except DossierError as e:
             return _answer(e, seen)
         scope["state"]["who"], scope["state"]["still"] = who, lambda: self._still(scope, headers)
+        scope["state"]["known"] = self.place.catalog.size - 1  # before anything is read for the answer
         return None
 
     async def _still(self, scope: Scope, headers: Headers) -> bool:

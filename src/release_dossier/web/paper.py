@@ -73,6 +73,7 @@ def page(
         rules_of=rules_of,
         status=status,
         events=getattr(request.app.state, "events", None),
+        known=getattr(request.state, "known", -1),
         **values,
     )
     return HTMLResponse(text, status)

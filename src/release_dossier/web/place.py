@@ -109,7 +109,7 @@ class Place:
 
     def _look_behind(self) -> None:
         try:
-            with suppress(DossierError):  # said again, to somebody, by the look that is waited for
+            with suppress(DossierError, OSError):  # said again, to somebody, by the look that is waited for
                 self._look()
         finally:
             self._turn.release()

@@ -127,13 +127,17 @@ def _hurt(reader: Any, raw: bytes, given: Given, clock: Callable[[], float] | No
     pieces = (b"", b"\0", b'"', b"{", b"}", b"[", b"]", b"-1", b"1e999", b"NaN", b"null", b"\xff\xfe", b"\n", b"<", b"99999999999999999999")
     samples = [raw[: (at := i * 7919 % (len(raw) + 1))] + pieces[i % len(pieces)] + raw[at + i % 5 :] for i in range(HURTS)]
     for hurt in (b"", b"\0" * 1000, b"[" * 5000, raw + raw, *samples):
-        began = clock() if clock else 0.0
-        said = _verdict(reader, hurt, given)
-        if said.startswith("falls"):
-            yield f"a hurt file: {said}"
-            return
-        if clock and clock() - began > SECONDS_MAX:
-            yield f"a hurt file took {clock() - began:.1f} s"
+        for _ in range(3):  # too slow is what is so every time: others use the machine too
+            began = clock() if clock else 0.0
+            said = _verdict(reader, hurt, given)
+            if said.startswith("falls"):
+                yield f"a hurt file: {said}"
+                return
+            took = clock() - began if clock else 0.0
+            if took <= SECONDS_MAX:
+                break
+        else:
+            yield f"a hurt file took {took:.1f} s"
             return
 
 

@@ -152,13 +152,15 @@
   const again = () => { if (document.querySelector("[data-again]")) setTimeout(window.dossierRefresh, 1000); };
   again();
   // Of all tabs one listens and tells the others: a browser has six connections to a server, and the seventh tab would wait for ever.
+  // It asks for what came after the last entry its page knows of, so that nothing is missed before it listens.
   const events = document.body.dataset.events;
   if (events && "EventSource" in window) {
     const others = new BroadcastChannel("dossier-events");
-    others.addEventListener("message", window.dossierRefresh);
+    let known = document.body.dataset.known;
+    others.addEventListener("message", (event) => { known = event.data; window.dossierRefresh(); });
     const listen = () => new Promise((over) => {
-      const source = new EventSource(events);
-      const tell = () => { window.dossierRefresh(); others.postMessage(""); };
+      const source = new EventSource(`${events}?after=${known}`);
+      const tell = (event) => { window.dossierRefresh(); others.postMessage(event.lastEventId); };
       for (const kind of document.body.dataset.kinds.split(" ")) source.addEventListener(kind, tell);
       source.addEventListener("error", () => { if (source.readyState === EventSource.CLOSED) over(); });  // the session ended: whoever has another
     });

@@ -63,6 +63,9 @@ def test_unexplained_credits_are_a_markets_where_only_it_moved_them() -> None:
     v = judged(msgspec.structs.replace(ledger, users=users), ERAS)
     assert [m["unexplained"] for m in v.markets if m["market"] == "1"] == ["7"]
     assert v.totals["unexplained"] == "7"
+    other = tuple(msgspec.structs.replace(u, balance=u.balance + {"a": 7, "b": -7}.get(u.username, 0)) for u in ledger.users)
+    v = judged(msgspec.structs.replace(ledger, users=other), ERAS)
+    assert [m["unexplained"] for m in v.markets if m["market"] == "1"] == [v.totals["unexplained"]] == ["14"]
 
 
 @pytest.mark.parametrize(
@@ -190,7 +193,13 @@ def test_double_resolve_and_half_a_resolve() -> None:
     journal = read_journal(requests)
     assert journal.resolves == ((1, 3),)
     told = verify(msgspec.structs.replace(ledger, users=twice), ERAS, journal=journal, answers=None, written_by="")
-    assert any("3 requests to resolve market 1" in h["words"] for h in told.hypotheses)
+    again = next(h for h in told.hypotheses if "3 for market 1" in h["words"])
+    assert (again["market"], again["at"][:10]) == ("1", "1970-01-01")
+    late = msgspec.structs.replace(ledger, users=twice, bets=(*ledger.bets, Bet(99, "a", 1, 5, "YES", 10**12, False)))
+    journal = read_journal([{**requests[0], "path": f"/v0/markets/{m}/resolve"} for m in range(1, 20) for _ in range(2)])
+    told = verify(late, ERAS, journal=journal, answers=None, written_by="")
+    assert "late order" in {h["fits"] for h in told.hypotheses}  # however many markets were resolved again
+    assert any("2 for market 12 and of 7 more markets" in h["words"] for h in told.hypotheses)
 
 
 RACE = [("a", 10, "YES", 1000), ("b", 10, "NO", 2000), ("c", 30, "YES", 3000), ("e", 5, "YES", 3500), ("d", 90, "NO", 3995)]  # milliseconds

@@ -370,6 +370,28 @@ def test_accepted_orders_are_held_against_their_rows() -> None:
         ) == ("inconclusive", True)
 
 
+SOLD = [("a", 10, "YES", 1), ("b", 1000, "NO", 2), ("c", 5000, "YES", 3), ("a", -1, "YES", 10), ("a", -1, "YES", 20), ("b", 1, "NO", 21)]
+
+
+@pytest.mark.parametrize("reply", [None, {"result": {"sharesSold": 1}}])
+def test_a_journal_that_begins_later_than_the_ledger_gives_no_sale_anothers_request(reply: Any) -> None:
+    """Where no reply names the moment: by when the request was on its way; else what was asked for is not taken as known."""
+    ledger = town(SOLD)
+    history = market_rows(ledger)[1]
+    price = [sell(history[:i], "a", True, 10**6, ERAS.eras[0].rules).price for i in (3, 4)]
+    late = order("/v0/sell", "a", price[1] + 1, reply)
+    when = {"started_at": "1970-01-01T00:00:19.9Z", "ended_at": "1970-01-01T00:00:20.1Z"}
+    assert match(journal(late | when), ledger).asked == {5: price[1] + 1}
+    for begun in ({}, {"started_at": when["started_at"]}):
+        found = match(journal(late | begun), ledger)
+        assert (found.asked, found.without_row, found.rows_without) == ({}, (), 5)
+    early = order("/v0/sell", "a", price[0], reply, started_at="1970-01-01T00:00:09Z")
+    both = match(journal(late | {"started_at": when["started_at"]}, early), ledger)
+    assert both.asked == {4: price[0], 5: price[1] + 1}
+    at_once = [order("/v0/sell", "a", n, reply, started_at="1970-01-01T00:00:09Z", ended_at="1970-01-01T00:00:21Z") for n in price]
+    assert match(journal(*at_once), ledger).asked == ({} if price[0] != price[1] else {4: price[0], 5: price[1]})
+
+
 def test_a_journal_names_the_servers_of_each_era() -> None:
     """Runs of one version, in order of time, a return to an older one included."""
     at = "2026-01-01T00:00:0{}Z".format

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from release_dossier.ledger.rulesets import Eras
     from release_dossier.ledger.verify import Explained, Verified
 
-UNDECIDED_MAX = 3  # of what the rows cannot decide, told without --json
+UNDECIDED_MAX = 3  # of what the rows cannot decide, told with its outcomes without --json
 
 _source = click.argument("source", metavar="SOURCE", type=str)
 _ruleset = click.option("--ruleset", metavar="NAME|FILE", help="the rules: a release, e.g. v3.8, or a JSON file of their dimensions")
@@ -196,7 +196,7 @@ def _words(v: Verified, source: str, again: str) -> str:
         lines.append(f"{edge.state(c.state)}  {c.id} {c.title}: {c.violations} of {c.of}" + (f" ({c.why})" if c.why else ""))
         lines += [f"    {e.why}" for e in c.examples[:8]]
         lines += [f"    and {c.violations - 8} more" for _ in range(c.violations > 8)]
-        lines += [f"    undecided: {e.why}" for e in c.undecided[:UNDECIDED_MAX]]
+        lines += [f"    undecided: {e.why}" for e in [e for e in c.undecided if e.difference == "0"][:UNDECIDED_MAX]]
     lines += [f"  fits: {h['words']} (hypothesis)" for h in v.hypotheses]
     for c in (c for c in v.checks if c.state == "warn"):
         lines.append(f"{edge.state(c.state)}  {c.id} {c.title}: {c.violations} of {c.of} not so; {c.why or c.examples[0].why}")

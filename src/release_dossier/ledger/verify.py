@@ -224,7 +224,7 @@ def _unsure(c: Check) -> Check:
     """A failure that other rules, which nobody named, might explain."""
     if c.state != "fail" or c.id not in BY_RELEASE:
         return c
-    return msgspec.structs.replace(c, state="inconclusive", why="other rules, which nobody named, may explain it")
+    return _left_open(c, "other rules, which nobody named, may explain it")
 
 
 def _open(c: Check, ledger: Ledger, gone: Sequence[str]) -> Check:
@@ -240,6 +240,11 @@ def _open(c: Check, ledger: Ledger, gone: Sequence[str]) -> Check:
         why = f"{c.why}; {why}" if c.state == "inconclusive" else why
     else:
         return c
+    return _left_open(c, why)
+
+
+def _left_open(c: Check, why: str) -> Check:
+    """Nobody is accused of what something not to be seen here may explain."""
     return msgspec.structs.replace(
         c, state="inconclusive", looked_at=max(0, c.looked_at - c.violations), violations=0, examples=(),
         undecided=(*c.undecided, *c.examples)[:LEDGER_EXAMPLES_MAX], why=why,

@@ -152,6 +152,13 @@ def test_rules_nobody_named_are_those_the_schema_fits(tmp_path: Path) -> None:
     found = json.loads(there.run("ledger", "compare", str(file), "--other-ruleset", "v3.8.1", "--json")[1])
     assert (found["a"]["ruleset"], found["b"]["ruleset"], found["notes"]) == ("v3.1.0", "v3.8.1", [note])
     assert found["a"]["digest"] == found["b"]["digest"]
+    (tmp_path / "newer").mkdir()
+    newer = unpacked("before-770", tmp_path / "newer") / "ledger.sqlite"
+    found = json.loads(there.run("ledger", "compare", str(file), str(newer), "--json")[1])
+    assert (found["a"]["ruleset"], found["b"]["ruleset"], found["notes"][0]) == ("v3.1.0", "v3.8.1", f"A: {note}")
+    assert found["notes"][1].startswith("B: no rules were named: these are those of v3.8.1")
+    found = json.loads(there.run("ledger", "compare", str(file), str(newer), "--ruleset", "v3.6", "--json")[1])
+    assert (found["a"]["ruleset"], found["b"]["ruleset"], found["notes"]) == ("v3.6", "v3.6", [])
     found = json.loads(there.run("ledger", "settle", str(file), "--ruleset", "v3.8.1", "--json")[1])
     assert (found["ruleset"], found["notes"]) == ("v3.8.1", [])
 

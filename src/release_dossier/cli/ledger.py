@@ -350,15 +350,16 @@ def compare(
         raise click.UsageError("compare A B, or compare A --ruleset X --other-ruleset Y")
     given, other = rules_for(ruleset, timeline), rules_for(other_ruleset, other_timeline)
     a = _of_known_schema(read_ledger(first), assume_schema)
-    one, notes = _rules_of(a, given)
-    two = other or one
     b = _of_known_schema(read_ledger(second), assume_schema) if second else a
+    one, notes = _rules_of(a, given)
+    two, more = _rules_of(b, other or given)
+    notes = notes if more in ([], notes) else [f"A: {notes[0]}", f"B: {more[0]}"]
     found = held_side_by_side((a, one), (b, two), LEDGER_MARKETS_MAX)
     value = {**found, "notes": notes, "a": {"digest": a.digest, "ruleset": one.name}, "b": {"digest": b.digest, "ruleset": two.name}}
 
     def words() -> str:
-        lines = [f"{found['users_differ']} of {found['of_users']} users would have other credits, {found['difference']} in all"]
-        lines[0] += f"; {found['markets_differ']} markets pay otherwise ({one.name} → {two.name})"
+        lines = [f"{found['users_differ']} of {counted(found['of_users'], 'user')} would have other credits, {found['difference']} in all"]
+        lines[0] += f"; {counted(found['markets_differ'], 'market')} paid otherwise ({one.name} → {two.name})"
         for u in found["users"]:
             parts = "; ".join(f"{x['what']}{' in market ' + x['market'] if x['market'] else ''} {x['a']} → {x['b']}" for x in u["for"])
             lines.append(f"    {u['user']:16} {u['a']:>12} → {u['b']:>12}  {int(u['difference']):+}  {parts}")

@@ -107,7 +107,9 @@ def test_commands(tmp_path: Path) -> None:
     code, out, _ = there.run("ledger", "settle", file, "--after", "20", "--sell", "alice:YES:50", "--result", "open")
     assert (code, "sale:" in out) == (0, True)
     assert there.run("ledger", "settle", file, "--sell", "alice:YES:50")[0] == 2
-    assert there.run("ledger", "settle", file, "--market", "1", "--sell", "alice:MAYBE:x")[0] == 2
+    for sale in ("alice:MAYBE:x", "alice:YES:²", f"alice:YES:{'9' * 5000}", "alice:YES:-5"):
+        assert there.run("ledger", "settle", file, "--market", "1", "--sell", sale)[0] == 2
+    assert there.run("ledger", "verify", file, "--memory", "9" * 5000)[0] == 2
     code, out, _ = there.run("ledger", "compare", file, "--ruleset", "v3.5.2", "--other-ruleset", "v3.6.0", "--json")
     assert (code, json.loads(out)["users_differ"] > 0) == (10, True)
     assert there.run("ledger", "compare", file, file)[0] == 0

@@ -126,7 +126,7 @@ def verify(
 
 def memory_bytes(text: str) -> int:
     """Bytes of `2GiB`, `800MB` or a plain number."""
-    found = re.fullmatch(r"(\d+)\s*([kKMGT]?)(i?)B?", text.strip())
+    found = re.fullmatch(r"([0-9]{1,18})\s*([kKMGT]?)(i?)B?", text.strip())
     if found is None or not int(found[1]):
         raise click.BadParameter("a size such as 2GiB or 800MB", param_hint="--memory")
     power = " kMGT".index(found[2].replace("K", "k") or " ")
@@ -290,7 +290,7 @@ def _of_known_schema(ledger: Ledger, assumed: bool) -> Ledger:
 def _sale_asked(text: str) -> tuple[str, bool, int]:
     user, _, rest = text.partition(":")
     side, _, credits = rest.partition(":")
-    if not user or side not in ("YES", "NO") or not credits.isdigit():
+    if not user or side not in ("YES", "NO") or not re.fullmatch("[0-9]{1,18}", credits):
         raise click.UsageError(f"--sell is USER:YES|NO:CREDITS, not {text}")
     return user, side == "YES", int(credits)
 

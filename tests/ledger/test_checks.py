@@ -219,3 +219,15 @@ def test_of_a_sale_that_leaves_too_much_nothing_might_go() -> None:
     example = next(c for c in by_rows(g).judge(eras, {}).checks if c.id == "R1").examples[0]
     assert "after it they would still hold" in example.why
     assert (example.expected, example.found, example.difference) == ("0", "3", "3")
+
+
+def test_a_payout_says_what_it_is_made_of() -> None:
+    """Shares, and the even part of what they leave of the pool, or of what it lacks."""
+    over = [("a", 1, "YES", 1), ("b", 2, "YES", 2), ("a", -3, "YES", 3), ("c", 3, "YES", 4), ("c", 1, "YES", 5), ("a", 1, "NO", 6)]
+    for orders, user, words in (
+        (over, "c", "resolved YES: 84 YES shares − 60, an even part of what the pool of 5 lacks"),
+        ([("a", 10, "YES", 1), ("b", 10, "NO", 2)], "a", "resolved YES: 15 YES shares + 5, an even part of what the pool of 20 leaves"),
+        ([("a", 10, "YES", 1)], "a", "resolved YES: 10 YES shares"),
+    ):
+        lines = replay(town(orders, result="YES"), ERAS, {}).lines[user]
+        assert [x.formula for x in lines if x.what == "payout"] == [words]

@@ -179,10 +179,12 @@ def _next(v: Verified, again: str) -> str:
         return f"{again} --json, which names each row of {', '.join(c.id for c in v.checks if c.state == 'fail')}"
     if not (v.ledger["users"] and v.ledger["markets"]):
         return "dossier ledger verify on a ledger that has users and markets"
-    if "J1" in checks and checks["J1"].state == "missing":
-        return f"{again} --receipts FILE"
-    if "R8" in checks and checks["R8"].state == "missing":
-        return f"{again} --answers FILE"
+    nothing = [option for id, option in (("J1", "--receipts"), ("R8", "--answers")) if id in checks and checks[id].state == "missing"]
+    for option in nothing:
+        if f" {option} " in again:
+            return f"dossier ledger verify with {option} of this ledger: those have nothing of it"
+    if nothing:
+        return f"{again} {nothing[0]} FILE"
     return f"{again} --json, which says of {', '.join(unsure)} what could not be decided"
 
 

@@ -370,6 +370,14 @@ def test_accepted_orders_are_held_against_their_rows() -> None:
         ) == ("inconclusive", True)
 
 
+def test_a_journal_kept_in_front_of_the_server_is_read_the_same() -> None:
+    """There its paths begin with /api; one that has something behind a question mark is the same path."""
+    ledger = settled(town([("a", 10, "YES", 1), ("b", 5, "YES", 2)]), ERAS)
+    kept = journal(order("/api/v0/bet", "a", 10), order("/v0/bet?from=page", "b", 5), order("/api/v0/markets/1/resolve", "mod", 1))
+    assert (match(kept, ledger).rows_without, len(kept.orders), kept.resolves) == (0, 2, ((1, 1),))
+    assert journal(order("/api/v0/sell/quote", "a", 10), order("/apiv0/bet", "a", 10), {"path": None}).orders == ()
+
+
 SOLD = [("a", 10, "YES", 1), ("b", 1000, "NO", 2), ("c", 5000, "YES", 3), ("a", -1, "YES", 10), ("a", -1, "YES", 20), ("b", 1, "NO", 21)]
 
 

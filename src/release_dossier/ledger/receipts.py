@@ -59,8 +59,8 @@ def read_journal(records: Iterable[Any]) -> Journal:
         span = _span(r)
         if span is not None:
             spans.append(span)
-        path, body, status = r.get("path"), r.get("body"), r.get("status")
-        resolved = _RESOLVE.fullmatch(path) if isinstance(path, str) and r.get("method") == "POST" else None
+        path, body, status = asked_for(r), r.get("body"), r.get("status")
+        resolved = _RESOLVE.fullmatch(path) if r.get("method") == "POST" else None
         if resolved and isinstance(status, int) and 200 <= status < 300:
             resolves[int(resolved[1] or resolved[2])] += 1
         if path not in ("/v0/bet", "/v0/sell") or r.get("method") != "POST" or not isinstance(status, int) or not 200 <= status < 300:
@@ -74,6 +74,13 @@ def read_journal(records: Iterable[Any]) -> Journal:
             orders.append(order)
         seen.add(once)
     return Journal(tuple(orders), requests, tuple(unreadable), _versions(spans), tuple(sorted(resolves.items())))
+
+
+def asked_for(record: Mapping[str, Any]) -> str:
+    """The path of a request as the server has it: what stands before it serves the same at `/api`, and what is asked behind a question
+    mark is no part of it. Empty where there is none."""
+    path = record.get("path")
+    return path.partition("?")[0].removeprefix("/api") if isinstance(path, str) else ""
 
 
 def _span(r: Mapping[str, Any]) -> tuple[int, int, str] | None:

@@ -15,7 +15,7 @@ import pytest
 from release_dossier.ledger.account import market_rows, replay
 from release_dossier.ledger.answers import r8
 from release_dossier.ledger.checks import Check
-from release_dossier.ledger.columns import Bet, Member
+from release_dossier.ledger.columns import Bet, Group, Member
 from release_dossier.ledger.rulesets import Eras, economics, named, possible, stamp
 from release_dossier.ledger.schema import RELEASES
 from release_dossier.ledger.settlement import positions
@@ -134,7 +134,7 @@ EARLY = {"/v0/markets/1": 15}  # shown after the first order
 def test_right_numbers_are_right_and_any_other_is_wrong(path: str, body: Any) -> None:
     """Each page as the server gives it passes; with any one number changed by one it fails and names the number."""
     second = EARLY.get(path, 55)
-    assert judged(answer(path, body, second)).state == "pass"
+    assert judged(answer(path, body, second)).state == judged(answer(f"/api{path}", body, second)).state == "pass"
     text = json.dumps(body)
     places = [m for m in re.finditer(r"(?<=: )-?[0-9.]+", text) if not text[: m.start()].endswith(('"id": ', 'arketId": '))]
     assert places
@@ -709,3 +709,22 @@ def test_a_number_of_simultaneous_orders_is_right_whichever_came_first() -> None
     check = shown(many, wrong)
     assert (check.state, check.violations) == ("inconclusive", 0)
     assert "may have come in more ways than were tried" in check.why
+
+
+def test_creation_fees_are_those_the_build_of_their_time_reckons() -> None:
+    """Before #750 so many markets at the cost of the day, whatever was stored; since, what was stored, once for a group. A ledger that was
+    rolled back to an older build is shown by it as that reckons."""
+    dear = msgspec.structs.replace(town(ORDERS).markets[0], id=2, cost=25)
+    part = msgspec.structs.replace(dear, id=3, cost=0)
+    plain = town(ORDERS)
+    ledger = msgspec.structs.replace(plain, markets=(*plain.markets, dear, part), groups=(GROUP,), members=(Member(7, 3),))
+    for rules, shown in (("v3.4.0", 30), ("v3.8.1", 10 + 25 + GROUP.cost)):
+        eras = named(rules)
+        for number, state in ((shown, "pass"), (shown + 1, "fail")):
+            page = answer("/v0/system/metrics", {"moneyUtilized": {"marketCreationFees": {"value": number}}})
+            assert r8([page], ledger, replay(ledger, eras, {}), eras).state == state, (rules, number)
+
+
+GROUP = Group(
+    id=7, created_at=0, lifecycle="published", cost=12, creator="mod", steward="mod", rejected_at=None, deleted=False,
+)  # fmt: skip

@@ -115,3 +115,21 @@ def test_a_name_from_the_ledger_begins_no_line(tmp_path: Path) -> None:
     for words in (["verify", file], ["verify", file, "--explain", name], ["settle", file], ["compare", str(SMALL), file]):
         done = CliRunner().invoke(ledger, words, standalone_mode=False)
         assert not any(line.startswith("✓ pass  everything") for line in done.output.splitlines()), words
+
+
+def test_what_the_rows_leave_open_is_told_with_its_outcomes(tmp_path: Path) -> None:
+    """To people, too, and in a statement of account: not as everything between the two."""
+    file = changed(tmp_path, "UPDATE bets SET placed_at = (SELECT placed_at FROM bets WHERE id = 62) WHERE id = 61")
+    out = CliRunner().invoke(ledger, ["verify", file, "--ruleset", "v3.8"]).output
+    assert "undecided: alice has 0; " in out
+    assert "payout in market 4 is 17 or 1\n" in out
+    assert " 1 or 17 " in CliRunner().invoke(ledger, ["verify", file, "--ruleset", "v3.8", "--explain", "alice"]).output
+
+
+def test_what_has_nothing_of_this_ledger_is_not_asked_for_again(tmp_path: Path) -> None:
+    """An empty journal, or answers that are none, is named: the next step is not to give it once more."""
+    none = tmp_path / "none.ndjson"
+    none.write_text("")
+    for option in ("--receipts", "--answers"):
+        out = CliRunner().invoke(ledger, ["verify", str(SMALL), "--ruleset", "v3.8", option, str(none)]).output
+        assert out.splitlines()[-1] == f"next: dossier ledger verify with {option} of this ledger: those have nothing of it"

@@ -190,3 +190,44 @@ def test_as_many_orders_as_may_be_tried_are_tried() -> None:
     assert (len(tried), all_of_them) == (ways, True)
     tried, all_of_them = possible_orders(rows)
     assert (len(tried), all_of_them) == (2, False)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "id", "words"),
+    [
+        (with_order(OPEN, 20, amount=0), "S1", "order 99 of a in market 1 is over no credits"),
+        (with_order(OPEN, 20, username=None, outcome="yes"), "S1", "order 99 in market 1 has no user and has the side yes, not YES or NO"),
+        (with_order(OPEN, 20, market_id=2), "S2", "order 99 of a in market 2 has no such market"),
+        (with_order(OPEN, 20, username="ghost"), "S2", "order 99 of ghost in market 1 has no such user"),
+        (with_order(OPEN, -1500), "S4b", "order 99 of a in market 1 came 0.002 s before that was made"),
+        (with_order(OPEN, 10**15 + 5 * SECOND), "S4b", "order 99 of a in market 1 came 5.000 s after that closed"),
+        (with_market(OPEN, lifecycle="proposed"), "S6", "order 1 of a in market 1 lies on a market that is proposed"),
+    ],
+)
+def test_what_is_wrong_with_an_order_is_said(wrong: Ledger, id: str, words: str) -> None:
+    """Which part of it, and by how much: not that it is one of several things."""
+    assert found(wrong, id) == ("fail", 1)
+    said = next(c for c in by_rows(wrong).judge(ERAS, {}).checks if c.id == id)
+    assert said.examples[0].why == words
+
+
+def test_of_a_sale_that_leaves_too_much_nothing_might_go() -> None:
+    """The guard of v3.6 refuses a sale of fewer shares than are owned: expected is none, and the difference all of it."""
+    orders = [("b", 1, "NO", 1), ("a", 10, "YES", 2), ("a", -3, "YES", 3)]
+    g, eras = settled(town(orders), named("v3.6")), named("v3.6")
+    assert found(g, "R1", eras) == ("fail", 1)
+    example = next(c for c in by_rows(g).judge(eras, {}).checks if c.id == "R1").examples[0]
+    assert "after it they would still hold" in example.why
+    assert (example.expected, example.found, example.difference) == ("0", "3", "3")
+
+
+def test_a_payout_says_what_it_is_made_of() -> None:
+    """Shares, and the even part of what they leave of the pool, or of what it lacks."""
+    over = [("a", 1, "YES", 1), ("b", 2, "YES", 2), ("a", -3, "YES", 3), ("c", 3, "YES", 4), ("c", 1, "YES", 5), ("a", 1, "NO", 6)]
+    for orders, user, words in (
+        (over, "c", "resolved YES: 84 YES shares − 60, an even part of what the pool of 5 lacks"),
+        ([("a", 10, "YES", 1), ("b", 10, "NO", 2)], "a", "resolved YES: 15 YES shares + 5, an even part of what the pool of 20 leaves"),
+        ([("a", 10, "YES", 1)], "a", "resolved YES: 10 YES shares"),
+    ):
+        lines = replay(town(orders, result="YES"), ERAS, {}).lines[user]
+        assert [x.formula for x in lines if x.what == "payout"] == [words]

@@ -63,6 +63,9 @@ def test_unexplained_credits_are_a_markets_where_only_it_moved_them() -> None:
     v = judged(msgspec.structs.replace(ledger, users=users), ERAS)
     assert [m["unexplained"] for m in v.markets if m["market"] == "1"] == ["7"]
     assert v.totals["unexplained"] == "7"
+    other = tuple(msgspec.structs.replace(u, balance=u.balance + {"a": 7, "b": -7}.get(u.username, 0)) for u in ledger.users)
+    v = judged(msgspec.structs.replace(ledger, users=other), ERAS)
+    assert [m["unexplained"] for m in v.markets if m["market"] == "1"] == [v.totals["unexplained"]] == ["14"]
 
 
 @pytest.mark.parametrize(
@@ -190,7 +193,13 @@ def test_double_resolve_and_half_a_resolve() -> None:
     journal = read_journal(requests)
     assert journal.resolves == ((1, 3),)
     told = verify(msgspec.structs.replace(ledger, users=twice), ERAS, journal=journal, answers=None, written_by="")
-    assert any("3 requests to resolve market 1" in h["words"] for h in told.hypotheses)
+    again = next(h for h in told.hypotheses if "3 for market 1" in h["words"])
+    assert (again["market"], again["at"][:10]) == ("1", "1970-01-01")
+    late = msgspec.structs.replace(ledger, users=twice, bets=(*ledger.bets, Bet(99, "a", 1, 5, "YES", 10**12, False)))
+    journal = read_journal([{**requests[0], "path": f"/v0/markets/{m}/resolve"} for m in range(1, 20) for _ in range(2)])
+    told = verify(late, ERAS, journal=journal, answers=None, written_by="")
+    assert "late order" in {h["fits"] for h in told.hypotheses}  # however many markets were resolved again
+    assert any("2 for market 12 and of 7 more markets" in h["words"] for h in told.hypotheses)
 
 
 RACE = [("a", 10, "YES", 1000), ("b", 10, "NO", 2000), ("c", 30, "YES", 3000), ("e", 5, "YES", 3500), ("d", 90, "NO", 3995)]  # milliseconds
@@ -359,6 +368,36 @@ def test_accepted_orders_are_held_against_their_rows() -> None:
             check(unread, "J1").state,
             "1 request of the journal could not be read, the first is request 3" in check(unread, "J1").why,
         ) == ("inconclusive", True)
+
+
+def test_a_journal_kept_in_front_of_the_server_is_read_the_same() -> None:
+    """There its paths begin with /api; one that has something behind a question mark is the same path."""
+    ledger = settled(town([("a", 10, "YES", 1), ("b", 5, "YES", 2)]), ERAS)
+    kept = journal(order("/api/v0/bet", "a", 10), order("/v0/bet?from=page", "b", 5), order("/api/v0/markets/1/resolve", "mod", 1))
+    assert (match(kept, ledger).rows_without, len(kept.orders), kept.resolves) == (0, 2, ((1, 1),))
+    assert journal(order("/api/v0/sell/quote", "a", 10), order("/apiv0/bet", "a", 10), {"path": None}).orders == ()
+
+
+SOLD = [("a", 10, "YES", 1), ("b", 1000, "NO", 2), ("c", 5000, "YES", 3), ("a", -1, "YES", 10), ("a", -1, "YES", 20), ("b", 1, "NO", 21)]
+
+
+@pytest.mark.parametrize("reply", [None, {"result": {"sharesSold": 1}}])
+def test_a_journal_that_begins_later_than_the_ledger_gives_no_sale_anothers_request(reply: Any) -> None:
+    """Where no reply names the moment: by when the request was on its way; else what was asked for is not taken as known."""
+    ledger = town(SOLD)
+    history = market_rows(ledger)[1]
+    price = [sell(history[:i], "a", True, 10**6, ERAS.eras[0].rules).price for i in (3, 4)]
+    late = order("/v0/sell", "a", price[1] + 1, reply)
+    when = {"started_at": "1970-01-01T00:00:19.9Z", "ended_at": "1970-01-01T00:00:20.1Z"}
+    assert match(journal(late | when), ledger).asked == {5: price[1] + 1}
+    for begun in ({}, {"started_at": when["started_at"]}):
+        found = match(journal(late | begun), ledger)
+        assert (found.asked, found.without_row, found.rows_without) == ({}, (), 5)
+    early = order("/v0/sell", "a", price[0], reply, started_at="1970-01-01T00:00:09Z")
+    both = match(journal(late | {"started_at": when["started_at"]}, early), ledger)
+    assert both.asked == {4: price[0], 5: price[1] + 1}
+    at_once = [order("/v0/sell", "a", n, reply, started_at="1970-01-01T00:00:09Z", ended_at="1970-01-01T00:00:21Z") for n in price]
+    assert match(journal(*at_once), ledger).asked == ({} if price[0] != price[1] else {4: price[0], 5: price[1]})
 
 
 def test_a_journal_names_the_servers_of_each_era() -> None:

@@ -185,6 +185,16 @@ def test_a_market_an_older_release_has_an_answer_for_is_not_without_one() -> Non
     assert judged(settled(town(orders), named("v3.8.1"))).ruleset == "v3.8.1"  # other builds of its schema explain nothing
 
 
+def test_a_ledger_of_no_release_accuses_nobody_by_rules_nobody_named() -> None:
+    """What no build explains is shown as undecided, counted nowhere, and fails under rules that are named."""
+    g = town([("a", 10, "YES", 1), ("b", 4, "NO", 2)], schema="before migrations were kept", migration="none", applied=())
+    v = judged(msgspec.structs.replace(g, users=tuple(msgspec.structs.replace(u, balance=777) for u in g.users)))
+    for id in ("R6", "T"):
+        c = check(v, id)
+        assert (c.state, c.violations, c.examples, c.undecided != ()) == ("inconclusive", 0, (), True)
+    assert v.verdict == "inconclusive"
+
+
 def test_a_ledger_the_newest_release_explains_passes_and_says_so() -> None:
     """Every credit where v3.8.1 puts it: pass, with the note that nobody named the rules."""
     v = judged(settled(town([("a", 10, "YES", 1), ("b", 10, "NO", 2)], result="YES"), named("v3.8.1")))

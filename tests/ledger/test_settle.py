@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -10,9 +11,10 @@ from typing import Any
 
 import pytest
 
+from release_dossier.cli.ledger import _settled
 from release_dossier.errors import Refused
 from release_dossier.ledger.account import replay
-from release_dossier.ledger.rulesets import named
+from release_dossier.ledger.rulesets import Era, Eras, named
 from release_dossier.ledger.settle import Question, compare, settle
 from tests.ledger.test_ledgers import SHARED, unpacked
 from tests.ledger.test_rules import town
@@ -105,7 +107,9 @@ def test_commands(tmp_path: Path) -> None:
     code, out, _ = there.run("ledger", "settle", file, "--after", "20", "--sell", "alice:YES:50", "--result", "open")
     assert (code, "sale:" in out) == (0, True)
     assert there.run("ledger", "settle", file, "--sell", "alice:YES:50")[0] == 2
-    assert there.run("ledger", "settle", file, "--market", "1", "--sell", "alice:MAYBE:x")[0] == 2
+    for sale in ("alice:MAYBE:x", "alice:YES:²", f"alice:YES:{'9' * 5000}", "alice:YES:-5"):
+        assert there.run("ledger", "settle", file, "--market", "1", "--sell", sale)[0] == 2
+    assert there.run("ledger", "verify", file, "--memory", "9" * 5000)[0] == 2
     code, out, _ = there.run("ledger", "compare", file, "--ruleset", "v3.5.2", "--other-ruleset", "v3.6.0", "--json")
     assert (code, json.loads(out)["users_differ"] > 0) == (10, True)
     assert there.run("ledger", "compare", file, file)[0] == 0
@@ -150,5 +154,50 @@ def test_rules_nobody_named_are_those_the_schema_fits(tmp_path: Path) -> None:
     found = json.loads(there.run("ledger", "compare", str(file), "--other-ruleset", "v3.8.1", "--json")[1])
     assert (found["a"]["ruleset"], found["b"]["ruleset"], found["notes"]) == ("v3.1.0", "v3.8.1", [note])
     assert found["a"]["digest"] == found["b"]["digest"]
+    (tmp_path / "newer").mkdir()
+    newer = unpacked("before-770", tmp_path / "newer") / "ledger.sqlite"
+    found = json.loads(there.run("ledger", "compare", str(file), str(newer), "--json")[1])
+    assert (found["a"]["ruleset"], found["b"]["ruleset"], found["notes"][0]) == ("v3.1.0", "v3.8.1", f"A: {note}")
+    assert found["notes"][1].startswith("B: no rules were named: these are those of v3.8.1")
+    found = json.loads(there.run("ledger", "compare", str(file), str(newer), "--ruleset", "v3.6", "--json")[1])
+    assert (found["a"]["ruleset"], found["b"]["ruleset"], found["notes"]) == ("v3.6", "v3.6", [])
     found = json.loads(there.run("ledger", "settle", str(file), "--ruleset", "v3.8.1", "--json")[1])
     assert (found["ruleset"], found["notes"]) == ("v3.8.1", [])
+
+
+def test_orders_of_one_microsecond_are_not_put_in_an_order() -> None:
+    """Each way they may have come is shown with what it gives; where it changes nothing, nothing is said."""
+    tie = [("alice", 10, "YES", 1), ("bob", 7, "YES", 1), ("carol", 1, "NO", 2)]
+    now = one(town(tie), result="YES")
+    assert "simultaneous orders may have come another way" in now["why"]
+    assert [x["payouts"] for x in (now, *now["others"])] == [
+        [{"user": "alice", "credits": a}, {"user": "bob", "credits": b}] for a, b in (("9", "9"), ("14", "4"))
+    ]
+    assert re.search("bob +is paid 9\n  or: probability .*\n(.*\n)+.*bob +is paid 4", _settled([now]))
+    same = one(town([("alice", 10, "YES", 1), ("alice", 10, "YES", 1), ("carol", 1, "NO", 2)]))
+    assert (same["why"], "others" in same) == ("", False)
+
+
+def test_a_market_between_two_eras_is_settled_under_both() -> None:
+    """What the rules before and after its resolution give, where they differ."""
+    eras = Eras("two", tuple(Era(a, b, v, named(v).eras[0].rules) for a, b, v in ((None, 500, "v2.1.0"), (10**13, None, "v3.8.1"))))
+    (now,) = settle(town(FIVE, result="YES"), eras, Question())
+    assert "either of two eras" in now["why"]
+    assert len(now["others"]) == 1
+
+
+def test_what_is_taken_back_is_not_called_paid(tmp_path: Path) -> None:
+    """A market resolved N/A takes from who sold more than he bought; a rejected one is not called open."""
+    file = unpacked("v3.8.1", tmp_path) / "ledger.sqlite"
+    with closing(sqlite3.connect(file)) as db:
+        market, user = db.execute("SELECT market_id, username FROM bets WHERE amount < 0 AND deleted_at IS NULL LIMIT 1").fetchone()
+        db.execute("UPDATE bets SET amount = -900 WHERE amount < 0 AND market_id = ? AND username = ?", (market, user))
+        empty = db.execute("SELECT id FROM markets WHERE id NOT IN (SELECT market_id FROM bets) AND is_resolved = 0").fetchone()[0]
+        db.execute("UPDATE markets SET lifecycle_status = 'rejected' WHERE id = ?", (empty,))
+        db.commit()
+    there = Town.__new__(Town)
+    there.repo, there.env, there.now = tmp_path, {"PATH": "/usr/bin:/bin"}, START
+    out = there.run("ledger", "settle", str(file), "--market", str(market), "--result", "N/A")[1]
+    assert re.search(rf"{user} +gives back \d+", out)
+    assert "is paid -" not in out
+    assert ", rejected" in there.run("ledger", "settle", str(file), "--market", str(empty))[1]

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from release_dossier.ledger.rulesets import Eras
     from release_dossier.ledger.verify import Explained, Verified
 
+UNDECIDED_MAX = 3  # of what the rows cannot decide, told with its outcomes without --json
+
 _source = click.argument("source", metavar="SOURCE", type=str)
 _ruleset = click.option("--ruleset", metavar="NAME|FILE", help="the rules: a release, e.g. v3.8, or a JSON file of their dimensions")
 _assume_schema = click.option("--assume-schema", is_flag=True, help="take a ledger of an unknown newer migration for the newest known one")
@@ -124,7 +126,7 @@ def verify(
 
 def memory_bytes(text: str) -> int:
     """Bytes of `2GiB`, `800MB` or a plain number."""
-    found = re.fullmatch(r"(\d+)\s*([kKMGT]?)(i?)B?", text.strip())
+    found = re.fullmatch(r"([0-9]{1,18})\s*([kKMGT]?)(i?)B?", text.strip())
     if found is None or not int(found[1]):
         raise click.BadParameter("a size such as 2GiB or 800MB", param_hint="--memory")
     power = " kMGT".index(found[2].replace("K", "k") or " ")
@@ -177,10 +179,12 @@ def _next(v: Verified, again: str) -> str:
         return f"{again} --json, which names each row of {', '.join(c.id for c in v.checks if c.state == 'fail')}"
     if not (v.ledger["users"] and v.ledger["markets"]):
         return "dossier ledger verify on a ledger that has users and markets"
-    if "J1" in checks and checks["J1"].state == "missing":
-        return f"{again} --receipts FILE"
-    if "R8" in checks and checks["R8"].state == "missing":
-        return f"{again} --answers FILE"
+    nothing = [option for id, option in (("J1", "--receipts"), ("R8", "--answers")) if id in checks and checks[id].state == "missing"]
+    for option in nothing:
+        if f" {option} " in again:
+            return f"dossier ledger verify with {option} of this ledger: those have nothing of it"
+    if nothing:
+        return f"{again} {nothing[0]} FILE"
     return f"{again} --json, which says of {', '.join(unsure)} what could not be decided"
 
 
@@ -194,6 +198,7 @@ def _words(v: Verified, source: str, again: str) -> str:
         lines.append(f"{edge.state(c.state)}  {c.id} {c.title}: {c.violations} of {c.of}" + (f" ({c.why})" if c.why else ""))
         lines += [f"    {e.why}" for e in c.examples[:8]]
         lines += [f"    and {c.violations - 8} more" for _ in range(c.violations > 8)]
+        lines += [f"    undecided: {e.why}" for e in [e for e in c.undecided if e.difference == "0"][:UNDECIDED_MAX]]
     lines += [f"  fits: {h['words']} (hypothesis)" for h in v.hypotheses]
     for c in (c for c in v.checks if c.state == "warn"):
         lines.append(f"{edge.state(c.state)}  {c.id} {c.title}: {c.violations} of {c.of} not so; {c.why or c.examples[0].why}")
@@ -257,17 +262,19 @@ def settle(
     asked = Question(market=market, after=after, result="" if result == "open" else result, sale=_sale_asked(sell) if sell else None)
     given = rules_for(ruleset, timeline)
     read = _of_known_schema(read_ledger(source), assume_schema)
-    eras, notes = (given, []) if given is not None else _rules_it_fits(read)
+    eras, notes = _rules_of(read, given)
     markets = compute(read, eras, asked)
     value = {"markets": markets, "ruleset": eras.name, "notes": notes}
     edge.emit(value, as_json, lambda: "\n".join([*(f"  note: {n}" for n in notes), _settled(markets)]))
 
 
-def _rules_it_fits(ledger: Ledger) -> tuple[Eras, list[str]]:
-    """Rules for a ledger where nobody named any, and the note that says so."""
+def _rules_of(ledger: Ledger, given: Eras | None) -> tuple[Eras, list[str]]:
+    """The rules that were named; where nobody named any, those a ledger's schema fits, and the note that says so."""
     from release_dossier.ledger.rulesets import NAMED, named
     from release_dossier.ledger.schema import RELEASES
 
+    if given is not None:
+        return given, []
     newest = RELEASES.get(ledger.schema, tuple(NAMED))[-1]
     return named(newest), [
         f"no rules were named: these are those of {newest}, the newest its schema fits; --ruleset or --timeline says which"
@@ -285,7 +292,7 @@ def _of_known_schema(ledger: Ledger, assumed: bool) -> Ledger:
 def _sale_asked(text: str) -> tuple[str, bool, int]:
     user, _, rest = text.partition(":")
     side, _, credits = rest.partition(":")
-    if not user or side not in ("YES", "NO") or not credits.isdigit():
+    if not user or side not in ("YES", "NO") or not re.fullmatch("[0-9]{1,18}", credits):
         raise click.UsageError(f"--sell is USER:YES|NO:CREDITS, not {text}")
     return user, side == "YES", int(credits)
 
@@ -294,18 +301,27 @@ def _settled(markets: list[dict[str, Any]]) -> str:
     rows = []
     for m in markets:
         why = f" · {m['why']}" if m["why"] else ""
-        rows.append(f"market {m['id']}: volume {m['volume']}, probability {m['probability']}, {m['result'] or 'open'}{why}")
-        for p in m["positions"]:
-            may = f", {p['why']}" if p.get("why") else ""
-            may = f", may sell {p['sellable']} at {p['price']}" if p.get("sellable", "0") != "0" else may
-            rows.append(f"    {p['user']:16} {p['yes']:>8} YES {p['no']:>8} NO  worth {p['value']}{may}")
-        if m["result"]:
-            rows += [f"    {p['user']:16} is paid {p['credits']}" for p in m["payouts"]]
-        if "sale" in m:
-            x = m["sale"]
-            words = f"{counted(int(x['shares']), 'share')} × {x['price']} − {x['dust']} dust: {x['credit']} credits"
-            rows.append(f"    sale: {x['refused'] or words}")
+        state = m["result"] or (m["state"] if m["state"] in ("proposed", "rejected", "cancelled") else "open")
+        rows.append(f"market {m['id']}: volume {m['volume']}, probability {m['probability']}, {state}{why}")
+        rows += _answer(m)
+        for other in m.get("others", ()):
+            rows += [f"  or: probability {other['probability']}", *_answer(other)]
     return _lines(rows) or "no market"
+
+
+def _answer(m: dict[str, Any]) -> list[str]:
+    rows = []
+    for p in m["positions"]:
+        may = f", {p['why']}" if p.get("why") else ""
+        may = f", may sell {p['sellable']} at {p['price']}" if p.get("sellable", "0") != "0" else may
+        rows.append(f"    {p['user']:16} {p['yes']:>8} YES {p['no']:>8} NO  worth {p['value']}{may}")
+    for x in m["payouts"]:
+        rows.append(f"    {x['user']:16} {'gives back' if x['credits'].startswith('-') else 'is paid'} {x['credits'].removeprefix('-')}")
+    if "sale" in m:
+        x = m["sale"]
+        words = f"{counted(int(x['shares']), 'share')} × {x['price']} − {x['dust']} dust: {x['credit']} credits"
+        rows.append(f"    sale: {x['refused'] or words}")
+    return rows
 
 
 @ledger.command(epilog="Example: dossier ledger compare ledger.sqlite --ruleset v3.7 --other-ruleset v3.8")
@@ -336,15 +352,16 @@ def compare(
         raise click.UsageError("compare A B, or compare A --ruleset X --other-ruleset Y")
     given, other = rules_for(ruleset, timeline), rules_for(other_ruleset, other_timeline)
     a = _of_known_schema(read_ledger(first), assume_schema)
-    one, notes = (given, []) if given is not None else _rules_it_fits(a)
-    two = other or one
     b = _of_known_schema(read_ledger(second), assume_schema) if second else a
+    one, notes = _rules_of(a, given)
+    two, more = _rules_of(b, other or given)
+    notes = notes if more in ([], notes) else [f"A: {notes[0]}", f"B: {more[0]}"]
     found = held_side_by_side((a, one), (b, two), LEDGER_MARKETS_MAX)
     value = {**found, "notes": notes, "a": {"digest": a.digest, "ruleset": one.name}, "b": {"digest": b.digest, "ruleset": two.name}}
 
     def words() -> str:
-        lines = [f"{found['users_differ']} of {found['of_users']} users would have other credits, {found['difference']} in all"]
-        lines[0] += f"; {found['markets_differ']} markets pay otherwise ({one.name} → {two.name})"
+        lines = [f"{found['users_differ']} of {counted(found['of_users'], 'user')} would have other credits, {found['difference']} in all"]
+        lines[0] += f"; {counted(found['markets_differ'], 'market')} paid otherwise ({one.name} → {two.name})"
         for u in found["users"]:
             parts = "; ".join(f"{x['what']}{' in market ' + x['market'] if x['market'] else ''} {x['a']} → {x['b']}" for x in u["for"])
             lines.append(f"    {u['user']:16} {u['a']:>12} → {u['b']:>12}  {int(u['difference']):+}  {parts}")

@@ -20,7 +20,7 @@ import msgspec
 from release_dossier.errors import counted
 from release_dossier.ledger.columns import Group, Ledger, Market, Stewardship
 from release_dossier.ledger.rulesets import Eras, Ruleset
-from release_dossier.ledger.settlement import Degenerate, Quote, Row, may_sell, positions, probabilities, volume
+from release_dossier.ledger.settlement import Degenerate, Position, Quote, Row, may_sell, positions, probabilities, volume
 from release_dossier.limits import LEDGER_ORDERS_MAX
 
 
@@ -344,18 +344,29 @@ def _settle(book: Book, market: Market, history: Sequence[Row], eras: Eras) -> N
     except Degenerate as e:
         _stick(book, market.id, history, e)
         return
-    last = paid[0]
+    pool = volume(history)
     for user in sorted({u for p in paid for u in p}):
-        formula = f"resolved {market.result}: value of their {market.result} shares"
-        book.either(user, market.resolved_at, market.id, "payout", [p.get(user, 0) for p in paid], formula)
-    winners = tuple(sorted(last.items(), key=lambda x: (-x[1], x[0])))
-    book.settled.append(Settled(market.id, market.result, volume(history), sum(last.values()), winners))
+        likeliest = next(p[user] for p in paid if user in p)
+        formula = f"resolved {market.result}: {_payout_words(likeliest, market.result, pool)}"
+        book.either(user, market.resolved_at, market.id, "payout", [p[user].value if user in p else 0 for p in paid], formula)
+    winners = tuple(sorted(((u, p.value) for u, p in paid[0].items()), key=lambda x: (-x[1], x[0])))
+    book.settled.append(Settled(market.id, market.result, pool, sum(credits for _, credits in winners), winners))
 
 
-def _paid(history: Sequence[Row], market: Market, eras: Eras) -> list[dict[str, int]]:
+def _payout_words(p: Position, result: str, pool: int) -> str:
+    """A credit for each share, and what this leaves of the pool, or what it lacks, in even parts."""
+    shares = p.of(result == "YES")
+    words = counted(shares, f"{result} share")
+    if p.value == shares:
+        return words
+    more = p.value - shares
+    return f"{words} {'+' if more > 0 else '−'} {abs(more)}, an even part of what the pool of {pool} {'leaves' if more > 0 else 'lacks'}"
+
+
+def _paid(history: Sequence[Row], market: Market, eras: Eras) -> list[dict[str, Position]]:
     """Payouts under every ruleset that may have been in force and in every order simultaneous rows may have had; the likeliest first. Where
     only some of them have an answer, nobody was paid under the others."""
-    out: list[dict[str, int]] = []
+    out: list[dict[str, Position]] = []
     unanswered: list[Degenerate] = []
     for rules in reversed(eras.at(market.resolved_at)):
         for rows in possible_orders(history)[0]:
@@ -364,7 +375,7 @@ def _paid(history: Sequence[Row], market: Market, eras: Eras) -> list[dict[str, 
             except Degenerate as e:
                 unanswered.append(e)
             else:
-                out.append({u: p.value for u, p in held.items() if p.value > 0})
+                out.append({u: p for u, p in held.items() if p.value > 0})
     if not out:
         raise unanswered[0]
     return [*out, *[{}] * bool(unanswered)]

@@ -22,6 +22,7 @@ from release_dossier.errors import counted
 from release_dossier.ledger.account import Accounts
 from release_dossier.ledger.checks import Check, Example, conclude
 from release_dossier.ledger.columns import Ledger
+from release_dossier.ledger.receipts import asked_for
 from release_dossier.ledger.rulesets import Eras, Ruleset, microseconds
 from release_dossier.ledger.shown import Interval, Shown, asking, keeps_old_numbers, numbers
 from release_dossier.ledger.stood import Degenerate, Stood
@@ -161,7 +162,7 @@ def _is_answer(record: Any) -> bool:
 
 
 def _asked(answer: Mapping[str, Any]) -> Asked | None:
-    path, _, query = answer["path"].partition("?")
+    path, query = asked_for(answer), answer["path"].partition("?")[2]
     at, who = microseconds(answer["at"]), answer.get("as")
     shown = numbers(path, asking(query, who if isinstance(who, str) else None), answer.get("body")) if answer["status"] == 200 else []
     if at is None or not shown:

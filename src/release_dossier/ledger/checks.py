@@ -84,19 +84,27 @@ def _market(m: Market, why: str) -> Example:
 
 def s1(g: Ledger) -> Check:
     rows = [b for b in g.bets if not b.deleted]
-    bad = [b for b in rows if b.amount == 0 or b.outcome not in ("YES", "NO") or None in (b.username, b.market_id, b.placed_at)]
-    return conclude(
-        "S1", "Every order has a user, a market, a side, a time and an amount", len(rows), (_bet(b, "lacks one of them") for b in bad)
-    )
+    bad = [_bet(b, lacks) for b in rows if (lacks := _lacks(b))]
+    return conclude("S1", "Every order has a user, a market, a side, a time and an amount", len(rows), bad)
+
+
+def _lacks(b: Bet) -> str:
+    """What an order has not; empty where it has all."""
+    each = (("user", b.username), ("market", b.market_id), ("time", b.placed_at))
+    out = [f"has no {what}" for what, value in each if value is None]
+    out += [f"has the side {b.outcome or 'nothing'}, not YES or NO"] if b.outcome not in ("YES", "NO") else []
+    return " and ".join([*out, "is over no credits"] if b.amount == 0 else out)
 
 
 def s2(g: Ledger) -> Check:
     markets, users = {m.id for m in g.markets}, {u.username for u in g.users}
     rows = [b for b in g.bets if not b.deleted]
-    lost = [b for b in rows if b.market_id not in markets or b.username not in users]
-    return conclude(
-        "S2", "Every order belongs to a market and a user that exist", len(rows), (_bet(b, "has no such market or user") for b in lost)
-    )
+    lost = []
+    for b in rows:
+        gone = ["no such user"] * (b.username not in users) + ["no such market"] * (b.market_id not in markets)
+        if gone:
+            lost.append(_bet(b, f"has {' and '.join(gone)}"))
+    return conclude("S2", "Every order belongs to a market and a user that exist", len(rows), lost)
 
 
 def s3(g: Ledger) -> Check:
@@ -119,8 +127,12 @@ def s4(g: Ledger) -> Check:
         # By how much: a slow insert is late by little, one that never looked whether the market is open by any time.
         late = (b.placed_at or 0) - ends[b.market_id or 0]
         if late >= 0:
-            out.append(_bet(b, f"came {late / 1_000_000:,.3f} s after that was resolved"))
+            out.append(_bet(b, f"came {_seconds(late)} after that was resolved"))
     return conclude("S4", "No order came after its market was resolved", len(rows), out)
+
+
+def _seconds(microseconds: int) -> str:
+    return f"{microseconds / 1_000_000:,.3f} s"
 
 
 def s4b(g: Ledger) -> Check:
@@ -130,8 +142,10 @@ def s4b(g: Ledger) -> Check:
     for b in rows:
         m = life[b.market_id]  # type: ignore[index]
         assert b.placed_at is not None
-        if (m.created_at is not None and b.placed_at < m.created_at) or (m.closes_at is not None and b.placed_at > m.closes_at):
-            out.append(_bet(b, "lies before the market was made or after it closed"))
+        if m.created_at is not None and b.placed_at < m.created_at:
+            out.append(_bet(b, f"came {_seconds(m.created_at - b.placed_at)} before that was made"))
+        elif m.closes_at is not None and b.placed_at > m.closes_at:
+            out.append(_bet(b, f"came {_seconds(b.placed_at - m.closes_at)} after that closed"))
     return conclude("S4b", "Every order lies within the life of its market", len(rows), out)
 
 
@@ -161,13 +175,13 @@ def s5(g: Ledger, eras: Eras) -> Check:
 
 
 def s6(g: Ledger) -> Check:
-    shut = {m.id for m in g.markets if m.lifecycle in ("proposed", "rejected", "cancelled")}
+    shut = {m.id: m.lifecycle for m in g.markets if m.lifecycle in ("proposed", "rejected", "cancelled")}
     rows = list(g.live)
     return conclude(
         "S6",
         "No order lies on a market that was never published",
         len(rows),
-        (_bet(b, "lies on an unpublished market") for b in rows if b.market_id in shut),
+        (_bet(b, f"lies on a market that is {shut[b.market_id]}") for b in rows if b.market_id in shut),
     )
 
 
@@ -445,16 +459,12 @@ def s18(g: Ledger) -> Check:
 
 
 def r1(a: Accounts) -> Check:
-    bad = [
-        _sale(
-            s,
-            str(s.sellable),
-            s.shares - s.sellable,
-            f"{s.user} sold {counted(s.shares, 'share')} in market {s.market} (order {s.bet}): {s.against}",
-        )
-        for s in a.sales
-        if s.against
-    ]
+    bad = []
+    for s in a.sales:
+        if s.against:
+            most = s.sellable if s.shares > s.sellable else 0  # the guard on what a sale leaves lets nothing of it go
+            words = f"{s.user} sold {counted(s.shares, 'share')} in market {s.market} (order {s.bet}): {s.against}"
+            bad.append(_sale(s, str(most), s.shares - most, words))
     return conclude("R1", "Nobody sold more than they might", len(a.sales), bad)
 
 

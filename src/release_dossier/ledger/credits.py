@@ -32,7 +32,7 @@ def _off(a: Accounts, user: str, balance: int) -> int:
 
 def by_market(g: Ledger, a: Accounts) -> list[dict[str, str]]:
     """The same of each market that has any, largest first. Unexplained is a market's where it alone moved an accused user's credits;
-    what several markets may have done is in the line without a market."""
+    what several markets may have done is in the line without a market. Too many and too few credits add up, as in the total."""
     lines: dict[int | None, dict[str, int]] = {}
 
     def add(market: int | None, what: str, credits: int) -> None:
@@ -50,9 +50,8 @@ def by_market(g: Ledger, a: Accounts) -> list[dict[str, str]]:
         off = 0 if u.deleted or u.username in beyond else _off(a, u.username, u.balance)
         if off:
             touched = {x.market for x in a.lines.get(u.username, ()) if x.what != "initial balance"}
-            add(touched.pop() if len(touched) == 1 else None, "unexplained", off)
-    some = {m: line for m, line in lines.items() if any(line.values())}
-    largest = sorted(some.items(), key=lambda kv: (-max(map(abs, kv[1].values())), kv[0] or 0))
+            add(touched.pop() if len(touched) == 1 else None, "unexplained", abs(off))
+    largest = sorted(lines.items(), key=lambda kv: (-max(map(abs, kv[1].values())), kv[0] or 0))
     return [
         {"market": "" if market is None else str(market), **{k: str(v) for k, v in line.items()}}
         for market, line in largest[:LEDGER_MARKETS_MAX]

@@ -54,6 +54,7 @@ class Guess(msgspec.Struct, frozen=True):
 ALWAYS_SAID = ("over-cashout", "late order", "half a request", "another row than asked")
 GUESS_SHARE_MIN = 4  # one in so many of the accused: what explains fewer fits some small number by chance
 RACE_MICROSECONDS = 40_000  # between an order and a sale that did not see it: up to some 30 ms where this was watched
+WHERE_MAX = 12  # markets named in one guess
 RACING_ORDERS_MAX = 4  # orders a sale may not have seen
 
 
@@ -106,13 +107,9 @@ def hypotheses(
         found += _written_back(accused)
         found += [x for x in (_everywhere(name, words, predict, accused) for name, words, predict in EVERYWHERE) if x is not None]
         found += _paid_as_if_open(part, accused, eras)
-    found += [
-        Guess("double resolve", f"{n} requests to resolve market {m} were accepted: it was paid as often", 1, 1, str(m))
-        for m, n in sorted(resolves.items())
-        if n > 1 and off
-    ]
     whole = {x.fits for x in found if x.explains == x.of}
     found = [x for x in found if x.fits in ALWAYS_SAID or ((x.explains == x.of or not whole) and x.explains * GUESS_SHARE_MIN >= x.of)]
+    found += _resolved_again(g, resolves, off)
     found.sort(key=lambda x: -x.explains / x.of)
     return [{k: str(v) for k, v in msgspec.to_builtins(x).items()} for x in found[:LEDGER_GUESSES_MAX]]
 
@@ -141,6 +138,22 @@ def _of_requests(matched: Matched | None, requests: int) -> list[Guess]:
         words = "of another size than the request that was accepted: what was charged or sold is not what was stored"
         out.append(Guess("another row than asked", f"{counted(len(other), 'row')} {words}", len(other), requests, str(other[0][0].market)))
     return out
+
+
+def _resolved_again(g: Ledger, resolves: Mapping[int, int], off: Mapping[str, int]) -> list[Guess]:
+    """Markets that a journal says were resolved more than once. What each request paid, of which side, is in no row: all it touches may be
+    off by it."""
+    again = {m: n for m, n in sorted(resolves.items()) if n > 1}
+    paid = {m.id: m for m in g.markets if m.id in again}
+    near = {b.username for b in g.bets if b.market_id in again} | {m.steward or m.creator for m in paid.values()}
+    if not again or off.keys().isdisjoint(near):
+        return []
+    each = [f"{n} for market {m}" for m, n in again.items()]
+    more = f" and of {counted(len(each) - WHERE_MAX, 'more market')}" if len(each) > WHERE_MAX else ""
+    words = f"more than one request to resolve a market was accepted, and each may have paid: {', '.join(each[:WHERE_MAX])}{more}"
+    first = next(iter(again))
+    when = paid[first].resolved_at if first in paid else None
+    return [Guess("double resolve", words, len(off.keys() & near), len(off), str(first), "" if when is None else stamp(when))]
 
 
 def _raced(x: Accused, eras: Eras, orders: Mapping[int, Order]) -> list[Guess]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeGuard
 
 import msgspec
@@ -59,8 +59,8 @@ def read_journal(records: Iterable[Any]) -> Journal:
         span = _span(r)
         if span is not None:
             spans.append(span)
-        path, body, status = r.get("path"), r.get("body"), r.get("status")
-        resolved = _RESOLVE.fullmatch(path) if isinstance(path, str) and r.get("method") == "POST" else None
+        path, body, status = asked_for(r), r.get("body"), r.get("status")
+        resolved = _RESOLVE.fullmatch(path) if r.get("method") == "POST" else None
         if resolved and isinstance(status, int) and 200 <= status < 300:
             resolves[int(resolved[1] or resolved[2])] += 1
         if path not in ("/v0/bet", "/v0/sell") or r.get("method") != "POST" or not isinstance(status, int) or not 200 <= status < 300:
@@ -74,6 +74,13 @@ def read_journal(records: Iterable[Any]) -> Journal:
             orders.append(order)
         seen.add(once)
     return Journal(tuple(orders), requests, tuple(unreadable), _versions(spans), tuple(sorted(resolves.items())))
+
+
+def asked_for(record: Mapping[str, Any]) -> str:
+    """The path of a request as the server has it: what stands before it serves the same at `/api`, and what is asked behind a question
+    mark is no part of it. Empty where there is none."""
+    path = record.get("path")
+    return path.partition("?")[0].removeprefix("/api") if isinstance(path, str) else ""
 
 
 def _span(r: Mapping[str, Any]) -> tuple[int, int, str] | None:
@@ -119,7 +126,7 @@ def _whole(value: Any) -> TypeGuard[int]:
 
 class Matched(msgspec.Struct, frozen=True):
     """Requests beside rows: the order of each row by bet id, accepted orders without a row, those whose row says another size than the
-    request or its reply, and rows no request explains."""
+    request or its reply, and rows no request explains. A sale that may as well be another request's is no row's order."""
 
     orders: dict[int, Order]
     without_row: tuple[Order, ...]
@@ -133,30 +140,81 @@ class Matched(msgspec.Struct, frozen=True):
 
 
 def match(journal: Journal, ledger: Ledger) -> Matched:
-    """Give every accepted order its row: same user, market and side; the same moment and size, else the same size, else the same moment."""
-    free: dict[tuple[str, int, bool, bool], list[Bet]] = {}
+    """Give every accepted order its row: same user, market and side, and the first of `WAYS` that fits, in order of time."""
+    rows: dict[Key, list[Bet]] = {}
     for b in ledger.live:
         assert b.username is not None
         assert b.market_id is not None
-        free.setdefault((b.username, b.market_id, b.outcome == "YES", b.amount < 0), []).append(b)
+        rows.setdefault((b.username, b.market_id, b.outcome == "YES", b.amount < 0), []).append(b)
+    requests: dict[Key, list[Order]] = {}
+    for order in sorted(journal.orders, key=lambda o: (o.begun or 0, o.number)):
+        requests.setdefault((order.user, order.market, order.yes, order.sale), []).append(order)
     orders: dict[int, Order] = {}
+    without_row: list[Order] = []
     misstated: list[tuple[Order, Bet]] = []
-    left: list[Order] = list(journal.orders)
-    for size, moment in ((True, True), (True, False), (False, True)):
-        again = []
-        for order in left:
-            rows = free.get((order.user, order.market, order.yes, order.sale), [])
-            row = next((b for b in rows if (not size or _same_size(order, b)) and (not moment or order.at == b.placed_at)), None)
-            if row is None:
-                again.append(order)
-                continue
-            rows.remove(row)
-            orders[row.id] = order
-            if not size:
-                misstated.append((order, row))
-        left = again
-    return Matched(orders, tuple(left), tuple(misstated), sum(len(rows) for rows in free.values()))
+    for key, asked in requests.items():
+        free, left = rows.get(key, []), asked
+        for fits in WAYS:
+            pairs = _paired(left, free, fits)
+            orders |= {row.id: order for order, row in pairs if not order.sale or _sure(order, row, left, free, fits)}
+            misstated += [x for x in pairs if fits is _same_moment]
+            taken, done = {row.id for _, row in pairs}, {order.number for order, _ in pairs}
+            free, left = [b for b in free if b.id not in taken], [o for o in left if o.number not in done]
+        without_row += left
+        rows[key] = free
+    without_row.sort(key=lambda o: o.number)
+    misstated.sort(key=lambda x: x[0].number)
+    return Matched(orders, tuple(without_row), tuple(misstated), sum(map(len, rows.values())))
+
+
+Key = tuple[str, int, bool, bool]  # user, market, whether YES, whether a sale
+Fits = Callable[[Order, Bet], bool]
+
+
+def _paired(orders: Sequence[Order], rows: Sequence[Bet], fits: Fits) -> list[tuple[Order, Bet]]:
+    """Each order with the first row that fits and is nobody's yet."""
+    free, pairs = list(rows), []
+    for order in orders:
+        row = next((b for b in free if fits(order, b)), None)
+        if row is not None:
+            free.remove(row)
+            pairs.append((order, row))
+    return pairs
+
+
+def _sure(order: Order, row: Bet, orders: Sequence[Order], rows: Sequence[Bet], fits: Fits) -> bool:
+    """Whether a row is this order's and what it asked for is known: not where a request that is not in the journal, as in one that begins
+    later than the ledger, may have made it, nor where requests that asked for different amounts were on their way at once."""
+    if fits in (_same, _same_moment):
+        return True
+    others = {o.asked for o in orders if fits(o, row)}
+    complete = sum(fits(order, b) for b in rows) == sum(fits(o, row) for o in orders)
+    return complete and (fits is not _meanwhile or len(others) == 1)
+
+
+def _same_moment(order: Order, b: Bet) -> bool:
+    return order.at == b.placed_at
 
 
 def _same_size(order: Order, b: Bet) -> bool:
-    return b.amount == order.asked if not order.sale else order.shares is None or -b.amount == order.shares
+    return b.amount == order.asked if not order.sale else -b.amount == order.shares
+
+
+def _of_any_size(order: Order, _: Bet) -> bool:
+    return order.sale and order.shares is None
+
+
+def _may_be(order: Order, b: Bet) -> bool:
+    return _same_size(order, b) or _of_any_size(order, b)
+
+
+def _same(order: Order, b: Bet) -> bool:
+    return _same_moment(order, b) and _may_be(order, b)
+
+
+def _meanwhile(order: Order, b: Bet) -> bool:
+    return order.begun is not None and order.done is not None and order.begun <= (b.placed_at or 0) <= order.done and _may_be(order, b)
+
+
+# the moment a reply names; written while the request was on its way; the size alone; the moment alone; a sale of which no size is said
+WAYS: tuple[Fits, ...] = (_same, _meanwhile, _same_size, _same_moment, _of_any_size)

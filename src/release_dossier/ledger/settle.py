@@ -4,12 +4,13 @@ the rows alone; and who would be paid differently under other rules, or in anoth
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 from typing import Any
 
 import msgspec
 
 from release_dossier.errors import Refused, meant
-from release_dossier.ledger.account import Accounts, market_rows, replay
+from release_dossier.ledger.account import Accounts, market_rows, possible_orders, replay
 from release_dossier.ledger.columns import Ledger, Market
 from release_dossier.ledger.rulesets import Eras, Ruleset
 from release_dossier.ledger.settlement import Degenerate, Row, Sold, positions, probabilities, quote, sell, volume
@@ -61,19 +62,42 @@ def _market(number: int, market: Market | None, history: Sequence[Row], eras: Er
     moment = (
         market.resolved_at if market is not None and as_it_is else history[-1].placed_at if history and asked.after is not None else None
     )
-    rules = eras.one(moment)
     item: dict[str, Any] = {"id": number, "volume": str(volume(history)), "orders": len(history), "result": result, "why": ""}
-    try:
-        item["probability"] = probabilities(history, rules.settlement_weight)[-1]
-        item["probability_shown"] = _shown(history, rules)
-        held = positions(history, rules, result)
-        shown = [_position(history, u, p.yes, p.no, p.value, rules, result) for u, p in sorted(held.items())]
-        tried = {"sale": _sale(history, asked.sale, rules, result)} if asked.sale else {}
-    except Degenerate as e:
+    item["state"] = (market.lifecycle or "") if market is not None else ""
+    orders, all_of_them = possible_orders(history)
+    found: list[dict[str, Any]] = []
+    stuck = ""
+    for rules, rows in product(reversed(eras.at(moment)), orders):
+        try:
+            found.append(_answer(rows, rules, result, asked))
+        except Degenerate as e:
+            stuck = stuck or f"no answer: {e.why}"
+    if not found:
         nothing: dict[str, Any] = {"probability": None, "probability_shown": None, "positions": [], "payouts": []}
-        return {**item, **nothing, "why": f"no answer: {e.why}"}
-    paid = {u: p.value for u, p in held.items() if p.value > 0} if result in ("YES", "NO") else refunds(history) if result else {}
-    return {**item, "positions": shown, "payouts": [{"user": u, "credits": str(x)} for u, x in sorted(paid.items()) if x], **tried}
+        return {**item, **nothing, "why": stuck}
+    others = [other for i, other in enumerate(found) if i and other not in found[:i]]
+    if others or stuck or not all_of_them:
+        ways = ["simultaneous orders may have come another way"] * (len(orders) > 1)
+        ways += ["the rules of either of two eras may have held"] * (len(eras.at(moment)) > 1)
+        more = " in more ways than were tried" if not all_of_them else f", or there is {stuck}" if stuck else ""
+        item |= {"why": f"not decided by the rows: {' and '.join(ways)}{more}", "others": others}
+    return {**item, **found[0]}
+
+
+def _answer(rows: Sequence[Row], rules: Ruleset, result: str, asked: Question) -> dict[str, Any]:
+    """Of one order of rows, under one ruleset.
+
+    Raises:
+        Degenerate: it has no answer.
+    """
+    held = positions(rows, rules, result)
+    paid = {u: p.value for u, p in held.items() if p.value > 0} if result in ("YES", "NO") else refunds(rows) if result else {}
+    sale = {"sale": _sale(rows, asked.sale, rules, result)} if asked.sale else {}
+    return {
+        "probability": probabilities(rows, rules.settlement_weight)[-1], "probability_shown": _shown(rows, rules),
+        "positions": [_position(rows, u, p.yes, p.no, p.value, rules, result) for u, p in sorted(held.items())],
+        "payouts": [{"user": u, "credits": str(x)} for u, x in sorted(paid.items()) if x], **sale,
+    }  # fmt: skip
 
 
 def _shown(history: Sequence[Row], rules: Ruleset) -> float | None:

@@ -418,9 +418,12 @@ def _metrics(result: Any, _: Asking) -> Iterator[Shown]:
         return sum(max(0, low) for low, _ in each), sum(max(0, high) for _, high in each)
 
     def creation(s: Stood, at: int) -> Interval:
+        rules = s.eras.one(at)
+        now = rules.create_market_cost
+        if rules.work_profit != "full":  # before #750, which brought groups and full profit: so many markets at today's cost
+            return _exact(now * sum((m.created_at or 0) <= at for m in s.ledger.markets))
         children = {m.market_id for m in s.ledger.members}
         mine = [m for m in s.ledger.markets if m.id not in children] + list(s.ledger.groups or ())
-        now = s.eras.one(at).create_market_cost
         return _exact(sum((x.cost or now) for x in mine if (x.created_at or 0) <= at))
 
     yield _shown(volume, "value", "volume of open markets", None, None, active)

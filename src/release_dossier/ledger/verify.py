@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from release_dossier.errors import Refused, counted, meant
-from release_dossier.ledger.account import Accounts, replay
+from release_dossier.ledger.account import Accounts, Line, replay
 from release_dossier.ledger.answers import TITLE, r8
 from release_dossier.ledger.checks import Check, absent, j1, order_of
 from release_dossier.ledger.columns import Ledger
@@ -26,6 +26,7 @@ from release_dossier.ledger.whose import Deployed, Writer, eras_deployed, eras_o
 from release_dossier.limits import LEDGER_EXAMPLES_MAX, LEDGER_GUESS_ORDERS_MAX
 
 OPTIONAL = frozenset({"R7", "S8", "S15"})  # these only ever warn
+OUTCOMES_MAX = 3  # of one line, told one by one
 NEEDS_FILE = {"J1": "no --receipts given", "R8": "no --answers given"}
 BY_RULES = frozenset({"R1", "R3", "R4", "R5", "R6", "R7", "R8", "T"})  # checks whose outcome depends on the rules
 BY_RELEASE = BY_RULES | {"S9", "S10", "S12", "S17"}  # and those that know every way credits move, every cost and limit
@@ -223,7 +224,7 @@ def _unsure(c: Check) -> Check:
     """A failure that other rules, which nobody named, might explain."""
     if c.state != "fail" or c.id not in BY_RELEASE:
         return c
-    return msgspec.structs.replace(c, state="inconclusive", why="other rules, which nobody named, may explain it")
+    return _left_open(c, "other rules, which nobody named, may explain it")
 
 
 def _open(c: Check, ledger: Ledger, gone: Sequence[str]) -> Check:
@@ -239,6 +240,11 @@ def _open(c: Check, ledger: Ledger, gone: Sequence[str]) -> Check:
         why = f"{c.why}; {why}" if c.state == "inconclusive" else why
     else:
         return c
+    return _left_open(c, why)
+
+
+def _left_open(c: Check, why: str) -> Check:
+    """Nobody is accused of what something not to be seen here may explain."""
     return msgspec.structs.replace(
         c, state="inconclusive", looked_at=max(0, c.looked_at - c.violations), violations=0, examples=(),
         undecided=(*c.undecided, *c.examples)[:LEDGER_EXAMPLES_MAX], why=why,
@@ -332,7 +338,7 @@ def explained(v: Verified, user: str) -> Explained:
                 "at": "" if line.at is None else stamp(line.at),
                 "market": "" if line.market is None else str(line.market),
                 "what": line.what,
-                "credits": str(line.low) if line.low == line.high else f"{line.low} to {line.high}",
+                "credits": _credits(line),
                 "formula": line.formula,
                 "balance": str(low) if low == high else f"{low} to {high}",
             }
@@ -350,6 +356,14 @@ def explained(v: Verified, user: str) -> Explained:
     blind = low <= who.balance < least or user in accounts.beyond | accounts.tied
     unseen = not low <= who.balance <= high and (not v.source.known or bool(lost(v.source.lacks, v.source.applied)))
     return Explained(out, _outcome(who.balance, low, high, blind or unseen))
+
+
+def _credits(line: Line) -> str:
+    """What a line comes to: exactly, one of a few outcomes, or between two ends."""
+    if line.low == line.high:
+        return str(line.low)
+    few = line.what != "sale" and len(line.outcomes) <= OUTCOMES_MAX  # a sale's are before its dust
+    return " or ".join(map(str, sorted(line.outcomes))) if line.outcomes and few else f"{line.low} to {line.high}"
 
 
 def _outcome(balance: int, low: int, high: int, blind: bool) -> str:

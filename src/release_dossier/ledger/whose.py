@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from release_dossier.errors import Refused
-from release_dossier.ledger.receipts import Journal
+from release_dossier.ledger.receipts import Journal, asked_for
 from release_dossier.ledger.rulesets import NAMED, Era, Eras, Ruleset, economics, microseconds, release, release_of
 
 UNKNOWN = "unknown: the verdict is about this environment, not about a change"
@@ -45,7 +45,7 @@ def writer(declared: str, journal: Journal | None, answers: Iterable[Any], deplo
 def _version_answers(answers: Iterable[Any]) -> list[tuple[str, str]]:
     found = []
     for a in answers:
-        if not isinstance(a, Mapping) or a.get("status") != 200 or not str(a.get("path", "")).split("?")[0].endswith("/version"):
+        if not isinstance(a, Mapping) or a.get("status") != 200 or not asked_for(a).endswith("/version"):
             continue
         body = a.get("body")
         result = body.get("result", body) if isinstance(body, Mapping) else body
@@ -92,7 +92,7 @@ def other_economics(answers: Iterable[Any], eras: Eras) -> list[str]:
     """Where the server's own setup differs from what the ledger is judged by."""
     out: dict[str, None] = {}
     for a in answers:
-        if not isinstance(a, Mapping) or a.get("status") != 200 or str(a.get("path", "")).split("?")[0] != "/v0/setup":
+        if not isinstance(a, Mapping) or a.get("status") != 200 or asked_for(a) != "/v0/setup":
             continue
         body = a.get("body")
         at = microseconds(str(a.get("at", "")))

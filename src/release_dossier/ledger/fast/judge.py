@@ -428,7 +428,8 @@ class Judge:
         for i in _largest(minted, lambda i: key(i)):
             self.found["R5"].add(0, [self._sale_of(p, sales, int(mine[i]), "")])
         self.found["R5"].count += int((minted > 0).sum())
-        bad = np.where(legal, 0, np.abs(shares - sales.sellable[mine]) + 1)
+        most = sales.sellable[mine]
+        bad = np.where(legal, 0, np.where(shares > most, shares - most, shares))
         self.found["R1"].count += int((bad > 0).sum())
         for i in _largest(
             bad, lambda i: (*key(i)[:2], f"sold {errors.counted(int(shares[i]), 'share')} in market {key(i)[1]} (order {p.id[row[i]]})")
@@ -617,7 +618,7 @@ class Judge:
     def by_market(self) -> list[dict[str, str]]:
         """Credits minted, burned and unexplained of each market, as `credits.by_market`."""
         u = self.big.users
-        off = np.where(u.deleted | self.outside, 0, self.off)
+        off = np.abs(np.where(u.deleted | self.outside, 0, self.off))
         wrong = np.flatnonzero(off)
         unexplained = np.zeros(self.count, np.int64)
         nowhere = 0
@@ -638,7 +639,7 @@ class Judge:
         size = np.max(np.abs(np.array(parts)), axis=0) if self.count else np.zeros(0, np.int64)
         at = self.big.market_id
         shown: list[tuple[int, int | None]] = [(int(size[i]), i) for i in _largest(size, lambda i: ("", at(i), ""), LEDGER_MARKETS_MAX)]
-        shown += [(abs(nowhere), None)] if nowhere else []
+        shown += [(nowhere, None)] if nowhere else []
         shown.sort(key=lambda x: (-x[0], 0 if x[1] is None else at(x[1])))
         names = ("minted_by_sales", "minted_by_payouts", "burned", "unexplained")
         return [

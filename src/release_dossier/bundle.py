@@ -17,7 +17,8 @@ import base64
 import hashlib
 import re
 import shlex
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
@@ -306,17 +307,19 @@ def lay_out(
     """
     if trust.producer_of_key(maker) is None:
         raise Refused("bundle.maker", at="producer key", found=f"{maker}, which is not listed", expected="a machine of the trust document")
-    files = written_out(statements, trust, maker, tags)
+    named = tag_names(tags)
+    files = written_out(statements, trust, maker, named)
     files[CHAIN], files[CHECKPOINT], files[PROOFS] = chain, checkpoint, _proofs([e for e, _ in statements], entries)
     files |= {f"{ARTIFACTS}{digest.removeprefix('sha256:')}": content for digest, content in artifacts.items()}
-    files |= {tag_name(tag): content for tag, content in tags.items()}
+    files |= {named[tag]: content for tag, content in tags.items()}
     files[SUMS] = sums(files)
     return files
 
 
-def written_out(statements: Sequence[tuple[Entry, bytes]], trust: Trust, maker: str, tags: Iterable[str]) -> dict[str, bytes]:
+def written_out(statements: Sequence[tuple[Entry, bytes]], trust: Trust, maker: str, tags: Mapping[str, str]) -> dict[str, bytes]:
     """What follows from the statements (log entries with their envelopes, in the log's order), the trust document the maker saw, and the
-    names of the tags: the statements' own files, the signatures beside them, keys as other tools read them, and how to check it all.
+    tags with the file each lies in: the statements' own files, the signatures beside them, keys as other tools read them, and how to
+    check it all.
 
     The same values give the same bytes, so that a verifier can make these files again.
     """
@@ -340,7 +343,7 @@ def written_out(statements: Sequence[tuple[Entry, bytes]], trust: Trust, maker: 
     for key_ in (k for p in trust.document.producers for k in p.keys):
         files[_pem_name(trust, key_.id)] = parse_public(key_.public, key_.id).pem()
     once = {word: next((e.digest for e, _ in statements if e.type == word), "") for word in ONCE}
-    named = {tag_name(tag): (tag, _hash_of(tag, statements)) for tag in tags}
+    named = {file: (tag, _hash_of(tag, statements)) for tag, file in tags.items()}
     files[HOW_TO] = how_to_check(trust, maker, once, names, people, named).encode()
     return files
 
@@ -422,10 +425,25 @@ def _pem_name(trust: Trust, key: str) -> str:
     return f"trust/{producer.id}{f'-{i + 1}' if i else ''}.pem"
 
 
-def tag_name(tag: str) -> str:
-    """The file of a raw tag object; of a tag too long for a name here, its beginning and what tells it apart."""
+def tag_names(tags: Iterable[str], there: Set[str] = frozenset()) -> dict[str, str]:
+    """The file of each raw tag object, by its tag: a name here has no slash, so two tags that come to the same one are told apart.
+
+    `there` are the files of a bundle that was made before they were: where those lack one of them, all are called as they were then.
+    """
+    plain = {tag: _tag_name(tag) for tag in tags}
+    same = {n for n, k in Counter(plain.values()).items() if k > 1}
+    apart = {tag: _told_apart(name, tag) if name in same else name for tag, name in plain.items()}
+    return plain if there and not there >= set(apart.values()) else apart
+
+
+def _tag_name(tag: str) -> str:
+    """The plain name; of a tag too long for one, its beginning and what tells it apart."""
     name = f"{TAGS}{_slug(tag)}"
-    return name if is_name(name) else f"{name[:60]}-{hashlib.sha256(tag.encode()).hexdigest()[:16]}"
+    return name if is_name(name) else _told_apart(name, tag)
+
+
+def _told_apart(name: str, tag: str) -> str:
+    return f"{name[:60]}-{hashlib.sha256(tag.encode()).hexdigest()[:16]}"
 
 
 def _slug(words: str) -> str:

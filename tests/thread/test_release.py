@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from release_dossier.bundle import tag_name, unpack
+from release_dossier import bundle
+from release_dossier.bundle import tag_names, unpack
 from release_dossier.release import tag_message
 from release_dossier.store.crash import POINTS
 from release_dossier.store.files import new_key
@@ -300,8 +301,41 @@ def test_whatever_a_version_is_called_its_release_is_passed_on(town: Town, versi
     file = town.repo / town.dossier("export", digest)["file"]
     assert file.parent == town.repo
     assert town.dossier("verify", str(file))["standing"] == "allowed"
-    raw = unpack(file)[tag_name(tag)]
+    raw = unpack(file)[tag_names([tag])[tag]]
     assert raw == town.git("cat-file", "tag", tag).encode() + b"\n"
+
+
+def test_tags_that_differ_in_a_slash_lie_in_files_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three services, released in no order of their names; the trains of two are called app/v… and app-v…: the bundle holds every tag.
+    One made before these two were told apart, when one took the other's place, still verifies; one that lacks a tag's file does not."""
+    town = Town(tmp_path)
+    one = '[[service]]\nname = "{0}"\npaths = ["app/**"]\ncriticality = "internal"\nowners = ["@ann"]\ntag = "{0}-v{{version}}"\n'
+    others = one.format("web") + one.format("app")
+    town.git("switch", "-q", "main")
+    settings = (
+        town.read("dossier.toml").replace('paths = ["**"]', 'paths = ["app/**"]').replace('tag = "v{version}"', 'tag = "app/v{version}"')
+    )
+    town.write("dossier.toml", settings + others)
+    town.commit("three services")
+    town.git("switch", "-q", "fix/rounding")
+    town.git("rebase", "-q", "main")
+    digest = town.assembled()
+    town.approve(digest, *sorted({a["role"] for a in town.gate()["approvals"]}))
+    for name in ("web", "shop", "app"):
+        town.dossier("release", digest, "--service", name)
+    file = tmp_path / "three.dossier"
+    town.dossier("export", digest, "-o", str(file))
+    assert town.dossier("verify", str(file))["standing"] == "allowed"
+    held = unpack(file)
+    kept = [raw for name, raw in held.items() if name.startswith("tags/")]
+    assert sorted(kept) == sorted(town.git("cat-file", "tag", tag).encode() + b"\n" for tag in ("app/v0.1.0", "app-v0.1.0", "web-v0.1.0"))
+    before = {"web-v0.1.0": "tags/web-v0.1.0", "app/v0.1.0": "tags/app-v0.1.0", "app-v0.1.0": "tags/app-v0.1.0"}
+    for called, standing in ((before, "allowed"), ({**before, "app/v0.1.0": "tags/other"}, "")):
+        with monkeypatch.context() as then:
+            then.setattr(bundle, "tag_names", lambda tags, there=(), called=called: called)
+            town.dossier("export", digest, "-o", str(file))
+        found = town.dossier("verify", str(file), ok=(0,) if standing else (40,))
+        assert found["verified"] is bool(standing)
 
 
 def test_one_changed_bit_is_found_and_named(town: Town) -> None:

@@ -80,6 +80,7 @@ CAUSES: dict[str, tuple[str, ...]] = {
 }
 SAID_NO, GONE = "rejected by ", "dossier withdrawn by "  # how the notes about a rejection and a withdrawn dossier begin
 NOTHING = "came to nothing"  # what is said of attempts beyond the budget for those
+SKIPPED = "; skipped: "  # what begins the names of what was skipped, as a rule's `skips` take them
 NEW_FINGERPRINT = "a new fingerprint"  # what a failure needs whose retries are spent
 
 
@@ -547,7 +548,7 @@ def _enough(rule: Requirement, x: Attempt | Finding) -> Said:
         if (x.looked_at + len(allowed)) * 100 < rule.minimum_percent * x.of:
             left = [n for n in skipped if n not in allowed]
             more = f" and {len(left) - 5} more" if len(left) > 5 else ""
-            names = f"; skipped: {', '.join(left[:5])}{more}" if left else ""
+            names = f"{SKIPPED}{', '.join(left[:5])}{more}" if left else ""
             return Said("inconclusive", f"{x.looked_at} of {x.of} looked at, {rule.minimum_percent} % asked for{names}", "too-few")
     if allowed:
         one = "1 skip is" if len(allowed) == 1 else f"{len(allowed)} skips are"
@@ -782,6 +783,9 @@ def step(state: str, reason: str, remedy: str) -> tuple[str, str]:
     if state == "inconclusive" and f" {NOTHING} (" in reason:  # their budget is spent at this fingerprint
         return "mend what came to nothing and commit", "dossier run"
     again = remedy.startswith("dossier collect ") and "--from" not in remedy
+    if state == "inconclusive" and SKIPPED in reason:
+        words = "run what was skipped; or allow each by name and reason on the protected branch (skips, docs/rules.md) and rebase on it"
+        return words, "dossier run" if again else remedy
     return ("mend it and commit", "dossier run") if again and state == "fail" and NEW_FINGERPRINT in reason else ("", remedy)
 
 

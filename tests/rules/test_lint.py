@@ -260,6 +260,12 @@ FAULTS: dict[str, tuple[Ruleset, str, str, str]] = {
     "nobody's": (ruleset(owners=(), plans=None, trust=None), "no-owner", "web/tests", "no owner"),
     "a blank's": (ruleset(NEW | P95 | {"owner": " "}), "no-owner", "web/mine", "no owner"),
     "a skip without its reason": (ruleset(NEW | {"skips": [{"name": "TestA", "reason": " "}]}), "no-remedy", "web/mine", "skip TestA"),
+    "a skip that matches nothing": (
+        ruleset(NEW | {"skips": [{"name": "pays out twice", "reason": "x"}]}),
+        "unreachable",
+        "web/mine",
+        "skip 'pays out twice'",
+    ),
     "no remedy": (ruleset(NEW | P95 | {"remedy": " "}), "no-remedy", "web/mine", "no remedy"),
     "no why": (ruleset(NEW | P95 | {"why": ""}), "no-remedy", "web/mine", "no why"),
     "fresher than it can be": (ruleset(NEW | P95 | {"age_max_s": 8 * 86_400}), "freshness", "web/mine", "8 d"),

@@ -158,6 +158,15 @@ def test_a_failure_that_lasts_is_not_collected_again() -> None:
     assert step("missing", spent, "dossier collect tests") == ("", "dossier collect tests")
 
 
+@pytest.mark.parametrize("remedy", ["dossier collect tests", "dossier collect tests --from FILE"])
+def test_what_was_skipped_is_run_or_allowed(remedy: str) -> None:
+    """Collecting it again skips the same: the step says how a skip is allowed, and what makes the new criteria count."""
+    words, command = step("inconclusive", "2 of 3 looked at, 100 % asked for; skipped: TestPg", remedy)
+    assert words.startswith("run what was skipped; or allow each by name and reason on the protected branch (skips, docs/rules.md)")
+    assert command == (remedy if "--from" in remedy else "dossier run")
+    assert step("inconclusive", "2 of 3 looked at, 100 % asked for", remedy) == ("", remedy)
+
+
 def test_time_shows_and_decides_nothing(place: Place, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """Days later the same release is still what was decided; its page says whose time has run out."""
     from datetime import timedelta

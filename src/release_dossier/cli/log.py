@@ -76,7 +76,8 @@ def _home() -> Path:
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="the proof of ID as a .tlog-proof file")
 @edge.json_option
 def prove(document: str | None, since: int | None, output: Path | None, as_json: bool) -> None:
-    """That a document is in the log, or that the log extends an earlier one; RFC 6962 paths under the current head."""
+    """That a document (by digest, or a release by its tag or service@version) is in the log, or that the log extends an earlier one; RFC
+    6962 paths under the current head."""
     from release_dossier.steps.log import prove_entry, prove_extension
     from release_dossier.store.files import write_out
 
@@ -89,7 +90,7 @@ def prove(document: str | None, since: int | None, output: Path | None, as_json:
         head = f"{found['size']} entries extend the first {since}"
     else:
         found = prove_entry(world, document)
-        head = f"entry {found['index']} of {found['size']}"
+        head = f"{found['type']} {found['digest']} is entry {found['index']} of {found['size']}"
         if output is not None:
             write_out(output, found["proof"].encode())
     edge.emit(found, as_json, lambda: "\n".join([head, f"root {found['root']}", *(f"  {h}" for h in found["path"])]))

@@ -238,6 +238,9 @@ def _unreachable(rules: Ruleset) -> Said:
         called = next((who for who in r.importers if who.startswith("@")), None)
         if called is not None:
             yield at, f"importer {called}", f"{called.lstrip('@')}: people who bring evidence are named without @"
+        blank = next((k.name for k in r.skips if k.name.split() != [k.name]), None)
+        if blank is not None:
+            yield at, f"skip {blank!r}", f"{'_'.join(blank.split())}: blanks in the name of a test are written _"
         if r.source == "evidence" and rules.plans is not None:
             named = [p for p in rules.plans if p.name == r.evidence]
             mine = [p for p in named if not p.services or r.service in p.services]

@@ -12,6 +12,7 @@ from release_dossier.drift import drift, newest
 from release_dossier.errors import DossierError, Refused
 from release_dossier.steps.world import World
 from release_dossier.trust.log import Entry
+from release_dossier.trust.statement import Statement
 
 
 def listing(world: World) -> list[dict[str, Any]]:
@@ -61,7 +62,7 @@ def _line(world: World, change_entry: Entry, entries: tuple[Entry, ...]) -> dict
 
 def show(world: World, name: str) -> dict[str, Any]:
     """The document a digest prefix names, or the dossier a release or tag names; its log entry and the keys that signed it."""
-    digest = _released(world, name) or _digest(world, name)
+    digest = _released(world, name) or digest_named(world, name)
     entry = next(e for e in world.store.entries() if e.digest == digest)
     statement, keys = world.signed(digest, entry.type)
     names = {k.id: p.id for p in world.trust.document.people for k in p.keys} | {
@@ -78,14 +79,20 @@ def show(world: World, name: str) -> dict[str, Any]:
     }
 
 
-def _released(world: World, name: str) -> str | None:
-    """The dossier of the release with this name (`service@version`) or tag; None where there is none."""
+def release_of(world: World, name: str) -> Statement | None:
+    """The newest release with this name (`service@version`) or tag; None where there is none."""
     for e in reversed(world.store.entries()):
         if e.type == "release":
-            r = world.statement(e.digest, "release").predicate
-            if name in (e.key, r["tag"]):
-                return str(r["dossier"])
+            release = world.statement(e.digest, "release")
+            if name in (e.key, release.predicate["tag"]):
+                return release
     return None
+
+
+def _released(world: World, name: str) -> str | None:
+    """The dossier of that release."""
+    release = release_of(world, name)
+    return None if release is None else str(release.predicate["dossier"])
 
 
 def _assembled(world: World, name: str) -> str | None:
@@ -98,7 +105,7 @@ def _assembled(world: World, name: str) -> str | None:
     return None
 
 
-def _digest(world: World, name: str) -> str:
+def digest_named(world: World, name: str) -> str:
     """The statement `name` is the beginning of the digest of.
 
     Raises:
@@ -121,7 +128,7 @@ def dossier_of(world: World, name: str) -> tuple[str, Dossier]:
     round of it goes by `service@version:DIGEST`, as the pages call it.
     """
     mark = name.partition(":")[2] if "@" in name else ""
-    digest = world.store.find(mark) if mark else _released(world, name) or _assembled(world, name) or _digest(world, name)
+    digest = world.store.find(mark) if mark else _released(world, name) or _assembled(world, name) or digest_named(world, name)
     entry = next(e for e in world.store.entries() if e.digest == digest)
     if entry.type in ("decision", "release"):
         digest = str(world.statement(digest, entry.type).predicate["dossier"])

@@ -773,6 +773,10 @@ def _unmet_lines(r: Result, dossier: Dossier, head: str, remedies: int) -> list[
     return [*lines, *([f"    {why}"] if why else []), last]
 
 
+# What the same file brought again would lack again → the option that says it.
+_OPTIONS = {"which build wrote what was looked at is unknown": "--written-by VERSION", "exit status did not come with it": "--exit N"}
+
+
 def step(state: str, reason: str, remedy: str) -> tuple[str, str]:
     """What to do about an unmet requirement: what comes first in words, and the command. Where a planned command failed for good, or an
     attempt is nobody's word here, running it again is not it."""
@@ -783,8 +787,12 @@ def step(state: str, reason: str, remedy: str) -> tuple[str, str]:
     if state == "inconclusive" and f" {NOTHING} (" in reason:  # their budget is spent at this fingerprint
         return "mend what came to nothing and commit", "dossier run"
     again = remedy.startswith("dossier collect ") and "--from" not in remedy
+    brought = "--from" in remedy.rpartition("dossier collect ")[2]
+    for said, option in _OPTIONS.items() if state == "inconclusive" and brought else ():
+        if said in reason and option.split()[0] not in remedy:
+            return "", f"{remedy} {option}"
     if state == "inconclusive" and SKIPPED in reason:
-        words = "run what was skipped; or allow each by name and reason on the protected branch (skips, docs/rules.md) and rebase on it"
+        words = "run what was skipped, or allow it by name on the protected branch (skips, docs/rules.md) and rebase"
         return words, "dossier run" if again else remedy
     return ("mend it and commit", "dossier run") if again and state == "fail" and NEW_FINGERPRINT in reason else ("", remedy)
 

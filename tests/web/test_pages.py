@@ -158,11 +158,20 @@ def test_a_failure_that_lasts_is_not_collected_again() -> None:
     assert step("missing", spent, "dossier collect tests") == ("", "dossier collect tests")
 
 
+def test_what_was_not_said_about_a_file_is_named() -> None:
+    """The same file brought again lacks the same: the step names the option that says it."""
+    cut, wrote = "the exit status did not come with it: it may have been cut off", "which build wrote what was looked at is unknown: x"
+    assert step("inconclusive", cut, "dossier collect cover --from FILE") == ("", "dossier collect cover --from FILE --exit N")
+    assert step("inconclusive", wrote, "dossier collect pay --from DB") == ("", "dossier collect pay --from DB --written-by VERSION")
+    for remedy in ("dossier collect cover", "dossier collect pay --from DB --written-by VERSION", "https://ex.org"):
+        assert step("inconclusive", wrote, remedy) == ("", remedy)
+
+
 @pytest.mark.parametrize("remedy", ["dossier collect tests", "dossier collect tests --from FILE"])
 def test_what_was_skipped_is_run_or_allowed(remedy: str) -> None:
     """Collecting it again skips the same: the step says how a skip is allowed, and what makes the new criteria count."""
     words, command = step("inconclusive", "2 of 3 looked at, 100 % asked for; skipped: TestPg", remedy)
-    assert words.startswith("run what was skipped; or allow each by name and reason on the protected branch (skips, docs/rules.md)")
+    assert words == "run what was skipped, or allow it by name on the protected branch (skips, docs/rules.md) and rebase"
     assert command == (remedy if "--from" in remedy else "dossier run")
     assert step("inconclusive", "2 of 3 looked at, 100 % asked for", remedy) == ("", remedy)
 

@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -316,16 +316,19 @@ def lay_out(
     return files
 
 
-def written_out(statements: Sequence[tuple[Entry, bytes]], trust: Trust, maker: str, tags: Mapping[str, str]) -> dict[str, bytes]:
+def written_out(
+    statements: Sequence[tuple[Entry, bytes]], trust: Trust, maker: str, tags: Mapping[str, str], *, before: bool = False
+) -> dict[str, bytes]:
     """What follows from the statements (log entries with their envelopes, in the log's order), the trust document the maker saw, and the
     tags with the file each lies in: the statements' own files, the signatures beside them, keys as other tools read them, and how to
-    check it all.
+    check it all. With `before`, as it was when signatures over another dossier were asked to speak of this one.
 
     The same values give the same bytes, so that a verifier can make these files again.
     """
     files: dict[str, bytes] = {}
-    people: list[tuple[str, str, str, str, str]] = []
+    people: list[_Voice] = []
     names: dict[str, str] = {}
+    once = {word: next((e.digest for e, _ in statements if e.type == word), "") for word in ONCE}
     for entry, raw in statements:
         name = _place(entry, files)
         files[name], names[entry.digest] = raw, name
@@ -338,11 +341,11 @@ def written_out(statements: Sequence[tuple[Entry, bytes]], trust: Trust, maker: 
                 stem = name.removesuffix(".json") + (f"-{i + 1}" if i else "")
                 files[f"{stem}.sig"] = text.encode()
                 files[f"{stem}.pae"] = pae(PAYLOAD_TYPE, envelope.payload)
-                people.append((person.id, entry.type, stem, name, _recorded_before(trust, key, entry.at)))
+                here = before or _ours(once["dossier"]).encode() in envelope.payload
+                people.append(_Voice(person.id, entry.type, stem, name, _recorded_before(trust, key, entry.at), here))
     files[SIGNERS] = allowed_signers(trust)
     for key_ in (k for p in trust.document.producers for k in p.keys):
         files[_pem_name(trust, key_.id)] = parse_public(key_.public, key_.id).pem()
-    once = {word: next((e.digest for e, _ in statements if e.type == word), "") for word in ONCE}
     named = {file: (tag, _hash_of(tag, statements)) for tag, file in tags.items()}
     files[HOW_TO] = how_to_check(trust, maker, once, names, people, named).encode()
     return files
@@ -359,6 +362,23 @@ def _hash_of(tag: str, statements: Sequence[tuple[Entry, bytes]]) -> str:
 def _recorded_before(trust: Trust, key: str, at: str) -> str:
     """When the log recorded what a key signed that was given up later; empty where it was not, or not later."""
     return at if trust.revoked_at(key) is not None and _stood(trust, key, at) else ""
+
+
+class _Voice(NamedTuple):
+    """A person's signature: the file of the statement, without its ending the stem of what lies beside it; `at` when the log recorded it,
+    where its key was given up since, else empty; whether the statement speaks of this dossier, `here`."""
+
+    person: str
+    word: str
+    stem: str
+    name: str
+    at: str
+    here: bool
+
+
+def _ours(dossier: str) -> str:
+    """How a statement says that it speaks of a dossier."""
+    return f'"dossier":"{dossier}"'
 
 
 class Contents(msgspec.Struct, frozen=True):
@@ -744,14 +764,12 @@ def how_to_check(
     maker: str,
     once: Mapping[str, str],
     names: Mapping[str, str],
-    people: Iterable[tuple[str, str, str, str, str]],
+    people: Sequence[_Voice],
     tags: Mapping[str, tuple[str, str]],
 ) -> str:
     """HOW-TO-CHECK.md: commands for sha256sum, ssh-keygen, git and cosign, each ending in a status that is not 0 when it fails.
 
-    `once` is word → digest of what lies at the top, `names` digest → file, `people` (person, word, stem, file, moment) of each person's
-    signature, `tags` file → tag and the hash that names its object. The moment is when the log recorded it, where its key was given up
-    since; else empty.
+    `once` is word → digest of what lies at the top, `names` digest → file, `tags` file → tag and the hash that names its object.
     """
     digests = {name: digest for digest, name in names.items()}
     out = [_INTRO.format(project=trust.project)]
@@ -760,21 +778,22 @@ def how_to_check(
     out += [_COSIGN, _block(f"cosign verify-blob-attestation --key {_pem_name(trust, maker)} --signature {MANIFEST} {kind} {SUMS}")]
     out += ["## 3. The digests people signed\n\nThe name of a statement is the SHA-256 of what its envelope carries.\n"]
     out += [_block(_digest_command(f"{word}.json", digest)) for word, digest in once.items() if digest]
-    signatures = list(people)
-    if signatures:
+    if people:
         out += [_PEOPLE]
-    for person, word, stem, name, at in signatures:
-        out.append(f"{person}, {word}{f', recorded {at}, before the key was given up' if at else ''}:\n")
+    for person, word, stem, name, at, here in people:
+        of_dossier = word in ("approval", "rejection", "waiver") and once.get("dossier")
+        elsewhere = ", over another dossier: it counts there, not here" if of_dossier and not here else ""
+        out.append(f"{person}, {word}{f', recorded {at}, before the key was given up' if at else ''}{elsewhere}:\n")
         then = f" -O verify-time={_stamp(at)}" if at else ""
         out.append(_block(f"ssh-keygen -Y verify -f {SIGNERS} -I {person} -n release-dossier{then} -s {stem}.sig < {stem}.pae"))
         out.append(_block(_pae_command(f"{stem}.pae", digests[name])))
-        if word in ("approval", "rejection", "waiver") and once.get("dossier"):
-            out.append(_block(f'grep -q \'"dossier":"{once["dossier"]}"\' {stem}.pae'))
+        if of_dossier and here:
+            out.append(_block(f"grep -q '{_ours(once['dossier'])}' {stem}.pae"))
     if tags:
         out += [_TAGS]
         for file, (tag, called_by) in tags.items():
-            here = f"git hash-object -t tag {file}" if called_by == "sha1" else f'git -C "$REPO" hash-object -t tag "$PWD/{file}"'
-            out.append(_block(f'test "$({here})" = "$(git -C "$REPO" rev-parse refs/tags/{_quoted(tag)})"'))
+            hashed = f"git hash-object -t tag {file}" if called_by == "sha1" else f'git -C "$REPO" hash-object -t tag "$PWD/{file}"'
+            out.append(_block(f'test "$({hashed})" = "$(git -C "$REPO" rev-parse refs/tags/{_quoted(tag)})"'))
         verify = f'git -C "$REPO" -c gpg.format=ssh -c gpg.ssh.allowedSignersFile="$PWD/{SIGNERS}" verify-tag'
         out += [_block(f"{verify} {_quoted(tag)}") for tag, _ in tags.values()]
     out += [_WHOM]

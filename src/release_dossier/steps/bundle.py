@@ -285,6 +285,8 @@ def _derived(found: bundle.Examined, dossier: Dossier, evidence: Mapping[str, Ev
         return bundle.Check("derived", "fail", f"{bundle.CHAIN}: does not list {maker}, which signed {bundle.MANIFEST}")
     named = bundle.tag_names([r.tag for r in releases], found.files.keys())
     due = bundle.written_out(statements, own, maker, named)
+    if found.files.get(bundle.HOW_TO) != due[bundle.HOW_TO]:
+        due = bundle.written_out(statements, own, maker, named, before=True)
     own_words = {bundle.MANIFEST, bundle.SUMS, bundle.CHAIN, bundle.CHECKPOINT, bundle.PROOFS, SUMMARY}  # each is looked at elsewhere
     beside = {n for n in found.files if n not in own_words and not n.startswith((bundle.ATTESTATIONS, bundle.TAGS))}
     faults = [f"{n}: is not what the other files give" for n in sorted(due) if found.files.get(n) != due[n]]

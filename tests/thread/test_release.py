@@ -252,8 +252,10 @@ def test_posture(town: Town) -> None:
     assert (line["environment"], line["observed"]) == ("production", "https://shop.invalid/version")
     assert town.dossier("posture", "--at", before) == {"posture": [], "hypothetical": True}
     assert town.dossier("posture", "--at", between)["posture"][0]["observed"] == "released, not observed"
-    late = town.dossier("posture", "--at", town.moment(days=400))
+    after = town.moment(days=400)
+    late = town.dossier("posture", "--at", after)
     assert (late["hypothetical"], late["posture"][0]["standing"].split()[0]) == (True, "expired")
+    assert town.run("posture", "--at", after)[1].splitlines()[-1] == f"hypothetical: as it would stand at {after}"
     town.dossier("deployed", "--service", "shop", "--environment", "staging", "--version", "9.9.9")
     tag = ["deployed", "--service", "shop", "--environment", "staging", "--version", "9.9.9", "--image", "shop:9.9.9"]
     assert (town.refused(*tag)["code"], town.refused(*tag)["at"]) == ("deploy.image", "--image")

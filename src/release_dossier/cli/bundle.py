@@ -59,6 +59,7 @@ def verify(bundle: str, trust: Path | None, integrity_only: bool, at: str | None
         told = [c for c in found.checks if not c.name.startswith(dull) or c.detail.startswith("withheld")]
         lines = [f"{edge.state(c.state)}  {c.name}: {c.detail}" for c in bad or told]
         head = f"sound · {found.standing}" if found.verified else "BROKEN, or by a signer this trust does not know"
+        head += f" · hypothetical, as of {at}" if moment else ""
         return "\n".join([*lines, f"{head} · {len(found.checks)} checks, {len(bad)} failed · trust {found.trust}"])
 
     edge.emit(value, as_json, words)

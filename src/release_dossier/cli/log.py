@@ -112,12 +112,12 @@ def publish(to: Path | None, more: tuple[str, ...], as_json: bool) -> None:
     world = edge.open_world()
     check_witness(world, kept_checkpoint(world))
     found = keep(world, to, [parse_witness(w, "--witness") for w in more])
-    edge.emit(found, as_json, lambda: _published(found))
+    edge.emit(found, as_json, lambda: _published(found, world.pin.remote or "REMOTE"))
 
 
-def _published(found: dict[str, Any]) -> str:
+def _published(found: dict[str, Any], remote: str) -> str:
     ref = found["ref"]
-    lines = [f"{ref} holds the head of {found['size']} entries; push it: git push REMOTE '+refs/dossier/*:refs/dossier/*'"]
+    lines = [f"{ref} holds the head of {found['size']} entries; push it: git push {remote} '+refs/dossier/*:refs/dossier/*'"]
     lines += [f"witness {w['name']}: {w['state']}, {w['detail']}" for w in found["witnesses"]]
     if "folder" in found:
         lines.append(f"{found['folder']}: {found['files']} files written")

@@ -181,6 +181,20 @@ class World(msgspec.Struct, frozen=True):
             raise Refused("change.detached", at="HEAD", found="a commit without a branch", expected="a branch", help="git switch -c NAME")
         return found
 
+    def find(self, prefix: str, word: str) -> str:
+        """The digest of the one statement of this word that a prefix of 8 or more hexadecimal digits names.
+
+        Raises:
+            Refused: `digest.*`.
+        """
+        digest = self.store.find(prefix)
+        is_a = next(e.type for e in self.store.entries() if e.digest == digest)
+        if is_a != word:
+            about = str(self.statement(digest, is_a).predicate.get("dossier", "")) if word == "dossier" else ""
+            help = f"it is about dossier {about[:19]}" if about else "dossier list"
+            raise Refused("digest.unknown", at=prefix, found=f"a {is_a}", expected=f"the digest of a {word}", help=help)
+        return digest
+
     def open_change(self, named: str | None = None) -> tuple[str, Change]:
         """The change last opened on the branch `named`, or with that digest; on the branch that is checked out where none is named.
 
@@ -190,10 +204,8 @@ class World(msgspec.Struct, frozen=True):
         branch = named or self.branch()
         entry = next((e for e in reversed(self.store.entries()) if e.type == "change" and e.key == branch), None)
         if entry is None and named is not None and re.fullmatch(r"(sha256:)?[0-9a-f]*", named):
-            digest = self.store.find(named)
+            digest = self.find(named, "change")
             entry = next(e for e in self.store.entries() if e.digest == digest)
-            if entry.type != "change":
-                raise Refused("digest.unknown", at=named, found=f"a {entry.type}", expected="the digest of a change")
         if entry is None:
             raise Refused(
                 "change.none", at=f"branch {branch}", found="no open change", expected="an opened change", help="dossier open --issue FILE"

@@ -390,9 +390,10 @@ def test_tar_bomb_and_other_files(town: Town) -> None:
 
 
 def test_look(town: Town) -> None:
-    """list, show and compare say where things stand."""
+    """list, show and compare say where things stand; what was taken back since is said wherever the release is."""
     digest = allowed(town)
-    town.dossier("release")
+    assert town.dossier("list")["changes"][0]["dossier"] == digest
+    release = town.dossier("release")["release"]["digest"]
     (line,) = town.dossier("list")["changes"]
     assert (line["state"], line["released"], line["unmet"]) == ("ALLOW", ["shop@0.1.0"], [])
     shown = town.dossier("show", digest[:20])
@@ -400,6 +401,17 @@ def test_look(town: Town) -> None:
     assert town.dossier("compare", "v0.1.0", digest)["evidence"] == []
     assert town.refused("show", "sha256:0000")["code"] == "digest.short"
     assert town.refused("show", "00000000")["code"] == "digest.unknown"
+    back = town.run("withdraw", release, "--as", "ann", "--key", str(town.key), "--reason", "wrong sums")[1]
+    assert back.splitlines()[-1] == "next: dossier posture"
+    assert town.dossier("list")["changes"][0]["labels"] == ["self-approved", "shop@0.1.0 withdrawn"]
+    assert town.run("release")[1].splitlines()[0].endswith(" · self-approved · withdrawn since: wrong sums")
+
+
+def test_a_dossier_nobody_decided_yet_is_listed(town: Town) -> None:
+    """It is there, and what comes next is the gate."""
+    digest = town.assembled()
+    (line,) = town.dossier("list")["changes"]
+    assert (line["state"], line["dossier"]) == ("undecided", digest)
 
 
 def test_drift_against_the_last_release(town: Town) -> None:

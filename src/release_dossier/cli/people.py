@@ -68,7 +68,9 @@ def withdraw(digest: str, person: str, key: Path, reason: str, as_json: bool) ->
 
     world = edge.open_world()
     made, w = sign(world, world.store.find(digest), person, key, reason)
-    _emit("withdrawal", made, w, as_json, f"{w.person} withdrew {w.statement[:19]}…: {w.reason}\nnext: dossier gate")
+    shipped = next(e.type for e in world.store.entries() if e.digest == w.statement) == "release"
+    then = f"next: dossier {'posture' if shipped else 'gate'}"
+    _emit("withdrawal", made, w, as_json, f"{w.person} withdrew {w.statement[:19]}…: {w.reason}\n{then}")
 
 
 @click.command(

@@ -22,6 +22,7 @@ def release(digest: str | None, services: tuple[str, ...], commit: str | None, p
 
     from release_dossier.cli.decide import decision_json, decision_words
     from release_dossier.steps.decide import newest_dossier, signers
+    from release_dossier.steps.look import gone_since, withdrawn
     from release_dossier.steps.release import release as release_dossier
 
     world = edge.open_world()
@@ -36,11 +37,13 @@ def release(digest: str | None, services: tuple[str, ...], commit: str | None, p
     ]
 
     def words() -> str:
-        lines = []
+        lines, back = [], withdrawn(world)
         for d in done:
             r = d.release
             how = "released" if d.fresh else "was released already:"
             label = f" · {r.label}" if r.label else ""
+            gone = gone_since(world, d.digest, back)
+            label += f" · withdrawn since: {gone}" if gone is not None else ""
             lines.append(f"{how} {r.service} {r.version}: tag {r.tag} on {r.commit[:12]}, log entry {d.log_index}{label}")
         return "\n".join([*lines, "next: dossier posture; dossier export " + named[:19]])
 

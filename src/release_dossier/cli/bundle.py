@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import tempfile
 from pathlib import Path
 
@@ -26,7 +27,7 @@ def export(digest: str, output: Path | None, as_json: bool) -> None:
     named, dossier = dossier_of(world, digest)
     target = output or Path("-".join(f"{s.name}-{s.version}" for s in dossier.change.services).replace("/", "-") + ".dossier")
     size = write(world, named, target)
-    words = f"wrote {target}, {size} bytes, for dossier {named[:19]}…\nnext: dossier verify {target}"
+    words = f"wrote {target}, {size} bytes, for dossier {named[:19]}…\nnext: dossier verify {shlex.quote(str(target))}"
     edge.emit({"file": str(target), "bytes": size, "dossier": named}, as_json, lambda: words)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,7 @@ def record(address: str, queries: tuple[str, ...], output: Path, as_json: bool, 
     raw = record(address, asked, token=token)
     write_out(output, raw)
     many = "query" if len(named) == 1 else "queries"
-    words = f"asked {len(named)} {many}, {len(raw)} bytes in {output}. next: dossier evidence read {output}"
+    words = f"asked {len(named)} {many}, {len(raw)} bytes in {output}. next: dossier evidence read {shlex.quote(str(output))}"
     edge.emit({"output": str(output), "queries": sorted(named), "bytes": len(raw)}, as_json, lambda: words)
     return 0
 

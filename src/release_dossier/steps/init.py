@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from importlib import resources
 from pathlib import Path
+from shlex import quote
 
 import msgspec
 
@@ -83,7 +84,7 @@ def init(start: Path, environ: Mapping[str, str], now: datetime, profile: str | 
             at=str(home),
             found="the log of a project",
             expected="none: init never overwrites",
-            help=f"mv {home} {home}.before",
+            help=f"mv {quote(str(home))} {quote(f'{home}.before')}",
         )
     template = _template(profile) if profile else ""
     person_name, email = _git_config(repo, "user.name") or "owner", _git_config(repo, "user.email") or ""

@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from shlex import quote
 from typing import Any, TypeVar
 
 import msgspec
@@ -355,7 +356,7 @@ def _not_brought(repo: Repository, home: Path) -> None:
     root = repo.root.resolve()
     for place in dict.fromkeys((home.absolute().parent.resolve() / home.name, home.resolve())):
         if place.is_relative_to(root) and repo.tracked(name := place.relative_to(root).as_posix()):
-            help = f"git rm -r --cached {name}"
+            help = f"git rm -r --cached {quote(name)}"
             raise Corrupt("project.state-tracked", at=name, found="files git tracks", expected="state that no branch brings", help=help)
 
 
@@ -386,7 +387,7 @@ def _trunk(repo: Repository, home: Path, environ: Mapping[str, str]) -> Pin:
 def other_worktree(repo: Repository, home: Path) -> str:
     """How to take the state of the first worktree, when this is another one of its repository with a state of its own; else empty."""
     first = repo.common_folder().parent / ".dossier"
-    return f"export DOSSIER_HOME={first}" if first.is_dir() and first != home.resolve() else ""
+    return f"export DOSSIER_HOME={quote(str(first))}" if first.is_dir() and first != home.resolve() else ""
 
 
 def _trust_chain(repo: Repository, pin: Pin) -> tuple[bytes, str]:

@@ -181,3 +181,17 @@ def test_a_step_with_a_path_can_be_typed_as_it_stands(tmp_path: Path) -> None:
     file = root / "a b.dossier"
     last = town.run("export", town.assembled(), "-o", str(file))[1].splitlines()[-1]
     assert shlex.split(last) == ["next:", "dossier", "verify", str(file)]
+
+
+@pytest.mark.parametrize("adopted", [True, False])
+@pytest.mark.parametrize("home", ["", "build/state"])
+def test_the_key_a_clone_makes_is_not_committed(tmp_path: Path, adopted: bool, home: str) -> None:
+    """Whatever command comes first in a clone: git passes over its state, private key included, wherever in the tree it lies."""
+    town = Town(tmp_path, adopted=adopted)
+    clone = cloned(town, "-b", "fix/rounding")
+    clone.git("remote", "set-head", "origin", "main")
+    clone.env = town.env | ({"DOSSIER_HOME": home} if home else {})
+    for _ in range(2):
+        clone.dossier("list")
+    assert (clone.repo / (home or ".dossier") / "keys/producer").is_file()
+    assert clone.git("status", "--porcelain", "--untracked-files=all") == ""

@@ -21,7 +21,7 @@ from shlex import quote
 import msgspec
 
 from release_dossier.digest import canonical
-from release_dossier.errors import DossierError, Refused, naming, shown
+from release_dossier.errors import DossierError, Refused, shown
 from release_dossier.guess import Guess, files_to_read, guess, project_name
 from release_dossier.project import SETTINGS_FILE, TRUST_FILE, parse_settings
 from release_dossier.sources.git import Repository, find_repository
@@ -29,6 +29,7 @@ from release_dossier.sources.ssh import sign_with_ssh
 from release_dossier.steps.world import (
     Pin,
     git_environment,
+    keep_out_of_git,
     producer_key_path,
     protected_ref,
     read_pin,
@@ -176,12 +177,7 @@ def person_id(name: str) -> str:
 def _write(repo: Repository, home: Path, settings: str, envelope: bytes, pin: Pin) -> None:
     trust = repo.root / TRUST_FILE
     trust.unlink(missing_ok=True)  # first: under another pin it would be nobody's
-    exclude = repo.root / repo.text("rev-parse", "--git-path", "info/exclude")
-    exclude.parent.mkdir(parents=True, exist_ok=True)
-    old = exclude.read_bytes() if exclude.exists() else b""
-    if b"/.dossier/" not in old.splitlines():
-        with naming(exclude), exclude.open("ab") as f:
-            f.write((b"" if not old or old.endswith(b"\n") else b"\n") + b"/.dossier/\n")
+    keep_out_of_git(repo, home)
     write_pin(home, pin)
     replace_file(trust, canonical({"versions": [parse_envelope(envelope, TRUST_FILE).as_json()]}) + b"\n")
     replace_file(repo.root / SETTINGS_FILE, settings.encode())

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -21,7 +22,7 @@ import msgspec
 from release_dossier.aside import spread
 from release_dossier.change import Change
 from release_dossier.digest import canonical, parse_json, sha256
-from release_dossier.errors import Corrupt, DossierError, Refused
+from release_dossier.errors import Corrupt, DossierError, Refused, naming
 from release_dossier.moment import stamp
 from release_dossier.ports import Store
 from release_dossier.project import SETTINGS_FILE, TRUST_FILE, Settings, parse_settings
@@ -318,6 +319,21 @@ def write_pin(home: Path, pin: Pin) -> None:
     replace_file(home / "project.json", canonical(msgspec.to_builtins(pin)) + b"\n")
 
 
+def keep_out_of_git(repo: Repository, home: Path) -> None:
+    """Name the state folder in git's exclude file, where it lies in the working tree: it holds this machine's key."""
+    here = Path(os.path.abspath(home))
+    if not here.is_relative_to(repo.root):
+        return
+    line = f"/{here.relative_to(repo.root).as_posix()}/".encode("utf-8", "surrogateescape")
+    exclude = repo.root / repo.text("rev-parse", "--git-path", "info/exclude")
+    with naming(exclude):
+        exclude.parent.mkdir(parents=True, exist_ok=True)
+        old = exclude.read_bytes() if exclude.exists() else b""
+        if line not in old.splitlines():
+            with exclude.open("ab") as f:
+                f.write((b"" if not old or old.endswith(b"\n") else b"\n") + line + b"\n")
+
+
 def read_pin(home: Path) -> Pin | None:
     """What is held fast; None where nothing is.
 
@@ -342,6 +358,7 @@ def _pin(repo: Repository, home: Path, environ: Mapping[str, str]) -> Pin:
     if pinned is not None:
         return pinned
     trunk = _trunk(repo, home, environ)
+    keep_out_of_git(repo, home)
     raw = repo.file_at(protected_ref(repo, trunk), SETTINGS_FILE)
     if raw is None:
         return msgspec.structs.replace(trunk, project=parse_settings((repo.root / SETTINGS_FILE).read_bytes()).project.trust)

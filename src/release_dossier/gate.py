@@ -80,6 +80,7 @@ CAUSES: dict[str, tuple[str, ...]] = {
 }
 SAID_NO, GONE = "rejected by ", "dossier withdrawn by "  # how the notes about a rejection and a withdrawn dossier begin
 NOTHING = "came to nothing"  # what is said of attempts beyond the budget for those
+NO_PRODUCER = "which is no producer of trust version"  # of an attempt whose machine is not listed
 SKIPPED = "; skipped: "  # what begins the names of what was skipped, as a rule's `skips` take them
 NEW_FINGERPRINT = "a new fingerprint"  # what a failure needs whose retries are spent
 
@@ -450,7 +451,7 @@ def _first_fault(
 def _untrusted(rule: Requirement, a: Attempt, trust: Trust, edition: int) -> str:
     producer = trust.producer_of_key(a.producer_key)
     if producer is None:
-        return f"it is signed by {shown(a.producer_key, 80) or 'nobody'}, which is no producer of trust version {trust.document.version}"
+        return f"it is signed by {shown(a.producer_key, 80) or 'nobody'}, {NO_PRODUCER} {trust.document.version}"
     if producer.id != a.producer:
         return f"it names producer {shown(a.producer, 80)} and is signed by {producer.id}"
     revoked = trust.revoked_at(a.producer_key)
@@ -782,6 +783,8 @@ def step(state: str, reason: str, remedy: str) -> tuple[str, str]:
     attempt is nobody's word here, running it again is not it."""
     if state == "error" and FUTURE in reason:
         return "once that moment is past", "dossier gate"
+    if state == "error" and NO_PRODUCER in reason:
+        return "list its key (dossier doctor says how) and commit: what it ran before stays nobody's", "dossier run"
     if state == "error" and reason.startswith(("attempt", "only attempt")):  # of this fingerprint, for good
         return "mend what is named there and commit", "dossier run"
     if state == "inconclusive" and f" {NOTHING} (" in reason:  # their budget is spent at this fingerprint

@@ -167,6 +167,13 @@ def test_what_was_not_said_about_a_file_is_named() -> None:
         assert step("inconclusive", wrote, remedy) == ("", remedy)
 
 
+def test_a_machine_that_is_not_listed_is_sent_to_be() -> None:
+    """A commit alone would be run by the same nobody again."""
+    reason = "attempt 1: it is signed by SHA256:x, which is no producer of trust version 3"
+    words = "list its key (dossier doctor says how) and commit: what it ran before stays nobody's"
+    assert step("error", reason, "dossier collect tests") == (words, "dossier run")
+
+
 @pytest.mark.parametrize("remedy", ["dossier collect tests", "dossier collect tests --from FILE"])
 def test_what_was_skipped_is_run_or_allowed(remedy: str) -> None:
     """Collecting it again skips the same: the step says how a skip is allowed, and what makes the new criteria count."""

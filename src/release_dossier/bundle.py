@@ -17,11 +17,12 @@ import base64
 import hashlib
 import re
 import shlex
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -306,23 +307,28 @@ def lay_out(
     """
     if trust.producer_of_key(maker) is None:
         raise Refused("bundle.maker", at="producer key", found=f"{maker}, which is not listed", expected="a machine of the trust document")
-    files = written_out(statements, trust, maker, tags)
+    named = tag_names(tags)
+    files = written_out(statements, trust, maker, named)
     files[CHAIN], files[CHECKPOINT], files[PROOFS] = chain, checkpoint, _proofs([e for e, _ in statements], entries)
     files |= {f"{ARTIFACTS}{digest.removeprefix('sha256:')}": content for digest, content in artifacts.items()}
-    files |= {tag_name(tag): content for tag, content in tags.items()}
+    files |= {named[tag]: content for tag, content in tags.items()}
     files[SUMS] = sums(files)
     return files
 
 
-def written_out(statements: Sequence[tuple[Entry, bytes]], trust: Trust, maker: str, tags: Iterable[str]) -> dict[str, bytes]:
+def written_out(
+    statements: Sequence[tuple[Entry, bytes]], trust: Trust, maker: str, tags: Mapping[str, str], *, before: bool = False
+) -> dict[str, bytes]:
     """What follows from the statements (log entries with their envelopes, in the log's order), the trust document the maker saw, and the
-    names of the tags: the statements' own files, the signatures beside them, keys as other tools read them, and how to check it all.
+    tags with the file each lies in: the statements' own files, the signatures beside them, keys as other tools read them, and how to
+    check it all. With `before`, as it was when signatures over another dossier were asked to speak of this one.
 
     The same values give the same bytes, so that a verifier can make these files again.
     """
     files: dict[str, bytes] = {}
-    people: list[tuple[str, str, str, str, str]] = []
+    people: list[_Voice] = []
     names: dict[str, str] = {}
+    once = {word: next((e.digest for e, _ in statements if e.type == word), "") for word in ONCE}
     for entry, raw in statements:
         name = _place(entry, files)
         files[name], names[entry.digest] = raw, name
@@ -335,12 +341,12 @@ def written_out(statements: Sequence[tuple[Entry, bytes]], trust: Trust, maker: 
                 stem = name.removesuffix(".json") + (f"-{i + 1}" if i else "")
                 files[f"{stem}.sig"] = text.encode()
                 files[f"{stem}.pae"] = pae(PAYLOAD_TYPE, envelope.payload)
-                people.append((person.id, entry.type, stem, name, _recorded_before(trust, key, entry.at)))
+                here = before or _ours(once["dossier"]).encode() in envelope.payload
+                people.append(_Voice(person.id, entry.type, stem, name, _recorded_before(trust, key, entry.at), here))
     files[SIGNERS] = allowed_signers(trust)
     for key_ in (k for p in trust.document.producers for k in p.keys):
         files[_pem_name(trust, key_.id)] = parse_public(key_.public, key_.id).pem()
-    once = {word: next((e.digest for e, _ in statements if e.type == word), "") for word in ONCE}
-    named = {tag_name(tag): (tag, _hash_of(tag, statements)) for tag in tags}
+    named = {file: (tag, _hash_of(tag, statements)) for tag, file in tags.items()}
     files[HOW_TO] = how_to_check(trust, maker, once, names, people, named).encode()
     return files
 
@@ -356,6 +362,23 @@ def _hash_of(tag: str, statements: Sequence[tuple[Entry, bytes]]) -> str:
 def _recorded_before(trust: Trust, key: str, at: str) -> str:
     """When the log recorded what a key signed that was given up later; empty where it was not, or not later."""
     return at if trust.revoked_at(key) is not None and _stood(trust, key, at) else ""
+
+
+class _Voice(NamedTuple):
+    """A person's signature: the file of the statement, without its ending the stem of what lies beside it; `at` when the log recorded it,
+    where its key was given up since, else empty; whether the statement speaks of this dossier, `here`."""
+
+    person: str
+    word: str
+    stem: str
+    name: str
+    at: str
+    here: bool
+
+
+def _ours(dossier: str) -> str:
+    """How a statement says that it speaks of a dossier."""
+    return f'"dossier":"{dossier}"'
 
 
 class Contents(msgspec.Struct, frozen=True):
@@ -422,10 +445,25 @@ def _pem_name(trust: Trust, key: str) -> str:
     return f"trust/{producer.id}{f'-{i + 1}' if i else ''}.pem"
 
 
-def tag_name(tag: str) -> str:
-    """The file of a raw tag object; of a tag too long for a name here, its beginning and what tells it apart."""
+def tag_names(tags: Iterable[str], there: Set[str] = frozenset()) -> dict[str, str]:
+    """The file of each raw tag object, by its tag: a name here has no slash, so two tags that come to the same one are told apart.
+
+    `there` are the files of a bundle that was made before they were: where those lack one of them, all are called as they were then.
+    """
+    plain = {tag: _tag_name(tag) for tag in tags}
+    same = {n for n, k in Counter(plain.values()).items() if k > 1}
+    apart = {tag: _told_apart(name, tag) if name in same else name for tag, name in plain.items()}
+    return plain if there and not there >= set(apart.values()) else apart
+
+
+def _tag_name(tag: str) -> str:
+    """The plain name; of a tag too long for one, its beginning and what tells it apart."""
     name = f"{TAGS}{_slug(tag)}"
-    return name if is_name(name) else f"{name[:60]}-{hashlib.sha256(tag.encode()).hexdigest()[:16]}"
+    return name if is_name(name) else _told_apart(name, tag)
+
+
+def _told_apart(name: str, tag: str) -> str:
+    return f"{name[:60]}-{hashlib.sha256(tag.encode()).hexdigest()[:16]}"
 
 
 def _slug(words: str) -> str:
@@ -726,14 +764,12 @@ def how_to_check(
     maker: str,
     once: Mapping[str, str],
     names: Mapping[str, str],
-    people: Iterable[tuple[str, str, str, str, str]],
+    people: Sequence[_Voice],
     tags: Mapping[str, tuple[str, str]],
 ) -> str:
     """HOW-TO-CHECK.md: commands for sha256sum, ssh-keygen, git and cosign, each ending in a status that is not 0 when it fails.
 
-    `once` is word → digest of what lies at the top, `names` digest → file, `people` (person, word, stem, file, moment) of each person's
-    signature, `tags` file → tag and the hash that names its object. The moment is when the log recorded it, where its key was given up
-    since; else empty.
+    `once` is word → digest of what lies at the top, `names` digest → file, `tags` file → tag and the hash that names its object.
     """
     digests = {name: digest for digest, name in names.items()}
     out = [_INTRO.format(project=trust.project)]
@@ -742,21 +778,22 @@ def how_to_check(
     out += [_COSIGN, _block(f"cosign verify-blob-attestation --key {_pem_name(trust, maker)} --signature {MANIFEST} {kind} {SUMS}")]
     out += ["## 3. The digests people signed\n\nThe name of a statement is the SHA-256 of what its envelope carries.\n"]
     out += [_block(_digest_command(f"{word}.json", digest)) for word, digest in once.items() if digest]
-    signatures = list(people)
-    if signatures:
+    if people:
         out += [_PEOPLE]
-    for person, word, stem, name, at in signatures:
-        out.append(f"{person}, {word}{f', recorded {at}, before the key was given up' if at else ''}:\n")
+    for person, word, stem, name, at, here in people:
+        of_dossier = word in ("approval", "rejection", "waiver") and once.get("dossier")
+        elsewhere = ", over another dossier: it counts there, not here" if of_dossier and not here else ""
+        out.append(f"{person}, {word}{f', recorded {at}, before the key was given up' if at else ''}{elsewhere}:\n")
         then = f" -O verify-time={_stamp(at)}" if at else ""
         out.append(_block(f"ssh-keygen -Y verify -f {SIGNERS} -I {person} -n release-dossier{then} -s {stem}.sig < {stem}.pae"))
         out.append(_block(_pae_command(f"{stem}.pae", digests[name])))
-        if word in ("approval", "rejection", "waiver") and once.get("dossier"):
-            out.append(_block(f'grep -q \'"dossier":"{once["dossier"]}"\' {stem}.pae'))
+        if of_dossier and here:
+            out.append(_block(f"grep -q '{_ours(once['dossier'])}' {stem}.pae"))
     if tags:
         out += [_TAGS]
         for file, (tag, called_by) in tags.items():
-            here = f"git hash-object -t tag {file}" if called_by == "sha1" else f'git -C "$REPO" hash-object -t tag "$PWD/{file}"'
-            out.append(_block(f'test "$({here})" = "$(git -C "$REPO" rev-parse refs/tags/{_quoted(tag)})"'))
+            hashed = f"git hash-object -t tag {file}" if called_by == "sha1" else f'git -C "$REPO" hash-object -t tag "$PWD/{file}"'
+            out.append(_block(f'test "$({hashed})" = "$(git -C "$REPO" rev-parse refs/tags/{_quoted(tag)})"'))
         verify = f'git -C "$REPO" -c gpg.format=ssh -c gpg.ssh.allowedSignersFile="$PWD/{SIGNERS}" verify-tag'
         out += [_block(f"{verify} {_quoted(tag)}") for tag, _ in tags.values()]
     out += [_WHOM]

@@ -80,6 +80,8 @@ CAUSES: dict[str, tuple[str, ...]] = {
 }
 SAID_NO, GONE = "rejected by ", "dossier withdrawn by "  # how the notes about a rejection and a withdrawn dossier begin
 NOTHING = "came to nothing"  # what is said of attempts beyond the budget for those
+NO_PRODUCER = "which is no producer of trust version"  # of an attempt whose machine is not listed
+SKIPPED = "; skipped: "  # what begins the names of what was skipped, as a rule's `skips` take them
 NEW_FINGERPRINT = "a new fingerprint"  # what a failure needs whose retries are spent
 
 
@@ -449,7 +451,7 @@ def _first_fault(
 def _untrusted(rule: Requirement, a: Attempt, trust: Trust, edition: int) -> str:
     producer = trust.producer_of_key(a.producer_key)
     if producer is None:
-        return f"it is signed by {shown(a.producer_key, 80) or 'nobody'}, which is no producer of trust version {trust.document.version}"
+        return f"it is signed by {shown(a.producer_key, 80) or 'nobody'}, {NO_PRODUCER} {trust.document.version}"
     if producer.id != a.producer:
         return f"it names producer {shown(a.producer, 80)} and is signed by {producer.id}"
     revoked = trust.revoked_at(a.producer_key)
@@ -547,7 +549,7 @@ def _enough(rule: Requirement, x: Attempt | Finding) -> Said:
         if (x.looked_at + len(allowed)) * 100 < rule.minimum_percent * x.of:
             left = [n for n in skipped if n not in allowed]
             more = f" and {len(left) - 5} more" if len(left) > 5 else ""
-            names = f"; skipped: {', '.join(left[:5])}{more}" if left else ""
+            names = f"{SKIPPED}{', '.join(left[:5])}{more}" if left else ""
             return Said("inconclusive", f"{x.looked_at} of {x.of} looked at, {rule.minimum_percent} % asked for{names}", "too-few")
     if allowed:
         one = "1 skip is" if len(allowed) == 1 else f"{len(allowed)} skips are"
@@ -771,16 +773,29 @@ def _unmet_lines(r: Result, dossier: Dossier, head: str, remedies: int) -> list[
     return [*lines, *([f"    {why}"] if why else []), last]
 
 
+# What the same file brought again would lack again → the option that says it.
+_OPTIONS = {"which build wrote what was looked at is unknown": "--written-by VERSION", "exit status did not come with it": "--exit N"}
+
+
 def step(state: str, reason: str, remedy: str) -> tuple[str, str]:
     """What to do about an unmet requirement: what comes first in words, and the command. Where a planned command failed for good, or an
     attempt is nobody's word here, running it again is not it."""
     if state == "error" and FUTURE in reason:
         return "once that moment is past", "dossier gate"
+    if state == "error" and NO_PRODUCER in reason:
+        return "list its key (dossier doctor says how) and commit: what it ran before stays nobody's", "dossier run"
     if state == "error" and reason.startswith(("attempt", "only attempt")):  # of this fingerprint, for good
         return "mend what is named there and commit", "dossier run"
     if state == "inconclusive" and f" {NOTHING} (" in reason:  # their budget is spent at this fingerprint
         return "mend what came to nothing and commit", "dossier run"
     again = remedy.startswith("dossier collect ") and "--from" not in remedy
+    brought = "--from" in remedy.rpartition("dossier collect ")[2]
+    for said, option in _OPTIONS.items() if state == "inconclusive" and brought else ():
+        if said in reason and option.split()[0] not in remedy:
+            return "", f"{remedy} {option}"
+    if state == "inconclusive" and SKIPPED in reason:
+        words = "run what was skipped, or allow it by name on the protected branch (skips, docs/rules.md) and rebase"
+        return words, "dossier run" if again else remedy
     return ("mend it and commit", "dossier run") if again and state == "fail" and NEW_FINGERPRINT in reason else ("", remedy)
 
 

@@ -90,11 +90,11 @@ def _line(
     now: datetime,
 ) -> Standing:
     mine = objectives.get(release.service, ())
-    gone = _gone(digest, release, decision, withdrawn)
+    why = gone(digest, release, decision, withdrawn)
     until = decision.valid_until
     expired = bool(until) and now >= datetime.fromisoformat(until)
     waived = [r for r in decision.requirements if r.state == "waived" and r.service == release.service]
-    standing = f"withdrawn: {gone}" if gone is not None else f"expired {until}" if expired else "valid"
+    standing = f"withdrawn: {why}" if why is not None else f"expired {until}" if expired else "valid"
     return Standing(
         service=release.service,
         environment=environment,
@@ -113,7 +113,7 @@ def _line(
     )
 
 
-def _gone(digest: str, release: Release, decision: Decision, withdrawn: Mapping[str, str]) -> str | None:
+def gone(digest: str, release: Release, decision: Decision, withdrawn: Mapping[str, str]) -> str | None:
     """Why a release no longer stands, None when it does: what it is made of was taken back after it shipped."""
     for d in (digest, release.dossier, release.decision):
         if d in withdrawn:

@@ -275,6 +275,10 @@ CODES = {
     "key.refused": ("ssh-keygen would not sign with this key; what it said is shown.", "Often: chmod 600 FILE."),
     "key.unreadable": ("The operating system did not let the key be read.", "Check its permissions and its owner."),
     "key.unsupported": ("The key is of a type, or a size, that is not accepted.", "ssh-keygen -t ed25519 makes one that is."),
+    "prometheus.no-answer": (
+        "A Prometheus server answered nothing it was asked; nothing was recorded.",
+        "Check the address, with its prefix, and that the server runs; then again.",
+    ),
     "prometheus.window": (
         "The window to ask a Prometheus server for is empty, or its step is longer.",
         "Check --window, --end and --step.",

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import tarfile
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -207,6 +208,32 @@ def test_how_to_check_works_when_a_key_was_given_up_later(tmp_path: Path) -> Non
         subprocess.run(["tar", "-xf", str(file), "-C", str(room)], check=True)
         (command,) = [c for c in commands(room) if c.startswith("ssh-keygen")]
         assert (run(command, room, town) == 0) is holds
+
+
+@needs.ssh_keygen
+def test_how_to_check_works_after_rework(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What people signed in an earlier round is said to be over another dossier, and is not asked to speak of this one. A bundle made
+    when it was still verifies."""
+    town = Town(tmp_path)
+    town.approve(town.assembled(), "release-manager")
+    town.write("app/pay.py", "def pay(x):\n    return round(x)\n")
+    town.commit("rework")
+    digest = town.dossier("run", ok=(10,))["decision"]["dossier"]
+    town.approve(digest, "release-manager")
+    town.dossier("release")
+    for before in (False, True):
+        file, room = tmp_path / "x.dossier", tmp_path / f"room-{before}"
+        with monkeypatch.context() as then:
+            if before:
+                then.setattr(bundle, "written_out", partial(bundle.written_out, before=True))
+            town.dossier("export", digest, "-o", str(file))
+        assert town.dossier("verify", str(file))["standing"] == "allowed"
+        room.mkdir()
+        subprocess.run(["tar", "-xf", str(file), "-C", str(room)], check=True)
+        steps = [c for c in commands(room) if not c.startswith("cosign")]
+        assert sum(c.startswith("ssh-keygen") for c in steps) == 2
+        assert {run(c, room, town) for c in steps} == ({0, 1} if before else {0})
+    assert "ann, approval, over another dossier: it counts there, not here:" in (tmp_path / "room-False/HOW-TO-CHECK.md").read_text()
 
 
 def test_how_to_check_with_cosign(released: tuple[Town, Path]) -> None:

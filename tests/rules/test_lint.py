@@ -260,6 +260,18 @@ FAULTS: dict[str, tuple[Ruleset, str, str, str]] = {
     "nobody's": (ruleset(owners=(), plans=None, trust=None), "no-owner", "web/tests", "no owner"),
     "a blank's": (ruleset(NEW | P95 | {"owner": " "}), "no-owner", "web/mine", "no owner"),
     "a skip without its reason": (ruleset(NEW | {"skips": [{"name": "TestA", "reason": " "}]}), "no-remedy", "web/mine", "skip TestA"),
+    "a fact of a service there is none of": (
+        ruleset(NEW | {"kind": "coverage", "condition": "facts.covered_ratio > 0.8", "needs": need("covered_ratio", "float", "ratio")}),
+        "unknown-fact",
+        "web/mine",
+        "fact covered_ratio",
+    ),
+    "a skip that matches nothing": (
+        ruleset(NEW | {"skips": [{"name": "pays out twice", "reason": "x"}]}),
+        "unreachable",
+        "web/mine",
+        "skip 'pays out twice'",
+    ),
     "no remedy": (ruleset(NEW | P95 | {"remedy": " "}), "no-remedy", "web/mine", "no remedy"),
     "no why": (ruleset(NEW | P95 | {"why": ""}), "no-remedy", "web/mine", "no why"),
     "fresher than it can be": (ruleset(NEW | P95 | {"age_max_s": 8 * 86_400}), "freshness", "web/mine", "8 d"),
@@ -405,6 +417,13 @@ def test_sound_rules_are_left_alone(name: str) -> None:
     """A rule that means what it says raises no error."""
     rules = ruleset(NEW | SOUND[name], plans=None, kinds=(PAID,))
     assert [p for p in lint_rules(rules) if p.at == "web/mine"] == []
+
+
+def test_a_fact_of_a_service_is_found() -> None:
+    """Facts that are named after the project's own services are known, however the service is written."""
+    asks = {"condition": "facts.covered_web_v2 > 0.8", "needs": need("covered_web_v2", "float", "ratio"), "minimum_count": 9}
+    rules = ruleset(NEW | {"kind": "coverage"} | asks, services=("web", "web.v2"))
+    assert [p.code for p in lint_rules(rules) if p.at == "web/mine" and p.code != "unreachable"] == []
 
 
 def test_one_table_for_all_services_and_one_for_one_are_no_two() -> None:

@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from click.testing import CliRunner
 
+from release_dossier.cli import main
 from release_dossier.cli.evidence import evidence
 from release_dossier.errors import Refused
 from release_dossier.evidence.readers import read
@@ -115,9 +116,25 @@ def test_a_token_goes_in_a_header_and_nowhere_else(server: tuple[str, list[Any]]
     assert e.value.code == "outside.address"
 
 
-def test_nobody_there() -> None:
-    """A server that does not answer is recorded as such, and proves nothing."""
-    r = says(record("http://127.0.0.1:9", ASKED))
+def test_nobody_there(tmp_path: Path) -> None:
+    """A server that answers nothing is unavailable (exit 30), and no file says that it was asked."""
+    out = tmp_path / "out.ndjson"
+    args = ["evidence", "record", "http://127.0.0.1:9", "--query", "up=up", "-o", str(out), "--json"]
+    with CliRunner().isolation() as streams:
+        assert main.run(args) == 30
+        error = json.loads(streams[0].getvalue())["error"]
+    assert (error["code"], error["at"], out.exists()) == ("prometheus.no-answer", "http://127.0.0.1:9", False)
+    assert "outside.unreachable" in error["found"]
+
+
+def test_a_recording_of_no_answers_proves_nothing() -> None:
+    """Each answer that did not come stands in it with why."""
+    rows = [
+        {"prometheus_recording": 1, "server": "p", "version": "", "start": 1, "end": 31, "step": 15},
+        {"name": "up", "query": "up", "error": "outside.unreachable: refused"},
+        {"answers": 1},
+    ]
+    r = says(b"".join(json.dumps(row).encode() + b"\n" for row in rows))
     assert r.verdict == "missing"
     assert "outside.unreachable" in r.cause
 

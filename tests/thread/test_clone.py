@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -161,3 +162,36 @@ def test_attack_a_planned_test_reads_the_key_the_pipeline_named(tmp_path: Path, 
     assert "PRIVATE" not in seen
     assert key.exists()
     assert "PRIVATE" in key.read_text(), "outside it is still there"
+
+
+def test_a_step_with_a_path_can_be_typed_as_it_stands(tmp_path: Path) -> None:
+    """A blank in a path is quoted: another worktree of the repository finds the state of the first by the words of its refusal."""
+    root = tmp_path / "our team"
+    root.mkdir()
+    town = Town(root)
+    other = tmp_path / "other"
+    town.git("worktree", "add", "-q", "--detach", str(other), "main")
+    here, town.repo = town.repo, other
+    step = town.refused("list")["help"]
+    said = subprocess.run(f'{step} && printf %s "$DOSSIER_HOME"', shell=True, env=town.env, capture_output=True, text=True, check=True)
+    assert said.stdout == str(here / ".dossier")
+    town.env["DOSSIER_HOME"] = said.stdout
+    assert town.dossier("list") == {"changes": []}
+    town.repo = here
+    file = root / "a b.dossier"
+    last = town.run("export", town.assembled(), "-o", str(file))[1].splitlines()[-1]
+    assert shlex.split(last) == ["next:", "dossier", "verify", str(file)]
+
+
+@pytest.mark.parametrize("adopted", [True, False])
+@pytest.mark.parametrize("home", ["", "build/state"])
+def test_the_key_a_clone_makes_is_not_committed(tmp_path: Path, adopted: bool, home: str) -> None:
+    """Whatever command comes first in a clone: git passes over its state, private key included, wherever in the tree it lies."""
+    town = Town(tmp_path, adopted=adopted)
+    clone = cloned(town, "-b", "fix/rounding")
+    clone.git("remote", "set-head", "origin", "main")
+    clone.env = town.env | ({"DOSSIER_HOME": home} if home else {})
+    for _ in range(2):
+        clone.dossier("list")
+    assert (clone.repo / (home or ".dossier") / "keys/producer").is_file()
+    assert clone.git("status", "--porcelain", "--untracked-files=all") == ""

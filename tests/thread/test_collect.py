@@ -117,6 +117,9 @@ def test_killed_attempt_counts_and_is_said(tmp_path: Path) -> None:
     assert "attempt 1 never ended" in err
     attempts = town.dossier("assemble")["dossier"]["evidence"]
     assert [(a["attempt"], a["digest"] is None, a["verdict"]) for a in attempts] == [(1, True, "inconclusive"), (2, False, "pass")]
+    tried = [line for line in town.run("rules", "explain", "tests")[1].splitlines() if line.startswith("  attempt ")]
+    assert tried[0] == f"  attempt 1  inconclusive, begun {attempts[0]['observed_at']} and never ended"
+    assert tried[1].endswith(" by runner")
 
 
 def test_missing_tool_is_inconclusive(tmp_path: Path) -> None:

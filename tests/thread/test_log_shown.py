@@ -22,6 +22,7 @@ from release_dossier.trust.log import leaf_of, make_checkpoint
 from release_dossier.trust.note import note_key, parse_vkey
 from release_dossier.trust.proof import parse_proof, proves
 from release_dossier.trust.witness import cosigners
+from tests.thread.test_gate import allowed
 from tests.town import Town
 
 WITNESS = parse_private(generate()[0], "witness")
@@ -62,6 +63,17 @@ def test_a_proof_stands_alone(town: Town, tmp_path: Path) -> None:
     assert (grown["old_size"], grown["size"]) == (2, found["size"])
     assert town.refused("log", "prove", "--since", "999")["code"] == "log.size"
     assert town.refused("log", "prove", code=2)["code"] == "log.prove-what"
+
+
+def test_a_tag_names_the_record_of_its_release(town: Town) -> None:
+    """A reviewer who has a tag needs no digest; a name that is none is refused as such."""
+    allowed(town)
+    made = town.dossier("release")["release"]
+    for name in ("v0.1.0", "shop@0.1.0", made["digest"]):
+        found = town.dossier("log", "prove", name)
+        assert (found["digest"], found["type"], found["index"]) == (made["digest"], "release", made["log_index"])
+    assert town.run("log", "prove", "v0.1.0")[1].startswith(f"release {made['digest']} is entry {made['log_index']} of ")
+    assert town.refused("log", "prove", "v9.9.9")["code"] == "look.no-release"
 
 
 def test_what_a_page_names_as_a_witness_is_one() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,18 @@ def test_roles_and_kinds_of_a_producer_and_addresses_of_a_person(tmp_path: Path)
     assert (refusal["code"], refusal["found"], refusal["help"]) == ("trust.behind", "version 1, on this branch", "git switch main")
     town.git("switch", "-q", "main")
     assert " as load-lab" in town.run("trust", "show")[1]
+
+
+def test_the_step_that_is_named_makes_it_count(tmp_path: Path) -> None:
+    """Typed as it stands, from a branch of its own or the protected one, it brings the new version to where it counts."""
+    town = Town(tmp_path)
+    town.git("rebase", "-q", "main")
+    for version, mail in ((2, "a"), (3, "b")):
+        words = town.run("trust", "propose", "--person", "ann", "--email", f"{mail}@work.example", "--key", str(town.key))[1]
+        step = words.splitlines()[-1].removeprefix("next: ")
+        subprocess.run(step, shell=True, cwd=town.repo, env=town.env, check=True, capture_output=True)
+        assert town.dossier("trust", "show")["trust"]["version"] == version
+    assert "git switch" not in step
 
 
 def test_a_second_proposal_before_the_first_counts(tmp_path: Path) -> None:

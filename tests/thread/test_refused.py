@@ -78,6 +78,30 @@ def test_what_may_not_be_signed_or_passed_on(town: Town, command: str, code: str
     assert not (town.root / "x").exists()
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "gate DECISION",
+        "release DECISION",
+        "rules explain tests DECISION",
+        "approve DECISION --role ops --as ann --key KEY",
+        "reject DECISION --reason no --as ann --key KEY",
+        "waive DECISION scope --service shop --reason no --until LATER --as ann --key KEY",
+        "replay DOSSIER",
+    ],
+)
+def test_a_digest_of_something_else_is_refused_and_no_fault_of_the_store(town: Town, command: str) -> None:
+    """The last line of a denial is the decision's digest: taken for the dossier's it is refused (20), and the dossier's is named."""
+    decision = town.gate()
+    words = {"DECISION": decision["digest"], "DOSSIER": decision["dossier"], "KEY": str(town.key), "LATER": town.moment(days=1)}
+    before = entries(town)
+    refusal = town.refused(*(words.get(w, w) for w in command.split()))
+    found, expected = ("a dossier", "the digest of a decision") if "replay" in command else ("a decision", "the digest of a dossier")
+    assert (refusal["code"], refusal["found"], refusal["expected"]) == ("digest.unknown", found, expected)
+    assert refusal["help"] == ("dossier list" if "replay" in command else f"it is about dossier {decision['dossier'][:19]}")
+    assert entries(town) == before
+
+
 def test_a_key_that_was_given_up_signs_nothing(tmp_path: Path) -> None:
     """Neither by the command nor with a signature made elsewhere."""
     town = Town(tmp_path)

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from release_dossier.bundle import tag_name, unpack
+from release_dossier import bundle
+from release_dossier.bundle import tag_names, unpack
 from release_dossier.release import tag_message
 from release_dossier.store.crash import POINTS
 from release_dossier.store.files import new_key
@@ -251,8 +252,10 @@ def test_posture(town: Town) -> None:
     assert (line["environment"], line["observed"]) == ("production", "https://shop.invalid/version")
     assert town.dossier("posture", "--at", before) == {"posture": [], "hypothetical": True}
     assert town.dossier("posture", "--at", between)["posture"][0]["observed"] == "released, not observed"
-    late = town.dossier("posture", "--at", town.moment(days=400))
+    after = town.moment(days=400)
+    late = town.dossier("posture", "--at", after)
     assert (late["hypothetical"], late["posture"][0]["standing"].split()[0]) == (True, "expired")
+    assert town.run("posture", "--at", after)[1].splitlines()[-1] == f"hypothetical: as it would stand at {after}"
     town.dossier("deployed", "--service", "shop", "--environment", "staging", "--version", "9.9.9")
     tag = ["deployed", "--service", "shop", "--environment", "staging", "--version", "9.9.9", "--image", "shop:9.9.9"]
     assert (town.refused(*tag)["code"], town.refused(*tag)["at"]) == ("deploy.image", "--image")
@@ -300,8 +303,41 @@ def test_whatever_a_version_is_called_its_release_is_passed_on(town: Town, versi
     file = town.repo / town.dossier("export", digest)["file"]
     assert file.parent == town.repo
     assert town.dossier("verify", str(file))["standing"] == "allowed"
-    raw = unpack(file)[tag_name(tag)]
+    raw = unpack(file)[tag_names([tag])[tag]]
     assert raw == town.git("cat-file", "tag", tag).encode() + b"\n"
+
+
+def test_tags_that_differ_in_a_slash_lie_in_files_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three services, released in no order of their names; the trains of two are called app/v… and app-v…: the bundle holds every tag.
+    One made before these two were told apart, when one took the other's place, still verifies; one that lacks a tag's file does not."""
+    town = Town(tmp_path)
+    one = '[[service]]\nname = "{0}"\npaths = ["app/**"]\ncriticality = "internal"\nowners = ["@ann"]\ntag = "{0}-v{{version}}"\n'
+    others = one.format("web") + one.format("app")
+    town.git("switch", "-q", "main")
+    settings = (
+        town.read("dossier.toml").replace('paths = ["**"]', 'paths = ["app/**"]').replace('tag = "v{version}"', 'tag = "app/v{version}"')
+    )
+    town.write("dossier.toml", settings + others)
+    town.commit("three services")
+    town.git("switch", "-q", "fix/rounding")
+    town.git("rebase", "-q", "main")
+    digest = town.assembled()
+    town.approve(digest, *sorted({a["role"] for a in town.gate()["approvals"]}))
+    for name in ("web", "shop", "app"):
+        town.dossier("release", digest, "--service", name)
+    file = tmp_path / "three.dossier"
+    town.dossier("export", digest, "-o", str(file))
+    assert town.dossier("verify", str(file))["standing"] == "allowed"
+    held = unpack(file)
+    kept = [raw for name, raw in held.items() if name.startswith("tags/")]
+    assert sorted(kept) == sorted(town.git("cat-file", "tag", tag).encode() + b"\n" for tag in ("app/v0.1.0", "app-v0.1.0", "web-v0.1.0"))
+    before = {"web-v0.1.0": "tags/web-v0.1.0", "app/v0.1.0": "tags/app-v0.1.0", "app-v0.1.0": "tags/app-v0.1.0"}
+    for called, standing in ((before, "allowed"), ({**before, "app/v0.1.0": "tags/other"}, "")):
+        with monkeypatch.context() as then:
+            then.setattr(bundle, "tag_names", lambda tags, there=(), called=called: called)
+            town.dossier("export", digest, "-o", str(file))
+        found = town.dossier("verify", str(file), ok=(0,) if standing else (40,))
+        assert found["verified"] is bool(standing)
 
 
 def test_one_changed_bit_is_found_and_named(town: Town) -> None:
@@ -354,9 +390,10 @@ def test_tar_bomb_and_other_files(town: Town) -> None:
 
 
 def test_look(town: Town) -> None:
-    """list, show and compare say where things stand."""
+    """list, show and compare say where things stand; what was taken back since is said wherever the release is."""
     digest = allowed(town)
-    town.dossier("release")
+    assert town.dossier("list")["changes"][0]["dossier"] == digest
+    release = town.dossier("release")["release"]["digest"]
     (line,) = town.dossier("list")["changes"]
     assert (line["state"], line["released"], line["unmet"]) == ("ALLOW", ["shop@0.1.0"], [])
     shown = town.dossier("show", digest[:20])
@@ -364,6 +401,17 @@ def test_look(town: Town) -> None:
     assert town.dossier("compare", "v0.1.0", digest)["evidence"] == []
     assert town.refused("show", "sha256:0000")["code"] == "digest.short"
     assert town.refused("show", "00000000")["code"] == "digest.unknown"
+    back = town.run("withdraw", release, "--as", "ann", "--key", str(town.key), "--reason", "wrong sums")[1]
+    assert back.splitlines()[-1] == "next: dossier posture"
+    assert town.dossier("list")["changes"][0]["labels"] == ["self-approved", "shop@0.1.0 withdrawn"]
+    assert town.run("release")[1].splitlines()[0].endswith(" · self-approved · withdrawn since: wrong sums")
+
+
+def test_a_dossier_nobody_decided_yet_is_listed(town: Town) -> None:
+    """It is there, and what comes next is the gate."""
+    digest = town.assembled()
+    (line,) = town.dossier("list")["changes"]
+    assert (line["state"], line["dossier"]) == ("undecided", digest)
 
 
 def test_drift_against_the_last_release(town: Town) -> None:

@@ -158,6 +158,31 @@ def test_a_failure_that_lasts_is_not_collected_again() -> None:
     assert step("missing", spent, "dossier collect tests") == ("", "dossier collect tests")
 
 
+def test_what_was_not_said_about_a_file_is_named() -> None:
+    """The same file brought again lacks the same: the step names the option that says it."""
+    cut, wrote = "the exit status did not come with it: it may have been cut off", "which build wrote what was looked at is unknown: x"
+    assert step("inconclusive", cut, "dossier collect cover --from FILE") == ("", "dossier collect cover --from FILE --exit N")
+    assert step("inconclusive", wrote, "dossier collect pay --from DB") == ("", "dossier collect pay --from DB --written-by VERSION")
+    for remedy in ("dossier collect cover", "dossier collect pay --from DB --written-by VERSION", "https://ex.org"):
+        assert step("inconclusive", wrote, remedy) == ("", remedy)
+
+
+def test_a_machine_that_is_not_listed_is_sent_to_be() -> None:
+    """A commit alone would be run by the same nobody again."""
+    reason = "attempt 1: it is signed by SHA256:x, which is no producer of trust version 3"
+    words = "list its key (dossier doctor says how) and commit: what it ran before stays nobody's"
+    assert step("error", reason, "dossier collect tests") == (words, "dossier run")
+
+
+@pytest.mark.parametrize("remedy", ["dossier collect tests", "dossier collect tests --from FILE"])
+def test_what_was_skipped_is_run_or_allowed(remedy: str) -> None:
+    """Collecting it again skips the same: the step says how a skip is allowed, and what makes the new criteria count."""
+    words, command = step("inconclusive", "2 of 3 looked at, 100 % asked for; skipped: TestPg", remedy)
+    assert words == "run what was skipped, or allow it by name on the protected branch (skips, docs/rules.md) and rebase"
+    assert command == (remedy if "--from" in remedy else "dossier run")
+    assert step("inconclusive", "2 of 3 looked at, 100 % asked for", remedy) == ("", remedy)
+
+
 def test_time_shows_and_decides_nothing(place: Place, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """Days later the same release is still what was decided; its page says whose time has run out."""
     from datetime import timedelta

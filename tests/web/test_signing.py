@@ -102,6 +102,16 @@ def test_an_approval_is_signed_by_the_shown_command(desk: Desk) -> None:
 
 
 @needs.ssh_keygen
+def test_a_form_sent_twice_is_recorded_and_decided_once(desk: Desk) -> None:
+    """A second click, or a page loaded again: one approval, one decision; so it is once the same was said by another form."""
+    fields = desk.read(seat="bo/release-manager")
+    signature = desk.run(fields["command"], "bo")
+    before = desk.place.catalog.size
+    assert {desk.record(fields, signature).status_code for _ in range(3)} == {303}
+    assert [e.type for e in desk.place.catalog.entries("n >= ? order by n", (before,))] == ["approval", "decision"]
+
+
+@needs.ssh_keygen
 def test_taken_back_it_counts_no_more(desk: Desk) -> None:
     """A withdrawal is signed the same way, by the one who said it."""
     fields = desk.read(seat="bo/release-manager")

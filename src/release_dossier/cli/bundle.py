@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import tempfile
 from pathlib import Path
 
@@ -26,7 +27,7 @@ def export(digest: str, output: Path | None, as_json: bool) -> None:
     named, dossier = dossier_of(world, digest)
     target = output or Path("-".join(f"{s.name}-{s.version}" for s in dossier.change.services).replace("/", "-") + ".dossier")
     size = write(world, named, target)
-    words = f"wrote {target}, {size} bytes, for dossier {named[:19]}…\nnext: dossier verify {target}"
+    words = f"wrote {target}, {size} bytes, for dossier {named[:19]}…\nnext: dossier verify {shlex.quote(str(target))}"
     edge.emit({"file": str(target), "bytes": size, "dossier": named}, as_json, lambda: words)
 
 
@@ -59,6 +60,7 @@ def verify(bundle: str, trust: Path | None, integrity_only: bool, at: str | None
         told = [c for c in found.checks if not c.name.startswith(dull) or c.detail.startswith("withheld")]
         lines = [f"{edge.state(c.state)}  {c.name}: {c.detail}" for c in bad or told]
         head = f"sound · {found.standing}" if found.verified else "BROKEN, or by a signer this trust does not know"
+        head += f" · hypothetical, as of {at}" if moment else ""
         return "\n".join([*lines, f"{head} · {len(found.checks)} checks, {len(bad)} failed · trust {found.trust}"])
 
     edge.emit(value, as_json, words)

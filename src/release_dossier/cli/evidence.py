@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -75,10 +76,11 @@ def record(address: str, queries: tuple[str, ...], output: Path, as_json: bool, 
     token = os.environ.get(when["token_env"], "") if when["token_env"] else ""
     if when["token_env"] and not token:
         raise click.BadParameter(f"{when['token_env']} is not set", param_hint="--token-env")
+    output.absolute().parent.stat()  # a slip in the path is said before the server is asked
     raw = record(address, asked, token=token)
     write_out(output, raw)
     many = "query" if len(named) == 1 else "queries"
-    words = f"asked {len(named)} {many}, {len(raw)} bytes in {output}. next: dossier evidence read {output}"
+    words = f"asked {len(named)} {many}, {len(raw)} bytes in {output}. next: dossier evidence read {shlex.quote(str(output))}"
     edge.emit({"output": str(output), "queries": sorted(named), "bytes": len(raw)}, as_json, lambda: words)
     return 0
 

@@ -76,7 +76,8 @@ def _home() -> Path:
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="the proof of ID as a .tlog-proof file")
 @edge.json_option
 def prove(document: str | None, since: int | None, output: Path | None, as_json: bool) -> None:
-    """That a document is in the log, or that the log extends an earlier one; RFC 6962 paths under the current head."""
+    """That a document (by digest, or a release by its tag or service@version) is in the log, or that the log extends an earlier one; RFC
+    6962 paths under the current head."""
     from release_dossier.steps.log import prove_entry, prove_extension
     from release_dossier.store.files import write_out
 
@@ -89,7 +90,7 @@ def prove(document: str | None, since: int | None, output: Path | None, as_json:
         head = f"{found['size']} entries extend the first {since}"
     else:
         found = prove_entry(world, document)
-        head = f"entry {found['index']} of {found['size']}"
+        head = f"{found['type']} {found['digest']} is entry {found['index']} of {found['size']}"
         if output is not None:
             write_out(output, found["proof"].encode())
     edge.emit(found, as_json, lambda: "\n".join([head, f"root {found['root']}", *(f"  {h}" for h in found["path"])]))
@@ -111,12 +112,12 @@ def publish(to: Path | None, more: tuple[str, ...], as_json: bool) -> None:
     world = edge.open_world()
     check_witness(world, kept_checkpoint(world))
     found = keep(world, to, [parse_witness(w, "--witness") for w in more])
-    edge.emit(found, as_json, lambda: _published(found))
+    edge.emit(found, as_json, lambda: _published(found, world.pin.remote or "REMOTE"))
 
 
-def _published(found: dict[str, Any]) -> str:
+def _published(found: dict[str, Any], remote: str) -> str:
     ref = found["ref"]
-    lines = [f"{ref} holds the head of {found['size']} entries; push it: git push REMOTE '+refs/dossier/*:refs/dossier/*'"]
+    lines = [f"{ref} holds the head of {found['size']} entries; push it: git push {remote} '+refs/dossier/*:refs/dossier/*'"]
     lines += [f"witness {w['name']}: {w['state']}, {w['detail']}" for w in found["witnesses"]]
     if "folder" in found:
         lines.append(f"{found['folder']}: {found['files']} files written")

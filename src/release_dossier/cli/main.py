@@ -12,7 +12,7 @@ import sys
 import click
 
 from release_dossier.cli import edge
-from release_dossier.errors import EXIT_UNAVAILABLE, DossierError, Unavailable
+from release_dossier.errors import EXIT_UNAVAILABLE, DossierError, Unavailable, meant
 
 EXIT_STOPPED = 130  # what shells say of a command that Ctrl-C ended
 
@@ -72,10 +72,7 @@ class LazyGroup(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as e:
-            import difflib
-
-            near = difflib.get_close_matches(args[0], COMMANDS, 1)
-            raise click.UsageError(f"{e.message} Did you mean {near[0]}?" if near else e.message, ctx) from e
+            raise click.UsageError(f"{e.message} {meant(args[0], COMMANDS, 1).capitalize()}".strip(), ctx) from e
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

@@ -22,10 +22,11 @@ def release(digest: str | None, services: tuple[str, ...], commit: str | None, p
 
     from release_dossier.cli.decide import decision_json, decision_words
     from release_dossier.steps.decide import newest_dossier, signers
+    from release_dossier.steps.look import gone_since, withdrawn
     from release_dossier.steps.release import release as release_dossier
 
     world = edge.open_world()
-    named = world.store.find(digest) if digest else newest_dossier(world)
+    named = world.find(digest, "dossier") if digest else newest_dossier(world)
     decision_digest, decision, dossier, done = release_dossier(world, named, services=services, commit=commit, push=push)
     if not done:
         value = {"decision": decision_json(decision_digest, decision)}
@@ -36,11 +37,13 @@ def release(digest: str | None, services: tuple[str, ...], commit: str | None, p
     ]
 
     def words() -> str:
-        lines = []
+        lines, back = [], withdrawn(world)
         for d in done:
             r = d.release
             how = "released" if d.fresh else "was released already:"
             label = f" · {r.label}" if r.label else ""
+            gone = gone_since(world, d.digest, back)
+            label += f" · withdrawn since: {gone}" if gone is not None else ""
             lines.append(f"{how} {r.service} {r.version}: tag {r.tag} on {r.commit[:12]}, log entry {d.log_index}{label}")
         return "\n".join([*lines, "next: dossier posture; dossier export " + named[:19]])
 
@@ -84,7 +87,12 @@ def posture(at: str | None, as_json: bool) -> None:
     moment = edge.moment(at, "--at")
     lines = look(world, moment or world.now)
     value: dict[str, Any] = {"posture": [msgspec.to_builtins(s) for s in lines], "hypothetical": moment is not None}
-    edge.emit(value, as_json, lambda: "\n".join(_standing(s) for s in lines) or "nothing is released yet. next: dossier release")
+    what_if = [f"hypothetical: as it would stand at {at}"] if moment else []
+    edge.emit(
+        value,
+        as_json,
+        lambda: "\n".join([*map(_standing, lines), *what_if]) if lines else "nothing is released yet. next: dossier release",
+    )
 
 
 def _standing(s: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -146,7 +147,7 @@ def explain(requirement: str, digest: str | None, service: str | None, as_json: 
     from release_dossier.steps.rules import explain_one
 
     world = edge.open_world()
-    named = world.store.find(digest) if digest else newest_dossier(world)
+    named = world.find(digest, "dossier") if digest else newest_dossier(world)
     e, _ = explain_one(world, named, requirement, service)
     edge.emit({**_plain(e), "dossier": named}, as_json, lambda: _explained_words(e, named))
     return 0 if e.state == "pass" else EXIT_DENIED
@@ -161,13 +162,18 @@ def _explained_words(e: Explained, digest: str) -> str:
     if e.condition:
         lines.append(f"  condition  {e.condition}")
         lines += [f"    {words}  {said}" for words, said in e.parts]
-    lines += [
-        f"  attempt {a['attempt']}  {a['state']}, {a['looked_at']} looked at, observed {a['observed_at']} by {a['by']}" for a in e.attempts
-    ]
+    lines += [f"  attempt {a['attempt']}  {a['state']}, {_tried(a)}" for a in e.attempts]
     lines += [f"  fresh      until {e.fresh_until}: {e.countdown}"] if e.fresh_until else []
     lines += [f"  to green   {words}" for words in e.to_green]
     lines += [f"  why        {e.why}", f"  owner      {e.owner}", f"  from       {', then '.join(e.origin)}"]
     return "\n".join(line for line in lines if line)
+
+
+def _tried(a: Mapping[str, str]) -> str:
+    """What one attempt looked at, and by whom; one that never ended is nobody's."""
+    if not a["digest"]:
+        return f"begun {a['observed_at']} and never ended"
+    return f"{a['looked_at']} looked at, observed {a['observed_at']} by {a['by']}"
 
 
 @rules.command(epilog="Example: dossier rules show --service api")

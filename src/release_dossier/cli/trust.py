@@ -130,6 +130,10 @@ def trust_propose(
         threshold=threshold,
         reason=reason,
     )
-    made = propose(edge.open_world(), wish, key_files)
-    words = f"wrote version {made['version']} to {made['file']}\nnext: git add {made['file']} && git commit, on the protected branch"
+    world = edge.open_world()
+    made = propose(world, wish, key_files)
+    away = "" if world.repo.branch() == world.pin.protected_branch else f"git switch {world.pin.protected_branch} && "
+    commit = f"{away}git add {made['file']} && git commit -m 'trust version {made['version']}'"
+    push = f" && git push {world.pin.remote} {world.pin.protected_branch}" if world.pin.remote else ""
+    words = f"wrote version {made['version']} to {made['file']}\nnext: {commit}{push}"
     edge.emit({"trust": made}, as_json, lambda: words)

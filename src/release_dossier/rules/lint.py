@@ -35,6 +35,7 @@ FINDINGS: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
     "registered": ("criteria", _RULES_CHANGED),
     "protected-rules": ("criteria", _RULES_CHANGED),
 }
+_BY_SERVICE = ("coverage", "profile")  # kinds whose facts of a <service> are of the project's own services
 ISOLATIONS = ("namespace", "process", "none")  # how a run can have been kept apart, as evidence says it
 
 
@@ -102,7 +103,11 @@ def _facts(rules: Ruleset, r: Requirement) -> tuple[tuple[str, str], ...]:
     if r.source == "finding":
         return FINDINGS[r.evidence][1] if r.evidence in FINDINGS else ()
     known = _kind(rules, r.kind)
-    return tuple((name, unit) for name, unit, _ in known.facts) if known else ()
+    facts = tuple((name, unit) for name, unit, _ in known.facts) if known else ()
+    if rules.plans is None or r.kind not in _BY_SERVICE:
+        return facts
+    services = [re.sub(r"\W+", "_", s, flags=re.ASCII) for s in rules.services]
+    return tuple((f, unit) for name, unit in facts for f in ([name.replace("<service>", s) for s in services] if "<" in name else [name]))
 
 
 def _unit_of(facts: Sequence[tuple[str, str]], fact: str) -> str | None:
@@ -238,6 +243,9 @@ def _unreachable(rules: Ruleset) -> Said:
         called = next((who for who in r.importers if who.startswith("@")), None)
         if called is not None:
             yield at, f"importer {called}", f"{called.lstrip('@')}: people who bring evidence are named without @"
+        blank = next((k.name for k in r.skips if k.name.split() != [k.name]), None)
+        if blank is not None:
+            yield at, f"skip {blank!r}", f"{'_'.join(blank.split())}: blanks in the name of a test are written _"
         if r.source == "evidence" and rules.plans is not None:
             named = [p for p in rules.plans if p.name == r.evidence]
             mine = [p for p in named if not p.services or r.service in p.services]

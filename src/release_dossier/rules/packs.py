@@ -483,6 +483,10 @@ service = "trading"
 condition = "facts.latency_p95 <= 300.0"
 needs = [{ fact = "latency_p95", type = "float", unit = "ms" }]
 minimum_count = 500
+
+[[rules.requirement]]
+id = "tests"
+skips = [{ name = "TestPostgres", reason = "needs a database: tests-postgres asks for it" }]
 ```
 
 A condition is [CEL](https://cel.dev) over `facts`, `looked_at`, `of` and `verdict`. A fact whose name is more than letters, digits and
@@ -497,7 +501,7 @@ comparison of comparisons. A text that `double` or `int` reads is `error` unless
 
 | key | says |
 |---|---|
-| `minimum_count`, `minimum_percent`, `skips` | how much must have been looked at; a skip is allowed by name, with its reason |
+| `minimum_count`, `minimum_percent`, `skips` | how much must have been looked at; a skip by its name (blanks are `_`), with its reason |
 | `age_max_s`, `tools` | how old it may be, and which tools at which version made it |
 | `topology`, `same_topology` | the conditions it must be measured under: as named, or as the newest `topology` evidence says |
 | `retries`, `infrastructure_retries` | failures, and attempts that came to nothing, that may come before a pass |

@@ -19,6 +19,7 @@ import ssl
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from typing import NamedTuple
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 import msgspec
@@ -65,34 +66,35 @@ def request(
     Raises:
         Refused: `outside.*`: an address that may not be asked. Unavailable: `outside.unreachable`: nobody answered in time.
     """
-    deadline = time.monotonic() + seconds
+    asked = _Asked(method, body, private, follow, time.monotonic() + seconds, bytes_max, resolver, [])
     said = {k.lower(): v for k, v in headers.items()}
-    under_way: list[_Pinned] = []
-    asking = Aside(lambda: _followed(method, url, said, body, private, follow, deadline, bytes_max, resolver, under_way))
+    asking = Aside(lambda: _followed(asked, url, said))
     try:
         return asking.result(seconds)  # a resolver, and headers that drip, know no limit for the whole
     except TimeoutError as e:
-        for connection in under_way:
+        for connection in asked.under_way:
             connection.cut()
         raise Unavailable("outside.unreachable", at=url, found=_LATE, expected="an answer") from e
 
 
-def _followed(
-    method: str,
-    url: str,
-    said: dict[str, str],
-    body: bytes | None,
-    private: bool,
-    follow: bool,
-    deadline: float,
-    bytes_max: int,
-    resolver: Resolve,
-    under_way: list[_Pinned],
-) -> Answer:
+class _Asked(NamedTuple):
+    """What stays the same wherever a request is redirected to; `under_way` are the connections made for it."""
+
+    method: str
+    body: bytes | None
+    private: bool
+    follow: bool
+    deadline: float
+    bytes_max: int
+    resolver: Resolve
+    under_way: list[_Pinned]
+
+
+def _followed(asked: _Asked, url: str, said: dict[str, str]) -> Answer:
     for _ in range(REDIRECTS_MAX + 1):
-        answer = _once(method, url, said, body, private, deadline, bytes_max, resolver, under_way)
+        answer = _once(asked, url, said)
         there = answer.headers.get("location")
-        if answer.status not in (301, 302, 303, 307, 308) or not there or method != "GET" or not follow:
+        if answer.status not in (301, 302, 303, 307, 308) or not there or asked.method != "GET" or not asked.follow:
             return answer
         onward = urljoin(url, there)
         if _origin(onward) != _origin(url):
@@ -158,30 +160,21 @@ def _public(address: str) -> bool:
 _NAT64 = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("64:ff9b:1::/48"))
 
 
-def _once(
-    method: str,
-    url: str,
-    headers: Mapping[str, str],
-    body: bytes | None,
-    private: bool,
-    deadline: float,
-    bytes_max: int,
-    resolver: Resolve,
-    under_way: list[_Pinned],
-) -> Answer:
-    parts, port, found_at = addresses(url, private=private, resolver=resolver)
+def _once(asked: _Asked, url: str, headers: Mapping[str, str]) -> Answer:
+    parts, port, found_at = addresses(url, private=asked.private, resolver=asked.resolver)
     try:
-        connection = _Pinned(parts, port, found_at, deadline)
-        under_way.append(connection)
+        connection = _Pinned(parts, port, found_at, asked.deadline)
+        asked.under_way.append(connection)
         try:
-            connection.request(method, _target(parts), body, {"connection": "close", "user-agent": "release-dossier", **headers})
+            sent = {"connection": "close", "user-agent": "release-dossier", **headers}
+            connection.request(asked.method, _target(parts), asked.body, sent)
             with connection.getresponse() as answer:
                 there = {k.lower(): v for k, v in answer.getheaders()}
-                return Answer(answer.status, there, _body(answer, connection, deadline, bytes_max, url), url)
+                return Answer(answer.status, there, _body(answer, connection, asked, url), url)
         finally:
             connection.close()
     except (OSError, http.client.HTTPException) as e:
-        found = _LATE if time.monotonic() >= deadline else str(e) or type(e).__name__
+        found = _LATE if time.monotonic() >= asked.deadline else str(e) or type(e).__name__
         raise Unavailable("outside.unreachable", at=url, found=found, expected="an answer") from e
 
 
@@ -224,12 +217,12 @@ class _Pinned(http.client.HTTPConnection):
         return left
 
 
-def _body(answer: http.client.HTTPResponse, connection: _Pinned, deadline: float, bytes_max: int, url: str) -> bytes:
+def _body(answer: http.client.HTTPResponse, connection: _Pinned, asked: _Asked, url: str) -> bytes:
     """The answer's body, piece by piece, so that one that drips is given up in time."""
     parts: list[bytes] = []
     size = 0
-    while size <= bytes_max:
-        if time.monotonic() > deadline:
+    while size <= asked.bytes_max:
+        if time.monotonic() > asked.deadline:
             raise TimeoutError(_LATE)
         if connection.sock is not None:
             connection.sock.settimeout(connection.left())
@@ -238,7 +231,7 @@ def _body(answer: http.client.HTTPResponse, connection: _Pinned, deadline: float
             return b"".join(parts)
         parts.append(part)
         size += len(part)
-    raise Refused("outside.too-large", at=url, found=f"more than {bytes_max} bytes", expected=f"at most {bytes_max}")
+    raise Refused("outside.too-large", at=url, found=f"more than {asked.bytes_max} bytes", expected=f"at most {asked.bytes_max}")
 
 
 def _target(parts: SplitResult) -> str:

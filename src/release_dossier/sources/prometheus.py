@@ -2,7 +2,8 @@
 
 1. Every question is a GET of its API (`query_range`, `rules`, `alerts`, `targets`); nothing is changed there.
 2. The recording names its window and ends with a line that counts its answers: one that was cut can be told.
-3. An answer that did not come is recorded as such, with why. One question that fails stops no other.
+3. An answer that did not come is recorded as such, with why. One question that fails stops no other; where none is answered, nobody is
+   there, and nothing is recorded.
 4. Credentials go in a header, come from a variable the caller names, and stand in no recording; the address must hold none.
 """
 
@@ -15,7 +16,7 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from release_dossier.digest import canonical, parse_json
-from release_dossier.errors import DossierError, Refused
+from release_dossier.errors import DossierError, Refused, Unavailable
 from release_dossier.limits import EVIDENCE_LINE_BYTES_MAX
 from release_dossier.sources.outside import request
 
@@ -41,7 +42,8 @@ def record(address: str, asked: Asked, *, token: str = "", user_agent: str = "re
         token: of a bearer, empty for none.
 
     Raises:
-        Refused: `prometheus.window` when the window is none; `outside.*` when the address may not be asked.
+        Refused: `prometheus.window` when the window is none; `outside.*` when the address may not be asked. Unavailable:
+            `prometheus.no-answer`: nothing that was asked was answered.
     """
     if not 0 < asked.step_s <= asked.end_s - asked.start_s:
         found = f"from {asked.start_s} to {asked.end_s} in steps of {asked.step_s} s"
@@ -49,13 +51,15 @@ def record(address: str, asked: Asked, *, token: str = "", user_agent: str = "re
     headers = {"user-agent": user_agent, "accept": "application/json"} | ({"authorization": f"Bearer {token}"} if token else {})
     base = address.rstrip("/")
     window = {"start": asked.start_s, "end": asked.end_s, "step": asked.step_s}
-    version = _version(_ask(f"{base}/api/v1/status/buildinfo", headers))
-    rows: list[dict[str, Any]] = [{"prometheus_recording": VERSION, "server": _shown(base), "version": version, **window}]
+    build = _ask(f"{base}/api/v1/status/buildinfo", headers)
+    rows: list[dict[str, Any]] = [{"prometheus_recording": VERSION, "server": _shown(base), "version": _version(build), **window}]
     for name, query in sorted(asked.queries.items()):
         url = f"{base}/api/v1/query_range?{urlencode({'query': query, **window}, quote_via=quote)}"
         rows.append({"name": name, "query": query, **_ask(url, headers)})
     for part in _PARTS:
         rows.append({"part": part, **_ask(f"{base}/api/v1/{part}", headers)})
+    if not any("body" in row for row in (build, *rows)):
+        raise Unavailable("prometheus.no-answer", at=base, found=build["error"], expected="answers of a Prometheus server")
     rows.append({"answers": len(rows) - 1})
     return b"".join(msgspec.json.encode(row, order="sorted") + b"\n" for row in rows)
 

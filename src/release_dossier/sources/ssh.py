@@ -7,13 +7,13 @@ Where there is no `ssh-keygen`, a key without passphrase in OpenSSH's own format
 
 from __future__ import annotations
 
-import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from shlex import join, quote
 
 from release_dossier.errors import Refused, Unavailable
 from release_dossier.trust.keys import PRIVATE_BYTES_MAX, is_locked, key_of_public, parse_private, public_of_private
@@ -54,7 +54,13 @@ def public_of(key_file: Path, environ: Mapping[str, str]) -> str:
         return key_of_public(raw.decode("utf-8", "replace"), str(key_file)).public
     done = _run(["-y", "-P", "", "-f", str(key_file)], b"", environ)
     if done.returncode:
-        raise Refused("key.locked", at=str(key_file), found=_words(done), expected="a key without passphrase", help=f"ssh-add {key_file}")
+        raise Refused(
+            "key.locked",
+            at=str(key_file),
+            found=_words(done),
+            expected="a key without passphrase",
+            help=f"ssh-add {quote(str(key_file))}",
+        )
     return key_of_public(done.stdout.decode("utf-8", "replace"), str(key_file)).public
 
 
@@ -81,7 +87,7 @@ def _through_agent(line: str, key_file: Path, message: bytes, environ: Mapping[s
     public = key_of_public(line, str(key_file)).public
     if not environ.get("SSH_AUTH_SOCK"):
         found = "a key that only an agent can use, and no SSH_AUTH_SOCK"
-        raise Refused("key.locked", at=str(key_file), found=found, expected="the agent holding it", help=f"ssh-add {key_file}")
+        raise Refused("key.locked", at=str(key_file), found=found, expected="the agent holding it", help=f"ssh-add {quote(str(key_file))}")
     with tempfile.TemporaryDirectory(prefix="dossier-key-") as folder:
         # A copy elsewhere: beside its private file ssh-keygen would ask for the passphrase instead of the agent.
         copy = Path(folder) / "key.pub"
@@ -96,8 +102,8 @@ def _sign(use: Path, named: Path, message: bytes, environ: Mapping[str, str], na
         return armored
     words = _words(done)
     if use != named or "passphrase" in words:
-        raise Refused("key.locked", at=str(named), found=words, expected="the agent holding it", help=f"ssh-add {named}")
-    raise Refused("key.refused", at=str(named), found=words, expected="a signature by ssh-keygen", help=f"chmod 600 {named}")
+        raise Refused("key.locked", at=str(named), found=words, expected="the agent holding it", help=f"ssh-add {quote(str(named))}")
+    raise Refused("key.refused", at=str(named), found=words, expected="a signature by ssh-keygen", help=f"chmod 600 {quote(str(named))}")
 
 
 def has_ssh_keygen(environ: Mapping[str, str]) -> bool:
@@ -108,7 +114,7 @@ def has_ssh_keygen(environ: Mapping[str, str]) -> bool:
 def git_signs_here(folder: Path) -> str:
     """A program in `folder` for git's `gpg.ssh.program`, for machines without `ssh-keygen`: it signs with this interpreter."""
     program = folder / "ssh-sign"
-    program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m {__name__} "$@"\n', encoding="utf-8")
+    program.write_text(f'#!/bin/sh\nexec {quote(sys.executable)} -m {__name__} "$@"\n', encoding="utf-8")
     program.chmod(0o700)
     return str(program)
 
@@ -120,7 +126,7 @@ def _as_git_asks(arguments: list[str]) -> int:
             signature = armor_signature(parse_private(_read(Path(key)), key), Path(file).read_bytes(), namespace)
             Path(file + ".sig").write_text(signature, encoding="ascii")
             return 0
-    print(f"only -Y sign -n NAMESPACE -f KEY FILE is known here, not {shlex.join(arguments)}", file=sys.stderr)
+    print(f"only -Y sign -n NAMESPACE -f KEY FILE is known here, not {join(arguments)}", file=sys.stderr)
     return 2
 
 

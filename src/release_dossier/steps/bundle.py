@@ -278,17 +278,20 @@ def _derived(found: bundle.Examined, dossier: Dossier, evidence: Mapping[str, Ev
     by_digest = {s.digest: name for name, s in found.statements.items()}
     entries = sorted(found.places.values(), key=lambda e: e.n)
     statements = [(e, found.files[by_digest[e.digest]]) for e in entries]
-    releases = [_said(s, Release) for s in found.statements.values() if s.word == "release"]
+    releases = [_said(found.statements[by_digest[e.digest]], Release) for e in entries if e.type == "release"]
     own = parse_chain(found.files[bundle.CHAIN], bundle.CHAIN)
     maker = min(found.maker)
     if own.producer_of_key(maker) is None:
         return bundle.Check("derived", "fail", f"{bundle.CHAIN}: does not list {maker}, which signed {bundle.MANIFEST}")
-    due = bundle.written_out(statements, own, maker, [r.tag for r in releases])
+    named = bundle.tag_names([r.tag for r in releases], found.files.keys())
+    due = bundle.written_out(statements, own, maker, named)
+    if found.files.get(bundle.HOW_TO) != due[bundle.HOW_TO]:
+        due = bundle.written_out(statements, own, maker, named, before=True)
     own_words = {bundle.MANIFEST, bundle.SUMS, bundle.CHAIN, bundle.CHECKPOINT, bundle.PROOFS, SUMMARY}  # each is looked at elsewhere
     beside = {n for n in found.files if n not in own_words and not n.startswith((bundle.ATTESTATIONS, bundle.TAGS))}
     faults = [f"{n}: is not what the other files give" for n in sorted(due) if found.files.get(n) != due[n]]
     faults += [f"{n}: follows from nothing" for n in sorted(beside - due.keys())]
-    faults += _tag_faults(found, releases)
+    faults += _tag_faults(found, releases, named)
     attested = _attestations(found.statements.values(), dossier, evidence)
     for name in sorted(n for n in found.files if n.startswith(bundle.ATTESTATIONS)):
         if found.attested.get(name) != attested.get(name):
@@ -299,11 +302,11 @@ def _derived(found: bundle.Examined, dossier: Dossier, evidence: Mapping[str, Ev
     return bundle.Check("derived", "fail" if faults else "pass", detail)
 
 
-def _tag_faults(found: bundle.Examined, releases: Sequence[Release]) -> list[str]:
+def _tag_faults(found: bundle.Examined, releases: Sequence[Release], named: Mapping[str, str]) -> list[str]:
     """The raw tag objects are those the releases name: git calls an object by the hash of its sort, its length and its content."""
     due: dict[str, set[str]] = {}
     for r in releases:
-        due.setdefault(bundle.tag_name(r.tag), set()).add(r.tag_object)
+        due.setdefault(named[r.tag], set()).add(r.tag_object)
     faults = [f"{n}: missing" for n in sorted(due.keys() - found.files.keys())]
     for name in sorted(n for n in found.files if n.startswith(bundle.TAGS)):
         whole = b"tag %d\0" % len(found.files[name]) + found.files[name]

@@ -11,6 +11,7 @@ import os
 from collections.abc import Sequence
 from datetime import datetime
 from operator import attrgetter
+from shlex import quote
 
 import msgspec
 
@@ -318,7 +319,7 @@ def publish_checkpoint(world: World, held: Kept | None = None) -> None:
         world.repo.keep(LOG_REF, world.store.checkpoint(), world.home / "tmp")
     except Refused as e:
         lock = world.repo.common_folder() / f"{LOG_REF}.lock"  # a killed git leaves it
-        help = f"once no git runs here: rm {lock}; then again" if lock.exists() else ""
+        help = f"once no git runs here: rm {quote(str(lock))}; then again" if lock.exists() else ""
         raise Unavailable("log.unwritable", at=LOG_REF, found=e.found, expected="the log's head kept in it", help=help) from e
 
 

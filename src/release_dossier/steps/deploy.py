@@ -14,6 +14,7 @@ from release_dossier.posture import Deployment, Standing
 from release_dossier.posture import posture as stand
 from release_dossier.project import SETTINGS_FILE, Objective
 from release_dossier.release import Release
+from release_dossier.steps.look import withdrawn
 from release_dossier.steps.world import World, instant
 from release_dossier.trust.statement import Subject, state
 
@@ -47,7 +48,7 @@ def deployed(world: World, service: str, environment: str, version: str, image: 
 
 def posture(world: World, now: datetime) -> tuple[Standing, ...]:
     """The posture at `now`. Looking back, what was released or deployed later is no part of it; what was taken back since, is."""
-    released, deployments, withdrawn = [], [], {}
+    released, deployments = [], []
     objectives: dict[str, list[Objective]] = {}
     back = now < world.now  # else an entry by a clock that is ahead counts too
     for e in world.store.entries():
@@ -60,10 +61,7 @@ def posture(world: World, now: datetime) -> tuple[Standing, ...]:
             released.append((e.digest, r, dossier, decision))
         elif e.type == "deployment":
             deployments.append(msgspec.convert(world.statement(e.digest, "deployment").predicate, Deployment))
-        elif e.type == "withdrawal":
-            w = world.statement(e.digest, "withdrawal").predicate
-            withdrawn[str(w["statement"])] = str(w["reason"])
     found = world.settings_at(world.protected_ref()) or world.settings_at("HEAD")
     for o in found[0].objective if found else ():
         objectives.setdefault(o.service, []).append(o)
-    return stand(released, deployments, objectives, withdrawn, now)
+    return stand(released, deployments, objectives, withdrawn(world), now)

@@ -16,11 +16,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from importlib import resources
 from pathlib import Path
+from shlex import quote
 
 import msgspec
 
 from release_dossier.digest import canonical
-from release_dossier.errors import DossierError, Refused, naming, shown
+from release_dossier.errors import DossierError, Refused, shown
 from release_dossier.guess import Guess, files_to_read, guess, project_name
 from release_dossier.project import SETTINGS_FILE, TRUST_FILE, parse_settings
 from release_dossier.sources.git import Repository, find_repository
@@ -28,6 +29,7 @@ from release_dossier.sources.ssh import sign_with_ssh
 from release_dossier.steps.world import (
     Pin,
     git_environment,
+    keep_out_of_git,
     producer_key_path,
     protected_ref,
     read_pin,
@@ -83,7 +85,7 @@ def init(start: Path, environ: Mapping[str, str], now: datetime, profile: str | 
             at=str(home),
             found="the log of a project",
             expected="none: init never overwrites",
-            help=f"mv {home} {home}.before",
+            help=f"mv {quote(str(home))} {quote(f'{home}.before')}",
         )
     template = _template(profile) if profile else ""
     person_name, email = _git_config(repo, "user.name") or "owner", _git_config(repo, "user.email") or ""
@@ -175,12 +177,7 @@ def person_id(name: str) -> str:
 def _write(repo: Repository, home: Path, settings: str, envelope: bytes, pin: Pin) -> None:
     trust = repo.root / TRUST_FILE
     trust.unlink(missing_ok=True)  # first: under another pin it would be nobody's
-    exclude = repo.root / repo.text("rev-parse", "--git-path", "info/exclude")
-    exclude.parent.mkdir(parents=True, exist_ok=True)
-    old = exclude.read_bytes() if exclude.exists() else b""
-    if b"/.dossier/" not in old.splitlines():
-        with naming(exclude), exclude.open("ab") as f:
-            f.write((b"" if not old or old.endswith(b"\n") else b"\n") + b"/.dossier/\n")
+    keep_out_of_git(repo, home)
     write_pin(home, pin)
     replace_file(trust, canonical({"versions": [parse_envelope(envelope, TRUST_FILE).as_json()]}) + b"\n")
     replace_file(repo.root / SETTINGS_FILE, settings.encode())

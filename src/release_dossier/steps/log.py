@@ -25,6 +25,7 @@ from release_dossier.steps.decide import (
     publish_checkpoint,
     witnesses_of,
 )
+from release_dossier.steps.look import digest_named, release_of
 from release_dossier.steps.world import LOG_REF, World
 from release_dossier.store.files import replace_file
 from release_dossier.store.tiles import published, write_tiles
@@ -43,15 +44,20 @@ class WitnessSays(msgspec.Struct, frozen=True):
     detail: str
 
 
-def prove_entry(world: World, prefix: str) -> dict[str, Any]:
-    """That one statement is in the log: RFC 6962 path in hex, and the whole proof as C2SP tlog-proof, the entry's line as its extra."""
-    digest = world.store.find(prefix)
+def prove_entry(world: World, name: str) -> dict[str, Any]:
+    """That one statement is in the log: RFC 6962 path in hex, and the whole proof as C2SP tlog-proof, the entry's line as its extra.
+
+    `name` begins its digest; a tag or `service@version` is the record of that release.
+    """
+    release = release_of(world, name)
+    digest = digest_named(world, name) if release is None else release.digest
     entries, note = world.store.entries(), world.store.checkpoint()
     entries = entries[: parse_checkpoint(note).size]
     entry = next(e for e in entries if e.digest == digest)
     path = Tree(leaves_of(entries)).inclusion(entry.n)
     return {
         "digest": digest,
+        "type": entry.type,
         "index": entry.n,
         "size": len(entries),
         "root": root_of(entries),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -10,28 +11,45 @@ import msgspec
 from release_dossier.dossier import Dossier
 from release_dossier.drift import drift, newest
 from release_dossier.errors import DossierError, Refused
+from release_dossier.gate import Decision
+from release_dossier.posture import gone
+from release_dossier.release import Release
 from release_dossier.steps.world import World
 from release_dossier.trust.log import Entry
+from release_dossier.trust.statement import Statement
 
 
 def listing(world: World) -> list[dict[str, Any]]:
     """A line per change, newest first: where it stands. A line whose document cannot be read says so and hides no other."""
-    entries = world.store.entries()
+    entries, back = world.store.entries(), withdrawn(world)
     out = []
     for e in reversed(entries):
         if e.type == "change":
             try:
-                out.append(_line(world, e, entries))
+                out.append(_line(world, e, entries, back))
             except DossierError as why:
                 out.append({"change": e.digest, "branch": e.key, "state": "unreadable", "detail": str(why)})
     return out
 
 
-def _line(world: World, change_entry: Entry, entries: tuple[Entry, ...]) -> dict[str, Any]:
+def withdrawn(world: World) -> dict[str, str]:
+    """Every statement that was taken back → why."""
+    said = (world.statement(e.digest, "withdrawal").predicate for e in world.store.entries() if e.type == "withdrawal")
+    return {str(w["statement"]): str(w["reason"]) for w in said}
+
+
+def gone_since(world: World, release: str, back: Mapping[str, str]) -> str | None:
+    """Why the release with this digest stands no more, None while it does. `back` is `withdrawn`."""
+    r = msgspec.convert(world.statement(release, "release").predicate, Release)
+    return gone(release, r, msgspec.convert(world.statement(r.decision, "decision").predicate, Decision), back) if back else None
+
+
+def _line(world: World, change_entry: Entry, entries: tuple[Entry, ...], back: Mapping[str, str]) -> dict[str, Any]:
     change = world.change(change_entry.digest)
     mine = [e for e in entries if e.change == change_entry.digest]
     decision = next((e for e in reversed(mine) if e.type == "decision"), None)
-    outcome, unmet, dossier, why_not, labels = "undecided", [], "", "", []
+    dossiers = [e.digest for e in mine if e.type == "dossier"]
+    outcome, unmet, dossier, why_not, labels = "undecided", [], next(reversed(dossiers), ""), "", []
     if decision is not None:
         d = world.statement(decision.digest, "decision").predicate
         outcome, dossier = str(d["outcome"]), str(d["dossier"])
@@ -40,8 +58,8 @@ def _line(world: World, change_entry: Entry, entries: tuple[Entry, ...]) -> dict
         why_not = "" if outcome == "ALLOW" else ", ".join(waits) or next(iter(d["notes"]), "nothing was asked for")
         waived = sum(r["state"] == "waived" for r in d["requirements"])
         labels = [f"{waived} waived"] * bool(waived) + ["self-approved"] * any(n.startswith("self-approved") for n in d["notes"])
-    dossiers = {e.digest for e in mine if e.type == "dossier"}
-    releases = [e.key for e in entries if e.type == "release" and e.change in dossiers]
+    made = [e for e in entries if e.type == "release" and e.change in dossiers]
+    labels += [f"{e.key} withdrawn" for e in made if gone_since(world, e.digest, back) is not None]
     return {
         "change": change_entry.digest,
         "branch": change.branch,
@@ -54,14 +72,14 @@ def _line(world: World, change_entry: Entry, entries: tuple[Entry, ...]) -> dict
         "labels": labels,
         "dossier": dossier,
         "decision": decision.digest if decision else "",
-        "released": releases,
+        "released": [e.key for e in made],
         "objective": change.objective,
     }
 
 
 def show(world: World, name: str) -> dict[str, Any]:
     """The document a digest prefix names, or the dossier a release or tag names; its log entry and the keys that signed it."""
-    digest = _released(world, name) or _digest(world, name)
+    digest = _released(world, name) or digest_named(world, name)
     entry = next(e for e in world.store.entries() if e.digest == digest)
     statement, keys = world.signed(digest, entry.type)
     names = {k.id: p.id for p in world.trust.document.people for k in p.keys} | {
@@ -78,14 +96,20 @@ def show(world: World, name: str) -> dict[str, Any]:
     }
 
 
-def _released(world: World, name: str) -> str | None:
-    """The dossier of the release with this name (`service@version`) or tag; None where there is none."""
+def release_of(world: World, name: str) -> Statement | None:
+    """The newest release with this name (`service@version`) or tag; None where there is none."""
     for e in reversed(world.store.entries()):
         if e.type == "release":
-            r = world.statement(e.digest, "release").predicate
-            if name in (e.key, r["tag"]):
-                return str(r["dossier"])
+            release = world.statement(e.digest, "release")
+            if name in (e.key, release.predicate["tag"]):
+                return release
     return None
+
+
+def _released(world: World, name: str) -> str | None:
+    """The dossier of that release."""
+    release = release_of(world, name)
+    return None if release is None else str(release.predicate["dossier"])
 
 
 def _assembled(world: World, name: str) -> str | None:
@@ -98,7 +122,7 @@ def _assembled(world: World, name: str) -> str | None:
     return None
 
 
-def _digest(world: World, name: str) -> str:
+def digest_named(world: World, name: str) -> str:
     """The statement `name` is the beginning of the digest of.
 
     Raises:
@@ -121,7 +145,7 @@ def dossier_of(world: World, name: str) -> tuple[str, Dossier]:
     round of it goes by `service@version:DIGEST`, as the pages call it.
     """
     mark = name.partition(":")[2] if "@" in name else ""
-    digest = world.store.find(mark) if mark else _released(world, name) or _assembled(world, name) or _digest(world, name)
+    digest = world.store.find(mark) if mark else _released(world, name) or _assembled(world, name) or digest_named(world, name)
     entry = next(e for e in world.store.entries() if e.digest == digest)
     if entry.type in ("decision", "release"):
         digest = str(world.statement(digest, entry.type).predicate["dossier"])

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from shlex import quote
 
 import msgspec
 
@@ -301,5 +302,5 @@ def _push(world: World, tags: Sequence[str]) -> None:
             at=f"remote {remote}",
             found=words,
             expected="the tag accepted",
-            help=f"git push {remote} {' '.join(f'tag {t}' for t in tags)}",
+            help=f"git push {remote} {' '.join(f'tag {quote(t)}' for t in tags)}",
         )

@@ -94,7 +94,7 @@ def propose(world: World, wish: Proposal, key_files: Sequence[Path]) -> dict[str
     lies = parse_chain(held, TRUST_FILE, world.trust.project)
     here, due = lies.document.version, f"version {world.trust.document.version}, which {world.protected_name()} has"
     if here < world.trust.document.version:
-        help = f"git switch {world.protected_name()}"
+        help = f"git switch {world.pin.protected_branch}{' && git pull' if world.pin.remote else ''}"
         raise Refused("trust.behind", at=TRUST_FILE, found=f"version {here}, on this branch", expected=due, help=help)
     if here > world.trust.document.version and world.trust.digest in lies.line:
         found, help = "that lies there uncommitted", f"commit it, or take it back: git checkout HEAD -- {TRUST_FILE}"

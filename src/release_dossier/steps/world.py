@@ -9,10 +9,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from shlex import quote
 from typing import Any, TypeVar
 
 import msgspec
@@ -20,7 +22,7 @@ import msgspec
 from release_dossier.aside import spread
 from release_dossier.change import Change
 from release_dossier.digest import canonical, parse_json, sha256
-from release_dossier.errors import Corrupt, DossierError, Refused
+from release_dossier.errors import Corrupt, DossierError, Refused, naming
 from release_dossier.moment import stamp
 from release_dossier.ports import Store
 from release_dossier.project import SETTINGS_FILE, TRUST_FILE, Settings, parse_settings
@@ -181,6 +183,20 @@ class World(msgspec.Struct, frozen=True):
             raise Refused("change.detached", at="HEAD", found="a commit without a branch", expected="a branch", help="git switch -c NAME")
         return found
 
+    def find(self, prefix: str, word: str) -> str:
+        """The digest of the one statement of this word that a prefix of 8 or more hexadecimal digits names.
+
+        Raises:
+            Refused: `digest.*`.
+        """
+        digest = self.store.find(prefix)
+        is_a = next(e.type for e in self.store.entries() if e.digest == digest)
+        if is_a != word:
+            about = str(self.statement(digest, is_a).predicate.get("dossier", "")) if word == "dossier" else ""
+            help = f"it is about dossier {about[:19]}" if about else "dossier list"
+            raise Refused("digest.unknown", at=prefix, found=f"a {is_a}", expected=f"the digest of a {word}", help=help)
+        return digest
+
     def open_change(self, named: str | None = None) -> tuple[str, Change]:
         """The change last opened on the branch `named`, or with that digest; on the branch that is checked out where none is named.
 
@@ -190,10 +206,8 @@ class World(msgspec.Struct, frozen=True):
         branch = named or self.branch()
         entry = next((e for e in reversed(self.store.entries()) if e.type == "change" and e.key == branch), None)
         if entry is None and named is not None and re.fullmatch(r"(sha256:)?[0-9a-f]*", named):
-            digest = self.store.find(named)
+            digest = self.find(named, "change")
             entry = next(e for e in self.store.entries() if e.digest == digest)
-            if entry.type != "change":
-                raise Refused("digest.unknown", at=named, found=f"a {entry.type}", expected="the digest of a change")
         if entry is None:
             raise Refused(
                 "change.none", at=f"branch {branch}", found="no open change", expected="an opened change", help="dossier open --issue FILE"
@@ -305,6 +319,21 @@ def write_pin(home: Path, pin: Pin) -> None:
     replace_file(home / "project.json", canonical(msgspec.to_builtins(pin)) + b"\n")
 
 
+def keep_out_of_git(repo: Repository, home: Path) -> None:
+    """Name the state folder in git's exclude file, where it lies in the working tree: it holds this machine's key."""
+    here = Path(os.path.abspath(home))
+    if not here.is_relative_to(repo.root):
+        return
+    line = f"/{here.relative_to(repo.root).as_posix()}/".encode("utf-8", "surrogateescape")
+    exclude = repo.root / repo.text("rev-parse", "--git-path", "info/exclude")
+    with naming(exclude):
+        exclude.parent.mkdir(parents=True, exist_ok=True)
+        old = exclude.read_bytes() if exclude.exists() else b""
+        if line not in old.splitlines():
+            with exclude.open("ab") as f:
+                f.write((b"" if not old or old.endswith(b"\n") else b"\n") + line + b"\n")
+
+
 def read_pin(home: Path) -> Pin | None:
     """What is held fast; None where nothing is.
 
@@ -329,6 +358,7 @@ def _pin(repo: Repository, home: Path, environ: Mapping[str, str]) -> Pin:
     if pinned is not None:
         return pinned
     trunk = _trunk(repo, home, environ)
+    keep_out_of_git(repo, home)
     raw = repo.file_at(protected_ref(repo, trunk), SETTINGS_FILE)
     if raw is None:
         return msgspec.structs.replace(trunk, project=parse_settings((repo.root / SETTINGS_FILE).read_bytes()).project.trust)
@@ -343,7 +373,7 @@ def _not_brought(repo: Repository, home: Path) -> None:
     root = repo.root.resolve()
     for place in dict.fromkeys((home.absolute().parent.resolve() / home.name, home.resolve())):
         if place.is_relative_to(root) and repo.tracked(name := place.relative_to(root).as_posix()):
-            help = f"git rm -r --cached {name}"
+            help = f"git rm -r --cached {quote(name)}"
             raise Corrupt("project.state-tracked", at=name, found="files git tracks", expected="state that no branch brings", help=help)
 
 
@@ -374,7 +404,7 @@ def _trunk(repo: Repository, home: Path, environ: Mapping[str, str]) -> Pin:
 def other_worktree(repo: Repository, home: Path) -> str:
     """How to take the state of the first worktree, when this is another one of its repository with a state of its own; else empty."""
     first = repo.common_folder().parent / ".dossier"
-    return f"export DOSSIER_HOME={first}" if first.is_dir() and first != home.resolve() else ""
+    return f"export DOSSIER_HOME={quote(str(first))}" if first.is_dir() and first != home.resolve() else ""
 
 
 def _trust_chain(repo: Repository, pin: Pin) -> tuple[bytes, str]:

@@ -20,6 +20,7 @@ import re
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import msgspec
@@ -432,7 +433,9 @@ def parse_private(raw: bytes, at: str) -> Signer:
     """
     public = public_of_private(raw, at)
     if is_locked(raw, at):
-        raise Refused("key.locked", at=at, found="a key with a passphrase", expected="one without, or the agent", help=f"ssh-add {at}")
+        raise Refused(
+            "key.locked", at=at, found="a key with a passphrase", expected="one without, or the agent", help=f"ssh-add {quote(at)}"
+        )
     key = _private(raw, public, at)
     return Signer(public.id, public.line, _dsse_signature(key, public.type), _ssh_signature(key, public.type))
 

@@ -3,7 +3,7 @@
 1. Nothing is kept between showing and recording: the address and the moment say the draft again, and what is recorded must be the very
    statement that was shown, whose digest the form brings back.
 2. A draft is good for a quarter of an hour. Results that changed meanwhile make other words, and those were not shown.
-3. The server signs for nobody. It decides anew after it recorded something, as `dossier gate` would.
+3. The server signs for nobody. It decides anew after it recorded something, as `dossier gate` would; the same form sent again adds nothing.
 """
 
 from __future__ import annotations
@@ -139,10 +139,11 @@ def record(
     if draft.statement.digest != statement:
         found, expected = "other words than were shown", "the same: something changed meanwhile"
         raise Refused("sign.changed", at="the draft", found=found, expected=expected, help="read them again and sign")
-    record_signed(world, draft, _signature(world, draft, kind, signature))
+    said, _ = record_signed(world, draft, _signature(world, draft, kind, signature))
     dossier = _dossier(place, wish)
-    if dossier:
-        decide_dossier(place.world(), dossier)
+    world = place.world()
+    if dossier and not _decided_since(world, dossier, said):
+        decide_dossier(world, dossier)
     place.catalog.refresh()
     there = _releases(place, wish)
     return RedirectResponse(there[0]["address"] if there else "/", 303)
@@ -278,6 +279,13 @@ def _dossier(place: Place, w: Wish) -> str:
     if said.entry.type in ("approval", "rejection", "waiver"):
         return str(said.statement.predicate["dossier"])
     return w.target if said.entry.type == "dossier" else ""
+
+
+def _decided_since(world: World, dossier: str, said: str) -> bool:
+    """Whether the log has a decision about a dossier from after a statement."""
+    entries = world.store.entries()
+    n = next(e.n for e in entries if e.digest == said)
+    return any(e.type == "decision" and e.key == dossier for e in entries[n:])
 
 
 def _releases(place: Place, w: Wish) -> list[dict[str, str]]:

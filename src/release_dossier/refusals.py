@@ -128,6 +128,10 @@ CODES = {
         "The operating system refused something nobody foresaw.",
         "The message is its own: check the path where it names one; dossier doctor looks at the usual causes.",
     ),
+    "edge.no-process": (
+        "The system starts no further thread or process: a limit of this user or container is reached.",
+        "Raise the limit or end what fills it, then the same command again; what was recorded before stands.",
+    ),
     "envelope.base64": (
         "A signed document holds base64 that is damaged, unpadded or of two alphabets.",
         "Get the original; an envelope has one spelling here.",

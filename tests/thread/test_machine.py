@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from pathlib import Path
 
 import pytest
 
+from release_dossier.web.place import GROUND_SECONDS, GROUND_SECONDS_MAX, Place
+from tests.api.conftest import served
+from tests.thread.test_gate import allowed
 from tests.town import Town
 
 
@@ -42,3 +46,47 @@ def test_no_process_to_be_had(town: Town, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("release_dossier.sources.git.subprocess.run", full)
     said = town.refused("gate", code=30)
     assert (said["code"], said["found"]) == ("edge.no-process", "Resource temporarily unavailable")
+
+
+@pytest.mark.parametrize("word", ["release", "decision", "deployment"])
+def test_one_altered_document_hides_no_other_standing(town: Town, word: str) -> None:
+    """Posture names what cannot be read, as command, page and API; what else stands is shown, and the command ends with 40."""
+    allowed(town)
+    made = town.dossier("release")["release"]
+    for environment in ("production", "staging"):
+        town.dossier("deployed", "--service", "shop", "--environment", environment, "--version", made["version"])
+    wanted = {"release": made["digest"], "decision": made["decision"]}
+    lines = (town.repo / ".dossier" / "documents" / "000000.ndjson").read_bytes().split(b"\n")
+    entries = [json.loads(x) for x in town.read(".dossier/log/entries.ndjson").splitlines()]
+    n = next(e["n"] for e in entries if e["type"] == word and e["digest"] == wanted.get(word, e["digest"]))
+    lines[n] = lines[n].replace(b"a", b"b", 1)
+    (town.repo / ".dossier" / "documents" / "000000.ndjson").write_bytes(b"\n".join(lines))
+    lost = [(word != "deployment" or x) for x in (True, False)]
+    said = town.dossier("posture", ok=(40,))["posture"]
+    assert [s["environment"] for s in said] == ["production", "staging"]
+    assert [s["standing"].startswith("unreadable: ") for s in said] == lost
+    assert f"line {n + 1}" in said[0]["standing"]
+    with served(town) as c:
+        page, answer = c.get("/posture"), c.get("/api/v1/posture")
+    assert (page.status_code, answer.status_code) == (200, 200)
+    assert page.text.count("</span>unreadable</span>") == 2 * sum(lost)
+    assert answer.json()["posture"] == said
+
+
+def test_a_server_whose_look_finds_no_thread_looks_again(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The turn to look is given back: a later page, which waits for a look, is not left waiting for good."""
+    ticks = [0.0]
+    place = Place(town.repo, town.env, town.tick, lambda: ticks[0])
+
+    def refused(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as short:
+        short.setattr(threading.Thread, "start", refused)
+        ticks[0] = 2 * GROUND_SECONDS
+        assert place.ground().settings
+    assert place._turn.acquire(blocking=False)
+    place._turn.release()
+    ticks[0] = 2 * GROUND_SECONDS_MAX
+    assert place.ground().settings
+    assert place._looked == ticks[0]

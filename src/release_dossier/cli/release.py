@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from release_dossier.cli import edge
-from release_dossier.errors import EXIT_DENIED
+from release_dossier.errors import EXIT_CORRUPT, EXIT_DENIED
 
 
 @click.command(epilog="Example: dossier release 1a8d733a --push")
@@ -74,7 +74,7 @@ def deployed(service: str, environment: str, version: str, image: str, observed:
 @click.command(epilog="Example: dossier posture")
 @click.option("--at", metavar="RFC3339", help="what if it were then: marked hypothetical")
 @edge.json_option
-def posture(at: str | None, as_json: bool) -> None:
+def posture(at: str | None, as_json: bool) -> int:
     """What stands where, from which dossier, what watches it, who owns it, known risks and waivers, until when this is valid."""
     import msgspec
 
@@ -85,6 +85,7 @@ def posture(at: str | None, as_json: bool) -> None:
     lines = look(world, moment or world.now)
     value: dict[str, Any] = {"posture": [msgspec.to_builtins(s) for s in lines], "hypothetical": moment is not None}
     edge.emit(value, as_json, lambda: "\n".join(_standing(s) for s in lines) or "nothing is released yet. next: dossier release")
+    return EXIT_CORRUPT if any(s.standing.startswith("unreadable") for s in lines) else 0
 
 
 def _standing(s: Any) -> str:

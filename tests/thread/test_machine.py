@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 import threading
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from release_dossier.sources.ssh import public_of, sign_with_ssh
+from release_dossier.steps.people import draft_approval, record_signed
+from release_dossier.trust.keys import key_of_public
 from release_dossier.web.place import GROUND_SECONDS, GROUND_SECONDS_MAX, Place
 from tests.api.conftest import served
+from tests.thread.test_attacks import world_of
 from tests.thread.test_gate import allowed
 from tests.town import Town
 
@@ -90,3 +95,36 @@ def test_a_server_whose_look_finds_no_thread_looks_again(town: Town, monkeypatch
     ticks[0] = 2 * GROUND_SECONDS_MAX
     assert place.ground().settings
     assert place._looked == ticks[0]
+
+
+@pytest.mark.parametrize("word", ["approval", "waiver"])
+def test_what_was_signed_by_a_clock_that_was_ahead_is_signed_anew(town: Town, word: str) -> None:
+    """Until that moment it does not count, and the gate says why; the same words again are another signature, which counts at once."""
+    if word == "approval":
+        digest = town.assembled()
+        again = ["approve", digest, "--as", "ann", "--role", "release-manager", "--key", str(town.key)]
+    else:
+        town.open()
+        digest = str(town.dossier("assemble")["dossier"]["digest"])
+        again = ["waive", digest, "tests", "--service", "shop", "--as", "ann", "--key", str(town.key)]
+        again += ["--reason", "a reason", "--until", town.moment(days=5)]
+    town.later(days=1)
+    first = town.dossier(*again)[word]["digest"]
+    town.later(days=-1)
+    assert "after the moment decided about" in json.dumps(town.gate())
+    second = town.dossier(*again)[word]["digest"]
+    assert second != first
+    assert town.dossier(*again)[word]["digest"] == second, "running it again doubles nothing"
+    said = town.gate()
+    assert said["outcome"] == "ALLOW" if word == "approval" else "waived" in [r["state"] for r in said["requirements"]]
+
+
+def test_a_clock_that_goes_back_between_reading_and_signing(town: Town) -> None:
+    """The log records a signature no earlier than it was made: recorded before, it would never count, and nothing would say so."""
+    digest = town.assembled()
+    world = world_of(town)
+    draft = draft_approval(world, digest, "ann", "release-manager", "", world.now + timedelta(days=7))
+    signature = ("sshsig", key_of_public(public_of(town.key, world.environ)).id, sign_with_ssh(town.key, draft.message, world.environ))
+    town.later(seconds=-90)
+    record_signed(world_of(town), draft, signature)
+    assert town.gate()["outcome"] == "ALLOW"

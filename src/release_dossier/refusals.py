@@ -113,7 +113,7 @@ CODES = {
     "digest.ambiguous": ("The shortened digest fits more than one document.", "Give more digits."),
     "digest.short": ("The shortened digest is too short to be safe.", "Give 8 digits or more."),
     "digest.syntax": ("This is no digest.", "Write sha256: and 64 hexadecimal digits, or the first 8 or more."),
-    "digest.unknown": ("Nothing in the log has this digest.", "dossier list shows what there is."),
+    "digest.unknown": ("Nothing in the log has this digest, or not what the command is about.", "dossier list shows what there is."),
     "dossier.differs": (
         "The dossier says something else than the signed statement it names.",
         "Assemble it again: dossier assemble. If it was exported so, do not trust it.",

@@ -54,6 +54,9 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Town:
         ("erase ARTIFACT --reason no BOB", "erase.role"),
         ("release DOSSIER --service other", "release.unknown-service"),
         ("export CHANGE -o FILE", "look.not-a-dossier"),
+        ("approve APPROVAL --role release-manager", "digest.unknown"),
+        ("reject EVIDENCE --reason no", "digest.unknown"),
+        ("waive CHANGE scope --service shop --reason known --until LATER", "digest.unknown"),
     ],
 )
 def test_what_may_not_be_signed_or_passed_on(town: Town, command: str, code: str) -> None:
@@ -76,6 +79,15 @@ def test_what_may_not_be_signed_or_passed_on(town: Town, command: str, code: str
     assert town.refused(*args)["code"] == code
     assert entries(town) == before + (args[0] == "release")  # what is released is decided anew first
     assert not (town.root / "x").exists()
+
+
+@pytest.mark.parametrize("command", ["gate APPROVAL", "release APPROVAL", "rules explain scope APPROVAL", "replay DOSSIER", "gate CHANGE"])
+def test_a_document_of_another_kind_is_no_broken_store(town: Town, command: str) -> None:
+    """It is refused as what it is, with the dossier it is about where it names one."""
+    log = {e.type.upper(): e.digest for e in world_of(town).store.entries()}
+    said = town.refused(*(log.get(word, word) for word in command.split()))
+    assert (said["code"], said["found"]) == ("digest.unknown", f"a {command.split()[-1].lower()}")
+    assert said["help"] == (f"it is about the dossier {log['DOSSIER'][:19]}" if "APPROVAL" in command else "dossier list")
 
 
 def test_a_key_that_was_given_up_signs_nothing(tmp_path: Path) -> None:

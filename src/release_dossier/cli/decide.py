@@ -71,7 +71,7 @@ def gate(digest: str | None, at: str | None, as_json: bool) -> int:
     from release_dossier.steps.decide import decide_dossier, decided_before, newest_dossier, signers
 
     world = edge.open_world()
-    named = world.store.find(digest) if digest else newest_dossier(world)
+    named = world.named(digest, "dossier") if digest else newest_dossier(world)
     decision_digest, decision, dossier = decide_dossier(world, named, edge.moment(at, "--at"))
     before, outcome = decided_before(world, dossier.change.branch, decision_digest)
     news = {"before": {"digest": before, "outcome": outcome}, "changed": outcome != decision.outcome}
@@ -135,7 +135,7 @@ def replay(decision: str, as_json: bool) -> int:
     from release_dossier.steps.decide import replay as recompute
 
     world = edge.open_world()
-    digest = world.store.find(decision)
+    digest = world.named(decision, "decision")
     equal, differences = recompute(world, digest)
     words = (
         f"equal: decision {digest} recomputed bit for bit" if equal else f"NOT equal: {', '.join(differences)} differ in decision {digest}"

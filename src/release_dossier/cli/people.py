@@ -40,7 +40,7 @@ def approve(digest: str, person: str, role: str, key: Path, comment: str, until:
 
     world = edge.open_world()
     end = edge.moment(until, "--until") or world.now + timedelta(days=7)
-    made, a = sign(world, world.store.find(digest), person, role, key, comment, end)
+    made, a = sign(world, world.named(digest, "dossier"), person, role, key, comment, end)
     words = (
         f"{a.person} approved dossier {a.dossier[:19]}… as {a.role}, until {a.expires_at}\n{_back(made, a.person, key)}\nnext: dossier gate"
     )
@@ -55,7 +55,7 @@ def reject(digest: str, person: str, key: Path, reason: str, as_json: bool) -> N
     from release_dossier.steps.people import reject as sign
 
     world = edge.open_world()
-    made, r = sign(world, world.store.find(digest), person, key, reason)
+    made, r = sign(world, world.named(digest, "dossier"), person, key, reason)
     _emit("rejection", made, r, as_json, f"{r.person} rejected dossier {r.dossier[:19]}…: {r.reason}\n{_back(made, r.person, key)}")
 
 
@@ -86,7 +86,7 @@ def waive(digest: str, requirement: str, service: str, person: str, key: Path, r
     world = edge.open_world()
     end = edge.moment(until, "--until")
     assert end is not None
-    made, w = sign(world, world.store.find(digest), requirement, service, person, key, reason, end)
+    made, w = sign(world, world.named(digest, "dossier"), requirement, service, person, key, reason, end)
     words = (
         f"{w.person} waived {w.requirement} of {w.service} until {w.until}: {w.reason}\n{_back(made, w.person, key)}\nnext: dossier gate"
     )

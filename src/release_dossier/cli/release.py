@@ -25,7 +25,7 @@ def release(digest: str | None, services: tuple[str, ...], commit: str | None, p
     from release_dossier.steps.release import release as release_dossier
 
     world = edge.open_world()
-    named = world.store.find(digest) if digest else newest_dossier(world)
+    named = world.named(digest, "dossier") if digest else newest_dossier(world)
     decision_digest, decision, dossier, done = release_dossier(world, named, services=services, commit=commit, push=push)
     if not done:
         value = {"decision": decision_json(decision_digest, decision)}

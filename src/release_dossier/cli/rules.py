@@ -146,7 +146,7 @@ def explain(requirement: str, digest: str | None, service: str | None, as_json: 
     from release_dossier.steps.rules import explain_one
 
     world = edge.open_world()
-    named = world.store.find(digest) if digest else newest_dossier(world)
+    named = world.named(digest, "dossier") if digest else newest_dossier(world)
     e, _ = explain_one(world, named, requirement, service)
     edge.emit({**_plain(e), "dossier": named}, as_json, lambda: _explained_words(e, named))
     return 0 if e.state == "pass" else EXIT_DENIED

@@ -200,6 +200,20 @@ class World(msgspec.Struct, frozen=True):
             )
         return entry.digest, self.change(entry.digest)
 
+    def named(self, prefix: str, word: str) -> str:
+        """The digest of a stored `word`, as somebody names it.
+
+        Raises:
+            Refused: `digest.*`: it names nothing, or something of another type.
+        """
+        digest = self.store.find(prefix)
+        is_a = next(e.type for e in self.store.entries() if e.digest == digest)
+        if is_a != word:
+            about = self.statement(digest, is_a).predicate.get("dossier") if word == "dossier" else None
+            help = f"it is about the dossier {about[:19]}" if isinstance(about, str) else "dossier list"
+            raise Refused("digest.unknown", at="digest", found=f"a {is_a}", expected=f"the digest of a {word}", help=help)
+        return digest
+
     def change(self, digest: str) -> Change:
         """The change with this digest."""
         return self.read(self.statement(digest, "change"), Change)

@@ -182,7 +182,7 @@ async def submit(
     who: Somebody = request.state.who
 
     def work(world: World) -> tuple[State, Recorded]:
-        found = _typed(world, change, "change")
+        found = world.named(change, "change")
         job = intake.Job(
             change=found,
             name=name,
@@ -314,19 +314,10 @@ async def decision(
     request: Request, digest: Digest, at: Annotated[str, Query(description="RFC 3339: what if, never stored", max_length=40)] = ""
 ) -> Response:
     def work(world: World) -> Decided:
-        made, d, _ = decide_dossier(world, _typed(world, digest, "dossier"), instant(at, "at") if at else None)
+        made, d, _ = decide_dossier(world, world.named(digest, "dossier"), instant(at, "at") if at else None)
         return Decided(decision={**msgspec.to_builtins(d), "digest": made})
 
     return answer(await desk_of(request).do(work), 201)
-
-
-def _typed(world: World, prefix: str, word: str) -> str:
-    """The digest of a statement of this type."""
-    found = world.store.find(prefix)
-    is_a = next(e.type for e in world.store.entries() if e.digest == found)
-    if is_a != word:
-        raise Refused("digest.unknown", at="digest", found=f"a {is_a}", expected=f"the digest of a {word}")
-    return found
 
 
 # People's words: asked for, signed elsewhere, brought back
@@ -358,13 +349,13 @@ def _draft(world: World, word: str, target: str, b: Draft | Sign) -> people.Draf
     """The words, as `steps.people` makes them."""
     until = instant(b.until, "until") if b.until else world.now + timedelta(days=7)
     if word == "approval":
-        return people.draft_approval(world, _typed(world, target, "dossier"), b.person, b.role, b.comment, until)
+        return people.draft_approval(world, world.named(target, "dossier"), b.person, b.role, b.comment, until)
     if word == "rejection":
-        return people.draft_rejection(world, _typed(world, target, "dossier"), b.person, b.reason)
+        return people.draft_rejection(world, world.named(target, "dossier"), b.person, b.reason)
     if word == "waiver":
         if not b.until:
             raise Refused("api.parameter", at="until", found="nothing", expected="a moment: a waiver always ends")
-        return people.draft_waiver(world, _typed(world, target, "dossier"), b.requirement, b.service, b.person, b.reason, until)
+        return people.draft_waiver(world, world.named(target, "dossier"), b.requirement, b.service, b.person, b.reason, until)
     return people.draft_withdrawal(world, target, b.person, b.reason)
 
 
@@ -460,7 +451,7 @@ async def releases(request: Request, digest: Digest) -> Response:
     body: MakeRelease = await read_body(request, MakeRelease)
 
     def work(world: World) -> Released:
-        named = _typed(world, digest, "dossier")
+        named = world.named(digest, "dossier")
         made, d, _, done = release_dossier(world, named, services=body.services, commit=body.commit or None, push=body.push)
         shown = [{**msgspec.to_builtins(x.release), "digest": x.digest, "log_index": x.log_index, "fresh": x.fresh} for x in done]
         return Released(releases=tuple(shown), decision={**msgspec.to_builtins(d), "digest": made})

@@ -74,7 +74,7 @@ def release(
         ]
         done = tuple(_carry_out(world, p, found, dossier.change.objective) for p, found in plans)
     if push:
-        _push(world, [d.release.tag for d in done])
+        _push(world, done)
         done = tuple(msgspec.structs.replace(d, pushed=True) for d in done)
     publish_checkpoint(world)
     return decision_digest, decision, dossier, done
@@ -291,10 +291,22 @@ def _here(world: World, tag: str) -> str:
     return world.repo.result("rev-parse", "--verify", "--quiet", f"refs/tags/{tag}", ok=(0, 1, 128)).stdout.decode().strip()
 
 
-def _push(world: World, tags: Sequence[str]) -> None:
+def _push(world: World, done: Sequence[Released]) -> None:
     remote = world.pin.remote or "origin"
+    tags = [d.release.tag for d in done]
     r = world.repo.result("push", "--quiet", remote, *(f"refs/tags/{t}:refs/tags/{t}" for t in tags), ok=tuple(range(256)))
-    if r.returncode and any(_at_remote(world, remote, t) != _here(world, t) for t in tags):  # else another process was quicker
+    there = {t: _at_remote(world, remote, t) for t in tags} if r.returncode else {}
+    for d in done:
+        other, mine = there.get(d.release.tag), _here(world, d.release.tag)
+        if other and other != mine:
+            raise Refused(
+                "release.tag-exists",
+                at=f"{remote} refs/tags/{d.release.tag}",
+                found=f"{other[:12]}, another tag: another clone released it first",
+                expected=f"none, or {mine[:12]} from here",
+                help=f"dossier withdraw {d.digest[:19]} takes this one back; then: dossier open --service {d.release.service}=VERSION",
+            )
+    if not all(there.values()):  # else another process was quicker
         words = r.stderr.decode("utf-8", "replace").strip()
         raise Unavailable(
             "release.remote",

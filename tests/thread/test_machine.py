@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from release_dossier.sources.ssh import public_of, sign_with_ssh
 from release_dossier.steps.people import draft_approval, record_signed
 from release_dossier.trust.keys import key_of_public
+from release_dossier.web import desk
 from release_dossier.web.place import GROUND_SECONDS, GROUND_SECONDS_MAX, Place
 from tests.api.conftest import served
 from tests.thread.test_attacks import world_of
@@ -128,3 +130,23 @@ def test_a_clock_that_goes_back_between_reading_and_signing(town: Town) -> None:
     town.later(seconds=-90)
     record_signed(world_of(town), draft, signature)
     assert town.gate()["outcome"] == "ALLOW"
+
+
+def test_what_a_machine_refuses_once_stops_no_sender(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No process to be had while the server looks at what is due: it says so and looks again."""
+    looks, notes, again = [0], list[str](), threading.Event()
+
+    def due(*_: object) -> tuple[str, ...]:
+        looks[0] += 1
+        if looks[0] == 1:
+            raise BlockingIOError(11, "Resource temporarily unavailable")
+        again.set()
+        return ()
+
+    monkeypatch.setattr(desk, "due", due)
+    monkeypatch.setattr(desk, "LOOK_SECONDS", 0.01)
+    mine = desk.Desk(Place(town.repo, town.env, town.tick, time.monotonic), notes.append)
+    mine.begin()
+    assert again.wait(20)
+    mine.close()
+    assert any("Resource temporarily unavailable" in n for n in notes)

@@ -511,6 +511,10 @@ CODES = {
         "Choose another version: dossier open --service NAME=VERSION.",
     ),
     "release.unknown-service": ("--service names no service of this change.", "Use one of those listed."),
+    "release.unwritable": (
+        "git could not write the tag: the disk is full, or its folder is read-only.",
+        "Make room or give the right to write, then the same command again: it goes on where it stopped.",
+    ),
     "release.version-taken": (
         "This version of the service was released before, from something else.",
         "Choose another version: dossier open --service NAME=VERSION.",

@@ -7,9 +7,12 @@ import threading
 import time
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from release_dossier.disk import lock_within
+from release_dossier.sources.git import Repository
 from release_dossier.sources.ssh import public_of, sign_with_ssh
 from release_dossier.steps.people import draft_approval, record_signed
 from release_dossier.trust.keys import key_of_public
@@ -150,3 +153,20 @@ def test_what_a_machine_refuses_once_stops_no_sender(town: Town, monkeypatch: py
     assert again.wait(20)
     mine.close()
     assert any("Resource temporarily unavailable" in n for n in notes)
+
+
+def test_a_head_is_not_kept_over_a_newer_one(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever keeps the log's head holds the store's lock from reading it on: nobody enters and keeps more in between."""
+    digest = town.assembled()
+    free, keep = list[bool](), Repository.keep
+
+    def watched(self: Repository, ref: str, *rest: Any) -> None:
+        with (town.repo / ".dossier" / "log" / "lock").open() as lock:
+            free.append(lock_within(lock.fileno(), 0))
+        keep(self, ref, *rest)
+
+    monkeypatch.setattr(Repository, "keep", watched)
+    town.approve(digest, "release-manager")
+    town.gate()
+    assert free
+    assert not any(free)

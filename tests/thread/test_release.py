@@ -103,6 +103,18 @@ def test_a_push_the_remote_refuses_says_why(town: Town) -> None:
     assert there == town.git("rev-parse", "v0.1.0")
 
 
+def test_a_tag_that_cannot_be_written_is_no_refusal(town: Town) -> None:
+    """A full disk, or a file in the folder's place: unavailable; once there is room the same command goes on."""
+    allowed(town)
+    tags = town.repo / ".git" / "refs" / "tags"
+    tags.rmdir()
+    tags.write_text("")
+    said = town.refused("release", code=30)
+    assert (said["code"], said["at"]) == ("release.unwritable", "refs/tags/v0.1.0")
+    tags.unlink()
+    assert town.dossier("release")["release"]["fresh"]
+
+
 def test_of_two_clones_that_release_at_once_one_is_told(town: Town) -> None:
     """Both saw no tag at the remote. Whoever pushes last is told that another clone was first, each time, and how to go on from there."""
     remote = pushed(town)

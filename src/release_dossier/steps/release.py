@@ -214,9 +214,16 @@ def _make_tag(world: World, plan: Release, objective: str) -> Release:
     tagger = f"release-dossier <release-dossier@localhost> {seconds} +0000"
     body = f"object {plan.commit}\ntype commit\ntag {plan.tag}\ntagger {tagger}\n\n{message}".encode()
     raw = body + armor_signature(signer, body, namespace="git").encode()
-    name = world.repo.run("hash-object", "-t", "tag", "-w", "--stdin", stdin=raw).decode().strip()
-    reach("release.tag-object")
-    world.repo.run("update-ref", f"refs/tags/{plan.tag}", name, "0" * len(name))
+    try:
+        name = world.repo.run("hash-object", "-t", "tag", "-w", "--stdin", stdin=raw).decode().strip()
+        reach("release.tag-object")
+        world.repo.run("update-ref", f"refs/tags/{plan.tag}", name, "0" * len(name))
+    except Refused as e:
+        if there := _here(world, plan.tag):
+            raise _tag_exists(f"refs/tags/{plan.tag}", there[:12]) from e  # in another working tree of this repository, meanwhile
+        raise Unavailable(
+            "release.unwritable", at=f"refs/tags/{plan.tag}", found=e.found, expected="the tag written", help="df -h ."
+        ) from e
     reach("release.tagged")
     return msgspec.structs.replace(plan, tag_object=name)
 
@@ -235,13 +242,7 @@ def _existing_tag(world: World, plan: Release) -> Release | None:
     why = why or ("" if _ours(world, raw.encode()) else "signed by no producer's key that counts")
     why = why or ("" if _allowed(world, says.get("Decision", ""), plan.dossier) else "naming no decision that allowed this dossier")
     if why:
-        raise Refused(
-            "release.tag-exists",
-            at=ref,
-            found=f"a tag on {commit[:12]}, {why}",
-            expected="no tag of this name",
-            help="choose another version: dossier open --service NAME=VERSION",
-        )
+        raise _tag_exists(ref, f"a tag on {commit[:12]}, {why}")
     return msgspec.structs.replace(plan, tag_object=name, decision=says["Decision"])
 
 
@@ -269,13 +270,12 @@ def _remote_free(world: World, tag: str) -> None:
         return
     there = _at_remote(world, remote, tag)
     if there and there != _here(world, tag):
-        raise Refused(
-            "release.tag-exists",
-            at=f"{remote} refs/tags/{tag}",
-            found=there[:12],
-            expected="no tag of this name",
-            help="choose another version",
-        )
+        raise _tag_exists(f"{remote} refs/tags/{tag}", there[:12])
+
+
+def _tag_exists(at: str, found: str) -> Refused:
+    help = "choose another version: dossier open --service NAME=VERSION"
+    return Refused("release.tag-exists", at=at, found=found, expected="no tag of this name", help=help)
 
 
 def _at_remote(world: World, remote: str, tag: str) -> str:

@@ -29,7 +29,7 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of the posture. `standing` is `valid`, `expired` or `withdrawn`."""
+    """One line of the posture. `standing` is `valid`, or begins with `expired`, `withdrawn`, `unproven` or `unreadable`."""
 
     service: str
     environment: str
@@ -47,9 +47,21 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     label: str
 
 
+class Unreadable(msgspec.Struct, frozen=True):
+    """A release or deployment the log names and nobody can read any more, and why. What its entry does not name is empty."""
+
+    service: str
+    version: str
+    environment: str
+    why: str
+
+
+_Released = tuple[str, Release, Dossier, Decision] | Unreadable
+
+
 def posture(
-    released: Sequence[tuple[str, Release, Dossier, Decision]],
-    deployments: Sequence[Deployment],
+    released: Sequence[_Released],
+    deployments: Sequence[Deployment | Unreadable],
     objectives: Mapping[str, Sequence[Objective]],
     withdrawn: Mapping[str, str],
     now: datetime,
@@ -57,38 +69,45 @@ def posture(
     """The newest release of each service in each environment it is recorded in.
 
     Args:
-        released: in log order, each with the digest of its release statement.
+        released: in log order, each with the digest of its release statement. One that cannot be read hides no other.
         deployments: in log order; the last one of a service and environment stands.
         objectives: by service.
         withdrawn: digest of a withdrawn statement → reason. A release falls with itself, its dossier, its decision, and any approval,
             waiver or passing evidence of its service that its decision stood on. Decisions of before edition 3 name no waiver.
     """
-    newest = {entry[1].service: entry for entry in released}
+    newest = {_named(x).service: x for x in released}
     places = {(d.service, d.environment): d for d in deployments}
     out = []
     for (service, environment), d in sorted(places.items()):
-        match = next((x for x in reversed(released) if x[1].service == service and x[1].version == d.version), None)
-        if match is None:
-            out.append(_unreleased(d))
+        match = next((x for x in reversed(released) if (_named(x).service, _named(x).version) == (service, d.version)), None)
+        if isinstance(d, Unreadable):
+            out.append(_bare(service, environment, "", "unknown", f"unreadable: {d.why}"))
+        elif match is None:
+            unproven = "unproven: no release of this version in the log"
+            out.append(_bare(service, environment, d.version, d.observed or "declared, not observed", unproven))
         else:
-            out.append(_line(*match, environment, d.observed or "declared, not observed", objectives, withdrawn, now))
+            out.append(_line(match, environment, d.observed or "declared, not observed", objectives, withdrawn, now))
     for service, entry in sorted(newest.items()):
         if not any(s == service for s, _ in places):
-            out.append(_line(*entry, "", "released, not observed", objectives, withdrawn, now))
+            out.append(_line(entry, "", "released, not observed", objectives, withdrawn, now))
     return tuple(out)
 
 
+def _named(entry: _Released) -> Release | Unreadable:
+    return entry if isinstance(entry, Unreadable) else entry[1]
+
+
 def _line(
-    digest: str,
-    release: Release,
-    dossier: Dossier,
-    decision: Decision,
+    entry: _Released,
     environment: str,
     observed: str,
     objectives: Mapping[str, Sequence[Objective]],
     withdrawn: Mapping[str, str],
     now: datetime,
 ) -> Standing:
+    if isinstance(entry, Unreadable):
+        return _bare(entry.service, environment, entry.version, observed, f"unreadable: {entry.why}")
+    digest, release, dossier, decision = entry
     mine = objectives.get(release.service, ())
     why = gone(digest, release, decision, withdrawn)
     until = decision.valid_until
@@ -131,14 +150,15 @@ def gone(digest: str, release: Release, decision: Decision, withdrawn: Mapping[s
     return None
 
 
-def _unreleased(d: Deployment) -> Standing:
+def _bare(service: str, environment: str, version: str, observed: str, standing: str) -> Standing:
+    """A line without a release behind it."""
     return Standing(
-        service=d.service,
-        environment=d.environment,
-        version=d.version,
+        service=service,
+        environment=environment,
+        version=version,
         dossier="",
-        observed=d.observed or "declared, not observed",
-        standing="unproven: no release of this version in the log",
+        observed=observed,
+        standing=standing,
         valid_until="",
         slos=(),
         alerts=(),

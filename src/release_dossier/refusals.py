@@ -113,7 +113,7 @@ CODES = {
     "digest.ambiguous": ("The shortened digest fits more than one document.", "Give more digits."),
     "digest.short": ("The shortened digest is too short to be safe.", "Give 8 digits or more."),
     "digest.syntax": ("This is no digest.", "Write sha256: and 64 hexadecimal digits, or the first 8 or more."),
-    "digest.unknown": ("Nothing in the log has this digest.", "dossier list shows what there is."),
+    "digest.unknown": ("Nothing in the log has this digest, or not what the command is about.", "dossier list shows what there is."),
     "dossier.differs": (
         "The dossier says something else than the signed statement it names.",
         "Assemble it again: dossier assemble. If it was exported so, do not trust it.",
@@ -127,6 +127,10 @@ CODES = {
     "edge.file-system": (
         "The operating system refused something nobody foresaw.",
         "The message is its own: check the path where it names one; dossier doctor looks at the usual causes.",
+    ),
+    "edge.no-process": (
+        "The system starts no further thread or process: a limit of this user or container is reached.",
+        "Raise the limit or end what fills it, then the same command again; what was recorded before stands.",
     ),
     "envelope.base64": (
         "A signed document holds base64 that is damaged, unpadded or of two alphabets.",
@@ -511,6 +515,10 @@ CODES = {
         "Choose another version: dossier open --service NAME=VERSION.",
     ),
     "release.unknown-service": ("--service names no service of this change.", "Use one of those listed."),
+    "release.unwritable": (
+        "git could not write the tag: the disk is full, or its folder is read-only.",
+        "Make room or give the right to write, then the same command again: it goes on where it stopped.",
+    ),
     "release.version-taken": (
         "This version of the service was released before, from something else.",
         "Choose another version: dossier open --service NAME=VERSION.",

@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from release_dossier.errors import Unavailable
+from release_dossier.store.files import FileStore
 from release_dossier.web.guard import limit_of
 from tests import needs
 from tests.api.conftest import served
@@ -194,6 +196,30 @@ def test_a_killed_server_is_taken_up(town: Town, point: str) -> None:
     assert again["evidence"][0]["digest"] == evidence[0]["digest"]
     assert len(started) == 1
     town.dossier("log", "audit")
+
+
+def test_a_full_disk_refuses_nobodys_file(town: Town, desk: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The store could not take the result: unavailable, not refused; the same submission, or the next server, ends that very attempt."""
+    change = opened(desk)
+    real, full = FileStore.put, [True]
+
+    def put(self: FileStore, envelope: bytes, *, type: str, **more: str) -> Any:
+        if type == "evidence" and full[0]:
+            raise Unavailable("store.full", at="log", found="No space left on device", expected="room to write")
+        return real(self, envelope, type=type, **more)
+
+    monkeypatch.setattr(FileStore, "put", put)
+    assert submit(desk, change, key="once", status=503)["code"] == "store.full"
+    assert submit(desk, change, key="once", status=503)["code"] == "store.full"
+    full[0] = False
+    evidence = submit(desk, change, key="once")["evidence"]
+    assert [(e["verdict"], e["attempt"]) for e in evidence] == [("pass", 1)]
+    full[0] = True
+    assert submit(desk, change, key="twice", status=503)["code"] == "store.full"
+    full[0] = False
+    with served(town) as again:
+        opened(again)  # done after what was left
+        assert [e["attempt"] for e in again.get("/api/v1/evidence").json()["items"]] == [2, 1]
 
 
 def test_what_is_announced_too_large_is_not_read(desk: TestClient) -> None:

@@ -138,6 +138,18 @@ def test_a_failure_is_tried_again_under_the_same_id(town: Town, receiver: Receiv
     assert "HTTP 204" in third["tries"][2]["detail"]
 
 
+def test_a_clock_that_went_back_holds_up_no_delivery(town: Town, receiver: Receiver) -> None:
+    """A try by a clock that was a week ahead: what is due a week and some seconds from now is tried now."""
+    digest = town.assembled()
+    receiver.answers = [(503, {})]
+    town.later(days=7)
+    town.dossier("send", digest, "--to", "ops", ok=(30,))
+    assert town.dossier("send", "--due")["deliveries"] == []
+    town.later(days=-7)
+    assert [d["outcome"] for d in town.dossier("send", "--due")["deliveries"]] == ["delivered"]
+    assert len(set(receiver.ids())) == 1
+
+
 def test_a_retry_after_may_be_a_date() -> None:
     """RFC 9110 allows both forms; a date that is over, far, or none asks for nothing more than the schedule, or the bound."""
     at, began = datetime(2026, 11, 24, 9, 0, tzinfo=UTC), Began(id="msg_1", n=1, at="")

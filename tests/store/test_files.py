@@ -21,6 +21,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from release_dossier import disk
 from release_dossier.digest import sha256
 from release_dossier.errors import Corrupt, Misuse, Refused, Unavailable
 from release_dossier.store import crash, documents, files, journal, tail
@@ -159,6 +160,7 @@ def failing_disk(m: pytest.MonkeyPatch, failing: Failing) -> None:
     m.setattr(files, "os", failing)
     m.setattr(journal, "os", failing)
     m.setattr(documents, "os", failing)
+    m.setattr(disk, "os", failing)
 
 
 @pytest.mark.parametrize("applied", [False, True])
@@ -296,8 +298,8 @@ def test_a_power_cut_loses_nothing(data: st.DataObject) -> None:
 def test_the_journal_begins_anew_and_stays_bounded(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Past its bound the files are synced and the journal is short again; every statement is there after another boot, from the files."""
     monkeypatch.setattr(files, "JOURNAL_BYTES_MAX", 4000)
-    store, synced, real = FileStore(home, PROJECT), [], files._sync
-    monkeypatch.setattr(files, "_sync", lambda place: (synced.append(str(place)), real(place)))
+    store, synced, real = FileStore(home, PROJECT), [], files.sync
+    monkeypatch.setattr(files, "sync", lambda place: (synced.append(str(place)), real(place)))
     for n in range(12):
         put(store, n)
         assert store._journal.size() <= 4000 + 2000

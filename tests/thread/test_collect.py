@@ -203,3 +203,34 @@ def test_a_moment_to_come_is_refused_before_an_attempt_begins(tmp_path: Path) ->
         assert town.refused("collect", "tests", "--from", str(file), "--observed-at", moment)["code"] == code
     (evidence,) = town.dossier("collect", "tests", "--from", str(file), "--observed-at", town.moment(minutes=1))["evidence"]
     assert evidence["attempt"] == 1
+
+
+def test_a_file_that_is_refused_is_no_attempt(town: Town) -> None:
+    """Whoever brings the wrong file three times is told so, and the right one then passes as the first attempt."""
+    town.open()
+    wrong, other = town.root / "wrong.xml", town.root / "lcov.info"
+    wrong.write_text('{"not": "xml"}')
+    other.write_text("SF:app/pay.py\nDA:1,1\nLF:1\nLH:1\nend_of_record\n")
+    for file in (wrong, other) * 2:
+        assert town.dossier("collect", "tests", "--from", str(file), ok=(20,))["refused"]
+    assert "started" not in town.read(".dossier/log/entries.ndjson")
+    evidence = town.dossier("collect", "tests", "--from", str(town.repo / "results.xml"))["evidence"]
+    assert [(e["verdict"], e["attempt"]) for e in evidence] == [("pass", 1)]
+
+
+def test_a_commit_that_cannot_be_checked_out_is_an_attempt_that_ended(town: Town) -> None:
+    """A blob is gone: the attempt came to nothing, says why in git's words, and is not one that never ended."""
+    town.open()
+    blob = town.git("rev-parse", "HEAD:results.xml")
+    lost = town.repo / ".git" / "objects" / blob[:2] / blob[2:]
+    kept = lost.read_bytes()
+    lost.unlink()
+    [e] = town.dossier("collect", "tests")["evidence"]
+    assert (e["verdict"], e["attempt"]) == ("inconclusive", 1)
+    said = town.dossier("show", e["digest"])["predicate"]
+    assert said["infrastructure"]
+    assert "could not be checked out: " in said["cause"]
+    lost.write_bytes(kept)
+    code, _, err = town.run("collect", "tests")
+    assert (code, "never ended" in err) == (0, False)
+    assert town.gate(town.dossier("assemble")["dossier"]["digest"])["requirements"][0]["state"] == "pass"

@@ -7,9 +7,13 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from release_dossier.steps import trust
 from release_dossier.trust.document import append_version, next_version, parse_chain
 from release_dossier.trust.dsse import seal
 from release_dossier.trust.keys import load_signer
+from tests.thread.test_attacks import world_of
 from tests.town import Town
 
 
@@ -91,3 +95,24 @@ def test_what_a_new_key_says_to_do_next_can_be_done(tmp_path: Path) -> None:
     _, out, _ = town.run("key", "new", "zoe")
     words = shlex.split(out.rpartition("next: dossier ")[2])
     town.dossier(*[{"ROLE": "ops", "YOURS": str(town.key)}.get(w, w) for w in words])
+
+
+def test_of_two_proposals_at_once_none_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody revokes a key while another waits at a passphrase: that one is refused, and the revocation stands where it was written."""
+    town = Town(tmp_path)
+    mine = town.dossier("key", "new", "lab")["key"]
+    town.git("switch", "-q", "main")
+    first = trust.sign_with_ssh
+
+    def sign(key: Path, *rest: Any) -> str:
+        with monkeypatch.context() as alone:
+            alone.setattr(trust, "sign_with_ssh", first)
+            town.dossier("trust", "propose", "--revoke", load_signer(town.repo / ".dossier/keys/producer").key_id, "--key", str(town.key))
+        return first(key, *rest)
+
+    monkeypatch.setattr(trust, "sign_with_ssh", sign)
+    wish = ("--producer", "lab", "--public", f"{mine['file']}.pub")
+    said = town.refused("trust", "propose", *wish, "--key", str(town.key))
+    assert (said["code"], said["found"]) == ("trust.ahead", "a proposal written while this one was signed")
+    chain = parse_chain(town.read("dossier.trust.json").encode(), "trust", world_of(town).trust.project)
+    assert (chain.document.version, len(chain.document.revocations)) == (2, 1)

@@ -54,6 +54,9 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Town:
         ("erase ARTIFACT --reason no BOB", "erase.role"),
         ("release DOSSIER --service other", "release.unknown-service"),
         ("export CHANGE -o FILE", "look.not-a-dossier"),
+        ("approve APPROVAL --role release-manager", "digest.unknown"),
+        ("reject EVIDENCE --reason no", "digest.unknown"),
+        ("waive CHANGE scope --service shop --reason known --until LATER", "digest.unknown"),
     ],
 )
 def test_what_may_not_be_signed_or_passed_on(town: Town, command: str, code: str) -> None:

@@ -104,6 +104,38 @@ def test_a_push_the_remote_refuses_says_why(town: Town) -> None:
     assert there == town.git("rev-parse", "v0.1.0")
 
 
+def test_a_tag_that_cannot_be_written_is_no_refusal(town: Town) -> None:
+    """A full disk, or a file in the folder's place: unavailable; once there is room the same command goes on."""
+    allowed(town)
+    tags = town.repo / ".git" / "refs" / "tags"
+    tags.rmdir()
+    tags.write_text("")
+    said = town.refused("release", code=30)
+    assert (said["code"], said["at"]) == ("release.unwritable", "refs/tags/v0.1.0")
+    tags.unlink()
+    assert town.dossier("release")["release"]["fresh"]
+
+
+def test_of_two_clones_that_release_at_once_one_is_told(town: Town) -> None:
+    """Both saw no tag at the remote. Whoever pushes last is told that another clone was first, each time, and how to go on from there."""
+    remote = pushed(town)
+    digest = allowed(town)
+    made = town.dossier("release", digest)["release"]["digest"]
+    town.git("tag", "other", "main", "-m", "another clone's")
+    town.git("push", "-q", str(remote), "refs/tags/other:refs/tags/v0.1.0")
+    for _ in range(2):
+        said = town.refused("release", digest, "--push")
+        assert (said["code"], said["at"]) == ("release.tag-exists", "origin refs/tags/v0.1.0")
+        assert said["found"] == f"{town.git('rev-parse', 'other')[:12]}, another tag: another clone released it first"
+        assert f"dossier withdraw {made[:19]}" in said["help"]
+    town.dossier("withdraw", made, "--as", "ann", "--key", str(town.key), "--reason", "another clone was first")
+    town.open("--service", "shop=0.2.0")
+    town.dossier("collect")
+    again = town.dossier("assemble")["dossier"]["digest"]
+    town.approve(again, "release-manager")
+    assert town.dossier("release", again, "--push")["release"]["tag"] == "v0.2.0"
+
+
 def test_squash_that_changes_nothing_keeps_its_evidence(town: Town) -> None:
     """A release goes on any commit whose fingerprints equal the dossier's; on another it names what moved."""
     allowed(town)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import socket
 import threading
 import urllib.request
@@ -133,6 +134,23 @@ def test_noise_is_a_bad_request(raw: bytes) -> None:
 
 
 _FIXED = generate()[0]
+
+
+def test_a_lock_that_is_held_is_not_waited_for_in_vain(
+    tmp_path: Path, signers: tuple[Signer, Signer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process was stopped while it wrote: whoever asks is told within the time, nothing is cosigned; afterwards it goes on."""
+    monkeypatch.setattr("release_dossier.sources.witness.LOCK_SECONDS_MAX", 0.1)
+    log, key = signers
+    w = Witness(tmp_path, "witness.example/w1", key, log_keys(log), lambda: NOW)
+    asked = write_request(0, (), head(log, 3))
+    with (tmp_path / "lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(Unavailable) as e:
+            w.add_checkpoint(asked)
+    assert e.value.code == "witness.locked"
+    assert not [p for p in tmp_path.iterdir() if p.name != "lock"]
+    assert w.add_checkpoint(asked).status == 200
 
 
 @contextmanager

@@ -147,8 +147,16 @@ def _somewhere() -> bool:
     return True
 
 
+def no_room(found: str) -> Unavailable:
+    """The system starts no further thread or process for this user."""
+    help = "ulimit -u, or pids.max of the container"
+    return Unavailable("edge.no-process", at="this machine", found=found, expected="room for another thread or process", help=help)
+
+
 def os_refusal(e: OSError) -> Unavailable:
     """An operating-system failure nobody closer could explain, as a typed one."""
+    if isinstance(e, BlockingIOError) and not hasattr(e, "characters_written"):  # else the terminal takes no more
+        return no_room(e.strerror or type(e).__name__)
     where = str(e.filename) if e.filename else "the file system" if _somewhere() else "the current directory"
     if e.filename and isinstance(e, (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError)):
         expected = "a file or folder that is there, and that this user may use"

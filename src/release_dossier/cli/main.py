@@ -15,6 +15,7 @@ from release_dossier.cli import edge
 from release_dossier.errors import EXIT_UNAVAILABLE, DossierError, Unavailable, meant
 
 EXIT_STOPPED = 130  # what shells say of a command that Ctrl-C ended
+NO_THREAD = "can't start new thread"  # Python's only word for it
 
 # command → (module under release_dossier.cli, attribute, one line for --help), in the order of the process
 COMMANDS: dict[str, tuple[str, str, str]] = {
@@ -153,6 +154,10 @@ def _run(argv: list[str], as_json: bool) -> int:
         raise
     except OSError as e:
         return edge.show_refusal(edge.os_refusal(e), as_json)
+    except RuntimeError as e:
+        if str(e) != NO_THREAD:
+            raise
+        return edge.show_refusal(edge.no_room(str(e)), as_json)
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from release_dossier.cli import edge
-from release_dossier.errors import EXIT_DENIED
+from release_dossier.errors import EXIT_CORRUPT, EXIT_DENIED
 
 
 @click.command(epilog="Example: dossier release 1a8d733a --push")
@@ -77,7 +77,7 @@ def deployed(service: str, environment: str, version: str, image: str, observed:
 @click.command(epilog="Example: dossier posture")
 @click.option("--at", metavar="RFC3339", help="what if it were then: marked hypothetical")
 @edge.json_option
-def posture(at: str | None, as_json: bool) -> None:
+def posture(at: str | None, as_json: bool) -> int:
     """What stands where, from which dossier, what watches it, who owns it, known risks and waivers, until when this is valid."""
     import msgspec
 
@@ -93,6 +93,7 @@ def posture(at: str | None, as_json: bool) -> None:
         as_json,
         lambda: "\n".join([*map(_standing, lines), *what_if]) if lines else "nothing is released yet. next: dossier release",
     )
+    return EXIT_CORRUPT if any(s.standing.startswith("unreadable") for s in lines) else 0
 
 
 def _standing(s: Any) -> str:

@@ -25,7 +25,7 @@ from pathlib import Path
 
 import msgspec
 
-from release_dossier.errors import shown
+from release_dossier.errors import DossierError, shown
 from release_dossier.limits import OUTPUT_BYTES_MAX
 from release_dossier.project import Plan
 from release_dossier.sources.git import Repository
@@ -69,8 +69,19 @@ def run_plan(
     with _room() as room:
         (room / "home").mkdir()
         tree = Repository(room / "tree", {"PATH": environ.get("PATH", os.defpath), "HOME": str(room / "home"), "LC_ALL": "C"})
-        _check_out(repo, tree, commit)
-        yield _run_all(tree, plan, room, hide, environ, watch)
+        try:
+            _check_out(repo, tree, commit)
+        except DossierError as e:
+            yield _not_run(room, tree, f"{commit[:12]} could not be checked out: {e.found}")
+        else:
+            yield _run_all(tree, plan, room, hide, environ, watch)
+
+
+def _not_run(room: Path, tree: Repository, trouble: str) -> Ran:
+    return Ran(
+        exit_status=None, trouble=trouble, infrastructure=True, isolation="none",
+        worktree=tree.root, stdout=room / "stdout", log=room / "output.log", seconds=0.0,
+    )  # fmt: skip
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import socket
@@ -14,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from release_dossier.disk import lock_within, sync
 from release_dossier.errors import Corrupt, Unavailable
 from release_dossier.trust import witness
 from release_dossier.trust.keys import Signer
@@ -22,6 +22,7 @@ from release_dossier.trust.merkle import Tree
 from release_dossier.trust.note import NoteKey
 
 CONNECTIONS_MAX = 100  # at one time; a log asks once in a while, and each open one costs a thread
+LOCK_SECONDS_MAX = 10  # seconds to wait for another request; half of what whoever asks waits for the whole answer
 CONNECTION_SECONDS_MAX = 30  # seconds one connection may take, however many requests it brings
 
 Ask = Callable[[str, bytes], tuple[int, bytes]]  # address and body → status and answer
@@ -72,7 +73,7 @@ class Witness:
         """Answer a request; what is cosigned is durable before this returns.
 
         Raises:
-            Corrupt: what was kept is no checkpoint. Unavailable: `witness.unwritable`.
+            Corrupt: what was kept is no checkpoint. Unavailable: `witness.unwritable`, `witness.locked`.
         """
         origin = witness.origin_in(raw)
         if origin not in self.logs:
@@ -80,7 +81,9 @@ class Witness:
         file = self._file(origin)
         try:
             with (self.folder / "lock").open("w") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX)
+                if not lock_within(lock.fileno(), LOCK_SECONDS_MAX):
+                    found = "another process or request holds it"
+                    raise Unavailable("witness.locked", at=lock.name, found=found, expected=f"it free within {LOCK_SECONDS_MAX} s")
                 latest = file.read_bytes() if file.exists() else b""
                 answer = witness.judge(raw, self.logs, latest, self.name, self.signer, self.now_s())
                 if answer.kept:
@@ -101,16 +104,10 @@ class Witness:
 
     def _keep(self, file: Path, note: bytes) -> None:
         fresh = file.with_name(f".{file.name}.{os.getpid()}")
-        with fresh.open("wb") as f:
-            f.write(note)
-            f.flush()
-            os.fsync(f.fileno())
+        fresh.write_bytes(note)
+        sync(fresh)
         fresh.replace(file)
-        fd = os.open(self.folder, os.O_RDONLY)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
+        sync(self.folder)
 
 
 class _Bounded(ThreadingHTTPServer):

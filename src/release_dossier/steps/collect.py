@@ -1,6 +1,7 @@
 """Collect evidence: run what is planned or read what is brought, sign it, and leave a trace of every attempt.
 
-1. `started` enters the log before anything runs. A run that dies leaves it standing, and it counts.
+1. `started` enters the log before anything runs. A run that dies leaves it standing, and it counts. A file somebody brings is read first:
+   one that is refused is no attempt.
 2. The lock is held while an attempt gets its number and while its result is recorded, not while it runs.
 3. The result is recorded whatever it says. One refused item never stops the others.
 4. What the kind marks personal is committed to before anything is signed.
@@ -176,15 +177,13 @@ def _attempt(
         recorded = _recorded(world, change_digest, plan, service, brought) if since else None
         if recorded is not None:
             return recorded
+        if isinstance(brought.file, Path):
+            _look(world, change, plan, brought, readings, clock, watch)
     started_digest, started, killed = _start(world, change_digest, plan, service, clock, since)
     if killed:
         notes.append(f"{plan.name}: attempt {started.attempt - 1} never ended and counts; this is attempt {started.attempt}")
     reach("collect.started")
-    # One run speaks for every service it is planned for: the same bytes are not looked at twice in one call.
-    if plan.name not in readings:
-        ran = _import(world, change, plan, brought) if brought is not None else _run(world, change, plan, clock, watch)
-        readings[plan.name] = _committed(world, kinds.kind(plan.kind, frozen_settings(world, change).kind), ran)
-    outcome = readings[plan.name]
+    outcome = _look(world, change, plan, brought, readings, clock, watch)
     _stays_erased(world, plan, outcome, notes)
     reach("collect.ran")
     world = msgspec.structs.replace(world, now=clock())  # the log says when it recorded this, not when the command began
@@ -197,6 +196,23 @@ def _attempt(
     with world.store.lock():
         digest = world.record(statement, change=change_digest, key=_key(plan.name, service.name))
     return digest, evidence
+
+
+def _look(
+    world: World,
+    change: Change,
+    plan: Plan,
+    brought: Import | None,
+    readings: dict[str, Outcome],
+    clock: Callable[[], datetime],
+    watch: Callable[[str, float], None],
+) -> Outcome:
+    """One run speaks for every service it is planned for: the same bytes are not looked at twice in one call."""
+    if plan.name not in readings:
+        ran = _import(world, change, plan, brought) if brought is not None else _run(world, change, plan, clock, watch)
+        _kind_checked(plan, ran.reading)
+        readings[plan.name] = _committed(world, kinds.kind(plan.kind, frozen_settings(world, change).kind), ran)
+    return readings[plan.name]
 
 
 def _committed(world: World, kind: kinds.Kind, outcome: Outcome) -> Outcome:
@@ -502,7 +518,7 @@ def _evidence(
     now: datetime,
 ) -> Evidence:
     kind = kinds.kind(plan.kind, frozen_settings(world, change).kind)
-    reading = _kind_checked(plan, _about_this_change(kind, change, service, outcome))
+    reading = _about_this_change(kind, change, service, outcome)
     age_max = seconds(plan.age_max, plan.name) if plan.age_max else int(kind.age_max.total_seconds())
     return Evidence(
         change=change_digest,
@@ -560,13 +576,12 @@ def _about_this_change(kind: kinds.Kind, change: Change, service: ChangedService
     return msgspec.structs.replace(reading, verdict="inconclusive", cause=cause)
 
 
-def _kind_checked(plan: Plan, reading: Reading) -> Reading:
-    if reading.kind == plan.kind or reading.format == "none":
-        return reading
-    raise Refused(
-        "collect.other-kind",
-        at=plan.name,
-        found=f"{reading.format} says {reading.kind}",
-        expected=plan.kind,
-        help="dossier evidence read FILE",
-    )
+def _kind_checked(plan: Plan, reading: Reading) -> None:
+    if reading.kind != plan.kind and reading.format != "none":
+        raise Refused(
+            "collect.other-kind",
+            at=plan.name,
+            found=f"{reading.format} says {reading.kind}",
+            expected=plan.kind,
+            help="dossier evidence read FILE",
+        )

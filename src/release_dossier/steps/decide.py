@@ -316,7 +316,8 @@ def publish_checkpoint(world: World, held: Kept | None = None) -> None:
     if held is None:
         check_witness(world, kept_checkpoint(world))
     try:
-        world.repo.keep(LOG_REF, world.store.checkpoint(), world.home / "tmp")
+        with world.store.lock():  # else a process that read an older head could keep it over a newer one
+            world.repo.keep(LOG_REF, world.store.checkpoint(), world.home / "tmp")
     except Refused as e:
         lock = world.repo.common_folder() / f"{LOG_REF}.lock"  # a killed git leaves it
         help = f"once no git runs here: rm {quote(str(lock))}; then again" if lock.exists() else ""

@@ -8,14 +8,15 @@ import msgspec
 
 from release_dossier.digest import DIGEST
 from release_dossier.dossier import Dossier
-from release_dossier.errors import Refused, shown
+from release_dossier.errors import Corrupt, Refused, shown
 from release_dossier.gate import Decision
-from release_dossier.posture import Deployment, Standing
+from release_dossier.posture import Deployment, Standing, Unreadable
 from release_dossier.posture import posture as stand
 from release_dossier.project import SETTINGS_FILE, Objective
 from release_dossier.release import Release
 from release_dossier.steps.look import withdrawn
 from release_dossier.steps.world import World, instant
+from release_dossier.trust.log import Entry
 from release_dossier.trust.statement import Subject, state
 
 
@@ -47,21 +48,37 @@ def deployed(world: World, service: str, environment: str, version: str, image: 
 
 
 def posture(world: World, now: datetime) -> tuple[Standing, ...]:
-    """The posture at `now`. Looking back, what was released or deployed later is no part of it; what was taken back since, is."""
-    released, deployments = [], []
+    """The posture at `now`. Looking back, what was released or deployed later is no part of it; what was taken back since, is.
+
+    Raises:
+        Corrupt: a withdrawal cannot be read: nobody knows what it took back.
+    """
+    released, deployments = [], list[Deployment | Unreadable]()
     objectives: dict[str, list[Objective]] = {}
     back = now < world.now  # else an entry by a clock that is ahead counts too
     for e in world.store.entries():
         if back and e.type in ("release", "deployment") and instant(e.at, "log") > now:
             continue
         if e.type == "release":
-            r = msgspec.convert(world.statement(e.digest, "release").predicate, Release)
-            dossier = msgspec.convert(world.statement(r.dossier, "dossier").predicate, Dossier)
-            decision = msgspec.convert(world.statement(r.decision, "decision").predicate, Decision)
-            released.append((e.digest, r, dossier, decision))
+            released.append(_released(world, e))
         elif e.type == "deployment":
-            deployments.append(msgspec.convert(world.statement(e.digest, "deployment").predicate, Deployment))
+            try:
+                deployments.append(msgspec.convert(world.statement(e.digest, "deployment").predicate, Deployment))
+            except Corrupt as why:
+                service, _, environment = e.key.partition("/")
+                deployments.append(Unreadable(service, "", environment, str(why)))
     found = world.settings_at(world.protected_ref()) or world.settings_at("HEAD")
     for o in found[0].objective if found else ():
         objectives.setdefault(o.service, []).append(o)
     return stand(released, deployments, objectives, withdrawn(world), now)
+
+
+def _released(world: World, entry: Entry) -> tuple[str, Release, Dossier, Decision] | Unreadable:
+    try:
+        r = msgspec.convert(world.statement(entry.digest, "release").predicate, Release)
+        dossier = msgspec.convert(world.statement(r.dossier, "dossier").predicate, Dossier)
+        decision = msgspec.convert(world.statement(r.decision, "decision").predicate, Decision)
+    except Corrupt as e:
+        service, _, version = entry.key.partition("@")
+        return Unreadable(service, version, "", str(e))
+    return entry.digest, r, dossier, decision

@@ -98,6 +98,9 @@ def _read(world: World, delivery: Delivery, began: Began, since: str, clock: Cal
             observed = instant(job.observed_at, "observed_at") if job.observed_at else None
             brought = Import(file, job.by, job.written_by, observed, job.exit_status, since)
             done = collect(world, job.change, world.change(job.change), (job.name,), brought, clock, _nobody)
+        unavailable = next((e for _, e in done.refused if isinstance(e, Unavailable)), None)
+        if unavailable is not None:  # a full disk refuses nobody's file: the job is tried again, and what it recorded stands
+            raise unavailable
         taken = Taken(
             evidence=tuple(d for d, _ in done.evidence),
             refused=tuple(e.as_json()["error"] for _, e in done.refused),

@@ -22,13 +22,16 @@ from release_dossier.dossier import Dossier
 from release_dossier.errors import Refused
 from release_dossier.evidence.erasure import Erasure
 from release_dossier.gate import asked_of_people, authors_of, producers_of, results_of
+from release_dossier.limits import CLOCK_SKEW_SECONDS_MAX
+from release_dossier.rules.moment import after
 from release_dossier.rules.packs import OWNER, thaw
 from release_dossier.sources.ssh import public_of, sign_with_ssh
 from release_dossier.steps.decide import PEOPLE, check_witness, decide_dossier, kept_checkpoint, publish_checkpoint, read_dossier
-from release_dossier.steps.world import World, rfc3339
+from release_dossier.steps.world import World, instant, rfc3339
 from release_dossier.trust.document import Person
 from release_dossier.trust.dsse import Envelope, pae, valid_keys
 from release_dossier.trust.keys import key_of_public
+from release_dossier.trust.log import Entry
 from release_dossier.trust.statement import PAYLOAD_TYPE, Statement, Subject, state
 
 MAY_WITHDRAW = ("trust-root", "risk-owner", "release-manager", "ops")  # evidence, dossiers, decisions and releases are nobody's own
@@ -146,7 +149,13 @@ def draft_withdrawal(world: World, digest: str, person: str, reason: str) -> Dra
         )
     if entry.type in ("evidence", "dossier", "decision", "release") and not set(who.roles) & set(MAY_WITHDRAW):
         own = next(
-            (d for w in ("approval", "rejection", "waiver") for d, _ in _mine(world, w, digest, who.id) if not _withdrawn(world, d)), ""
+            (
+                e.digest
+                for w in ("approval", "rejection", "waiver")
+                for e, _ in _mine(world, w, digest, who.id)
+                if not _withdrawn(world, e.digest)
+            ),
+            "",
         )
         raise Refused(
             "people.role",
@@ -214,10 +223,12 @@ def _drafted(world: World, word: str, digest: str, dossier: Dossier, record: Rec
 def _said_before(world: World, word: str, target: str, record: Record) -> tuple[str, Record] | None:
     """The statement that says the same already, where the same person made it and did not take it back (rule 4)."""
     field = "statement" if word == "withdrawal" else "dossier"
-    for digest, predicate in _mine(world, word, target, record.person, field):
+    to_come = after(world.now, CLOCK_SKEW_SECONDS_MAX)  # by a clock that was ahead: what allows does not count until then, and is said anew
+    for entry, predicate in _mine(world, word, target, record.person, field):
         before = msgspec.convert(predicate, type(record))
-        if _same(before, record) and not _withdrawn(world, digest):
-            return digest, before
+        counts = not isinstance(before, Approval | Waiver) or instant(entry.at, word) <= to_come
+        if counts and _same(before, record) and not _withdrawn(world, entry.digest):
+            return entry.digest, before
     return None
 
 
@@ -288,7 +299,9 @@ def record_signed(world: World, draft: Draft, signature: tuple[str, str, str]) -
         before = _said_before(world, draft.word, draft.target, draft.record) if draft.word in PEOPLE else None
         if before is not None:  # in another process, since this was drafted
             return before
-        digest = world.record(draft.statement, change=draft.change, key=draft.key, typed=(signature,))
+        # The clock may have gone back since the words were read: what is recorded before it was signed would never count.
+        at = msgspec.structs.replace(world, now=max(world.now, instant(draft.record.signed_at, draft.word)))
+        digest = at.record(draft.statement, change=draft.change, key=draft.key, typed=(signature,))
     publish_checkpoint(world, kept)
     return digest, draft.record
 
@@ -338,13 +351,13 @@ def _reason(reason: str) -> str:
     return reason.strip()
 
 
-def _mine(world: World, word: str, target: str, person: str, field: str = "dossier") -> list[tuple[str, Mapping[str, Any]]]:
-    out: list[tuple[str, Mapping[str, Any]]] = []
+def _mine(world: World, word: str, target: str, person: str, field: str = "dossier") -> list[tuple[Entry, Mapping[str, Any]]]:
+    out: list[tuple[Entry, Mapping[str, Any]]] = []
     for e in world.store.entries():
         if e.type == word:
             predicate = world.statement(e.digest, word).predicate
             if predicate[field] == target and predicate["person"] == person:
-                out.append((e.digest, predicate))
+                out.append((e, predicate))
     return out
 
 

@@ -75,7 +75,7 @@ def release(
         ]
         done = tuple(_carry_out(world, p, found, dossier.change.objective) for p, found in plans)
     if push:
-        _push(world, [d.release.tag for d in done])
+        _push(world, done)
         done = tuple(msgspec.structs.replace(d, pushed=True) for d in done)
     publish_checkpoint(world)
     return decision_digest, decision, dossier, done
@@ -215,9 +215,16 @@ def _make_tag(world: World, plan: Release, objective: str) -> Release:
     tagger = f"release-dossier <release-dossier@localhost> {seconds} +0000"
     body = f"object {plan.commit}\ntype commit\ntag {plan.tag}\ntagger {tagger}\n\n{message}".encode()
     raw = body + armor_signature(signer, body, namespace="git").encode()
-    name = world.repo.run("hash-object", "-t", "tag", "-w", "--stdin", stdin=raw).decode().strip()
-    reach("release.tag-object")
-    world.repo.run("update-ref", f"refs/tags/{plan.tag}", name, "0" * len(name))
+    try:
+        name = world.repo.run("hash-object", "-t", "tag", "-w", "--stdin", stdin=raw).decode().strip()
+        reach("release.tag-object")
+        world.repo.run("update-ref", f"refs/tags/{plan.tag}", name, "0" * len(name))
+    except Refused as e:
+        if there := _here(world, plan.tag):
+            raise _tag_exists(f"refs/tags/{plan.tag}", there[:12]) from e  # in another working tree of this repository, meanwhile
+        raise Unavailable(
+            "release.unwritable", at=f"refs/tags/{plan.tag}", found=e.found, expected="the tag written", help="df -h ."
+        ) from e
     reach("release.tagged")
     return msgspec.structs.replace(plan, tag_object=name)
 
@@ -236,13 +243,7 @@ def _existing_tag(world: World, plan: Release) -> Release | None:
     why = why or ("" if _ours(world, raw.encode()) else "signed by no producer's key that counts")
     why = why or ("" if _allowed(world, says.get("Decision", ""), plan.dossier) else "naming no decision that allowed this dossier")
     if why:
-        raise Refused(
-            "release.tag-exists",
-            at=ref,
-            found=f"a tag on {commit[:12]}, {why}",
-            expected="no tag of this name",
-            help="choose another version: dossier open --service NAME=VERSION",
-        )
+        raise _tag_exists(ref, f"a tag on {commit[:12]}, {why}")
     return msgspec.structs.replace(plan, tag_object=name, decision=says["Decision"])
 
 
@@ -270,13 +271,12 @@ def _remote_free(world: World, tag: str) -> None:
         return
     there = _at_remote(world, remote, tag)
     if there and there != _here(world, tag):
-        raise Refused(
-            "release.tag-exists",
-            at=f"{remote} refs/tags/{tag}",
-            found=there[:12],
-            expected="no tag of this name",
-            help="choose another version",
-        )
+        raise _tag_exists(f"{remote} refs/tags/{tag}", there[:12])
+
+
+def _tag_exists(at: str, found: str) -> Refused:
+    help = "choose another version: dossier open --service NAME=VERSION"
+    return Refused("release.tag-exists", at=at, found=found, expected="no tag of this name", help=help)
 
 
 def _at_remote(world: World, remote: str, tag: str) -> str:
@@ -292,10 +292,22 @@ def _here(world: World, tag: str) -> str:
     return world.repo.result("rev-parse", "--verify", "--quiet", f"refs/tags/{tag}", ok=(0, 1, 128)).stdout.decode().strip()
 
 
-def _push(world: World, tags: Sequence[str]) -> None:
+def _push(world: World, done: Sequence[Released]) -> None:
     remote = world.pin.remote or "origin"
+    tags = [d.release.tag for d in done]
     r = world.repo.result("push", "--quiet", remote, *(f"refs/tags/{t}:refs/tags/{t}" for t in tags), ok=tuple(range(256)))
-    if r.returncode and any(_at_remote(world, remote, t) != _here(world, t) for t in tags):  # else another process was quicker
+    there = {t: _at_remote(world, remote, t) for t in tags} if r.returncode else {}
+    for d in done:
+        other, mine = there.get(d.release.tag), _here(world, d.release.tag)
+        if other and other != mine:
+            raise Refused(
+                "release.tag-exists",
+                at=f"{remote} refs/tags/{d.release.tag}",
+                found=f"{other[:12]}, another tag: another clone released it first",
+                expected=f"none, or {mine[:12]} from here",
+                help=f"dossier withdraw {d.digest[:19]} takes this one back; then: dossier open --service {d.release.service}=VERSION",
+            )
+    if not all(there.values()):  # else another process was quicker
         words = r.stderr.decode("utf-8", "replace").strip()
         raise Unavailable(
             "release.remote",

@@ -22,11 +22,12 @@ from release_dossier.digest import canonical
 from release_dossier.errors import DossierError, Refused, Unavailable
 from release_dossier.events import EVENT_TYPE, MEDIA_TYPE, Event, structured
 from release_dossier.evidence.reading import Fact
-from release_dossier.limits import GITHUB_TEXT_CHARS_MAX
+from release_dossier.limits import CLOCK_SKEW_SECONDS_MAX, GITHUB_TEXT_CHARS_MAX
 from release_dossier.payload import PAYLOAD_TYPE
 from release_dossier.ports import Outbox
 from release_dossier.project import Destination
 from release_dossier.rules.cel import ask, bind, lint
+from release_dossier.rules.moment import after
 from release_dossier.rules.requirement import Need
 from release_dossier.sources.github import GitHub, github_repository
 from release_dossier.sources.outside import Answer, request
@@ -130,8 +131,13 @@ def deliver(world: World, id: str, clock: Callable[[], datetime], *, again: bool
 
 
 def due(world: World, now: datetime) -> tuple[str, ...]:
-    """Deliveries to try now, in the order they were entered."""
-    return tuple(s.delivery.id for s in deliveries(world) if s.pending and (not s.next_at or instant(s.next_at, "next_at") <= now))
+    """Deliveries to try now, in the order they were entered. Where the clock went back since the last try, nobody knows how long ago that
+    was, and it is tried."""
+    return tuple(s.delivery.id for s in deliveries(world) if s.pending and (not s.next_at or _is_due(s, now)))
+
+
+def _is_due(state: State, now: datetime) -> bool:
+    return instant(state.next_at, "next_at") <= now or after(now, CLOCK_SKEW_SECONDS_MAX) < instant(state.ended[-1].at, "at")
 
 
 def _condition(where: Destination, made: Made) -> None:

@@ -107,7 +107,11 @@ def propose(world: World, wish: Proposal, key_files: Sequence[Path]) -> dict[str
         signatures.append(("sshsig", key_id, sign_with_ssh(key, pae(PAYLOAD_TYPE, statement.raw), world.environ)))
     fresh = append_version(held, seal(statement, (world.signer(),), tuple(signatures)))
     trust = parse_chain(fresh, TRUST_FILE, world.trust.project)
-    replace_file(file, fresh)
+    with world.store.lock():
+        if file.read_bytes() != held:  # else a revocation somebody else wrote down would be gone
+            found, expected = "a proposal written while this one was signed", "the file as it was read"
+            raise Refused("trust.ahead", at=TRUST_FILE, found=found, expected=expected, help="commit that one, then the same command again")
+        replace_file(file, fresh)
     return {"version": trust.document.version, "digest": trust.digest, "file": TRUST_FILE}
 
 

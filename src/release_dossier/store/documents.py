@@ -19,11 +19,11 @@ from pathlib import Path
 import msgspec
 
 from release_dossier.digest import sha256
+from release_dossier.disk import write_all
 from release_dossier.errors import Corrupt
 from release_dossier.limits import DOCUMENT_BYTES_MAX, REMEMBERED_BYTES_MAX
 from release_dossier.store.crash import armed, reach
 from release_dossier.store.index import check_document
-from release_dossier.store.journal import write_all
 from release_dossier.trust.log import Entry
 
 WIDTH = 256  # lines of a file

@@ -27,13 +27,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from release_dossier.digest import DIGEST, sha256
+from release_dossier.disk import lock_within, sync, write_all
 from release_dossier.errors import Corrupt, Refused, Unavailable, naming
 from release_dossier.limits import ARTIFACT_BYTES_MAX, JOURNAL_BYTES_MAX
 from release_dossier.ports import LOCK_SECONDS_MAX, Put
 from release_dossier.store.crash import armed, reach
 from release_dossier.store.documents import Documents
 from release_dossier.store.index import Index, salts
-from release_dossier.store.journal import Journal, Record, lock_within, write_all
+from release_dossier.store.journal import Journal, Record
 from release_dossier.trust.dsse import parse_envelope, valid_keys
 from release_dossier.trust.keys import ED25519, Signer, generate, load_signer
 from release_dossier.trust.log import (
@@ -231,7 +232,7 @@ class FileStore:
                 fresh.unlink()
             else:
                 self._name(fresh, file)
-            _sync(file.parent)
+            sync(file.parent)
         except OSError as e:
             fresh.unlink(missing_ok=True)
             raise _unavailable(e, fresh) from e
@@ -247,7 +248,7 @@ class FileStore:
         try:
             file.unlink(missing_ok=True)
             if file.parent.is_dir():
-                _sync(file.parent)
+                sync(file.parent)
         except OSError as e:
             raise _unavailable(e, file) from e
 
@@ -301,7 +302,7 @@ class FileStore:
         try:
             self._log.touch()
             self._journal.begin()
-            _sync(self._log.parent)
+            sync(self._log.parent)
         except OSError as e:
             raise _unavailable(e, self._log) from e
         self._sign(Index())
@@ -442,7 +443,7 @@ class FileStore:
             documents = {self._documents.file_of(parse_entry(r.entry.encode()).n) for r in self._journal.read()[1]}
             for place in (*sorted(documents), self._documents.folder, str(self._log), str(self._checkpoint_file), str(self._log.parent)):
                 with suppress(FileNotFoundError):  # gone since: whoever asks for it is told
-                    _sync(place)
+                    sync(place)
             self._journal.begin()
         except OSError as e:
             raise _unavailable(e, self._log) from e
@@ -576,7 +577,7 @@ class FileStore:
             _spill(iter((data,)), fresh, durable)
             self._name(fresh, file, durable)
             if durable:
-                _sync(file.parent)
+                sync(file.parent)
         except OSError as e:
             with suppress(OSError):
                 fresh.unlink(missing_ok=True)
@@ -588,7 +589,7 @@ class FileStore:
         except FileNotFoundError:
             file.parent.mkdir(exist_ok=True)
             if durable:
-                _sync(file.parent.parent)
+                sync(file.parent.parent)
             fresh.rename(file)
 
     def _acquire(self, wait_s: float) -> int:
@@ -641,7 +642,7 @@ def make_once(file: Path, data: bytes) -> None:
         with suppress(FileExistsError):
             os.link(fresh, file)
         fresh.unlink()
-        _sync(file.parent)
+        sync(file.parent)
 
 
 def replace_file(file: Path, data: bytes) -> None:
@@ -653,7 +654,7 @@ def replace_file(file: Path, data: bytes) -> None:
     with _named_later(file) as fresh:
         _fill(fresh, data, 0o666)
         fresh.replace(file)
-        _sync(file.parent)
+        sync(file.parent)
 
 
 def write_out(file: Path, data: bytes) -> None:
@@ -749,15 +750,6 @@ def _write_over(file: Path, data: bytes) -> bool:
         return False
     try:
         return os.fstat(fd).st_size == len(data) and os.write(fd, data) == len(data)
-    finally:
-        os.close(fd)
-
-
-def _sync(place: Path | str) -> None:
-    """What was written to a file or folder, durable."""
-    fd = os.open(place, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
     finally:
         os.close(fd)
 

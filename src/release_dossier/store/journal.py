@@ -12,9 +12,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import time
 import weakref
 from collections.abc import Callable
 from contextlib import suppress
@@ -22,12 +20,12 @@ from pathlib import Path
 
 import msgspec
 
+from release_dossier.disk import write_all
 from release_dossier.errors import Corrupt
 from release_dossier.limits import JOURNAL_BYTES_MAX
 from release_dossier.store.crash import armed, reach
 
 _BOOT = "/proc/sys/kernel/random/boot_id"
-_POLL_SECONDS = 0.02  # between two tries for a lock
 
 
 class Record(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -172,26 +170,6 @@ def boot() -> str:
             return f.read().strip()
     except OSError:
         return ""
-
-
-def write_all(fd: int, data: bytes) -> None:
-    """All of `data`, however often it takes."""
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]
-
-
-def lock_within(fd: int, seconds: float) -> bool:
-    """Whether this process has the lock on an open file, waiting so long for another that holds it."""
-    until = time.monotonic() + seconds
-    while True:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
-        except BlockingIOError:
-            if time.monotonic() >= until:
-                return False
-            time.sleep(_POLL_SECONDS)
 
 
 def _write_at(fd: int, at: int, data: bytes) -> None:

@@ -20,10 +20,10 @@ from pathlib import Path
 import msgspec
 
 from release_dossier.delivery import Began, Delivery, Ended, State
+from release_dossier.disk import lock_within, sync, write_all
 from release_dossier.errors import Corrupt, Unavailable
 from release_dossier.ports import LOCK_SECONDS_MAX
 from release_dossier.store.crash import reach
-from release_dossier.store.journal import lock_within, write_all
 
 
 class _Line(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -124,7 +124,7 @@ class FileOutbox:
         try:
             if not locks.is_dir():
                 locks.mkdir(parents=True, exist_ok=True)
-                _sync_folder(self.folder.parent)
+                sync(self.folder.parent)
             fd = os.open(locks / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as e:
             raise _unavailable(e, locks) from e
@@ -153,7 +153,7 @@ class FileOutbox:
             try:
                 size = os.fstat(fd).st_size
                 if not size:
-                    _sync_folder(self.folder)  # the journal's own name is durable before its first line counts
+                    sync(self.folder)  # the journal's own name is durable before its first line counts
                 if size and os.pread(fd, 1, size - 1) != b"\n":
                     os.ftruncate(fd, os.pread(fd, size, 0).rfind(b"\n") + 1)
                 write_all(fd, msgspec.json.encode(line) + b"\n")
@@ -165,14 +165,6 @@ class FileOutbox:
 
 
 _decoder = msgspec.json.Decoder(_Line)
-
-
-def _sync_folder(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def _unavailable(e: OSError, at: Path) -> Unavailable:

@@ -67,6 +67,10 @@ CODES = {
         "A witness answered with a signature that does not verify.",
         "Check its key; if it is right, do not rely on this witness.",
     ),
+    "witness.locked": (
+        "Another process writes down what this witness saw, and does not end: it was stopped, or the disk hangs.",
+        "Let it go on or end it; whoever asked asks again.",
+    ),
     "witness.refuses": ("A witness does not cosign the checkpoint.", "It must know this log's key: dossier log checkpoint prints it."),
     "witness.request": ("A request to the witness is not in the form of C2SP tlog-witness.", "Send it as dossier log publish does."),
     "witness.syntax": (

@@ -18,7 +18,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
 from release_dossier.delivery import State
-from release_dossier.errors import Refused
+from release_dossier.errors import Refused, Unavailable
 from release_dossier.issue import parse_issue
 from release_dossier.limits import UPLOAD_BYTES_MAX, UPLOAD_IDLE_SECONDS_MAX
 from release_dossier.steps import deploy, intake, people
@@ -204,7 +204,8 @@ async def submit(
     desk.publish_soon()
     first = recorded.refused[0] if recorded.refused and not recorded.evidence else None
     if first is not None:
-        raise Refused(first["code"], at=first["at"], found=first["found"], expected=first["expected"], help=first["help"])
+        family = Unavailable if state.pending else Refused
+        raise family(first["code"], at=first["at"], found=first["found"], expected=first["expected"], help=first["help"])
     return answer(recorded, 201, location=f"/api/v1/jobs/{state.delivery.id}")
 
 

@@ -76,7 +76,7 @@ class Desk:
         self._publishing = False
         try:
             publish_checkpoint(self.world())
-        except DossierError as e:
+        except (DossierError, OSError) as e:
             self.note(f"could not keep the log's head: {e}")
 
     def _take_up(self) -> None:
@@ -85,7 +85,7 @@ class Desk:
             for id in jobs_left(box.states()):
                 state = take(world, box, id, self.place.clock)
                 self.note(f"took up {state.delivery.destination} ({id}), which a killed server had left: {state.outcome}")
-        except DossierError as e:
+        except (DossierError, OSError) as e:
             self.note(f"could not take up what was left: {e}")
 
     def _send(self, over: threading.Event) -> None:

@@ -96,7 +96,10 @@ class Place:
             with self._turn:
                 self._look()
         elif age > GROUND_SECONDS and self._turn.acquire(blocking=False):
-            threading.Thread(target=self._look_behind, daemon=True).start()
+            try:
+                threading.Thread(target=self._look_behind, daemon=True).start()
+            except RuntimeError:  # no thread to be had: the next page looks again
+                self._turn.release()
         g = self._ground
         return Ground(msgspec.structs.replace(g.world, now=self.clock()), g.settings)
 

@@ -50,8 +50,7 @@ def posture(request: Request) -> Response:
 
 def _line(s: Standing) -> dict[str, Any]:
     state = "valid" if s.standing == "valid" else "lapsed" if s.standing.startswith("expired") else "withdrawn"
-    if s.standing.startswith("unproven"):
-        state = "missing"
+    state = {"unproven": "missing", "unreadable": "unreadable"}.get(s.standing.partition(":")[0], state)
     line: dict[str, Any] = msgspec.to_builtins(s)
     return {**line, "state": state, "address": release_address(s.service, s.version) if s.dossier else ""}
 

@@ -29,6 +29,7 @@ LEDGER_GUESSES_MAX = 8  # hypotheses told, those that explain most first
 LEDGER_LOCK_SECONDS_MAX = 5  # seconds to wait for a change of the schema; longer would queue everybody's bets behind us
 LEDGER_MARKETS_MAX = 1_000  # markets or users listed where each has a line of its own, largest first; the count is always exact
 LEDGER_ORDERS_MAX = 120  # orders tried of simultaneous rows of one market: five in one microsecond; real ledgers have two, rarely
+LEDGER_OUTCOMES_MAX = 64  # sums tried of what lines with several outcomes come to; beyond it everything between the least and the most
 LEDGER_STATEMENT_SECONDS_MAX = 600  # seconds one statement may take unless the call says more; 5 million bets are read in about 10
 LOG_ENTRIES_MAX = 10_000_000  # entries of one project's log
 BUNDLE_BYTES_MAX = 2 * 1024 * 1024 * 1024  # bytes of a bundle

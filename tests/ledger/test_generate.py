@@ -18,6 +18,7 @@ from release_dossier.errors import Refused, Unavailable
 from release_dossier.ledger.account import Accounts, replay
 from release_dossier.ledger.checks import Check, all_checks
 from release_dossier.ledger.columns import Ledger
+from release_dossier.ledger.fast.kernel import OTHER
 from release_dossier.ledger.generate import Bets, Spec, World, as_ledger, generate, requests
 from release_dossier.ledger.mutants import MUTANTS, Made, mutate
 from release_dossier.ledger.rulesets import NAMED, always
@@ -66,6 +67,16 @@ def test_every_mutation_is_caught(name: str) -> None:
         assert MUTANTS[name].check in failed
         return
     pytest.fail("no world has a place for it")
+
+
+def test_an_order_that_is_gone_is_one_that_moved_money() -> None:
+    """Not the last one of all where its market was resolved N/A, which gave back what was charged: nobody is off by that."""
+    m = made(5, "v3.8.1", 1500, 15, 30)
+    last = int(m.bets.market[-1])
+    assert m.world.result[last] == OTHER
+    assert mutate("order-without-row", m) == 1
+    assert int(m.bets.market[-1]) == last
+    assert "R6" in {c.id for c in judged(as_ledger(m.world, m.bets), "v3.8.1", requests(m.bets))[1] if c.state == "fail"}
 
 
 def test_the_same_seed_gives_the_same_ledger_and_another_does_not() -> None:

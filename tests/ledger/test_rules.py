@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from release_dossier.cli.ledger import ledger
-from release_dossier.errors import Refused
+from release_dossier.errors import Refused, counted
 from release_dossier.ledger.account import possible_orders, replay
 from release_dossier.ledger.checks import Check
 from release_dossier.ledger.columns import Addition, Bet, Group, Ledger, Market, Standing, Stewardship, User
@@ -36,7 +36,7 @@ from release_dossier.ledger.rulesets import (
 )
 from release_dossier.ledger.schema import FAMILIES, KNOWN, RELEASES, lived_through, told
 from release_dossier.ledger.settlement import Row
-from release_dossier.ledger.verify import Verified, verify
+from release_dossier.ledger.verify import Verified, explained, verify
 from release_dossier.ledger.whose import eras_deployed, writer
 from release_dossier.sources.ledgers import read_ledger, rules_for, verify_ledger
 from tests.ledger.test_ledgers import SHARED, unpacked
@@ -655,3 +655,34 @@ def test_no_request_leaves_the_interval_of_a_ledger_alone() -> None:
     for asked in range(1, 8):
         exact = replay(base, eras, {3: asked}).expected("a")
         assert low <= exact[0] == exact[1] <= high
+
+
+def test_a_balance_between_two_outcomes_is_wrong_whichever_held() -> None:
+    """Two orders of one microsecond give alice 9 or 14: a balance of neither is claimed from the nearer one, by every engine, and her
+    statement of account says the same."""
+    tie = town([("alice", 10, "YES", 1), ("bob", 7, "YES", 1), ("carol", 1, "NO", 2)], result="YES")
+    a = replay(tie, named("v3.8.1"), {})
+    low, high = a.expected("alice")
+    assert high - low == 5
+    for balance, state, off in (
+        (low, "inconclusive", 0),
+        (high, "inconclusive", 0),
+        (low + 1, "fail", 1),
+        (high - 2, "fail", -2),
+        (high + 1, "fail", 1),
+    ):
+        g = settled(tie, named("v3.8.1"))
+        g = msgspec.structs.replace(
+            g, users=tuple(msgspec.structs.replace(u, balance=balance if u.username == "alice" else u.balance) for u in g.users)
+        )
+        big = from_ledger(g)
+        assert big is not None
+        for engine in (by_rows(g), by_columns(big, "numba", 1)):
+            v = verify(g, named("v3.8.1"), journal=None, answers=None, written_by="", engine=engine)
+            c = check(v, "R6")
+            assert (c.state, [(e.user, e.difference) for e in c.examples]) == (state, [("alice", str(off))] if off else [])
+            assert v.totals["unexplained"] == str(abs(off))
+            assert not c.examples or ("the nearest of its outcomes" in c.examples[0].why) == (low < balance < high)
+            said = explained(v, "alice").outcome
+            assert said.startswith(f"{counted(abs(off), 'credit')} too {'many' if off > 0 else 'few'}" if off else "no difference")
+            assert said.endswith("these rows alone do not decide it") == (off == 0)

@@ -21,7 +21,7 @@ from release_dossier.errors import counted
 from release_dossier.ledger.columns import Group, Ledger, Market, Stewardship
 from release_dossier.ledger.rulesets import Eras, Ruleset
 from release_dossier.ledger.settlement import Degenerate, Position, Quote, Row, may_sell, positions, probabilities, volume
-from release_dossier.limits import LEDGER_ORDERS_MAX
+from release_dossier.limits import LEDGER_ORDERS_MAX, LEDGER_OUTCOMES_MAX
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -109,6 +109,26 @@ class Accounts(msgspec.Struct, frozen=True):
         """What a user's balance must lie between."""
         mine = self.lines.get(user, ())
         return sum(x.low for x in mine), sum(x.high for x in mine)
+
+    def nearest(self, user: str, balance: int) -> tuple[int, int]:
+        """The same, where lines have several outcomes: of those that a balance lies between, the nearest."""
+        low, high = self.expected(user)
+        several = [x for x in self.lines.get(user, ()) if x.outcomes and x.what != "sale"]
+        if not several or not low <= balance <= high:
+            return low, high
+        wide = high - low - sum(x.high - x.low for x in several)
+        ends = {low - sum(x.low for x in several)}
+        for x in several:
+            ends = {end + outcome for end in ends for outcome in x.outcomes}
+            if len(ends) > LEDGER_OUTCOMES_MAX:
+                return low, high
+        end = min(ends, key=lambda end: (max(end - balance, balance - end - wide, 0), end))
+        return end, end + wide
+
+    def off(self, user: str, balance: int) -> int:
+        """How much more than that a balance is, or less; 0 within it."""
+        low, high = self.nearest(user, balance)
+        return balance - high if balance > high else balance - low if balance < low else 0
 
     def irregular(self, user: str) -> int:
         """How far above the low end of that the least is that sales carried out as asked for give."""

@@ -544,10 +544,10 @@ def r6(g: Ledger, a: Accounts, intervals: int | None = None) -> Check:
     bad, unsure, open_ = [], [], 0
     for u in judged:
         low, high = a.expected(u.username)
-        off = u.balance - high if u.balance > high else u.balance - low if u.balance < low else 0
+        off = a.off(u.username, u.balance)
         open_ += low != high
         if off and u.username not in beyond:
-            bad.append(_account(u.username, u.balance, low, high, off))
+            bad.append(_account(u.username, u.balance, a, off))
         elif off or u.username in a.tied:
             unsure.append(_undecided(u.username, u.balance, low, high, a))
         elif u.balance < low + a.irregular(u.username):
@@ -588,8 +588,10 @@ def _irregular(user: str, balance: int, low: int, high: int, regular: int) -> Ex
     return Example(user=user, expected_low=str(low), expected_high=str(high), found=str(balance), why=words)
 
 
-def _account(user: str, balance: int, low: int, high: int, off: int) -> Example:
+def _account(user: str, balance: int, a: Accounts, off: int) -> Example:
+    low, high = a.nearest(user, balance)
     comes_to = f"{low}" if low == high else f"{low} to {high}"
+    comes_to += ", the nearest of its outcomes" if (low, high) != a.expected(user) else ""
     wrong = f"{counted(abs(off), 'credit')} too {'many' if off > 0 else 'few'}"
     words = f"{user} has {wrong}: balance {balance}, their statement of account comes to {comes_to}"
     near = high if off > 0 else low

@@ -14,7 +14,7 @@ from release_dossier.limits import LEDGER_EXAMPLES_MAX, LEDGER_MARKETS_MAX
 def totals(g: Ledger, a: Accounts) -> dict[str, str]:
     """Credits minted by sales and by payouts beyond a pool, burned with pools nobody won, and unexplained by the rules, in total."""
     beyond = a.beyond
-    off = sum(abs(_off(a, u.username, u.balance)) for u in g.users if not u.deleted and u.username not in beyond)
+    off = sum(abs(a.off(u.username, u.balance)) for u in g.users if not u.deleted and u.username not in beyond)
     legal = [s for s in a.sales if not s.against]
     return {
         "minted": str(sum(s.minted for s in legal) + sum(max(0, s.paid - s.volume) for s in a.settled)),
@@ -23,11 +23,6 @@ def totals(g: Ledger, a: Accounts) -> dict[str, str]:
         "dust_low": str(sum(s.dust[0] for s in legal)),
         "dust_high": str(sum(s.dust[1] for s in legal)),
     }
-
-
-def _off(a: Accounts, user: str, balance: int) -> int:
-    low, high = a.expected(user)
-    return balance - high if balance > high else balance - low if balance < low else 0
 
 
 def by_market(g: Ledger, a: Accounts) -> list[dict[str, str]]:
@@ -47,7 +42,7 @@ def by_market(g: Ledger, a: Accounts) -> list[dict[str, str]]:
         add(m.market, "burned", max(0, m.volume - m.paid))
     beyond = a.beyond
     for u in g.users:
-        off = 0 if u.deleted or u.username in beyond else _off(a, u.username, u.balance)
+        off = 0 if u.deleted or u.username in beyond else a.off(u.username, u.balance)
         if off:
             touched = {x.market for x in a.lines.get(u.username, ()) if x.what != "initial balance"}
             add(touched.pop() if len(touched) == 1 else None, "unexplained", abs(off))

@@ -178,8 +178,7 @@ class Stood:
 
     def off(self, user: str) -> bool:
         """Whether the stored balance is not what the statement of account comes to: R6 says so already."""
-        low, high = self.accounts.expected(user)
-        return not low <= self.stored.get(user, 0) <= high
+        return self.accounts.off(user, self.stored.get(user, 0)) != 0
 
 
 def _weighed(rules: Ruleset, weight: int) -> Ruleset:

@@ -353,9 +353,10 @@ def explained(v: Verified, user: str) -> Explained:
             "balance": str(who.balance),
         }
     )
-    blind = low <= who.balance < least or user in accounts.beyond | accounts.tied
-    unseen = not low <= who.balance <= high and (not v.source.known or bool(lost(v.source.lacks, v.source.applied)))
-    return Explained(out, _outcome(who.balance, low, high, blind or unseen))
+    off = accounts.off(user, who.balance)
+    blind = user in accounts.beyond or (not off and (who.balance < least or user in accounts.tied))
+    unseen = off != 0 and (not v.source.known or bool(lost(v.source.lacks, v.source.applied)))
+    return Explained(out, _outcome(who.balance, off, low, high, blind or unseen))
 
 
 def _credits(line: Line) -> str:
@@ -366,9 +367,9 @@ def _credits(line: Line) -> str:
     return " or ".join(map(str, sorted(line.outcomes))) if line.outcomes and few else f"{line.low} to {line.high}"
 
 
-def _outcome(balance: int, low: int, high: int, blind: bool) -> str:
+def _outcome(balance: int, off: int, low: int, high: int, blind: bool) -> str:
     """The difference to the nearest credit the statement allows; `blind`: these rows alone do not decide it."""
-    off = balance - high if balance > high else balance - low if balance < low else 0
     comes_to = f"balance {balance}, the statement comes to {low}" + (f" to {high}" if low != high else "")
+    comes_to += ", and to nothing nearer" if off and low <= balance <= high else ""
     words = f"{counted(abs(off), 'credit')} too {'many' if off > 0 else 'few'}" if off else "no difference"
     return f"{words}: {comes_to}" + ("; these rows alone do not decide it" if blind else "")

@@ -843,15 +843,14 @@ class Judge:
         doubtful += np.flatnonzero(judged & (off == 0) & (u.balance < low + irregular)).tolist()
         self.outside = np.zeros(n, bool)
         self.outside[[i for x in beyond if (i := self.number.get(x, n)) < n]] = True
+        lines = {u.names[i]: self._lines_of(i, int(low[i]), int(high[i])) for i in doubtful}
+        between = self._accounts(lines=lines)
+        for i in [i for i in doubtful if not off[i]]:
+            off[i] = between.off(u.names[i], int(u.balance[i]))
         violations = judged & (off != 0) & ~self.outside
         shown = nsmallest(MOST, np.flatnonzero(violations).tolist(), key=lambda i: (-abs(int(off[i])), u.names[i]))
         some = sorted({*shown, *doubtful, *np.flatnonzero(judged)[:1].tolist()})
-        lines = {}
-        for i in some:
-            mine = self.book.lines.get(u.names[i], [])
-            base = (int(low[i]) - sum(x.low for x in mine), int(high[i]) - sum(x.high for x in mine))
-            rest = int(irregular[i]) - sum(x.irregular for x in mine)
-            lines[u.names[i]] = [Line(None, None, "everything else", *base, "", (), rest), *mine]
+        lines |= {u.names[i]: self._lines_of(i, int(low[i]), int(high[i])) for i in some if u.names[i] not in lines}
         rows = {m: self.handed[m] for m in self.book.countless}
         r6 = law.r6(self._ledger(users=some), self._accounts(lines=lines, rows=rows), int((judged & (low != high)).sum()))
         unsure = r6.of - r6.looked_at
@@ -861,6 +860,13 @@ class Judge:
         low_sum, high_sum, odd, total = (int(x[judged].sum()) for x in (low, high, irregular, u.balance))
         t = law.all_balances(low_sum, high_sum, odd, total, stuck=any(s.users for s in self.book.stuck), ties=bool(rows))
         return [r6, t, self._s12(), self._s17()]
+
+    def _lines_of(self, i: int, low: int, high: int) -> list[Line]:
+        """A statement of account: the lines that were entered one by one, and one for everything else."""
+        mine = self.book.lines.get(self.big.users.names[i], [])
+        base = (low - sum(x.low for x in mine), high - sum(x.high for x in mine))
+        rest = int(self.irregular[i]) - sum(x.irregular for x in mine)
+        return [Line(None, None, "everything else", *base, "", (), rest), *mine]
 
     def _s12(self) -> law.Check:
         u, n = self.big.users, self.known_users

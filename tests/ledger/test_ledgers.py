@@ -168,7 +168,7 @@ def test_each_change_is_found(name: str, clean: Path, tmp_path: Path) -> None:
     assert v.verdict == "fail"
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(data=st.data())
 def test_any_changed_balance_is_found_to_the_credit(clean: Path, data: st.DataObject) -> None:
     """Whichever user, whatever the amount, also beyond 64 bits: found, exact, and nobody else accused."""

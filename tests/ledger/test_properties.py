@@ -23,7 +23,7 @@ from tests.ledger.servers import Server, rows
 from tests.ledger.test_ledgers import off, unpacked
 from tests.ledger.test_postgres import copied
 
-QUICK = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+QUICK = settings(max_examples=25, suppress_health_check=list(HealthCheck))
 
 
 @st.composite

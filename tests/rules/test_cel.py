@@ -244,7 +244,7 @@ def test_only_needed_facts_are_given() -> None:
     assert bind(need("int"), {"x": Fact(1, ""), "y": Fact(2, "")})[2] == {"x": 1}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.text(max_size=40), st.one_of(st.integers(-(2**63), 2**63 - 1), st.floats(), st.booleans(), st.text(max_size=8)))
 def test_asking_is_total(condition: str, value: Any) -> None:
     """Any text as condition over any fact gives one of three answers and never raises."""

@@ -140,7 +140,7 @@ def conditions(draw: st.DrawFn) -> str:
     return draw(st.sampled_from(("facts.s in ['a', '']", "double(facts.i) <= facts.f", "int(facts.f) <= facts.i", "facts.i in [0, 1]")))
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=1500)
 @given(conditions(), st.fixed_dictionaries(VALUES))
 def test_a_pass_is_a_pass_on_both(condition: str, facts: dict[str, Any]) -> None:
     """Whatever a linted condition says of whatever facts: where the engine in use says true, the second one does."""
@@ -152,7 +152,7 @@ def test_a_pass_is_a_pass_on_both(condition: str, facts: dict[str, Any]) -> None
         assert cel.evaluate(condition, {"facts": facts, "looked_at": 3, "of": 4, "verdict": "pass"}) is True
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=1500)
 @given(st.lists(st.tuples(st.sampled_from("ifs"), st.sampled_from(SIGNS), st.sampled_from(BOUNDS)), min_size=1, max_size=3), ROW)
 def test_numbers_compared_here_are_compared_as_the_engines_do(parts: list[tuple[str, str, str]], facts: dict[str, Any]) -> None:
     """The short way around the engine gives what both engines give, or is not taken."""

@@ -37,7 +37,7 @@ def made(document: dict[str, Any], audience: str) -> Payload:
     st.dictionaries(st.sampled_from(["change", "decision", "evidence", "risks", "x/~y"]), json_values, min_size=1),
     st.sampled_from(list(AUDIENCES)),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_the_whole_comes_back_from_payload_and_openings(document: dict[str, Any], audience: str) -> None:
     """Every place is in the payload or withheld by name; putting every opening back gives the document, to the byte."""
     payload = made(document, audience)

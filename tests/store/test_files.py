@@ -268,7 +268,7 @@ def lose(home: Path, data: st.DataObject, before: dict[str, bytes]) -> None:
             file.write_bytes({"old": was, "empty": kept, "short": now[:some], "zeros": now[:some] + bytes(len(now) - some)}[fate])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_a_power_cut_loses_nothing(data: st.DataObject) -> None:
     """Whatever the kernel had not yet written of documents, log and checkpoint, the first opening of the next boot has every statement."""

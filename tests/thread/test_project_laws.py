@@ -58,7 +58,7 @@ def test_no_missing_file_allows(denied: Town) -> None:
     assert denied.gate()["outcome"] == "DENY"
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(data=st.data())
 def test_no_set_of_missing_or_changed_pieces_allows(denied: Town, data: st.DataObject) -> None:
     """Any files gone and any log lines dropped together, then assembled and decided again: never an ALLOW at this fingerprint."""

@@ -155,7 +155,7 @@ def test_both_alphabets_are_read_but_not_mixed() -> None:
     assert decode_base64("-_-_", "x") == decode_base64("+/+/", "x") == b"\xfb\xff\xbf"
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
 def test_nothing_but_typed_refusals(raw: bytes) -> None:
     """Whatever the bytes, reading them ends in an envelope or a typed refusal."""
@@ -163,7 +163,7 @@ def test_nothing_but_typed_refusals(raw: bytes) -> None:
         valid_keys(parse_envelope(raw, "x"), {}, "x")
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.data())
 def test_no_bit_of_an_envelope_is_free(town: Any, data: st.DataObject) -> None:
     """Flip any bit: refused, or fewer keys verify, or the bytes are not those `as_json` writes."""

@@ -58,6 +58,18 @@ def test_the_step_that_is_named_makes_it_count(tmp_path: Path) -> None:
     assert "git switch" not in step
 
 
+def test_a_key_that_may_not_change_it_is_refused(tmp_path: Path) -> None:
+    """A slip of whoever proposes is no fault of the document: refused, and what lies there stays."""
+    town = Town(tmp_path)
+    town.git("switch", "-q", "main")
+    zoe = town.dossier("key", "new", "zoe")["key"]["file"]
+    before = town.read("dossier.trust.json")
+    refusal = town.refused("trust", "propose", "--person", "ann", "--email", "a@work.example", "--key", zoe)
+    assert (refusal["code"], refusal["found"]) == ("trust.threshold", "0 of 1 people of version 1 (nobody)")
+    assert refusal["help"] == "--key FILE, once for each who signs"
+    assert town.read("dossier.trust.json") == before
+
+
 def test_a_second_proposal_before_the_first_counts(tmp_path: Path) -> None:
     """The first, uncommitted or on a branch of its own, is named as what it is; taken back or brought there, the second goes through.
     A file with another line of versions stays an accusation."""
@@ -73,6 +85,8 @@ def test_a_second_proposal_before_the_first_counts(tmp_path: Path) -> None:
         "version 1, which main has",
     )
     assert refusal["help"] == "commit it, or take it back: git checkout HEAD -- dossier.trust.json"
+    alone = ("trust", "propose", "--threshold", "9", "--key", str(town.key))
+    assert town.refused(*alone)["code"] == "trust.ahead"  # and not what the version that does not count yet lacks
     town.git("add", "dossier.trust.json")
     assert town.refused(*two)["found"] == refusal["found"]
     town.git("checkout", "HEAD", "--", "dossier.trust.json")

@@ -360,6 +360,7 @@ def test_tags_that_differ_in_a_slash_lie_in_files_of_their_own(tmp_path: Path, m
     file = tmp_path / "three.dossier"
     town.dossier("export", digest, "-o", str(file))
     assert town.dossier("verify", str(file))["standing"] == "allowed"
+    assert town.dossier("verify", "app/v0.1.0") == town.dossier("verify", str(file))
     held = unpack(file)
     kept = [raw for name, raw in held.items() if name.startswith("tags/")]
     assert sorted(kept) == sorted(town.git("cat-file", "tag", tag).encode() + b"\n" for tag in ("app/v0.1.0", "app-v0.1.0", "web-v0.1.0"))

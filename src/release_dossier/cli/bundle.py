@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import tempfile
@@ -98,7 +97,7 @@ def _stored(prefix: str, folder: Path) -> Path:
     from release_dossier.steps.look import dossier_of
 
     digest_like = re.fullmatch(r"(sha256:)?[0-9a-f]{8,64}", prefix) is not None
-    if os.sep in prefix or prefix.endswith(".dossier") or (not digest_like and not _in_project()):
+    if prefix.endswith(".dossier") or (not digest_like and not _in_project()):
         raise Refused("bundle.unreadable", at=prefix, found="no such file", expected="a bundle", help="dossier export")
     world = edge.open_world()
     target = folder / "stored.dossier"

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from release_dossier.errors import Refused
+from release_dossier.errors import Corrupt, Refused
 from release_dossier.project import TRUST_FILE
 from release_dossier.sources.ssh import public_of, sign_with_ssh
 from release_dossier.steps.world import World, rfc3339
@@ -74,10 +74,11 @@ def propose(world: World, wish: Proposal, key_files: Sequence[Path]) -> dict[str
     """Append the next version, signed with every key given, to the working tree's trust file.
 
     Raises:
-        Refused: `trust.nothing`, `trust.no-key`, `trust.unknown-key`, `trust.behind`, `trust.ahead`; and what `parse_chain` says when
-            the signatures do not reach the threshold.
+        Refused: `trust.nothing`, `trust.no-key`, `trust.unknown-key`, `trust.behind`, `trust.ahead`, `trust.threshold`.
     """
     file = world.repo.root / TRUST_FILE
+    held = file.read_bytes()
+    _is_newest(world, held)
     old = world.trust.document
     new = _changed(old, wish, world)
     if new == old:
@@ -90,29 +91,45 @@ def propose(world: World, wish: Proposal, key_files: Sequence[Path]) -> dict[str
         revocations=new.revocations,
         created_at=rfc3339(world.now),
     )
-    held = file.read_bytes()
-    lies = parse_chain(held, TRUST_FILE, world.trust.project)
-    here, due = lies.document.version, f"version {world.trust.document.version}, which {world.protected_name()} has"
-    if here < world.trust.document.version:
-        help = f"git switch {world.pin.protected_branch}{' && git pull' if world.pin.remote else ''}"
-        raise Refused("trust.behind", at=TRUST_FILE, found=f"version {here}, on this branch", expected=due, help=help)
-    if here > world.trust.document.version and world.trust.digest in lies.line:
-        found, help = "that lies there uncommitted", f"commit it, or take it back: git checkout HEAD -- {TRUST_FILE}"
-        if world.repo.file_at("HEAD", TRUST_FILE) == held:
-            found, help = "committed on this branch only", f"bring it to {world.protected_name()} first"
-        raise Refused("trust.ahead", at=TRUST_FILE, found=f"version {here}, a proposal {found}", expected=due, help=help)
     signatures = []
     for key in key_files:
         key_id = key_of_public(public_of(key, world.environ)).id
         signatures.append(("sshsig", key_id, sign_with_ssh(key, pae(PAYLOAD_TYPE, statement.raw), world.environ)))
-    fresh = append_version(held, seal(statement, (world.signer(),), tuple(signatures)))
-    trust = parse_chain(fresh, TRUST_FILE, world.trust.project)
+    try:
+        fresh = append_version(held, seal(statement, (world.signer(),), tuple(signatures)))
+        trust = parse_chain(fresh, TRUST_FILE, world.trust.project)
+    except Corrupt as e:
+        if e.code != "trust.threshold":
+            raise
+        help = "--key FILE, once for each who signs"  # what lay there holds: it is the proposal that does not
+        raise Refused("trust.threshold", at=e.at, found=e.found, expected=e.expected, help=help) from e
     with world.store.lock():
         if file.read_bytes() != held:  # else a revocation somebody else wrote down would be gone
             found, expected = "a proposal written while this one was signed", "the file as it was read"
             raise Refused("trust.ahead", at=TRUST_FILE, found=found, expected=expected, help="commit that one, then the same command again")
         replace_file(file, fresh)
     return {"version": trust.document.version, "digest": trust.digest, "file": TRUST_FILE}
+
+
+def _is_newest(world: World, held: bytes) -> None:
+    """What lies in the working tree is what counts: a version is proposed on top of that, and what else is wrong with it is asked then.
+
+    Raises:
+        Refused: `trust.behind`, `trust.ahead`.
+    """
+    lies = parse_chain(held, TRUST_FILE, world.trust.project)
+    here, due = lies.document.version, f"version {world.trust.document.version}, which {world.protected_name()} has"
+    branch, remote = world.pin.protected_branch, world.pin.remote
+    if here < world.trust.document.version:
+        help = f"git switch {branch}{' && git pull' if remote else ''}"
+        raise Refused("trust.behind", at=TRUST_FILE, found=f"version {here}, on this branch", expected=due, help=help)
+    if here > world.trust.document.version and world.trust.digest in lies.line:
+        found, help = "that lies there uncommitted", f"commit it, or take it back: git checkout HEAD -- {TRUST_FILE}"
+        if world.repo.file_at("HEAD", TRUST_FILE) == held:
+            pushed = remote and world.repo.branch() == branch
+            found, help = "committed on this branch only", f"bring it to {world.protected_name()} first"
+            help += f": git push {remote} {branch}" if pushed else ""
+        raise Refused("trust.ahead", at=TRUST_FILE, found=f"version {here}, a proposal {found}", expected=due, help=help)
 
 
 def _listed(line: str) -> Key:

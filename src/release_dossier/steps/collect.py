@@ -439,7 +439,8 @@ def _import(world: World, change: Change, plan: Plan, brought: Import, now: date
         assert isinstance(file, Path)
         happened = datetime.fromtimestamp(file.stat().st_mtime, UTC)
         reading = msgspec.structs.replace(reading, limits=(*reading.limits, "when it was observed is the file's own modification time"))
-    _has_been(plan.name, happened, now, "as it says itself" if reading.observed_at else "when the file was last modified")
+    if isinstance(file, Path):  # an attempt to look at a server has begun
+        _has_been(plan.name, happened, now, "as it says itself" if reading.observed_at else "when the file was last modified")
     return Outcome(
         reading=reading,
         artifacts=artifacts,

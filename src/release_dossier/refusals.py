@@ -78,7 +78,7 @@ CODES = {
     ),
     "collect.future": (
         "Evidence is said to have been observed later than now, which no gate lets through.",
-        "Give --observed-at as it was, and look at this machine's clock.",
+        "Give --observed-at as it was, and look at the clocks of this machine and of the one the file comes from.",
     ),
     "collect.no-file": ("The file or ledger to import is not there.", "Check the path after --from."),
     "collect.no-name": ("A file was given without saying which evidence it is.", "dossier collect NAME --from FILE"),

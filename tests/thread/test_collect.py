@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.evidence.test_provenance import ACTIONS, BEACON, BUILT_FROM, BUNDLES, CONFORMANCE, public_good
+from tests.thread.test_gate import states
 from tests.town import JUNIT, TESTS, Town
 
 FAILING = '<testsuite name="s" tests="1"><testcase classname="t" name="a"><failure message="2 is not 3"/></testcase></testsuite>\n'
@@ -203,6 +206,44 @@ def test_a_moment_to_come_is_refused_before_an_attempt_begins(tmp_path: Path) ->
         assert town.refused("collect", "tests", "--from", str(file), "--observed-at", moment)["code"] == code
     (evidence,) = town.dossier("collect", "tests", "--from", str(file), "--observed-at", town.moment(minutes=1))["evidence"]
     assert evidence["attempt"] == 1
+
+
+def test_a_file_that_says_a_moment_to_come_is_refused_before_an_attempt_begins(town: Town) -> None:
+    """Unpacked in another time zone, or written by a clock that was ahead: it would be an error for good. What it was is said by hand."""
+    town.open()
+    file = town.root / "results.xml"
+    file.write_text(JUNIT)
+    ahead = (town.now + timedelta(hours=2)).timestamp()
+    os.utime(file, (ahead, ahead))
+    (refused,) = town.dossier("collect", "tests", "--from", str(file), ok=(20,))["refused"]
+    assert refused["code"] == "collect.future"
+    assert refused["found"].endswith("when the file was last modified")
+    assert "started" not in town.read(".dossier/log/entries.ndjson")
+    town.dossier("collect", "tests", "--from", str(file), "--observed-at", town.moment(minutes=-1))
+    town.dossier("assemble")
+    assert states(town.gate())["tests"] == "pass"
+
+
+def test_a_clock_that_goes_back_while_tests_run(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between their end and its recording: observed when it was recorded, and not after that, which would be an error for good."""
+    town.open()
+    readings = [0]
+
+    def tick() -> datetime:
+        readings[0] += 1
+        if readings[0] == back:
+            town.later(days=-1)
+        return Town.tick(town)
+
+    for back in range(2, 6):
+        readings[0] = 0
+        with monkeypatch.context() as m:
+            m.setattr(town, "tick", tick)
+            town.dossier("collect")
+        (e,) = [a for a in town.dossier("assemble")["dossier"]["evidence"] if a["attempt"] == back - 1]
+        assert e["observed_at"] <= e["collected_at"] <= e["recorded_at"], back
+        town.later(days=1)
+    assert readings[0] >= back - 1
 
 
 def test_a_file_that_is_refused_is_no_attempt(town: Town) -> None:

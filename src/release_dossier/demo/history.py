@@ -28,13 +28,13 @@ _SERVICES = ("trading", "frontend")
 _CAPTURED: dict[str, tuple[tuple[str, str, tuple[str, ...]], ...]] = {
     "v3.8.0": (
         ("tests", "go-test.ndjson", ("--exit", "0")),
-        ("tests-frontend", "vitest-junit.xml", ()),
+        ("tests-frontend", "vitest-junit.xml", ("--observed-at", "2026-11-23T01:30:00Z")),
         ("latency", "k6-summary.json", ("--observed-at", "2026-11-23T01:40:00Z")),
     ),
     "v3.8.1": (
         ("tests", "go-test.ndjson", ("--exit", "0")),
         ("tests-postgres", "go-test-postgres.ndjson", ("--exit", "1")),
-        ("tests-frontend", "vitest-junit.xml", ()),
+        ("tests-frontend", "vitest-junit.xml", ("--observed-at", "2026-11-23T01:30:00Z")),
         ("latency", "k6-summary.json", ("--observed-at", "2026-11-23T01:40:00Z")),
         ("replay-protection", "scenarios.json", ("--observed-at", "2026-11-23T01:23:00Z")),
         ("alert-coverage", "alertmanager-webhook.ndjson", ()),

@@ -180,7 +180,7 @@ def act_two(s: Stage) -> None:
         "sell page\n\nStands for 9ef6530b (v3.8.0).", s.clock(), **{"frontend/src/sell.jsx": "// The page to sell shares, 3.8.0.\n"}
     )
     s.dossier("open", "--issue", s.issue("issue-frontend.md", ISSUE_FRONTEND), "--service", "frontend=3.8.0")
-    s.bring("tests-frontend", "v3.8.0/vitest-junit.xml", "3.8.0")
+    s.bring("tests-frontend", "v3.8.0/vitest-junit.xml", "3.8.0", "--observed-at", "2026-11-23T01:30:00Z")
     s.place.git("switch", "-qc", "release/3.8.1", "main")
     s.place.commit(
         "sell: guide users to what they can sell (#789)\n\nStands for 3d978faa (v3.8.1).", s.clock(), **{_SELL: _sell("3d978faa")}

@@ -97,9 +97,8 @@ def collect(
     """
     settings = frozen_settings(world, change)
     plans = _chosen(settings, names, brought)
-    observed = brought.observed_at if brought else None
-    if observed is not None and observed > after(clock(), CLOCK_SKEW_SECONDS_MAX):  # recorded, it would be an error for good
-        raise Refused("collect.future", at="--observed-at", found=rfc3339(observed), expected="a moment that has been")
+    if brought is not None and brought.observed_at is not None:
+        _has_been("--observed-at", brought.observed_at, clock(), "as was said")
     recorded: list[tuple[str, Evidence]] = []
     refused: list[tuple[str, DossierError]] = []
     notes: list[str] = []
@@ -116,6 +115,13 @@ def collect(
             except DossierError as e:
                 refused.append((plan.name, e))
     return Collected(tuple(recorded), tuple(refused), tuple(notes))
+
+
+def _has_been(at: str, moment: datetime, now: datetime, whence: str) -> None:
+    """Recorded, a moment to come would be an error for good."""
+    if moment > after(now, CLOCK_SKEW_SECONDS_MAX):
+        found, help = f"{rfc3339(moment)}, {whence}", "--observed-at MOMENT says when it was, where the file does not"
+        raise Refused("collect.future", at=at, found=found, expected="a moment that has been", help=help)
 
 
 def frozen_settings(world: World, change: Change) -> Settings:
@@ -187,6 +193,8 @@ def _attempt(
     _stays_erased(world, plan, outcome, notes)
     reach("collect.ran")
     world = msgspec.structs.replace(world, now=clock())  # the log says when it recorded this, not when the command began
+    if outcome.imported_by is None and world.now < outcome.happened:  # the clock went back since
+        outcome = msgspec.structs.replace(outcome, happened=world.now)
     evidence = _evidence(world, change_digest, change, plan, service, started_digest, started, outcome, world.now)
     subject = [
         Subject(service.name, {"releaseDossierFingerprint": service.fingerprint.removeprefix("sha256:")}),
@@ -209,7 +217,7 @@ def _look(
 ) -> Outcome:
     """One run speaks for every service it is planned for: the same bytes are not looked at twice in one call."""
     if plan.name not in readings:
-        ran = _import(world, change, plan, brought) if brought is not None else _run(world, change, plan, clock, watch)
+        ran = _import(world, change, plan, brought, clock()) if brought is not None else _run(world, change, plan, clock, watch)
         _kind_checked(plan, ran.reading)
         readings[plan.name] = _committed(world, kinds.kind(plan.kind, frozen_settings(world, change).kind), ran)
     return readings[plan.name]
@@ -411,7 +419,7 @@ def _readable(plan: Plan, source: Path | str) -> None:
         raise Refused("collect.no-file", at="--from", found=f"no file {source}", expected="a file or ledger to read")
 
 
-def _import(world: World, change: Change, plan: Plan, brought: Import) -> Outcome:
+def _import(world: World, change: Change, plan: Plan, brought: Import, now: datetime) -> Outcome:
     file, happened = brought.file, brought.observed_at
     wrote = brought.written_by or plan.written_by
     if plan.kind in MONEY_KINDS:
@@ -431,6 +439,8 @@ def _import(world: World, change: Change, plan: Plan, brought: Import) -> Outcom
         assert isinstance(file, Path)
         happened = datetime.fromtimestamp(file.stat().st_mtime, UTC)
         reading = msgspec.structs.replace(reading, limits=(*reading.limits, "when it was observed is the file's own modification time"))
+    if isinstance(file, Path):  # an attempt to look at a server has begun
+        _has_been(plan.name, happened, now, "as it says itself" if reading.observed_at else "when the file was last modified")
     return Outcome(
         reading=reading,
         artifacts=artifacts,

@@ -609,6 +609,10 @@ CODES = {
         "A version of the trust document does not follow the one before it.",
         "Stop. Find out who changed dossier.trust.json; go back to the last version that was good.",
     ),
+    "trust.draft": (
+        "What should be a draft of the next trust document is none, or is over another version than the one that counts.",
+        "dossier trust propose --draft FILE makes one.",
+    ),
     "trust.key-name": ("A key is listed under another fingerprint than its own, or with a comment.", "dossier trust propose writes both."),
     "trust.email": ("What should be a person's address in git is none.", "--email ann@work.example"),
     "trust.key-shared": ("One key is listed for two holders, so nobody knows who signed.", "Give each their own."),

@@ -14,6 +14,7 @@ from release_dossier.trust.document import append_version, next_version, parse_c
 from release_dossier.trust.dsse import seal
 from release_dossier.trust.keys import load_signer
 from tests.thread.test_attacks import world_of
+from tests.thread.test_clone import cloned
 from tests.town import Town
 
 
@@ -66,7 +67,7 @@ def test_a_key_that_may_not_change_it_is_refused(tmp_path: Path) -> None:
     before = town.read("dossier.trust.json")
     refusal = town.refused("trust", "propose", "--person", "ann", "--email", "a@work.example", "--key", zoe)
     assert (refusal["code"], refusal["found"]) == ("trust.threshold", "0 of 1 people of version 1 (nobody)")
-    assert refusal["help"] == "--key FILE, once for each who signs"
+    assert refusal["help"] == "--key FILE, once for each who signs; --draft FILE, where others sign elsewhere"
     assert town.read("dossier.trust.json") == before
 
 
@@ -130,3 +131,35 @@ def test_of_two_proposals_at_once_none_is_lost(tmp_path: Path, monkeypatch: pyte
     assert (said["code"], said["found"]) == ("trust.ahead", "a proposal written while this one was signed")
     chain = parse_chain(town.read("dossier.trust.json").encode(), "trust", world_of(town).trust.project)
     assert (chain.document.version, len(chain.document.revocations)) == (2, 1)
+
+
+def test_two_sign_at_machines_of_their_own(tmp_path: Path) -> None:
+    """A version that needs two people waits in a file, is shown, and is signed by the second in a clone that never sees the first's key.
+    A draft brought late, changed or made up changes nothing."""
+    town = Town(tmp_path)
+    bo, zoe = (town.dossier("key", "new", name)["key"]["file"] for name in ("bo", "zoe"))
+    propose(town, "--person", "bo", "--role", "trust-root", "--public", f"{bo}.pub")
+    draft, before = tmp_path / "two of us.draft", town.read("dossier.trust.json")
+    two = ("trust", "propose", "--draft", str(draft))
+    made = town.dossier(*two, "--threshold", "2", "--key", str(town.key))["trust"]
+    assert (made["version"], made["file"], made["waits"]) == (3, str(draft), "1 of 2 people of version 3 (ann)")
+    assert town.read("dossier.trust.json") == before
+    first = draft.read_bytes()
+    assert town.dossier(*two, "--key", zoe)["trust"]["waits"] == made["waits"], "whoever is no trust-root signs in vain"
+    assert town.refused(*two, "--person", "bo", "--role", "ops", "--key", bo)["code"] == "trust.nothing"
+    words = town.run("trust", "show", "--draft", str(draft))[1].splitlines()
+    assert words[1:3] == [f"{sign} a change needs {n} of the people with role trust-root" for sign, n in (("-", 1), ("+", 2))]
+    assert words[-1] == f"next: dossier trust propose --draft '{draft}' --key YOURS"
+
+    draft.write_bytes(first)
+    elsewhere = cloned(town, "-b", "main")
+    assert "waits" not in elsewhere.dossier(*two, "--key", bo)["trust"]
+    town.write("dossier.trust.json", elsewhere.read("dossier.trust.json"))
+    town.commit("trust")
+    shown = town.dossier("trust", "show")["trust"]
+    assert (shown["version"], shown["threshold"], shown["digest"]) == (3, 2, made["digest"])
+    refusal = town.refused(*two, "--key", bo)
+    assert (refusal["code"], refusal["found"][:9], refusal["expected"][:9]) == ("trust.draft", "version 3", "version 4")
+    assert town.refused("trust", "show", "--draft", str(tmp_path / "none"))["code"] == "trust.draft"
+    draft.write_text("{}")
+    assert town.refused(*two, "--key", bo)["code"].startswith("envelope.")

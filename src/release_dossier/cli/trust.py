@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from release_dossier.cli import edge
+
+if TYPE_CHECKING:
+    from release_dossier.trust.document import TrustDocument
 
 
 @click.group(cls=edge.Group)
@@ -46,35 +50,54 @@ def _roles(roles: tuple[str, ...]) -> str:
     return f" as {', '.join(roles)}" if roles else ""
 
 
+_draft = click.option(
+    "--draft", type=click.Path(path_type=Path), metavar="FILE", help="where the next version waits for people who sign at other machines"
+)
+
+
 @click.group(cls=edge.Group)
 def trust() -> None:
     """The trust document: people, roles, keys, revocations."""
 
 
 @trust.command("show", epilog="Example: dossier trust show")
+@_draft
 @edge.json_option
-def trust_show(as_json: bool) -> None:
-    """The newest trust document."""
+def trust_show(draft: Path | None, as_json: bool) -> None:
+    """The newest trust document, or what a draft of the next one changes."""
     import msgspec
 
-    t = edge.open_world().trust
-    d = t.document
+    from release_dossier.steps.trust import read_draft
 
-    def words() -> str:
-        lines = [
-            f"trust version {d.version} · {t.digest}",
-            f"  project {t.project}",
-            f"  a change needs {d.threshold} of the people with role trust-root",
-        ]
-        lines += [f"  person    {p.id} ({p.name}): {', '.join(p.roles)} · {', '.join(k.id for k in p.keys)}" for p in d.people]
-        lines += [
-            f"  producer  {p.id}: {', '.join(p.kinds) or 'any kind'}{_roles(p.roles)} · {', '.join(k.id for k in p.keys)}"
-            for p in d.producers
-        ]
-        lines += [f"  revoked   {r.key} from {r.at}: {r.reason}" for r in d.revocations]
-        return "\n".join(lines)
+    world = edge.open_world()
+    t = world.trust
+    if draft is not None:
+        _, statement, new = read_draft(world, draft)
+        before, after = _told(t.document), _told(new)
+        lines = [f"draft of version {new.version}, over {t.document.version} · {statement.digest}"]
+        lines += [*(f"- {x}" for x in before if x not in after), *(f"+ {x}" for x in after if x not in before)]
+        lines += [f"next: dossier trust propose --draft {shlex.quote(str(draft))} --key YOURS"]
+        edge.emit(
+            {"trust": {**msgspec.to_builtins(new), "digest": statement.digest, "project": t.project}}, as_json, lambda: "\n".join(lines)
+        )
+        return
+    head = [f"trust version {t.document.version} · {t.digest}", f"  project {t.project}"]
+    value = {**msgspec.to_builtins(t.document), "digest": t.digest, "project": t.project}
+    edge.emit({"trust": value}, as_json, lambda: "\n".join([*head, *(f"  {x}" for x in _told(t.document))]))
 
-    edge.emit({"trust": {**msgspec.to_builtins(d), "digest": t.digest, "project": t.project}}, as_json, words)
+
+def _told(d: TrustDocument) -> list[str]:
+    """A line for each thing a trust document says."""
+    lines = [f"a change needs {d.threshold} of the people with role trust-root"]
+    lines += [f"person    {p.id} ({p.name}): {', '.join(p.roles)}{_mail(p.emails)} · {', '.join(k.id for k in p.keys)}" for p in d.people]
+    lines += [
+        f"producer  {p.id}: {', '.join(p.kinds) or 'any kind'}{_roles(p.roles)} · {', '.join(k.id for k in p.keys)}" for p in d.producers
+    ]
+    return lines + [f"revoked   {r.key} from {r.at}: {r.reason}" for r in d.revocations]
+
+
+def _mail(emails: tuple[str, ...]) -> str:
+    return f" · {', '.join(emails)}" if emails else ""
 
 
 @trust.command("propose", epilog="Example: dossier trust propose --person bo --role ops --public bo.pub --key ann")
@@ -98,6 +121,7 @@ def trust_show(as_json: bool) -> None:
     metavar="FILE",
     help="keys that sign the new version",
 )
+@_draft
 @edge.json_option
 def trust_propose(
     person: str | None,
@@ -112,6 +136,7 @@ def trust_propose(
     threshold: int | None,
     reason: str,
     key_files: tuple[Path, ...],
+    draft: Path | None,
     as_json: bool,
 ) -> None:
     """Write the next version of the trust document, signed; it is in force once committed to the protected branch."""
@@ -131,7 +156,13 @@ def trust_propose(
         reason=reason,
     )
     world = edge.open_world()
-    made = propose(world, wish, key_files)
+    made = propose(world, wish, key_files, draft)
+    if "waits" in made:
+        name = shlex.quote(made["file"])
+        lines = [f"a draft of version {made['version']} waits in {made['file']}: signed by {made['waits']}"]
+        lines += [f"next: whoever else signs: dossier trust show --draft {name}; dossier trust propose --draft {name} --key THEIRS"]
+        edge.emit({"trust": made}, as_json, lambda: "\n".join(lines))
+        return
     away = "" if world.repo.branch() == world.pin.protected_branch else f"git switch {world.pin.protected_branch} && "
     commit = f"{away}git add {made['file']} && git commit -m 'trust version {made['version']}'"
     push = f" && git push {world.pin.remote} {world.pin.protected_branch}" if world.pin.remote else ""

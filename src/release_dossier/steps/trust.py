@@ -9,15 +9,25 @@ from typing import Any
 
 import msgspec
 
+from release_dossier.digest import canonical
 from release_dossier.errors import Corrupt, Refused
 from release_dossier.project import TRUST_FILE
 from release_dossier.sources.ssh import public_of, sign_with_ssh
 from release_dossier.steps.world import World, rfc3339
 from release_dossier.store.files import new_key, replace_file
-from release_dossier.trust.document import Person, Producer, Revocation, TrustDocument, append_version, next_version, parse_chain
-from release_dossier.trust.dsse import pae, seal
+from release_dossier.trust.document import (
+    Person,
+    Producer,
+    Revocation,
+    TrustDocument,
+    append_version,
+    follow_unsigned,
+    next_version,
+    parse_chain,
+)
+from release_dossier.trust.dsse import Envelope, pae, parse_envelope, seal
 from release_dossier.trust.keys import ED25519, Key, key_of_public
-from release_dossier.trust.statement import PAYLOAD_TYPE
+from release_dossier.trust.statement import PAYLOAD_TYPE, Statement, parse_statement
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}\Z")
 _ADDRESS = re.compile(r"[^@\s<>]+@[^@\s<>]+")
@@ -70,45 +80,72 @@ def keys(world: World) -> list[dict[str, Any]]:
     return out
 
 
-def propose(world: World, wish: Proposal, key_files: Sequence[Path]) -> dict[str, Any]:
+def propose(world: World, wish: Proposal, key_files: Sequence[Path], draft: Path | None = None) -> dict[str, Any]:
     """Append the next version, signed with every key given, to the working tree's trust file.
 
+    With `draft`, what lacks signatures yet waits in that file; where one lies there, the keys sign that, and nothing more is changed.
+
     Raises:
-        Refused: `trust.nothing`, `trust.no-key`, `trust.unknown-key`, `trust.behind`, `trust.ahead`, `trust.threshold`.
+        Refused: `trust.nothing`, `trust.no-key`, `trust.unknown-key`, `trust.behind`, `trust.ahead`, `trust.threshold`, `trust.draft`.
     """
     file = world.repo.root / TRUST_FILE
     held = file.read_bytes()
     _is_newest(world, held)
     old = world.trust.document
     new = _changed(old, wish, world)
-    if new == old:
-        raise Refused("trust.nothing", at="options", found="no change", expected="--person, --producer, --revoke or --threshold")
-    statement = next_version(
+    lies = read_draft(world, draft) if draft is not None and draft.exists() else None
+    if (new == old) == (lies is None):
+        expected = "--person, --producer, --revoke or --threshold" if lies is None else "--key alone: the draft says what it changes"
+        raise Refused("trust.nothing", at="options", found="no change" if lies is None else "a change", expected=expected)
+    statement = lies[1] if lies else next_version(
         world.trust,
         threshold=new.threshold,
         people=new.people,
         producers=new.producers,
         revocations=new.revocations,
         created_at=rfc3339(world.now),
-    )
-    signatures = []
+    )  # fmt: skip
+    envelope = lies[0] if lies else parse_envelope(seal(statement, (world.signer(),)), TRUST_FILE)
+    signed = list(envelope.typed_signatures)
     for key in key_files:
         key_id = key_of_public(public_of(key, world.environ)).id
-        signatures.append(("sshsig", key_id, sign_with_ssh(key, pae(PAYLOAD_TYPE, statement.raw), world.environ)))
+        signed = [s for s in signed if s[1] != key_id]
+        signed.append(("sshsig", key_id, sign_with_ssh(key, pae(PAYLOAD_TYPE, statement.raw), world.environ)))
+    raw = canonical(msgspec.structs.replace(envelope, typed_signatures=tuple(signed)).as_json())
+    version = {"version": statement.predicate["version"], "digest": statement.digest}
     try:
-        fresh = append_version(held, seal(statement, (world.signer(),), tuple(signatures)))
-        trust = parse_chain(fresh, TRUST_FILE, world.trust.project)
+        fresh = append_version(held, raw)
     except Corrupt as e:
         if e.code != "trust.threshold":
             raise
-        help = "--key FILE, once for each who signs"  # what lay there holds: it is the proposal that does not
-        raise Refused("trust.threshold", at=e.at, found=e.found, expected=e.expected, help=help) from e
+        if draft is None:  # what lay there holds: it is the proposal that does not
+            help = "--key FILE, once for each who signs; --draft FILE, where others sign elsewhere"
+            raise Refused("trust.threshold", at=e.at, found=e.found, expected=e.expected, help=help) from e
+        replace_file(draft, raw)
+        return {**version, "file": str(draft), "waits": e.found}
     with world.store.lock():
         if file.read_bytes() != held:  # else a revocation somebody else wrote down would be gone
             found, expected = "a proposal written while this one was signed", "the file as it was read"
             raise Refused("trust.ahead", at=TRUST_FILE, found=found, expected=expected, help="commit that one, then the same command again")
         replace_file(file, fresh)
-    return {"version": trust.document.version, "digest": trust.digest, "file": TRUST_FILE}
+    return {**version, "file": TRUST_FILE}
+
+
+def read_draft(world: World, file: Path) -> tuple[Envelope, Statement, TrustDocument]:
+    """A version that waits for signatures, whoever brought it: it must follow the newest that counts.
+
+    Raises:
+        Refused: `trust.draft`, and what is wrong with an envelope, a statement or a trust document.
+    """
+    if not file.is_file():
+        raise Refused("trust.draft", at=str(file), found="no such file", expected="a draft", help="dossier trust propose --draft FILE")
+    envelope = parse_envelope(file.read_bytes(), str(file))
+    statement = parse_statement(envelope.payload, str(file))
+    try:
+        return envelope, statement, follow_unsigned(world.trust, statement, str(file))
+    except Corrupt as e:
+        help = "propose it again over the version that counts now"
+        raise Refused("trust.draft", at=e.at, found=e.found, expected=e.expected, help=help) from e
 
 
 def _is_newest(world: World, held: bytes) -> None:

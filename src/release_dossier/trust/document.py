@@ -250,6 +250,20 @@ def _versions(raw: bytes, at: str) -> list[Any]:
 
 def _follow(before: Trust | None, envelope: Envelope, statement: Statement, at: str) -> Trust:
     """One step of the chain."""
+    document = follow_unsigned(before, statement, at)
+    if before is not None:
+        _met(before.document, document, envelope, at)
+    _met(document, document, envelope, at)
+    line = (*(before.line if before else ()), statement.digest)
+    return Trust(before.project if before else statement.digest, statement.digest, document, line)
+
+
+def follow_unsigned(before: Trust | None, statement: Statement, at: str) -> TrustDocument:
+    """The document in a statement, which follows `before` in all but signatures.
+
+    Raises:
+        Refused: `trust.shape`. Corrupt: `trust.chain`, `trust.revocation-dropped` and the like.
+    """
     if statement.word != "trust":
         raise Corrupt("trust.chain", at=at, found=f"a {statement.word} statement", expected="a trust statement")
     try:
@@ -263,16 +277,10 @@ def _follow(before: Trust | None, envelope: Envelope, statement: Statement, at: 
         raise Corrupt("trust.chain", at=at, found=words.format(*said), expected=words.format(*due))
     if (fault := _fault(document)) is not None:
         raise Corrupt(fault[0], at=at, found=fault[1], expected=fault[2])
-    if before is not None:
-        gone = next((r for r in before.document.revocations if r not in document.revocations), None)
-        if gone is not None:
-            raise Corrupt(
-                "trust.revocation-dropped", at=at, found=f"no revocation of {gone.key}", expected="every earlier revocation (rule 4)"
-            )
-        _met(before.document, document, envelope, at)
-    _met(document, document, envelope, at)
-    line = (*(before.line if before else ()), statement.digest)
-    return Trust(before.project if before else statement.digest, statement.digest, document, line)
+    gone = next((r for r in before.document.revocations if r not in document.revocations), None) if before is not None else None
+    if gone is not None:
+        raise Corrupt("trust.revocation-dropped", at=at, found=f"no revocation of {gone.key}", expected="every earlier revocation (rule 4)")
+    return document
 
 
 def _met(document: TrustDocument, newest: TrustDocument, envelope: Envelope, at: str) -> None:

@@ -9,6 +9,7 @@ import re
 import socket
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -313,7 +314,7 @@ def test_a_folder_that_cannot_be_read_for_a_while_ends_no_thread(town: Town, mon
 
 def test_the_command_serves_and_ends(town: Town) -> None:
     """`dossier serve` answers where it says, in words and as one object, writes a line a request when asked, says so when the port is
-    taken, and ends on Ctrl-C."""
+    taken, and ends on Ctrl-C, also while somebody listens."""
     import signal
     import subprocess
     import sys
@@ -331,7 +332,11 @@ def test_the_command_serves_and_ends(town: Town) -> None:
         assert json.loads(server.stderr.readline())["path"] == "/healthz"
         second = subprocess.run([*command, str(port)], env=town.env, capture_output=True, text=True)
         assert (second.returncode, json.loads(second.stdout)["error"]["code"]) == (30, "serve.port")
+        listens = urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/events", timeout=60)
+        assert listens.readline() == b"retry: 2000\n"
     finally:
         server.send_signal(signal.SIGINT)
-        server.communicate(timeout=60)
+        _, told = server.communicate(timeout=60)
+    listens.close()
     assert server.returncode in (0, 130, -signal.SIGINT)
+    assert "Traceback" not in told, "a page that is open listens: nobody is told of it when the server ends"

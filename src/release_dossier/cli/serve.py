@@ -87,7 +87,14 @@ def run_server(
         timeout_keep_alive=15,
         timeout_graceful_shutdown=2,
     )
-    uvicorn.Server(config).run(sockets=[bound])
+
+    class Server(uvicorn.Server):
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            """Whoever listens to the log is let go first: an answer still open after the grace time is cancelled, with a traceback."""
+            app.state.events.close()
+            await super().shutdown(sockets)
+
+    Server(config).run(sockets=[bound])
 
 
 def _bind(host: str, port: int) -> socket.socket:

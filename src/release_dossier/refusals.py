@@ -236,7 +236,7 @@ CODES = {
     ),
     "init.exists": ("The project was begun already: init never overwrites.", "dossier doctor says what is there and what is missing."),
     "init.no-branch": ("HEAD is a commit without a branch, so there is none to protect.", "git switch -c main"),
-    "init.no-commit": ("The repository has no commit yet.", "git commit"),
+    "init.no-commit": ("The repository has no commit yet.", "git commit --allow-empty -m start"),
     "init.unknown-profile": ("There is no ready-made project of this name.", "Use one of those listed, or leave --profile out."),
     "issue.empty-scope": (
         "The issue does not say what is in scope.",

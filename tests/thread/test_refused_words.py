@@ -165,6 +165,7 @@ def test_a_project_cannot_begin_everywhere(town: Town, tmp_path: Path) -> None:
     assert said(town.refused(*init), names) == ("git.no-repository", "HERE", *none)
     commit_in(tmp_path, town, "init", "-q", "-b", "trunk")
     assert said(town.refused(*init), names) == ("init.no-commit", "HERE", "a repository without a commit", "at least one")
+    assert town.refused(*init)["help"] == "git commit --allow-empty -m start"
     commit_in(tmp_path, town, "commit", "-q", "--allow-empty", "-m", "x")
     assert said(town.refused(*init, "--profile", "odd"), names) == ("init.unknown-profile", "--profile", "odd", "socialpredict")
     commit_in(tmp_path, town, "checkout", "-q", "--detach")

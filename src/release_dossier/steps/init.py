@@ -76,7 +76,8 @@ def init(start: Path, environ: Mapping[str, str], now: datetime, profile: str | 
     home = state_folder(root, environ)
     _nothing_in(repo, home)
     if not repo.exists("HEAD"):
-        raise Refused("init.no-commit", at=str(root), found="a repository without a commit", expected="at least one", help="git commit")
+        commit = "git commit --allow-empty -m start"
+        raise Refused("init.no-commit", at=str(root), found="a repository without a commit", expected="at least one", help=commit)
     protected, remote = _protected(repo)
     _nothing_on(repo, Pin("", protected, remote))
     if (home / "log").exists():

@@ -71,19 +71,16 @@ def trust_show(draft: Path | None, as_json: bool) -> None:
 
     world = edge.open_world()
     t = world.trust
+    document, digest = t.document, t.digest
+    lines = [f"trust version {document.version} · {digest}", f"  project {t.project}", *(f"  {x}" for x in _told(document))]
     if draft is not None:
-        _, statement, new = read_draft(world, draft)
-        before, after = _told(t.document), _told(new)
-        lines = [f"draft of version {new.version}, over {t.document.version} · {statement.digest}"]
+        _, statement, document = read_draft(world, draft)
+        digest, before, after = statement.digest, _told(t.document), _told(document)
+        lines = [f"draft of version {document.version}, over {t.document.version} · {digest}"]
         lines += [*(f"- {x}" for x in before if x not in after), *(f"+ {x}" for x in after if x not in before)]
         lines += [f"next: dossier trust propose --draft {shlex.quote(str(draft))} --key YOURS"]
-        edge.emit(
-            {"trust": {**msgspec.to_builtins(new), "digest": statement.digest, "project": t.project}}, as_json, lambda: "\n".join(lines)
-        )
-        return
-    head = [f"trust version {t.document.version} · {t.digest}", f"  project {t.project}"]
-    value = {**msgspec.to_builtins(t.document), "digest": t.digest, "project": t.project}
-    edge.emit({"trust": value}, as_json, lambda: "\n".join([*head, *(f"  {x}" for x in _told(t.document))]))
+    value = {**msgspec.to_builtins(document), "digest": digest, "project": t.project}
+    edge.emit({"trust": value}, as_json, lambda: "\n".join(lines))
 
 
 def _told(d: TrustDocument) -> list[str]:

@@ -40,8 +40,10 @@ def withdrawn(world: World) -> dict[str, str]:
 
 def gone_since(world: World, release: str, back: Mapping[str, str]) -> str | None:
     """Why the release with this digest stands no more, None while it does. `back` is `withdrawn`."""
+    if not back:
+        return None
     r = msgspec.convert(world.statement(release, "release").predicate, Release)
-    return gone(release, r, msgspec.convert(world.statement(r.decision, "decision").predicate, Decision), back) if back else None
+    return gone(release, r, msgspec.convert(world.statement(r.decision, "decision").predicate, Decision), back)
 
 
 def _line(world: World, change_entry: Entry, entries: tuple[Entry, ...], back: Mapping[str, str]) -> dict[str, Any]:

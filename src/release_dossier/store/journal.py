@@ -125,8 +125,8 @@ class Journal:
 
     def _end_of(self, fd: int) -> int:
         """Where the first NUL byte is: where it was last, or by halving."""
-        if self._end and os.pread(fd, 2, self._end - 1) == b"\n\0":
-            return self._end
+        if end := self._remembered(fd):
+            return end
         low, high = 0, os.fstat(fd).st_size
         while low < high:
             middle = (low + high) // 2
@@ -134,10 +134,14 @@ class Journal:
         self._end = low
         return low
 
+    def _remembered(self, fd: int) -> int:
+        """The end, where it still is behind the last whole line written here; else 0."""
+        return self._end if self._end and os.pread(fd, 2, self._end - 1) == b"\n\0" else 0
+
     def _whole(self, fd: int) -> int:
         """Length up to the last whole line; what a killed run left of another is cut off."""
-        if self._end and os.pread(fd, 2, self._end - 1) == b"\n\0":
-            return self._end
+        if end := self._remembered(fd):
+            return end
         end = self._end_of(fd)
         if os.pread(fd, 1, max(0, end - 1)) != b"\n":
             whole = os.pread(fd, end, 0).rfind(b"\n") + 1

@@ -97,7 +97,7 @@ class Eras(msgspec.Struct, frozen=True):
 
     def holding(self, moment: int | None) -> list[int]:
         """Which eras a moment may lie in, by number: the one before it and the one after it where it lies between two."""
-        if moment is None:
+        if moment is None or len(self.eras) == 1:
             return [len(self.eras) - 1]
         each = list(enumerate(self.eras))
         inside = [i for i, e in each if (e.start is None or e.start <= moment) and (e.end is None or moment <= e.end)]

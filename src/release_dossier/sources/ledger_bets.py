@@ -28,6 +28,7 @@ from release_dossier.sources.ledger_arrow import WORDS, NotPlain, encoded, gone,
 from release_dossier.sources.ledger_rows import INT96
 
 PIECE_ROWS = 65_536
+GROUPS_AHEAD = 2  # row groups read while one is used: a small one among them is then no pause
 HASHES_WAITING = 8  # pieces that may wait to be hashed
 K = TypeVar("K")
 V = TypeVar("V")
@@ -265,16 +266,20 @@ def numbered_markets(market: Any, ids: Any) -> tuple[Any, list[int]]:
     return number, strange.tolist()
 
 
-def read_ahead(read: Callable[[K], V], keys: Iterable[K]) -> Iterator[V]:
-    """What `read` makes of each key in turn, the next one while the last is used."""
-    with ThreadPoolExecutor(1) as aside:
-        coming: Future[V] | None = None
-        for key in keys:
-            coming, ready = aside.submit(read, key), coming
-            if ready is not None:
-                yield ready.result()
-        if coming is not None:
-            yield coming.result()
+def read_ahead(read: Callable[[K], V], keys: Iterable[K], ahead: int = 1) -> Iterator[V]:
+    """What `read` makes of each key in turn, the next one, or so many, while the last is used; begun at once."""
+    aside, left = ThreadPoolExecutor(ahead), iter(keys)
+    coming = deque(aside.submit(read, key) for key in islice(left, ahead))
+
+    def in_turn() -> Iterator[V]:
+        with aside:
+            for key in left:
+                coming.append(aside.submit(read, key))
+                yield coming.popleft().result()
+            while coming:
+                yield coming.popleft().result()
+
+    return in_turn()
 
 
 class Watched:
@@ -292,25 +297,26 @@ class Watched:
 
 
 class Bets:
-    """Bets of a ledger, whose rows `read` gives group by group in order of ids.
+    """Bets of a ledger, whose rows lie group by group in order of ids.
 
-    With `held` all are kept for the second reading, else the groups of the first `may_keep` rows.
+    For the second reading `read` gives a group once more, but for those of the first `may_keep` rows; without it all are held.
     """
 
-    def __init__(
-        self, read: Callable[[int], pa.Table | list[Piece]], groups: int, names: Names, *, held: bool, may_keep: int = 0
-    ) -> None:  # fmt: skip
-        self.read, self.groups, self.names, self.held = read, groups, names, held
+    def __init__(self, read: Callable[[int], pa.Table] | None, names: Names, may_keep: int = 0) -> None:
+        self.read, self.names, self.held = read, names, read is None
         self.kept: dict[int, list[Piece]] = {}
         self.may_keep = may_keep
 
-    def learn(self, ids: Any, hashes: Columns, seen: Callable[[Any], None], watched: Watched) -> None:
+    def learn(
+        self, ids: Any, hashes: Columns, seen: Callable[[Any], None], watched: Watched, groups: Iterable[pa.Table | list[Piece]]
+    ) -> None:  # fmt: skip
         """The first reading: what every row is, hashed; how many orders each market has; and the rows that are none.
 
         Args:
             ids: of the markets, in order.
             seen: is told the moments of the rows, piece by piece.
             watched: is told how many rows are read, and may end it.
+            groups: all of them, in order of ids.
         Raises:
             NotPlain: something in them is for the readers of rows, or they do not lie in order of ids.
         """
@@ -324,7 +330,7 @@ class Bets:
         done = 0
         waiting: deque[Future[None]] = deque()
         with ThreadPoolExecutor(1) as aside:
-            for group, lies in enumerate(read_ahead(self.read, range(self.groups))):
+            for group, lies in enumerate(groups):
                 low, high = 0, -1
                 rows = sum(len(p.id) for p in lies) if isinstance(lies, list) else lies.num_rows
                 for piece in self._pieces(lies):
@@ -375,13 +381,25 @@ class Bets:
         )
 
     def lots(self, rows_at_once: int) -> Iterator[tuple[int, int]]:
-        """Numbers of as many markets as may be held at once, one lot after the other; last those of markets nobody knows."""
+        """Numbers of as many markets as may be held at once, one lot after the other; last those of markets nobody knows.
+
+        A lot of at least half as many ends where row groups do, if any do: no group is then read for two lots.
+        """
         n = len(self.ids)
         through = np.cumsum(self.counts)
+        inside = np.zeros(n + 1, np.int64)  # of how many row groups: where one ends and none goes on, that is none
+        for low, high in self.spread:
+            begin, end = np.searchsorted(self.ids, (low, high), "right").tolist()
+            inside[min(begin, end)] += 1
+            inside[end] -= 1
+        between = np.flatnonzero(np.cumsum(inside) == 0)
         first = 0
         while first < n:
             held = int(through[first - 1]) if first else 0
-            last = min(n, max(first + 1, int(np.searchsorted(through, held + rows_at_once, "right"))))
+            half, last = np.searchsorted(through, (held + rows_at_once // 2, held + rows_at_once), "right").tolist()
+            last = min(n, max(first + 1, last))
+            ends = between[np.searchsorted(between, half, "right") : np.searchsorted(between, last, "right")]
+            last = int(ends[-1]) if len(ends) and last < n else last
             yield first, last
             first = last
         if self.strange:
@@ -392,7 +410,7 @@ class Bets:
         return self.lot(*lot)
 
     def _read_or_kept(self, group: int) -> pa.Table | list[Piece]:
-        return self.kept[group] if group in self.kept else self.read(group)
+        return self.kept[group] if self.read is None or group in self.kept else self.read(group)
 
     def _pieces(self, group: pa.Table | list[Piece]) -> Iterable[Piece]:
         return group if isinstance(group, list) else pieces(group, self.names)
@@ -408,7 +426,7 @@ class Bets:
         out = [np.empty(rows, kind) for kind in (np.int64, np.int32, np.int64, np.int8, np.int64)]
         free, odd = start[:-1].copy(), dict[int, str]()
         groups = [group for group, (least, most) in enumerate(self.spread) if low <= most and least <= high]
-        for piece in chain.from_iterable(map(self._pieces, read_ahead(self._read_or_kept, groups))):
+        for piece in chain.from_iterable(map(self._pieces, read_ahead(self._read_or_kept, groups, GROUPS_AHEAD))):
             number, _ = numbered_markets(piece.market, self.ids)
             if not known:
                 number = np.where(number >= n, n + np.searchsorted(np.array(self.strange, np.int64), piece.market), 0)

@@ -4,7 +4,7 @@ numbers, times in columns of times. Anything else is left to the readers of rows
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -24,6 +24,7 @@ from release_dossier.ledger.identity import Columns, identity
 from release_dossier.sources import ledger_files, ledger_postgres
 from release_dossier.sources.ledger_arrow import WORDS, NotPlain, encoded, gone, moments, text, truth, whole
 from release_dossier.sources.ledger_bets import (
+    GROUPS_AHEAD,
     Bets,
     Copied,
     Names,
@@ -301,25 +302,26 @@ def _columns(
     """The large tables, read and hashed; of the moments in `bets` those that the spans between migrations need."""
     users, hashes = people[0], (people[1], Columns())
     names, extra = users.names, list[str]()
+    coming = groups if groups is None else read_ahead(groups, range(groups.count), GROUPS_AHEAD)
     markets = _markets(large["markets"], hashes[1], pa.array(names, pa.string()), names, extra)
     made = [markets.created_at, markets.resolved_at]
 
     may_keep = groups.may_keep if groups is not None else 0
 
-    def learnt(read: Callable[[int], pa.Table | list[Piece]], count: int, held: bool) -> Read:
+    def learnt(its_groups: Iterable[pa.Table | list[Piece]], again: Callable[[int], pa.Table] | None) -> Read:
         known = groups.known if isinstance(groups, Copied) else Names(names)
-        bets, its, at = Bets(read, count, known, held=held, may_keep=may_keep), Columns(), list(made)
-        bets.learn(markets.id, its, lambda x: at.append(np.array(spans(applied, [x]), np.int64)), watched)
+        bets, its, at = Bets(again, known, may_keep), Columns(), list(made)
+        bets.learn(markets.id, its, lambda x: at.append(np.array(spans(applied, [x]), np.int64)), watched, its_groups)
         return Read(users, markets, extra, bets, (*hashes, its), at)
 
-    if groups is None:
-        return learnt(lambda _: _sorted(encoded(large.pop("bets"))), 1, True)
+    if groups is None or coming is None:
+        return learnt(iter([_sorted(encoded(large.pop("bets")))]), None)
     try:
-        return learnt(groups, groups.count, groups.held)
+        return learnt(coming, groups if isinstance(groups, RowGroups) and not groups.held else None)
     except OutOfOrder:
         if not groups.held or isinstance(groups, Copied):
             raise
-        return learnt(lambda _: _sorted(encoded(groups.whole())), 1, True)
+        return learnt(iter([_sorted(encoded(groups.whole()))]), None)
 
 
 def _sorted(table: pa.Table) -> pa.Table:

@@ -5,6 +5,7 @@ The same readers, kernel and laws as on one machine, so the same bytes. Executor
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from release_dossier.aside import uncollected
 from release_dossier.errors import Refused
 from release_dossier.ledger.account import Step
 from release_dossier.ledger.fast.big import Big
@@ -24,7 +26,8 @@ from release_dossier.ledger.rulesets import Eras
 
 AVAILABLE = find_spec("pyspark") is not None  # the extra `spark`
 DRIVER_MEMORY = "4g"  # at most: what every task found of every user passes through it
-LOTS_A_CORE = 4  # and tasks, for each core, so that one with large markets does not keep the others waiting
+LOTS_A_CORE = 4  # about, so that one with large markets does not keep the others waiting
+TASKS_A_CORE = 8  # at most: each sends back what it found of every user
 
 
 @contextmanager
@@ -87,20 +90,23 @@ def by_spark(big: Big, threads: int, step: Step | None = None) -> Engine:
 def judged(spark: Any, big: Big, eras: Eras, asked: Mapping[int, int], step: Step | None = None) -> Judged:
     """Judge every lot of a ledger on a session, and add up what was found."""
     context = spark.sparkContext
-    given = context.broadcast((big, eras, dict(asked)))
-    whole = Judge(big, eras, asked, 1)
-    tasks = max(1, min(len(big.lots), LOTS_A_CORE * context.defaultParallelism))
-    for done, share in enumerate(context.parallelize(big.lots, tasks).mapPartitions(partial(some_lots, given)).collect(), 1):
-        whole.add(share)
-        if step:
-            step(big.live * done // tasks, big.live)
-    return concluded(whole)
+    with uncollected():
+        given = context.broadcast((big, eras, dict(asked)))
+        whole = Judge(big, eras, asked, 1)
+        tasks = max(1, min(len(big.lots), TASKS_A_CORE * context.defaultParallelism))
+        shares = context.parallelize(big.lots, tasks).mapPartitions(partial(some_lots, given)).collect()
+        for done, share in enumerate(shares, 1):
+            whole.add(share)
+            if step:
+                step(big.live * done // tasks, big.live)
+        return concluded(whole)
 
 
 def some_lots(given: Any, lots: Iterable[tuple[int, int]]) -> Iterator[Share]:
     """What one task does: read the orders of neighbouring markets, lot by lot, and judge them. `given` is a broadcast of ledger, rules and
     what sales asked for. One share for all of them: it has an entry for each user, and goes to whoever asked."""
     big, eras, asked = given.value
+    gc.freeze()  # Spark's worker collects garbage after each task: walking what stays, modules and ledger, takes longer than the rest of it
     judge, first, last = Judge(big, eras, asked, 1), None, 0
     for begin, end in lots:
         judge.part(big.lot(begin, end))

@@ -93,14 +93,36 @@ class Big(msgspec.Struct, frozen=True, kw_only=True):
 
     def market(self, number: int) -> c.Market:
         """A row of `markets`."""
-        m, names = self.markets, self.users.names
-        return c.Market(
-            id=int(m.id[number]), created_at=_moment(m.created_at[number]), closes_at=_moment(m.closes_at[number]),
-            resolved=bool(m.resolved[number]), resolved_at=_moment(m.resolved_at[number]), result=m.words[m.result[number]],
-            lifecycle=m.words[m.lifecycle[number]] if m.has_lifecycle else None, cost=int(m.cost[number]) if m.has_cost else None,
-            creator=_name(names, m.creator[number]), steward=_name(names, m.steward[number]),
-            rejected_at=_moment(m.rejected_at[number]), deleted=bool(m.deleted[number]),
+        return self.markets_of([number])[0]
+
+    def markets_of(self, numbers: Sequence[int]) -> list[c.Market]:
+        """Rows of `markets`, by their numbers."""
+        m, names, some = self.markets, self.users.names, np.asarray(numbers, np.int64)
+
+        def column(values: Any) -> list[Any]:
+            out: list[Any] = values[some].tolist()
+            return out
+
+        def moments(values: Any) -> list[int | None]:
+            return [None if x == NONE else x for x in column(values)]
+
+        def people(values: Any) -> list[str]:
+            return ["" if x < 0 else names[x] for x in column(values)]
+
+        none = [None] * len(some)
+        lifecycle = [m.words[x] for x in column(m.lifecycle)] if m.has_lifecycle else none
+        each = zip(
+            column(m.id), moments(m.created_at), moments(m.closes_at), column(m.resolved), moments(m.resolved_at), column(m.result),
+            lifecycle, column(m.cost) if m.has_cost else none, people(m.creator), people(m.steward), moments(m.rejected_at),
+            column(m.deleted), strict=True,
         )  # fmt: skip
+        return [
+            c.Market(
+                id=number, created_at=created_at, closes_at=closes_at, resolved=resolved, resolved_at=resolved_at, result=m.words[result],
+                lifecycle=stage, cost=cost, creator=creator, steward=steward, rejected_at=rejected_at, deleted=deleted,
+            )
+            for number, created_at, closes_at, resolved, resolved_at, result, stage, cost, creator, steward, rejected_at, deleted in each
+        ]  # fmt: skip
 
     def bet(self, part: Orders, row: int) -> c.Bet:
         """A row of `bets`."""
@@ -109,14 +131,6 @@ class Big(msgspec.Struct, frozen=True, kw_only=True):
             int(part.id[row]), self.users.names[part.user[row]], self.market_id(int(part.market[row])), int(part.amount[row]), side,
             int(part.at[row]), False,
         )  # fmt: skip
-
-
-def _moment(value: Any) -> int | None:
-    return None if value == NONE else int(value)
-
-
-def _name(names: list[str], number: Any) -> str:
-    return "" if number < 0 else names[number]
 
 
 def numbered(words: list[str], known: dict[str, int], extra: list[str] | None = None) -> Any:

@@ -530,7 +530,7 @@ class Judge:
         self._touch(m.creator[who][cost[who] != 0], who[cost[who] != 0])
         other = np.flatnonzero(~simple & (~grouped | back)).tolist()
         children = {x.market_id: x.group_id for x in big.small.members}
-        costs_of(self.book, msgspec.structs.replace(big.small, markets=tuple(big.market(i) for i in other)), children, self.eras)
+        costs_of(self.book, msgspec.structs.replace(big.small, markets=tuple(big.markets_of(other))), children, self.eras)
 
     def work(self) -> None:
         """Stewards' fees, likewise."""
@@ -551,13 +551,14 @@ class Judge:
         for column in (self.low, self.high):
             np.add.at(column, who[take], pay[take])
         self._touch(who[take][pay[take] != 0], take[pay[take] != 0])
-        for i in np.flatnonzero(alone & ~simple).tolist():
-            row = big.market(i)
+        odd = np.flatnonzero(alone & ~simple).tolist()
+        for i, row in zip(odd, big.markets_of(odd), strict=True):
             steward = steward_of(row, row.resolved_at, changes)
             profit_of(self.book, steward, row.resolved_at, row.id, int(self.buyers[i]), row.cost or 0, self.eras.at(row.resolved_at))
         members: dict[int, list[c.Market]] = {}
-        for i in np.flatnonzero(self.together[:n]).tolist():
-            members.setdefault(int(self.child[i]), []).append(big.market(i))
+        together = np.flatnonzero(self.together[:n]).tolist()
+        for group, row in zip(self.child[together].tolist(), big.markets_of(together), strict=True):
+            members.setdefault(group, []).append(row)
         groups = {g.id: g for g in big.small.groups or ()}
         buyers = self._buyers_of_groups()
         for g, mine in sorted(members.items()):
@@ -666,17 +667,19 @@ class Judge:
         if closed:
             number = self.number or {name: i for i, name in enumerate(big.users.names)}
             some_users |= {number[b.username] for b in bets if b.username in number and number[b.username] < self.known_users}
-            some_markets |= {i for b in bets if (i := self._place(b.market_id)) is not None}
+            some_markets |= {i for i in self._places(b.market_id for b in bets) if i >= 0}
         return msgspec.structs.replace(
-            big.small, users=tuple(big.user(i) for i in sorted(some_users)), markets=tuple(big.market(i) for i in sorted(some_markets)),
+            big.small, users=tuple(big.user(i) for i in sorted(some_users)), markets=tuple(big.markets_of(sorted(some_markets))),
             bets=tuple(bets), **more,
         )  # fmt: skip
 
-    def _place(self, market: int | None) -> int | None:
-        if market is None or not self.known_markets:
-            return None
-        i = int(np.searchsorted(self.big.markets.id, market))
-        return i if i < self.known_markets and int(self.big.markets.id[i]) == market else None
+    def _places(self, markets: Iterable[int | None]) -> list[int]:
+        """Numbers of the markets with these ids, -1 where a row has none."""
+        wanted = np.array([NONE if x is None else x for x in markets], np.int64)
+        ids = np.append(self.big.markets.id, NONE)
+        at = np.searchsorted(self.big.markets.id, wanted)
+        found: list[int] = np.where((ids[at] == wanted) & (wanted != NONE), at, -1).tolist()
+        return found
 
     def _first(self, rows: Any, violations: Any, key: Callable[[int], Any]) -> list[int]:
         """Rows to show of those that break a law, and one that does not where there is none."""
@@ -774,9 +777,9 @@ class Judge:
             g = self._ledger()
             return [law.absent(x.id, x.title, "the schema has no groups") for x in (law.s7(g), law.s8(g), law.s11(g))]
         done: dict[int, list[bool]] = {}
-        for member in small.members:
-            i = self._place(member.market_id)
-            done.setdefault(member.group_id, []).append(bool(self.big.markets.resolved[i]) if i is not None else False)
+        resolved = np.append(self.big.markets.resolved, False)[self._places(x.market_id for x in small.members)].tolist()
+        for member, its in zip(small.members, resolved, strict=True):
+            done.setdefault(member.group_id, []).append(its)
         live = [g for g in small.groups if not g.deleted]
         out = []
         for check, odd in (
@@ -786,7 +789,7 @@ class Judge:
             some = odd or live[:1]
             ids = {g.id for g in some}
             members = tuple(x for x in small.members if x.group_id in ids)
-            markets = [i for x in members if (i := self._place(x.market_id)) is not None]
+            markets = [i for i in self._places(x.market_id for x in members) if i >= 0]
             out.append(counted(check(self._ledger(markets=markets, groups=tuple(some), members=members)), len(live), len(odd)))
         return [*out, law.s11(self._ledger())]
 
@@ -921,7 +924,7 @@ def whole(big: Big) -> c.Ledger:
     for p in big.parts():
         bets += [big.bet(p, i) for i in range(len(p.id))]
     users = tuple(big.user(i) for i in range(len(big.users.id)))
-    markets = tuple(big.market(i) for i in range(len(big.markets.id)))
+    markets = tuple(big.markets_of(range(len(big.markets.id))))
     return msgspec.structs.replace(big.small, users=users, markets=markets, bets=tuple(sorted(bets, key=lambda b: b.id)))
 
 
@@ -976,7 +979,7 @@ def around(big: Big, users: Sequence[str], most: int) -> c.Ledger:
         bets += [big.bet(p, i) for i in np.flatnonzero(wanted[p.market])[: most + 1].tolist()]
     return msgspec.structs.replace(
         small, users=tuple(big.user(int(i)) for i in numbers if i < len(big.users.id)), bets=tuple(bets),
-        markets=tuple(big.market(i) for i in np.flatnonzero(wanted[: len(m.id)]).tolist()),
+        markets=tuple(big.markets_of(np.flatnonzero(wanted[: len(m.id)]).tolist())),
     )  # fmt: skip
 
 

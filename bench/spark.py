@@ -2,7 +2,7 @@
 Only the ratios travel. The peer is the machine: the same lots judged by plain processes, on one core and on two, in turns with Spark. What
 it does not gain from a second core (a neighbour's work, memory both share) no engine gains.
 
-`python bench/spark.py` judges 5 million bets and 1 million; with `large`, 100 million and 10 million.
+`python bench/spark.py` judges 10 million bets and 1 million; with `large`, 100 million and 10 million.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from release_dossier.sources import ledger_columns as columns
 from release_dossier.sources import ledger_spark
 
 LOTS_MIN, ROWS_A_LOT = 8, 2_000_000
-RUNS = 2
+RUNS = 3
 ROUNDS = 3  # of each kind in turns, of the sizes that do not take long
-SIZES = {False: (1_000_000, 5_000_000), True: (10_000_000, 100_000_000)}
+SIZES = {False: (1_000_000, 10_000_000), True: (10_000_000, 100_000_000)}
 
 
 def judged(how: str, cores: int, folder: Path, bets: int) -> tuple[float, float]:

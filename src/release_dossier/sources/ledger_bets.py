@@ -87,9 +87,15 @@ class Names:
     """Numbers of users by their names. Names no user has are numbered after them, in order of appearance."""
 
     def __init__(self, names: list[str]) -> None:
-        self.known, self.users = text_bytes(pa.array(names, pa.string())), len(names)
+        self.__setstate__((text_bytes(pa.array(names, pa.string())), len(names), {}))
+
+    def __getstate__(self) -> tuple[tuple[Any, Any], int, dict[str, int]]:
+        """What is carried to another process: the table is filled there sooner than it is sent."""
+        return self.known, self.users, self.strangers
+
+    def __setstate__(self, state: tuple[tuple[Any, Any], int, dict[str, int]]) -> None:
+        self.known, self.users, self.strangers = state
         self.table = filled(*self.known)
-        self.strangers: dict[str, int] = {}
         self.last: tuple[tuple[int, ...], pa.Array, Any] | None = None
 
     def of(self, column: pa.DictionaryArray) -> Any:

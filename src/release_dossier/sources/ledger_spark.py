@@ -91,7 +91,8 @@ def judged(spark: Any, big: Big, eras: Eras, asked: Mapping[int, int], step: Ste
     """Judge every lot of a ledger on a session, and add up what was found."""
     context = spark.sparkContext
     with uncollected():
-        given = context.broadcast((big, eras, dict(asked)))
+        rest = msgspec.structs.replace(big.small, additions=None, stewardships=None, standings=None, snapshots=None)
+        given = context.broadcast((msgspec.structs.replace(big, small=rest), eras, dict(asked)))  # what a lot is judged by, no more
         whole = Judge(big, eras, asked, 1)
         tasks = max(1, min(len(big.lots), TASKS_A_CORE * context.defaultParallelism))
         shares = context.parallelize(big.lots, tasks).mapPartitions(partial(some_lots, given)).collect()

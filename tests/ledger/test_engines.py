@@ -442,6 +442,26 @@ def test_names_with_one_mark_are_told_apart() -> None:
         assert found(lying, *known, one, np.zeros(1, np.int64), np.array([len(one)])).tolist() == [number]
 
 
+@pytest.mark.parametrize("seed", range(30))
+def test_lots_end_where_row_groups_do(seed: int) -> None:
+    """Every market lies in one lot, none larger than asked for unless one market is; and where groups end, a lot of half as many does."""
+    rng = random.Random(seed)
+    bets = ledger_bets.Bets(None, Names([]))
+    ids = sorted(rng.sample(range(1, 400), 60))
+    sizes = [rng.randint(0, 9) for _ in ids]
+    cuts = [0, *sorted(rng.sample(range(1, 60), rng.randint(1, 12))), 60]
+    groups = [(ids[a], ids[b - 1]) for a, b in pairwise(cuts)]
+    bets.ids, bets.counts, bets.strange = np.array(ids), np.array(sizes), []
+    bets.spread = [*groups, (0, -1)]
+    at_once = rng.randint(20, 120)
+    lots = list(bets.lots(at_once))
+    assert [i for a, b in lots for i in range(a, b)] == list(range(60))
+    assert all(sum(sizes[a:b]) <= at_once or b == a + 1 for a, b in lots)
+    for a, b in lots:
+        ends = [cut for cut in cuts if at_once // 2 < sum(sizes[a:cut]) <= at_once]
+        assert b == 60 or not ends or b in cuts
+
+
 def test_reading_says_how_far_it_is_and_stops_when_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Group by group; when the small tables are refused nobody waits for the rest of the large one."""
     world, cohorts = generate(Spec(seed=2, bets=300, markets=20, users=15, sales=10, rules=NAMED["v3.8.1"][0]))

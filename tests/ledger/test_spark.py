@@ -60,3 +60,20 @@ def test_a_second_session_has_its_own_cores() -> None:
     for cores in (1, 2):
         with ledger_spark.session(cores) as spark:
             assert spark.sparkContext.defaultParallelism == cores
+
+
+@here
+def test_spark_says_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While its tasks run, and of as many orders as there are."""
+    monkeypatch.setattr(ledger_spark, "LOOK_S", 0.005)
+    world, cohorts = generate(Spec(seed=4, bets=20_000, markets=200, users=50, sales=10, rules=NAMED["v3.8.1"][0]))
+    with writing(str(tmp_path / "l")) as put:
+        for part in cohorts:
+            put("bets", bets_table(world, part))
+        for name, rows in tables(world):
+            put(name, rows)
+    heard: list[tuple[int, int]] = []
+    verify_ledger(tmp_path / "l", ruleset="v3.8.1", engine="spark", threads=1, step=lambda done, of: heard.append((done, of)))
+    assert {of for _, of in heard} == {20_000}
+    assert [done for done, _ in heard] == sorted(done for done, _ in heard)
+    assert any(0 < done < 20_000 for done, _ in heard)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache, partial
 from importlib.util import find_spec
@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from release_dossier.aside import uncollected
+from release_dossier.aside import Aside, uncollected
 from release_dossier.errors import Refused
 from release_dossier.ledger.account import Step
 from release_dossier.ledger.fast.big import Big
@@ -28,6 +28,8 @@ AVAILABLE = find_spec("pyspark") is not None  # the extra `spark`
 DRIVER_MEMORY = "4g"  # at most: what every task found of every user passes through it
 LOTS_A_CORE = 4  # about, so that one with large markets does not keep the others waiting
 TASKS_A_CORE = 8  # at most: each sends back what it found of every user
+
+LOOK_S = 0.5  # between two looks at how many tasks are done
 
 
 @contextmanager
@@ -95,12 +97,23 @@ def judged(spark: Any, big: Big, eras: Eras, asked: Mapping[int, int], step: Ste
         given = context.broadcast((msgspec.structs.replace(big, small=rest), eras, dict(asked)))  # what a lot is judged by, no more
         whole = Judge(big, eras, asked, 1)
         tasks = max(1, min(len(big.lots), TASKS_A_CORE * context.defaultParallelism))
-        shares = context.parallelize(big.lots, tasks).mapPartitions(partial(some_lots, given)).collect()
-        for done, share in enumerate(shares, 1):
+        shares = context.parallelize(big.lots, tasks).mapPartitions(partial(some_lots, given))
+        for share in shares.collect() if step is None else _watched(context, shares.collect, big.live, step):
             whole.add(share)
-            if step:
-                step(big.live * done // tasks, big.live)
         return concluded(whole)
+
+
+def _watched(context: Any, work: Callable[[], list[Share]], live: int, step: Step) -> list[Share]:
+    """What the tasks of one job gave, `step` being told how far they are. Ctrl-C ends them: Spark's own handler does."""
+    tracker = context.statusTracker()
+    with Aside(work) as job:
+        while True:
+            try:
+                return job.result(LOOK_S)
+            except TimeoutError:
+                for stage in map(tracker.getStageInfo, tracker.getActiveStageIds()):
+                    if stage is not None:
+                        step(live * stage.numCompletedTasks // stage.numTasks, live)
 
 
 def some_lots(given: Any, lots: Iterable[tuple[int, int]]) -> Iterator[Share]:

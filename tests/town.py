@@ -172,7 +172,7 @@ class Town:
     def change_trust(self, *args: str) -> None:
         """A new version of the trust document on main, proposed with Ann's key; back on the branch afterwards."""
         self.git("switch", "-q", "main")
-        self.dossier("trust", "propose", *args, "--key", str(self.key))
+        self.dossier("trust", "propose", *args, *(() if "--key" in args else ("--key", str(self.key))))
         self.commit("trust")
         self.git("switch", "-q", "fix/rounding")
 

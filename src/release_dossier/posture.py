@@ -12,6 +12,7 @@ import msgspec
 
 from release_dossier.change import Risk
 from release_dossier.dossier import Dossier
+from release_dossier.errors import shown
 from release_dossier.gate import Decision
 from release_dossier.project import Objective
 from release_dossier.release import Release
@@ -136,17 +137,17 @@ def gone(digest: str, release: Release, decision: Decision, withdrawn: Mapping[s
     """Why a release no longer stands, None when it does: what it is made of was taken back after it shipped."""
     for d in (digest, release.dossier, release.decision):
         if d in withdrawn:
-            return withdrawn[d]
+            return shown(withdrawn[d])
     for t in decision.approvals:
         for c in t.counted:
             if c.statement in withdrawn:
-                return f"the approval of {c.person} as {t.role} was taken back: {withdrawn[c.statement]}"
+                return f"the approval of {c.person} as {t.role} was taken back: {shown(withdrawn[c.statement])}"
     for r in decision.requirements:
         if r.service == release.service and r.waiver in withdrawn:
-            return f"the waiver of {r.id} was taken back: {withdrawn[r.waiver]}"
+            return f"the waiver of {r.id} was taken back: {shown(withdrawn[r.waiver])}"
         back = next((d for d in r.evidence if d in withdrawn), None)
         if r.service == release.service and r.state == "pass" and back is not None:
-            return f"the evidence of {r.id} was taken back: {withdrawn[back]}"
+            return f"the evidence of {r.id} was taken back: {shown(withdrawn[back])}"
     return None
 
 

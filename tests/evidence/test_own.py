@@ -24,7 +24,7 @@ from release_dossier.evidence.readers import READERS, read
 from release_dossier.evidence.readers.plugged import plugged
 from release_dossier.evidence.readers.trial import faults
 from release_dossier.evidence.reading import Reading
-from release_dossier.project import OwnKind, parse_settings
+from release_dossier.project import OwnFact, OwnKind, parse_settings
 from tests.evidence.more_samples import MORE_SAMPLES
 from tests.evidence.samples import SAMPLES
 
@@ -88,9 +88,10 @@ def changed(**fields: Any) -> OwnKind:
         (settled(), "missing", 0, 0),
         (settled(True, planned=0), "inconclusive", 0, 0),
         (settled(True, slow="x"), "inconclusive", 1, 1),
+        (settled(True, planned=2**53), "inconclusive", 1, None),
     ],
 )
-def test_a_kind_without_code(doc: Any, verdict: str, looked_at: int, of: int) -> None:
+def test_a_kind_without_code(doc: Any, verdict: str, looked_at: int, of: int | None) -> None:
     """Its expressions decide; an empty list is nothing looked at, however true `all` is of it; a fact that cannot be computed is said."""
     r = says(doc)
     assert (r.kind, r.format, r.verdict, r.looked_at, r.of) == ("settlement", "custom", verdict, looked_at, of)
@@ -278,3 +279,9 @@ def test_readers_here_keep_it(s: Any) -> None:
     reader = next(r for r in READERS if s.format == r.NAME)
     found = faults(reader, s.raw(), exit_status=s.exit, expectations=s.expectations)
     assert found == []
+
+
+def test_a_number_no_document_can_hold() -> None:
+    """Beyond 2^53 - 1 canonical JSON cannot tell a number from its neighbours: no usable value, and no attempt that never ends."""
+    r = says(settled(True, slow=2**53), changed(facts=(OwnFact(name="slow", value="doc.slow", unit="ms"),)))
+    assert (r.verdict, r.cause, r.facts) == ("inconclusive", "no usable value for fact slow", {})

@@ -53,6 +53,7 @@ def need(fact: str, type: str, unit: str = "") -> list[dict[str, str]]:
     return [{"fact": fact, "type": type, "unit": unit}]
 
 
+SHARE = {"needs": need("throughput", "float", "requests/s") + need("target_rate", "float", "requests/s"), "minimum_count": 500}
 HIDDEN = {"x-personal": True}
 PAID = OwnKind(
     name="paid", unit="people", proves="x", does_not_prove="y", passes="true", looked_at="size(doc.people)",
@@ -172,6 +173,12 @@ FAULTS: dict[str, tuple[Ruleset, str, str, str]] = {
         "always-false",
         "web/mine",
         "never",
+    ),
+    "a share of nothing": (
+        ruleset(NEW | SHARE | {"condition": "facts.throughput / facts.target_rate >= 0.9"}),
+        "divisor",
+        "web/mine",
+        "holds where target_rate is 0",
     ),
     "no share is larger": (
         ruleset(NEW | {"condition": "facts.error_rate <= 1.0", "needs": need("error_rate", "float", "ratio"), "minimum_count": 9}),
@@ -470,3 +477,22 @@ def test_who_asks_more_in_one_key_is_not_shadowed(key: str) -> None:
 def test_our_packs_have_no_fault(name: str) -> None:
     """Every pack we ship lints clean."""
     assert lint_rules(Ruleset(effective({}, [("s", name, ("@o",))]))) == ()
+
+
+@pytest.mark.parametrize(
+    ("condition", "wrong"),
+    [
+        ("facts.throughput / facts.target_rate >= 0.9", True),
+        ("facts.throughput > 0.0 && facts.throughput / facts.target_rate >= 0.9", True),
+        ("facts.target_rate >= 0.0 && facts.throughput / facts.target_rate >= 0.9", True),
+        ("facts.target_rate > 0.0 && facts.throughput / facts.target_rate >= 0.9", False),
+        ("facts.throughput / facts.target_rate >= 0.9 && facts.target_rate >= 1.0", False),
+        ("facts.throughput / 2.0 >= facts.target_rate", False),
+        ("facts.throughput / facts.target_rate <= 1.5", False),
+        ("facts.throughput / double(looked_at) >= facts.target_rate", False),
+    ],
+)
+def test_what_is_divided_by_is_above_zero(condition: str, wrong: bool) -> None:
+    """1.0 / 0.0 is more than any bound, so a rule over a share says that there is something it is a share of."""
+    found = lint_rules(ruleset(NEW | SHARE | {"condition": condition}))
+    assert ("divisor" in {p.code for p in found}) is wrong

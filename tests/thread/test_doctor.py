@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -111,3 +114,54 @@ def test_a_kind_a_plugged_reader_brings_is_one(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(plugged, "kinds_plugged", lambda: (msgspec.structs.replace(kind("tests"), name="screens"),))
     town = Town(tmp_path, settings=TESTS + TESTS.replace('"tests"', '"screens"'))
     assert "evidence screens" not in checks(town)
+
+
+def test_a_key_in_a_state_that_lies_elsewhere(town: Town, tmp_path: Path) -> None:
+    """The command names the file of the public key where it is, blanks quoted, so that it can be typed as it stands."""
+    home = tmp_path / "state of b"
+    town.env |= {"DOSSIER_HOME": str(home), "DOSSIER_PROTECTED_BRANCH": "main"}
+    town.run("doctor")
+    state, help = checks(town)["producer key"]
+    assert state == "fail"
+    words = shlex.split(help)
+    assert Path(words[words.index("--public") + 1]) == home / "keys" / "producer.pub"
+    assert (home / "keys" / "producer.pub").is_file()
+
+
+def test_a_log_the_repository_remembers_longer(town: Town) -> None:
+    """A store put back to an earlier copy stops every other command: doctor says so, too."""
+    town.assembled()
+    shutil.copytree(town.repo / ".dossier", town.root / "copy")
+    town.gate()
+    shutil.rmtree(town.repo / ".dossier")
+    shutil.copytree(town.root / "copy", town.repo / ".dossier")
+    found = {c["name"]: c for c in town.dossier("doctor", ok=(10,))["checks"]}["log"]
+    assert (found["state"], found["detail"].partition(":")[0]) == ("fail", "log.rolled-back")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "name"),
+    [
+        ("schema = 1", "schema = 2", "protected branch"),
+        ('criticality = "', 'pack = "./rules/none.toml"\ncriticality = "', "rules"),
+    ],
+)
+def test_settings_that_cannot_be_used_are_a_check_that_fails(town: Town, old: str, new: str, name: str) -> None:
+    """Whatever is wrong with the settings or packs in force, doctor looks at the rest, too, and says what to do."""
+    town.git("switch", "-q", "main")
+    text = town.read("dossier.toml")
+    assert old in text
+    town.write("dossier.toml", text.replace(old, new, 1))
+    town.commit("settings nobody can use")
+    found = checks(town)
+    assert found[name][0] == "fail"
+    assert found[name][1]
+    assert "log" in found
+
+
+def test_a_producer_key_that_is_gone(town: Town) -> None:
+    """The step makes one where it was, as typed."""
+    town.assembled()
+    (town.repo / ".dossier/keys/producer").unlink()
+    subprocess.run(shlex.split(checks(town)["producer key"][1]), check=True, capture_output=True)
+    assert "--producer NAME" in checks(town)["producer key"][1]

@@ -311,6 +311,21 @@ def test_attack_a_rolled_back_log_does_not_overwrite_what_is_remembered_of_it(to
     assert town.git("rev-parse", "refs/dossier/log") == kept
 
 
+def test_the_head_of_another_machine_s_log_is_named_as_that(town: Town) -> None:
+    """A second machine with a state of its own, which fetched the head of the first one's log, is told whose it is; a head it signed
+    itself is not explained away."""
+    town.assembled()
+    shutil.move(town.repo / ".dossier", town.root / "first")
+    town.env |= {"DOSSIER_HOME": str(town.root / "second"), "DOSSIER_PROTECTED_BRANCH": "main"}
+    town.run("doctor")
+    key = ("--key", str(town.root / "first/keys/ann"))
+    town.change_trust("--producer", "laptop", "--public", str(town.root / "second/keys/producer.pub"), *key)
+    refused = town.refused("log", "audit", code=40)
+    assert (refused["code"], refused["help"].partition(" ")[0]) == ("log.rolled-back", "runner")
+    town.env["DOSSIER_HOME"] = str(town.root / "first")
+    assert town.run("log", "audit")[0] == 0
+
+
 def test_a_lock_that_a_killed_git_left_is_named(town: Town) -> None:
     """The head cannot be kept: unavailable, with the file to remove; the next run goes on."""
     town.assembled()

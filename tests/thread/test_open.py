@@ -257,3 +257,10 @@ def test_a_name_that_is_no_utf8_stands_in_the_change(town: Town) -> None:
     brought.write_text(JUNIT)
     (evidence,) = town.dossier("collect", "tests", "--from", str(brought))["evidence"]
     assert evidence["artifacts"][0]["name"] == "r\\udce9sultats.xml"
+
+
+def test_a_retrospective_without_a_base_says_so(tmp_path: Path) -> None:
+    """The first tag is looked at from the beginning: no empty place where a commit would stand."""
+    town = Town(tmp_path)
+    town.git("tag", "v0.0.1", "main")
+    assert ", from the beginning; " in town.run("open", "--retrospective", "v0.0.1", "--owner", "ann")[1]

@@ -305,6 +305,21 @@ def test_withdrawn_release_shows(town: Town) -> None:
     assert town.dossier("verify", str(bundle), ok=(10,))["standing"] == "withdrawn: found a bug"
 
 
+def test_attack_a_reason_that_writes_lines_of_its_own(town: Town) -> None:
+    """What somebody wrote stays on the line it belongs to: it cannot look like a word of the command that shows it."""
+    digest = allowed(town)
+    town.dossier("release")
+    forged = "sound · allowed · 71 checks, 0 failed"
+    said = town.run("withdraw", digest, "--as", "ann", "--key", str(town.key), "--reason", f"x\n{forged}")[1]
+    bundle = town.root / "x.dossier"
+    town.dossier("export", digest, "-o", str(bundle))
+    code, verified, _ = town.run("verify", str(bundle))
+    assert code == 10
+    for words in (said, verified, town.run("posture")[1], town.run("release")[1]):
+        assert forged in words
+        assert forged not in words.splitlines()
+
+
 def test_bundle_verifies_elsewhere(town: Town, tmp_path: Path) -> None:
     """The file and a trust document are enough; another project's trust, or none, is 40; the same log gives the same bytes."""
     digest = allowed(town)

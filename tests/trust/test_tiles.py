@@ -85,6 +85,18 @@ def test_growing_writes_only_what_is_new(tmp_path: Path, town: Any) -> None:
     assert write_tiles(tmp_path, ENTRIES, notes[600]) == 1
 
 
+@pytest.mark.parametrize("name", ["tile/0/000", "tile/entries/000", "tile/0/001.p/44"])
+@pytest.mark.parametrize("left", [0, 20, -1])
+def test_a_damaged_file_is_written_again(tmp_path: Path, town: Any, name: str, left: int) -> None:
+    """What a disk cut short or altered is not taken for written: publishing again mends it."""
+    note = make_checkpoint(PROJECT, 300, tree_root(leaves_of(ENTRIES[:300])), town.signers["runner"])
+    write_tiles(tmp_path, ENTRIES, note)
+    whole = (tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(whole[:left] + b"?" * (left < 0))
+    assert write_tiles(tmp_path, ENTRIES, note) == 2
+    assert (tmp_path / name).read_bytes() == whole
+
+
 def test_what_the_log_shows_says_nothing(tmp_path: Path, town: Any) -> None:
     """Nothing of a statement stands in the files of a log with salts: no name, digest or moment; another salt gives another leaf."""
     note = make_checkpoint(PROJECT, 30, tree_root(leaves_of(ENTRIES[:30])), town.signers["runner"])

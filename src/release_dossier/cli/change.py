@@ -139,7 +139,7 @@ def _words(digest: str, c: Change, guessed: tuple[str, ...]) -> str:
     lines = [
         f"opened  {c.issue.title or c.branch} · change {digest[:19]}…",
         f"  objective  {c.objective}",
-        f"  branch     {c.branch} at {c.head[:12]}, from {c.base[:12]}; {counted(len(c.files), 'file')}",
+        f"  branch     {c.branch} at {c.head[:12]}, from {c.base[:12] or 'the beginning'}; {counted(len(c.files), 'file')}",
         f"  owner      {c.owner}; authors: {authors}",
         f"  services   {services}",
         *(

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from release_dossier.cli import edge
+from release_dossier.errors import shown
 
 _as = click.option("--as", "person", required=True, metavar="PERSON", help="who signs, as the trust document names them")
 _key = click.option(
@@ -56,7 +57,7 @@ def reject(digest: str, person: str, key: Path, reason: str, as_json: bool) -> N
 
     world = edge.open_world()
     made, r = sign(world, world.find(digest, "dossier"), person, key, reason)
-    _emit("rejection", made, r, as_json, f"{r.person} rejected dossier {r.dossier[:19]}…: {r.reason}\n{_back(made, r.person, key)}")
+    _emit("rejection", made, r, as_json, f"{r.person} rejected dossier {r.dossier[:19]}…: {shown(r.reason)}\n{_back(made, r.person, key)}")
 
 
 @click.command(epilog='Example: dossier withdraw dd8d7dba --as bo --key bo --reason "read it again"')
@@ -70,7 +71,7 @@ def withdraw(digest: str, person: str, key: Path, reason: str, as_json: bool) ->
     made, w = sign(world, world.store.find(digest), person, key, reason)
     shipped = next(e.type for e in world.store.entries() if e.digest == w.statement) == "release"
     then = f"next: dossier {'posture' if shipped else 'gate'}"
-    _emit("withdrawal", made, w, as_json, f"{w.person} withdrew {w.statement[:19]}…: {w.reason}\n{then}")
+    _emit("withdrawal", made, w, as_json, f"{w.person} withdrew {w.statement[:19]}…: {shown(w.reason)}\n{then}")
 
 
 @click.command(
@@ -89,10 +90,8 @@ def waive(digest: str, requirement: str, service: str, person: str, key: Path, r
     end = edge.moment(until, "--until")
     assert end is not None
     made, w = sign(world, world.find(digest, "dossier"), requirement, service, person, key, reason, end)
-    words = (
-        f"{w.person} waived {w.requirement} of {w.service} until {w.until}: {w.reason}\n{_back(made, w.person, key)}\nnext: dossier gate"
-    )
-    _emit("waiver", made, w, as_json, words)
+    words = f"{w.person} waived {w.requirement} of {w.service} until {w.until}: {shown(w.reason)}"
+    _emit("waiver", made, w, as_json, f"{words}\n{_back(made, w.person, key)}\nnext: dossier gate")
 
 
 @click.command(epilog='Example: dossier erase 44d12fe0 --as ann --key ann --reason "asked to be forgotten"')
@@ -109,7 +108,7 @@ def erase(artifact: str, person: str, key: Path, reason: str, as_json: bool) -> 
     world = edge.open_world()
     others = elsewhere(world, artifact)
     made, e = remove(world, artifact, person, key, reason)
-    lines = [f"{e.person} erased {e.artifact[:19]}…: {e.reason}"]
+    lines = [f"{e.person} erased {e.artifact[:19]}…: {shown(e.reason)}"]
     lines += [f"the value stands in {name} too: dossier erase {digest[:19]}" for digest, name in others]
     value = {"erasure": {**msgspec.to_builtins(e), "digest": made, "also_in": [{"artifact": d, "name": n} for d, n in others]}}
     edge.emit(value, as_json, lambda: "\n".join([*lines, "next: dossier collect, dossier assemble"]))

@@ -22,13 +22,12 @@ import msgspec
 
 from release_dossier.errors import Refused, shown
 from release_dossier.evidence.kind import Kind
-from release_dossier.evidence.readers.given import Given, whole_json, wrong_shape
+from release_dossier.evidence.readers.given import EXACT_MAX, Given, whole_json, wrong_shape
 from release_dossier.evidence.reading import Fact, Reading, example, first
 from release_dossier.limits import TEXT_CHARS_MAX
 from release_dossier.project import OwnKind, seconds
 
 NAME = "custom"
-_INT64 = 2**63
 _EXAMPLES_MAX = 1_000  # counterexamples an expression may list
 
 
@@ -120,7 +119,7 @@ def read(stream: IO[bytes], own: OwnKind, given: Given) -> Reading:
         value = _value(f.value, doc)
         if isinstance(value, (int, float)) and not isinstance(value, bool) and _tells(f.value, value, private):
             value = str(value)
-        if value is None:
+        if value is None or (isinstance(value, int) and abs(value) > EXACT_MAX):
             doubts.append(f"no usable value for fact {f.name}")
         else:
             facts[f.name] = Fact(value, f.unit)
@@ -227,7 +226,7 @@ def _truth(text: str, doc: Any) -> tuple[bool | None, str]:
 
 def _count(text: str, doc: Any, at: str, doubts: list[str]) -> int | None:
     kind, value, why = _answer(text, doc)
-    if kind in ("INT", "UINT") and isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _INT64:
+    if kind in ("INT", "UINT") and isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= EXACT_MAX:
         return value
     doubts.append(f"{at} is no count: {why or f'{kind} {shown(str(value), 40)}'}")
     return None

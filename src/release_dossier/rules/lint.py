@@ -180,11 +180,22 @@ def _always(rules: Ruleset, holds: bool) -> Said:
             yield at, f"`{r.condition}` {'always' if holds else 'never'} holds", "a condition that some evidence meets and some does not"
 
 
-def _answers(r: Requirement, ours: bool) -> Iterator[str]:
+def _divisor(rules: Ruleset) -> Said:
+    """A decimal divided by zero is more than any bound: a share of nothing must not pass. (Of whole numbers it is `error`.)"""
+    for at, r in rules.requirements():
+        for fact in sorted({m["dot"] or m["quoted"] for m in _DIVISOR.finditer(r.condition)}):
+            if "pass" in _answers(r, any(k.name == r.kind for k in KINDS), zero=fact):
+                yield at, f"`{r.condition}` holds where {fact} is 0", f"facts.{fact} > 0.0 && beside it"
+
+
+_DIVISOR = re.compile(r"/\s*(?:double\(\s*|\(\s*)*facts(?:\.(?P<dot>\w+)|\['(?P<quoted>[^']*)'\])")
+
+
+def _answers(r: Requirement, ours: bool, zero: str = "") -> Iterator[str]:
     """What a condition says at the corners: around and between the numbers it names, at nothing and at a lot, for every flag and word.
 
-    `ours`: of a kind whose units we know. Nothing where there are more corners than `SAMPLES_MAX`: some of them would tell of the first
-    facts only.
+    `ours`: of a kind whose units we know. `zero`: a fact that is 0 at all of them. Nothing where there are more corners than
+    `SAMPLES_MAX`: some of them would tell of the first facts only.
     """
     if not r.condition:
         return
@@ -193,6 +204,8 @@ def _answers(r: Requirement, ours: bool) -> Iterator[str]:
     least = max(1, r.minimum_count)  # of less, no condition is asked in the end
     counts = sorted({least, least + 1_000_000, *(int(x) + d for x in numbers for d in (-1, 0, 1) if least < int(x) + d < 2**53)})
     corners = [_corners(n, _bounds(n.fact, r.condition) or numbers, r.condition, ours) for n in r.needs]
+    if zero:
+        corners = [[{"float": 0.0, "int": 0}.get(n.type, "0")] if n.fact == zero else c for n, c in zip(r.needs, corners, strict=True)]
     asks_how_many = re.search(_HOW_MANY, r.condition) is not None
     looked = counts if asks_how_many else [least]
     if prod(map(len, (looked, *corners))) > SAMPLES_MAX:
@@ -383,6 +396,7 @@ CHECKS: tuple[tuple[str, str, Callable[[Ruleset], Said]], ...] = (
     ("personal", "error", _personal),
     ("always-true", "error", lambda rules: _always(rules, True)),
     ("always-false", "error", lambda rules: _always(rules, False)),
+    ("divisor", "error", _divisor),
     ("unreachable", "error", _unreachable),
     ("shadowed", "warning", _shadowed),
     ("no-owner", "warning", _no_owner),

@@ -30,7 +30,7 @@ from release_dossier.approval import Signed
 from release_dossier.aside import spread, uncollected
 from release_dossier.attest import test_result, verification_summary
 from release_dossier.dossier import Dossier
-from release_dossier.errors import Corrupt, DossierError, Unavailable, counted
+from release_dossier.errors import Corrupt, DossierError, Unavailable, counted, shown
 from release_dossier.evidence.erasure import Erasure
 from release_dossier.evidence.personal import MEDIA_TYPE
 from release_dossier.evidence.statement import Evidence
@@ -259,7 +259,7 @@ def _contents(found: bundle.Examined, trust: Trust, dossier: Dossier, said: Mapp
         away = [x.digest for x in evidence.artifacts if f"artifacts/{x.digest[7:]}" not in found.digests]
         faults += [f"artifacts/{d[7:]}: missing" for d in away if d not in gone]
         withheld |= {d: gone[d] for d in away if d in gone}
-    held = [bundle.Check(f"artifacts/{d[7:]}", "pass", f"withheld: {why(e)}") for d, e in sorted(withheld.items())]
+    held = [bundle.Check(f"artifacts/{d[7:]}", "pass", f"withheld: {shown(why(e))}") for d, e in sorted(withheld.items())]
     held += _personal(said.values(), withheld)
     detail = "; ".join(faults) or f"{counted(len(dossier.evidence), 'attempt')}, each as the dossier says, with their artifacts"
     return [bundle.Check("contents", "fail" if faults else "pass", detail), *held]
@@ -388,7 +388,7 @@ def _standing(found: bundle.Examined, dossier: str, decided: Statement | None, d
     named = {dossier, decided.digest, *(s.digest for s in found.statements.values() if s.word == "release"), *decision.statements}
     for s in found.statements.values():
         if s.word == "withdrawal" and s.predicate["statement"] in named and found.places[s.digest].n >= decision.checkpoint["size"]:
-            return f"withdrawn: {s.predicate['reason']}"
+            return f"withdrawn: {shown(s.predicate['reason'])}"
     if decision.outcome != "ALLOW":
         return "denied"
     if decision.valid_until and now >= datetime.fromisoformat(decision.valid_until):

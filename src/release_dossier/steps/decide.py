@@ -19,14 +19,14 @@ from release_dossier.approval import Signed, hear, members, standing_rejections
 from release_dossier.aside import Aside
 from release_dossier.digest import canonical
 from release_dossier.dossier import Attempt, Dossier
-from release_dossier.errors import Corrupt, Refused, Unavailable, naming
+from release_dossier.errors import Corrupt, DossierError, Refused, Unavailable, naming
 from release_dossier.evidence.statement import Evidence
 from release_dossier.gate import SAID_NO, Decision, Signers, asked_of_people, authors_of, decide, producers_of, rework
 from release_dossier.project import SETTINGS_FILE
 from release_dossier.rules.packs import OWNER, thaw
 from release_dossier.steps.world import LOG_REF, World, other_worktree
 from release_dossier.trust.document import Person
-from release_dossier.trust.log import Entry, extends, origin_of, parse_checkpoint, root_of
+from release_dossier.trust.log import Checkpoint, Entry, checkpoint_signers, extends, origin_of, parse_checkpoint, root_of
 from release_dossier.trust.note import COSIGNATURE, NoteKey, parse_vkey
 from release_dossier.trust.statement import Statement, Subject, state
 from release_dossier.trust.witness import cosigners
@@ -274,11 +274,22 @@ def hold(world: World, note: bytes, at: str) -> None:
     if old.origin != mine:
         raise Corrupt("log.other-project", at=at, found=old.origin, expected=mine)
     if not extends(size := len(world.store.entries()), world.store.root, note):
-        help = other_worktree(world.repo, world.home)  # where the log is that the repository remembers
+        help = other_worktree(world.repo, world.home) or _whose(world, old)  # where the log is that the repository remembers
         if old.size > size:
             raise Corrupt("log.rolled-back", at=at, found=f"a log of {size} entries", expected=f"the {old.size} it once had", help=help)
         found = "a log that does not extend the checkpoint kept there"
         raise Corrupt("log.fork", at=at, found=found, expected="every entry it once had", help=help)
+
+
+def _whose(world: World, kept: Checkpoint) -> str:
+    """What to do where another machine signed the checkpoint: nobody took entries away here, this is another log. Empty where none did."""
+    try:
+        own = world.signer().key_id
+    except DossierError:  # who may read and not sign is told what is wrong all the same
+        return ""
+    signers = checkpoint_signers(kept, world.trust.machine_keys().values()) - {own}
+    names = sorted({p.id for p in map(world.trust.producer_of_key, signers) if p is not None})
+    return f"{names[0]} signed it, and a project has one log: take that machine's .dossier/, or export DOSSIER_HOME=ITS" if names else ""
 
 
 def witnesses_of(world: World) -> tuple[tuple[str, NoteKey], ...]:

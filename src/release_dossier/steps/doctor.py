@@ -6,14 +6,18 @@ import shutil
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
+from shlex import quote
 
 from release_dossier.approval import members
 from release_dossier.errors import DossierError, counted
 from release_dossier.evidence.kinds import kind
 from release_dossier.evidence.own import check
 from release_dossier.project import Settings
+from release_dossier.refusals import CODES
+from release_dossier.rules.packs import freeze
 from release_dossier.sources.runner import isolation_here
-from release_dossier.steps.world import World, open_world
+from release_dossier.steps.decide import check_witness, kept_checkpoint
+from release_dossier.steps.world import World, open_world, producer_key_path
 
 
 def examine(start: Path, environ: Mapping[str, str], now: datetime) -> list[dict[str, str]]:
@@ -30,7 +34,7 @@ def examine(start: Path, environ: Mapping[str, str], now: datetime) -> list[dict
     try:
         world = open_world(start, environ, now)
     except DossierError as e:
-        say("project", "fail", str(e), e.help)
+        say("project", "fail", str(e), _remedy(e))
         return out
     say("project", "pass", f"{world.trust.document.project_name}, identity {world.trust.project[:19]}…")
     _adoption(world, say)
@@ -46,13 +50,21 @@ def examine(start: Path, environ: Mapping[str, str], now: datetime) -> list[dict
     return out
 
 
+def _remedy(e: DossierError) -> str:
+    return e.help or CODES.get(e.code, ("", ""))[1]
+
+
 def _adoption(world: World, say: object) -> None:
     assert callable(say)
     ref = world.protected_ref()
     if not world.repo.exists(ref):
         say("protected branch", "fail", f"{ref} does not exist", f"git branch {world.pin.protected_branch}")
         return
-    found = world.settings_at(ref)
+    try:
+        found = world.settings_at(ref)
+    except DossierError as e:
+        say("protected branch", "fail", str(e), _remedy(e))
+        return
     if found is None:
         say(
             "protected branch",
@@ -84,13 +96,19 @@ def _adoption(world: World, say: object) -> None:
         if plan.run and not own and not shutil.which(plan.run[0], path=world.environ.get("PATH")):
             say(f"evidence {plan.name}", "warn", f"{plan.run[0]} is not installed here", f"install {plan.run[0]}")
     _kinds(settings, say)
+    try:
+        freeze(settings.rules, [(s.name, s.asked, s.owners) for s in settings.service], lambda f: world.repo.file_at(ref, f))
+    except DossierError as e:
+        say("rules", "fail", str(e), e.help or "mend them on the protected branch; then: dossier rules lint")
     for k in settings.keyless:
         if world.repo.file_at(ref, k.root) is None:
             say(
                 f"keyless {k.name}", "fail", f"no {k.root} on {world.protected_name()}", "commit the trusted root, as Sigstore publishes it"
             )
     remote = world.pin.remote
-    if remote:
+    if remote and remote not in world.repo.remotes():
+        say(f"remote {remote}", "warn", "the repository has none of this name", f"git remote add {remote} ADDRESS")
+    elif remote:
         r = world.repo.result("ls-remote", "--heads", remote, ok=(0, 128))
         say(
             f"remote {remote}",
@@ -124,7 +142,7 @@ def _keys(world: World, say: object) -> None:
     try:
         signer = world.signer()
     except DossierError as e:
-        say("producer key", "fail", str(e), e.help or "dossier key new producer")
+        say("producer key", "fail", str(e), _remedy(e))
         return
     producer = world.trust.producer_of_key(signer.key_id)
     if producer is None:
@@ -132,7 +150,7 @@ def _keys(world: World, say: object) -> None:
             "producer key",
             "fail",
             f"{signer.key_id} is not in the trust document",
-            "dossier trust propose --producer NAME --public .dossier/keys/producer.pub --key YOUR-KEY",
+            f"dossier trust propose --producer NAME --public {quote(f'{producer_key_path(world.home, world.environ)}.pub')} --key YOUR-KEY",
         )
     else:
         say("producer key", "pass", f"{signer.key_id} is producer {producer.id}")
@@ -150,15 +168,20 @@ def _keys(world: World, say: object) -> None:
 def _mode(world: World) -> str:
     """Solo or team, as the protected branch says; empty where it says nothing."""
     ref = world.protected_ref()
-    found = world.settings_at(ref) if world.repo.exists(ref) else None
+    try:
+        found = world.settings_at(ref) if world.repo.exists(ref) else None
+    except DossierError:  # said where the protected branch is looked at
+        return ""
     return found[0].project.mode if found else ""
 
 
 def _log(world: World, say: object) -> None:
     assert callable(say)
     try:
+        kept = kept_checkpoint(world)
         entries = world.store.entries()
+        check_witness(world, kept)
     except DossierError as e:
-        say("log", "fail", str(e), e.help)
+        say("log", "fail", str(e), _remedy(e))
         return
     say("log", "pass", f"{len(entries)} entries, numbered and chained")

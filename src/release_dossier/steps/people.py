@@ -256,7 +256,7 @@ def _still_open(world: World, digest: str, dossier: Dossier) -> None:
         raise Refused("people.closed", at="DIGEST", found=found, expected=expected, help="dossier list")
     releases = [e for e in world.store.entries() if e.type == "release" and e.change == digest]  # key: service@version
     if releases and {e.key.rpartition("@")[0] for e in releases} == {s.name for s in dossier.change.services}:
-        back = f"dossier withdraw {releases[-1].digest[:19]} takes the release back"
+        back = f"dossier withdraw {releases[-1].digest[:19]} --as PERSON --key FILE --reason WORDS  (takes the release back)"
         raise Refused("people.closed", at="DIGEST", found="a dossier that is released", expected=expected, help=back)
 
 

@@ -166,8 +166,9 @@ class World(msgspec.Struct, frozen=True):
             raw = self.repo.file_at(commit, SETTINGS_FILE)
             if raw is None:
                 return None
-            known = parse_settings(raw, f"{SETTINGS_FILE} at {commit[:12]}"), raw
-            if _COMMIT.fullmatch(commit):
+            whole = _COMMIT.fullmatch(commit)
+            known = parse_settings(raw, f"{SETTINGS_FILE} at {commit[:12] if whole else commit}"), raw
+            if whole:
                 self.predicates[commit, Settings] = known
         found: tuple[Settings, bytes] = known
         return found

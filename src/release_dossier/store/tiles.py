@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 
 from release_dossier.errors import Unavailable
@@ -27,10 +26,10 @@ def published(folder: Path) -> bytes:
 
 
 def write_tiles(folder: Path, entries: Sequence[Entry], checkpoint: bytes) -> int:
-    """Bring `folder` to the checkpoint: tiles and bundles it lacks, then the checkpoint. Returns how many files were written.
+    """Bring `folder` to the checkpoint: tiles and bundles it lacks or a disk damaged, then the checkpoint. Returns how many were written.
 
     Each file appears whole or not at all, and the checkpoint last, so that a reader at any moment finds everything its checkpoint
-    asks for; a crash leaves files the next call finds there. Full tiles that are there are left as they are.
+    asks for; a crash leaves files the next call finds there. What is there as it should be is left alone.
 
     Raises:
         Unavailable: `log.unwritable`. Corrupt: `log.*`: `checkpoint` is none.
@@ -41,20 +40,20 @@ def write_tiles(folder: Path, entries: Sequence[Entry], checkpoint: bytes) -> in
     written = 0
     try:
         for tile in tiles_between(0, size):
-            written += _place(folder / tile.path, partial(hashes_in, tree, tile))
+            written += _place(folder / tile.path, hashes_in(tree, tile))
             if tile.level == 0:
                 at = tile.n * WIDTH
-                written += _place(folder / Tile(-1, tile.n, tile.width).path, partial(bundle_of, data[at : at + tile.width]))
+                written += _place(folder / Tile(-1, tile.n, tile.width).path, bundle_of(data[at : at + tile.width]))
         _write(folder / "checkpoint", checkpoint)
     except OSError as e:
         raise Unavailable("log.unwritable", at=str(folder), found=e.strerror or "an error", expected="a folder to write the log to") from e
     return written + 1
 
 
-def _place(file: Path, content: Callable[[], bytes]) -> int:
-    if file.exists():
+def _place(file: Path, content: bytes) -> int:
+    if file.exists() and file.read_bytes() == content:
         return 0
-    _write(file, content())
+    _write(file, content)
     return 1
 
 

@@ -236,7 +236,8 @@ def parse_chain(raw: bytes, at: str, project: str | None = None, digest: str | N
             return trust
     assert trust is not None
     if digest is not None:
-        raise Corrupt("trust.unknown-version", at=at, found=f"{trust.document.version} versions, none of this digest", expected=digest)
+        found = f"{trust.document.version} versions, none of this digest"
+        raise Corrupt("trust.unknown-version", at=at, found=found, expected=f"{digest}, as the newest trust document has it")
     return trust
 
 

@@ -419,7 +419,8 @@ def load_signer(file: Path) -> Signer:
     try:
         raw = file.read_bytes()
     except FileNotFoundError as e:
-        raise Refused("key.missing", at=str(file), found="no such file", expected="a private key", help="dossier key new") from e
+        help = f"ssh-keygen -t ed25519 -N '' -f {quote(str(file))}"
+        raise Refused("key.missing", at=str(file), found="no such file", expected="a private key", help=help) from e
     except OSError as e:
         raise Refused("key.unreadable", at=str(file), found=e.strerror or "an error", expected="a readable private key") from e
     return parse_private(raw, str(file))

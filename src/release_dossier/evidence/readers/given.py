@@ -18,7 +18,7 @@ from release_dossier.limits import DOCUMENT_BYTES_MAX, EVIDENCE_LINE_BYTES_MAX, 
 from release_dossier.trust.keyless import Believed
 
 _LONG_FRACTION = re.compile(r"(\.\d{6})\d+")  # more digits of a second than Python reads
-_EXACT_MAX = 2**53 - 1  # the largest number that canonical JSON (RFC 8785) still tells from its neighbours
+EXACT_MAX = 2**53 - 1  # the largest number that canonical JSON (RFC 8785) still tells from its neighbours
 
 
 class Given(msgspec.Struct, frozen=True):
@@ -265,7 +265,7 @@ def numbers(pairs: dict[str, tuple[Any, str]]) -> dict[str, Fact]:
     out = {}
     for name, (value, unit) in pairs.items():
         number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if number and 0 <= value <= (1 if unit == "ratio" else _EXACT_MAX):
+        if number and 0 <= value <= (1 if unit == "ratio" else EXACT_MAX):
             out[name] = Fact(value, unit)
     return out
 
@@ -278,7 +278,7 @@ def without(pairs: dict[str, tuple[Any, str]], facts: dict[str, Fact]) -> tuple[
 
 def count(value: Any) -> int:
     """`value` as a number of things that were looked at; 0 when it is none."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= _EXACT_MAX:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= EXACT_MAX:
         return 0
     return int(value) if value == int(value) else 0
 

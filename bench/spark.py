@@ -25,10 +25,10 @@ from cold import keep
 from ledger import ERAS, figure, made, spec
 
 from release_dossier.ledger.fast.big import Big
+from release_dossier.limits import LEDGER_MEMORY_BYTES
 from release_dossier.sources import ledger_columns as columns
 from release_dossier.sources import ledger_spark
 
-LOTS_MIN, ROWS_A_LOT = 8, 2_000_000
 RUNS = 3
 ROUNDS = 3  # of each kind in turns, of the sizes that do not take long
 SIZES = {False: (1_000_000, 10_000_000), True: (10_000_000, 100_000_000)}
@@ -44,10 +44,10 @@ def judged(how: str, cores: int, folder: Path, bets: int) -> tuple[float, float]
     return float(reading), float(judging)
 
 
-def read(folder: Path, bets: int) -> tuple[Big, float]:
-    """The ledger in its lots, and how many seconds that took."""
+def read(folder: Path, bets: int, cores: int) -> tuple[Big, float]:
+    """The ledger in its lots, as `ledger verify` would have them, and how many seconds that took."""
     began = time.perf_counter()
-    big = columns.from_folder(folder, min(ROWS_A_LOT, bets // LOTS_MIN))
+    big = columns.from_folder(folder, ledger_spark.rows_a_lot(bets, cores, LEDGER_MEMORY_BYTES))
     assert big is not None
     return big, time.perf_counter() - began
 
@@ -56,7 +56,7 @@ def plain(cores: int, folder: Path, bets: int) -> None:
     """Every lot judged by so many processes, each taking its turn of them; print seconds to read and to judge. No shares are added up."""
     reading, judging = [], []
     for run in range(RUNS):
-        big, took = read(folder, bets)
+        big, took = read(folder, bets, cores)
         reading.append(took)
         if run == 0:
             _judge_lots(big, big.lots[:1])
@@ -80,7 +80,7 @@ def on(cores: int, folder: Path, bets: int) -> None:
     reading, judging = [], []
     with ledger_spark.session(cores) as spark:
         for run in range(RUNS):
-            big, took = read(folder, bets)
+            big, took = read(folder, bets, cores)
             reading.append(took)
             if run == 0:
                 context = spark.sparkContext

@@ -23,11 +23,11 @@ from release_dossier.ledger.fast.big import Big
 from release_dossier.ledger.fast.judge import Judge, Share, by_columns, concluded
 from release_dossier.ledger.judged import Engine, Judged
 from release_dossier.ledger.rulesets import Eras
+from release_dossier.sources.ledger_columns import rows_within
 
 AVAILABLE = find_spec("pyspark") is not None  # the extra `spark`
 DRIVER_MEMORY = "4g"  # at most: what every task found of every user passes through it
-LOTS_A_CORE = 4  # about, so that one with large markets does not keep the others waiting
-TASKS_A_CORE = 8  # at most: each sends back what it found of every user
+LOTS_A_CORE = 4  # and tasks: about, so that one with large markets does not keep the others waiting
 
 LOOK_S = 0.5  # between two looks at how many tasks are done
 
@@ -79,6 +79,11 @@ def _said(key: str) -> bool:
     return bool(SparkConf().contains(key))
 
 
+def rows_a_lot(rows: int, threads: int, memory_bytes: int) -> int:
+    """How many bets a lot of a ledger of so many has at most."""
+    return min(rows_within(memory_bytes) // threads, rows // (LOTS_A_CORE * threads))
+
+
 def by_spark(big: Big, threads: int, step: Step | None = None) -> Engine:
     """An engine whose tasks each judge one lot of markets."""
 
@@ -96,7 +101,8 @@ def judged(spark: Any, big: Big, eras: Eras, asked: Mapping[int, int], step: Ste
         rest = msgspec.structs.replace(big.small, additions=None, stewardships=None, standings=None, snapshots=None)
         given = context.broadcast((msgspec.structs.replace(big, small=rest), eras, dict(asked)))  # what a lot is judged by, no more
         whole = Judge(big, eras, asked, 1)
-        tasks = max(1, min(len(big.lots), TASKS_A_CORE * context.defaultParallelism))
+        few = LOTS_A_CORE * context.defaultParallelism  # each task sends back what it found of every user
+        tasks = max(1, len(big.lots) if len(big.lots) <= 2 * few else few)
         shares = context.parallelize(big.lots, tasks).mapPartitions(partial(some_lots, given))
         for share in shares.collect() if step is None else _watched(context, shares.collect, big.live, step):
             whole.add(share)

@@ -146,7 +146,7 @@ def on_spark(source: Path | str, threads: int, memory_bytes: int, step: Step | N
     import pyarrow.parquet as pq
 
     from release_dossier.sources import ledger_columns as columns
-    from release_dossier.sources.ledger_spark import LOTS_A_CORE, by_spark
+    from release_dossier.sources.ledger_spark import by_spark, rows_a_lot
 
     expected = "a folder of Parquet with plain columns, its bets in order of ids"
     if isinstance(source, str) and ledger_postgres.is_address(source):
@@ -154,8 +154,7 @@ def on_spark(source: Path | str, threads: int, memory_bytes: int, step: Step | N
     bets = Path(source) / "bets.parquet"
     if not bets.is_file():
         raise Refused("ledger.no-spark", at=Path(source).name, found="no folder with bets.parquet", expected=expected)
-    lots = LOTS_A_CORE * threads
-    big = columns.from_folder(bets.parent, min(columns.rows_within(memory_bytes) // threads, pq.read_metadata(bets).num_rows // lots))
+    big = columns.from_folder(bets.parent, rows_a_lot(pq.read_metadata(bets).num_rows, threads, memory_bytes))
     if big is None or big.lot is None:
         raise Refused("ledger.no-spark", at=bets.parent.name, found="rows that only --engine python reads", expected=expected)
     return big.small, None, by_spark(big, threads, step)

@@ -313,8 +313,8 @@ class Judge:
             list(pool.map(number, pairwise(sorted({0, count // 2, count}))))
             for m in heavy.tolist():
                 price_many(m, rows, markets, sales, self.terms.rows, pool, self.threads)
-            flows = [Flows(*np.zeros((3, users), np.int64)) for _ in range(self.threads)]
-            free = list(flows)
+            others = [Flows(*np.zeros((3, users), np.int64)) for _ in range(self.threads - 1)]
+            free = [Flows(self.low, self.high, self.irregular), *others]
             priced = np.zeros(count, np.int8)
             priced[heavy] = 1
 
@@ -324,7 +324,7 @@ class Judge:
                 free.append(mine)
 
             list(pool.map(run, spans))
-        for f in flows:
+        for f in others:
             self.low += f.low
             self.high += f.high
             self.irregular += f.irregular

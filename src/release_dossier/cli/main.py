@@ -169,7 +169,8 @@ def main() -> None:
     def stop(number: int, _: object) -> None:
         signal.signal(number, signal.SIG_DFL)  # told twice, it ends at once
         told.append(number)
-        raise KeyboardInterrupt
+        at_ctrl_c = signal.getsignal(signal.SIGINT)  # a server's own, while it serves
+        (at_ctrl_c if callable(at_ctrl_c) else signal.default_int_handler)(signal.SIGINT, None)
 
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_DFL:  # under nohup it is ignored, and stays so

@@ -9,12 +9,13 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from release_dossier.errors import shown
+from release_dossier.errors import counted, shown
 from release_dossier.gate import SIGNS, STATES
 from release_dossier.limits import GITHUB_TEXT_CHARS_MAX
 from release_dossier.payload import Payload
 
 _MARKUP = re.compile(r"([\\`*_{}\[\]()#+\-.!|~^:/])")
+NOTES_MAX = 20  # notes of a decision in one brief: a page of them, far below what GitHub takes
 _CONCLUSIONS = {"ALLOW": "success", "DENY": "failure"}
 
 
@@ -30,12 +31,17 @@ def conclusion(payload: Payload) -> str:
 
 
 def title(payload: Payload) -> str:
-    """One line: outcome and what is unmet."""
+    """One line: outcome, what is unmet, how many signatures are missing."""
     rows = _rows(payload)
     unmet = sum(r.get("state") not in ("pass", "waived") for r in rows)
     waived = sum(r.get("state") == "waived" for r in rows)
     words = f"{unmet} of {len(rows)} requirements unmet" if rows else "nothing was decided yet"
-    return f"{_outcome(payload)}: {words}" + (f", {waived} waived" if waived else "")
+    unsigned = sum(t["missing"] for t in _seats(payload))
+    return (
+        f"{_outcome(payload)}: {words}"
+        + (f", {waived} waived" if waived else "")
+        + (f", {counted(unsigned, 'approval')} missing" if unsigned else "")
+    )
 
 
 def markdown(payload: Payload, chars_max: int = GITHUB_TEXT_CHARS_MAX) -> str:
@@ -50,6 +56,7 @@ def markdown(payload: Payload, chars_max: int = GITHUB_TEXT_CHARS_MAX) -> str:
     change = document.get("change")
     if isinstance(change, Mapping) and isinstance(change.get("objective"), str):
         head += ["", plain(change["objective"])]
+    head += _beside(payload)
     tail = ["", f"Dossier `{payload.dossier}`"]
     if payload.decision:
         tail.append(f"Decision `{payload.decision}`")
@@ -69,6 +76,16 @@ def _fitted(head: list[str], rows: list[str], tail: list[str], chars_max: int) -
         kept.append(row)
     more = [] if len(kept) == len(rows) else ["", f"{len(kept)} of {len(rows)} requirements shown."]
     return "\n".join([*head, *table, *kept, *more, *tail])
+
+
+def _beside(payload: Payload) -> list[str]:
+    """What a decision says beside its requirements: who is still to sign, and its notes, a rejection among them."""
+    missing = [plain(t.get("role")) for t in _seats(payload) if t["missing"]]
+    decision = payload.document.get("decision")
+    notes = decision.get("notes") if isinstance(decision, Mapping) else None
+    said = [f"- {plain(n)}" for n in notes] if isinstance(notes, list) else []
+    more = [f"- and {len(said) - NOTES_MAX} more"] if len(said) > NOTES_MAX else []
+    return [*(["", f"Approvals missing: {', '.join(missing)}"] if missing else []), *([""] if said else []), *said[:NOTES_MAX], *more]
 
 
 def _row(r: Mapping[str, Any]) -> str:
@@ -93,6 +110,10 @@ def _outcome(payload: Payload) -> str:
 
 def _rows(payload: Payload) -> Sequence[Mapping[str, Any]]:
     return _list(payload.document, "decision", "requirements")
+
+
+def _seats(payload: Payload) -> list[Mapping[str, Any]]:
+    return [t for t in _list(payload.document, "decision", "approvals") if isinstance(t.get("missing"), int)]
 
 
 def _list(document: Mapping[str, Any], first: str, second: str) -> Sequence[Mapping[str, Any]]:

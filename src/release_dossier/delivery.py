@@ -1,7 +1,8 @@
 """A delivery: one payload on its way to one destination, its tries, and what an answer means.
 
 1. The id is made from project, destination and bytes: the same payload for the same destination is one delivery, at every call and retry.
-2. An answer of 2xx is delivered. 408, 425, 429, 5xx and silence are worth another try; everything else is the receiver's no.
+2. An answer of 2xx is delivered. 408, 425, 429, 5xx and silence are worth another try, and so is a 403 that says it is one of too many
+   requests; everything else is the receiver's no.
 3. Tries are spread as Standard Webhooks proposes, over three days, then it has failed for good. A receiver's Retry-After is heeded within
    those bounds.
 """
@@ -96,7 +97,7 @@ def ended(began: Began, at: datetime, status: int, detail: str, headers: Mapping
     moment = stamp(at)
     if 200 <= status < 300:
         return Ended(id=began.id, n=began.n, at=moment, outcome="delivered", status=status, detail=detail)
-    again = status in (0, 408, 425, 429) or status >= 500
+    again = status in (0, 408, 425) or status >= 500 or asked_too_often(status, headers)
     if not again or began.n > len(BACKOFF_SECONDS):
         why = detail if not again else f"{detail}; given up after {began.n} tries"
         return Ended(id=began.id, n=began.n, at=moment, outcome="refused", status=status, detail=why)
@@ -104,6 +105,12 @@ def ended(began: Began, at: datetime, status: int, detail: str, headers: Mapping
     wait = max(wait, min(_asked(headers.get("retry-after", ""), at), RETRY_AFTER_SECONDS_MAX))
     next_at = stamp(at + timedelta(seconds=wait))
     return Ended(id=began.id, n=began.n, at=moment, outcome="failed", status=status, detail=detail, next_at=next_at)
+
+
+def asked_too_often(status: int, headers: Mapping[str, str]) -> bool:
+    """Whether an answer is about how many requests there were, not about this one: 429, or the 403 GitHub gives for its limits
+    (docs.github.com, "Rate limits for the REST API", exceeding the rate limit)."""
+    return status == 429 or (status == 403 and (headers.get("x-ratelimit-remaining") == "0" or "retry-after" in headers))
 
 
 def _asked(text: str, at: datetime) -> int:

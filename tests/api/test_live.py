@@ -6,6 +6,7 @@ import asyncio
 import http.client
 import json
 import re
+import signal
 import socket
 import threading
 import time
@@ -312,10 +313,10 @@ def test_a_folder_that_cannot_be_read_for_a_while_ends_no_thread(town: Town, mon
     assert not place._turn.locked()
 
 
-def test_the_command_serves_and_ends(town: Town) -> None:
+@pytest.mark.parametrize("word", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_the_command_serves_and_ends(town: Town, word: signal.Signals) -> None:
     """`dossier serve` answers where it says, in words and as one object, writes a line a request when asked, says so when the port is
-    taken, and ends on Ctrl-C, also while somebody listens."""
-    import signal
+    taken, and ends on Ctrl-C or when it is told to, also while somebody listens."""
     import subprocess
     import sys
 
@@ -335,8 +336,8 @@ def test_the_command_serves_and_ends(town: Town) -> None:
         listens = urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/events", timeout=60)
         assert listens.readline() == b"retry: 2000\n"
     finally:
-        server.send_signal(signal.SIGINT)
+        server.send_signal(word)
         _, told = server.communicate(timeout=60)
     listens.close()
-    assert server.returncode in (0, 130, -signal.SIGINT)
+    assert server.returncode in ((0, 130, -word) if word is signal.SIGINT else (-word,))
     assert "Traceback" not in told, "a page that is open listens: nobody is told of it when the server ends"

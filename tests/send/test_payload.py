@@ -125,6 +125,21 @@ def test_a_brief_calls_nobody_and_runs_nothing() -> None:
     assert plain("a_b") == "a\\_b"
 
 
+def test_a_brief_says_what_denies_beside_requirements() -> None:
+    """Everything met and still DENY: whose signature is missing and who said no stand in it, for those who may see it."""
+    row = {"id": "r", "service": "s", "state": "pass", "waived_from": None, "looked_at": 2, "of": 2, "reason": "", "title": "t"}
+    seats = [{"role": "owner of s", "needed": 1, "missing": 1, "counted": []}, {"role": "ops", "needed": 1, "missing": 0, "counted": []}]
+    notes = ["rejected by bo: not on a @friday", *(f"note {n}" for n in range(25))]
+    document = {"decision": {"outcome": "DENY", "requirements": [row], "approvals": seats, "notes": notes}}
+    text = markdown(made(document, "github"))
+    assert text.startswith(f"### ✗ {plain('DENY: 0 of 1 requirements unmet, 1 approval missing')}\n")
+    assert "\nApprovals missing: owner of s\n" in text
+    assert f"\n- {plain(notes[0])}\n" in text
+    assert ("\n- and 6 more\n" in text, "@friday" in text) == (True, False)
+    outside = markdown(made(document, "customer"))
+    assert ("pprovals" in outside, "rejected" in outside) == (False, False)
+
+
 def test_a_brief_that_does_not_fit_says_how_much_is_shown() -> None:
     """GitHub takes 65,535 characters: what is left out is counted."""
     text = brief("x" * 400, 300)

@@ -213,6 +213,8 @@ def test_a_kill_loses_and_doubles_nothing(town: Town, receiver: Receiver, point:
     killed = subprocess.run(command, env={**town.env, "DOSSIER_KILL_AT": point}, capture_output=True, text=True)
     assert killed.returncode == -signal.SIGKILL, killed
     assert len(receiver.got) == arrived
+    words = "not tried yet" if point == "outbox.queued" else "killed before an answer was kept"
+    assert f" · {words}; again: dossier send --due" in town.run("send", "--list")[1]
     town.later(minutes=1)
     d = town.dossier("send", "--due")["deliveries"][0]
     assert d["outcome"] == "delivered"
@@ -466,6 +468,24 @@ def test_a_check_run_as_github_describes_it(tmp_path: Path, github: GitHub) -> N
     first, second = (json.loads(b) for b in github.bodies)
     assert (first["conclusion"], second["conclusion"], second["head_sha"]) == ("neutral", "failure", town.git("rev-parse", "HEAD"))
     assert github.faults == []
+
+
+@pytest.mark.conformance
+@pytest.mark.parametrize(
+    ("headers", "outcome"),
+    [({"x-ratelimit-remaining": "0"}, "failed"), ({"retry-after": "60"}, "failed"), ({"x-ratelimit-remaining": "9"}, "refused")],
+)
+@pytest.mark.parametrize("kind", ["github-comment", "github-check"])
+def test_githubs_limit_of_requests_is_no_refusal(tmp_path: Path, github: GitHub, kind: str, headers: dict[str, str], outcome: str) -> None:
+    """GitHub says 403 both for asked too often and for not allowed: the first is tried again, when it says so."""
+    town, digest = at_github(tmp_path, github, kind)
+    posts = "/repos/octo-org/shop/" + ("issues/7/comments" if kind == "github-comment" else "check-runs")
+    github.answers[posts] = 403, headers, b"{}"
+    tried = town.dossier("send", digest, "--to", "pr", ok=(30 if outcome == "failed" else 20,))["deliveries"][0]
+    assert (tried["outcome"], tried["tries"][0]["status"], tried["tries"][0]["detail"][:8]) == (outcome, 403, "HTTP 403")
+    if "retry-after" in headers:
+        wait = datetime.fromisoformat(tried["next_at"]) - datetime.fromisoformat(tried["tries"][0]["at"])
+        assert wait.total_seconds() == 60
 
 
 @pytest.mark.conformance

@@ -177,7 +177,9 @@ def test_a_request_github_does_not_describe_is_a_fault(github: GitHub) -> None:
     [
         (404, {}, "github.issue", 20),
         (401, {}, "github.issue", 20),
+        (403, {}, "github.issue", 20),
         (403, {"x-ratelimit-remaining": "0"}, "github.unreachable", 30),
+        (403, {"retry-after": "60"}, "github.unreachable", 30),
         (429, {}, "github.unreachable", 30),
         (503, {}, "github.unreachable", 30),
     ],

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
+import time
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -106,10 +110,6 @@ def test_a_refused_file_is_no_evidence_but_the_attempt_counts(town: Town) -> Non
 
 def test_killed_attempt_counts_and_is_said(tmp_path: Path) -> None:
     """A run that never came back stands in the dossier as an attempt that never ended."""
-    import signal
-    import subprocess
-    import sys
-
     town = Town(tmp_path)
     town.open()
     env = {**town.env, "DOSSIER_KILL_AT": "collect.started"}
@@ -275,3 +275,27 @@ def test_a_commit_that_cannot_be_checked_out_is_an_attempt_that_ended(town: Town
     code, _, err = town.run("collect", "tests")
     assert (code, "never ended" in err) == (0, False)
     assert town.gate(town.dossier("assemble")["dossier"]["digest"])["requirements"][0]["state"] == "pass"
+
+
+@pytest.mark.parametrize("word", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_run_that_is_told_to_end_takes_its_command_with_it(tmp_path: Path, word: signal.Signals) -> None:
+    """As a cancelled CI job or a closed terminal says it: nothing planned works on behind it, and it ends as the signal says."""
+    alive = tmp_path / "alive"
+    town = Town(
+        tmp_path, settings=TESTS.replace('["cat", "results.xml"]', f'["sh", "-c", "while :; do echo >> {alive}; sleep 0.05; done"]')
+    )
+    town.open()
+    heard = "signal.default_int_handler" if word is signal.SIGINT else "signal.SIG_DFL"  # pytest may have been started with it ignored
+    begin = f"import signal; signal.signal({word:d}, {heard}); from release_dossier.__main__ import main; main()"
+    command = [sys.executable, "-c", begin, "-C", str(town.repo), "collect"]
+    running = subprocess.Popen(command, env=town.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while not alive.exists():
+        assert running.poll() is None, running.communicate()
+        time.sleep(0.05)
+    running.send_signal(word)
+    _, told = running.communicate(timeout=60)
+    assert running.returncode == (130 if word is signal.SIGINT else -word)
+    assert "stopped; what was recorded before stands" in told
+    size = alive.stat().st_size
+    time.sleep(0.5)
+    assert alive.stat().st_size == size

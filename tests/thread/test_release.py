@@ -452,7 +452,19 @@ def test_look(town: Town) -> None:
     back = town.run("withdraw", release, "--as", "ann", "--key", str(town.key), "--reason", "wrong sums")[1]
     assert back.splitlines()[-1] == "next: dossier posture"
     assert town.dossier("list")["changes"][0]["labels"] == ["self-approved", "shop@0.1.0 withdrawn"]
+    assert town.run("list")[1].startswith("↩ withdrawn ")
     assert town.run("release")[1].splitlines()[0].endswith(" · self-approved · withdrawn since: wrong sums")
+
+
+def test_compare_says_which_of_the_two_lacks_a_figure(town: Town) -> None:
+    """What a does not hold is said of a, not of every release there ever was: b is one."""
+    town.open()
+    empty = town.dossier("assemble")["dossier"]["digest"]
+    digest = allowed(town)
+    town.dossier("release")
+    facts = town.dossier("compare", empty, digest)["facts"]
+    assert {(f["before"], f["comparable"]) for f in facts} == {(None, "a does not say")}
+    assert "(not compared: a does not say)" in town.run("compare", empty, "v0.1.0")[1]
 
 
 def test_a_dossier_nobody_decided_yet_is_listed(town: Town) -> None:

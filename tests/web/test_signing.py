@@ -150,6 +150,7 @@ def test_nothing_else_is_recorded(desk: Desk, change: dict[str, str], code: str)
     before = desk.place.catalog.size
     answer = desk.record(fields, **{"signature": signature, **change})
     assert (answer.status_code, code in answer.text) == (422, True), answer.text[:2000]
+    assert "signature by SHA256:" not in answer.text, "nobody is said to have made what their key did not make"
     assert desk.place.catalog.refresh() == before
 
 

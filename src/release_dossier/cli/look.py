@@ -28,8 +28,9 @@ def _table(lines: list[dict[str, Any]]) -> str:
         if c["state"] == "unreadable":
             rows.append(f"‼ unreadable  {c['branch']}: {c['detail']}")
             continue
-        state = "released" if c["released"] else c["state"]
-        sign = {"ALLOW": "✓", "released": "✓", "DENY": "✗"}.get(state, "·")
+        back = c["released"] and all(f"{r} withdrawn" in c["labels"] for r in c["released"])
+        state = "withdrawn" if back else "released" if c["released"] else c["state"]
+        sign = {"ALLOW": "✓", "released": "✓", "DENY": "✗", "withdrawn": "↩"}.get(state, "·")
         met = "everything met" if c["state"] == "ALLOW" else c["why_not"] or "next: dossier assemble && dossier gate"
         what = " · ".join([f"{', '.join(c['released'])}" if c["released"] else ", ".join(c["unmet"]) or met, *c["labels"]])
         verdict = edge.colour(f"{sign} {state:9}", paint.get(state, "white"))

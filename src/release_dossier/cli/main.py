@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
 
 import click
@@ -161,5 +162,20 @@ def _run(argv: list[str], as_json: bool) -> int:
 
 
 def main() -> None:
-    """Entry point of the `dossier` command; never returns."""
-    sys.exit(run(sys.argv[1:]))
+    """Entry point of the `dossier` command; never returns. Told to end (a CI job cancelled, a terminal closed), it stops as at Ctrl-C, and
+    the planned command it was running with it; then that signal ends it."""
+    told: list[int] = []
+
+    def stop(number: int, _: object) -> None:
+        signal.signal(number, signal.SIG_DFL)  # told twice, it ends at once
+        told.append(number)
+        at_ctrl_c = signal.getsignal(signal.SIGINT)  # a server's own, while it serves
+        (at_ctrl_c if callable(at_ctrl_c) else signal.default_int_handler)(signal.SIGINT, None)
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:  # under nohup it is ignored, and stays so
+            signal.signal(number, stop)
+    code = run(sys.argv[1:])
+    if told:
+        os.kill(os.getpid(), told[0])
+    sys.exit(code)

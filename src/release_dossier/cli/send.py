@@ -168,8 +168,9 @@ def _shown(s: State) -> dict[str, Any]:
 
 def _line(s: State) -> str:
     sign = {"delivered": "✓", "refused": "✗", "failed": "◔", "queued": "·", "interrupted": "◔"}[s.outcome]
-    detail = s.ended[-1].detail if s.ended else "not tried yet"
-    again = f"; again after {s.next_at}: dossier send --due" if s.outcome == "failed" else ""
+    answered = s.ended[-1].detail if s.ended else "not tried yet"
+    detail = "killed before an answer was kept" if s.outcome == "interrupted" else answered
+    again = f"; again{f' after {s.next_at}' if s.next_at else ''}: dossier send --due" if s.pending else ""
     tries = f"{len(s.began)} {'try' if len(s.began) == 1 else 'tries'}"
     return (
         f"{sign} {s.outcome:11} {s.delivery.destination} · {s.delivery.audience} · {s.delivery.dossier[:19]}… · {tries} · {detail}{again}"

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from release_dossier.delivery import asked_too_often
 from release_dossier.digest import parse_json
 from release_dossier.errors import Refused, Unavailable
 from release_dossier.limits import ISSUE_BYTES_MAX
@@ -173,7 +174,7 @@ def _refusal(
 ) -> Refused | Unavailable:  # fmt: skip
     """Asked too often, or the service is ill: try again later. Else the question was wrong."""
     status = answer.status
-    if status >= 500 or status == 429 or answer.headers.get("x-ratelimit-remaining") == "0":
+    if status >= 500 or asked_too_often(status, answer.headers):
         why = "asked too often" if status < 500 else "the service's own error"
         return Unavailable("github.unreachable", at=url, found=f"HTTP {status}, {why}", expected="an answer", help=instead)
     help = "check the number, and GITHUB_TOKEN for a private repository"

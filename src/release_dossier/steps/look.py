@@ -176,7 +176,11 @@ def compare(world: World, a: str, b: str) -> dict[str, Any]:
         "scope": _sets(x.change.files, y.change.files),
         "evidence": [e for e in evidence if e["a"] != e["b"]],
         "evidence_same": sum(e["a"] == e["b"] for e in evidence),
-        "facts": [msgspec.to_builtins(d) for d in drift(y.evidence, x.evidence, "a") if d.before != d.after],
+        "facts": [
+            msgspec.to_builtins(d) | ({"comparable": "a does not say"} if d.before is None else {})
+            for d in drift(y.evidence, x.evidence, "a")
+            if d.before != d.after
+        ],
         "rules": {"same": x.rules == y.rules},
         "owners": _sets(
             [f"{o.service}: {', '.join(o.owners)}" for o in x.owners], [f"{o.service}: {', '.join(o.owners)}" for o in y.owners]

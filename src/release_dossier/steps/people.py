@@ -290,7 +290,7 @@ def record_signed(world: World, draft: Draft, signature: tuple[str, str, str]) -
     bare = Envelope(draft.statement.raw, PAYLOAD_TYPE, (), (signature,), b"")
     valid = valid_keys(bare, {k.id: k.public for k in who.keys}, f"{draft.word} by {who.id}")
     if not valid:
-        found = f"a {signature[0]} signature by {signature[1]} that does not verify"
+        found = f"nothing that verifies as {signature[0]}"  # whose key made it, nobody knows: the id beside it is a hint
         raise Refused("people.unsigned", at="signature", found=found, expected=f"one by a key of {who.id} over these very words")
     _stands(world, signature[1])
     kept = kept_checkpoint(world)

@@ -456,8 +456,8 @@ def test_figures_of_two_services_say_whose_they_are(place: Place) -> None:
 
 
 def test_hot_spots_are_those_of_the_profiles_in_the_dossier(tmp_path: Path, client: TestClient) -> None:
-    """The function that cost most stands first, with its figures; where no profile is planned, the page says so and offers no command
-    that would be refused."""
+    """The function that cost most stands first, with its figures, and what cost most by what it called stands there too; where no profile
+    is planned, the page says so and offers no command that would be refused."""
     from tests.town import TESTS, Town
 
     town = Town(tmp_path, settings=TESTS + '\n[[evidence]]\nname = "cpu"\nkind = "profile"\n')
@@ -472,7 +472,8 @@ def test_hot_spots_are_those_of_the_profiles_in_the_dossier(tmp_path: Path, clie
     town.dossier("assemble")
     text = TestClient(make_app(Place(town.repo, town.env, lambda: town.now, time.monotonic)), base_url="http://127.0.0.1").get(address).text
     assert "No profile" not in text
-    assert text.index(">idle<") < text.index(">settle<") < text.index(">&lt;b&gt;read<")
+    assert text.index(">idle<") < text.index(">settle<") < text.index(">&lt;b&gt;read<") < text.index(">main<") < text.index(">handle<")
+    assert text.count("not among the most") == 2
     demo = client.get("/releases/trading/3.8.1?tab=hotspots").text
     assert "Plan one" in demo
     assert "dossier collect" not in demo

@@ -373,10 +373,10 @@ def _hotspots(place: Place, r: Round, docs: Documents, needs: list[dict[str, Any
     """Where each profile spent most, and how one is brought where there is none."""
     profiles = []
     for a in _profiles(docs, r.service).values():
-        flat = {k: f for k, f in a["facts"].items() if k.startswith("flat:")}
-        hot = sorted(flat, key=lambda k: -flat[k]["value"])
-        cum = {k: a["facts"].get(f"cum:{k[5:]}") for k in hot}
-        profiles.append({**a, "hot": [{"name": k[5:], "flat": flat[k], "cum": cum[k]} for k in hot]})
+        flat, cum = ({k[len(of) :]: f for k, f in a["facts"].items() if k.startswith(of)} for of in ("flat:", "cum:"))
+        hot = [{"name": n, "flat": flat.get(n), "cum": cum.get(n)} for n in dict.fromkeys((*flat, *cum))]
+        hot.sort(key=lambda x: [-(x[of]["value"] if x[of] else 0) for of in ("flat", "cum")])
+        profiles.append({**a, "hot": hot})
     settings = place.ground().settings
     planned = next((p.name for p in settings.evidence if p.kind == "profile"), "") if settings else ""
     return {"profiles": profiles, "planned": planned}

@@ -81,11 +81,12 @@ def posture(
     out = []
     for (service, environment), d in sorted(places.items()):
         match = next((x for x in reversed(released) if (_named(x).service, _named(x).version) == (service, d.version)), None)
+        mine = objectives.get(service, ())
         if isinstance(d, Unreadable):
-            out.append(_bare(service, environment, "", "unknown", f"unreadable: {d.why}"))
+            out.append(_bare(service, environment, "", "unknown", f"unreadable: {d.why}", mine))
         elif match is None:
             unproven = "unproven: no release of this version in the log"
-            out.append(_bare(service, environment, d.version, d.observed or "declared, not observed", unproven))
+            out.append(_bare(service, environment, d.version, d.observed or "declared, not observed", unproven, mine))
         else:
             out.append(_line(match, environment, d.observed or "declared, not observed", objectives, withdrawn, now))
     for service, entry in sorted(newest.items()):
@@ -106,10 +107,10 @@ def _line(
     withdrawn: Mapping[str, str],
     now: datetime,
 ) -> Standing:
+    mine = objectives.get(_named(entry).service, ())
     if isinstance(entry, Unreadable):
-        return _bare(entry.service, environment, entry.version, observed, f"unreadable: {entry.why}")
+        return _bare(entry.service, environment, entry.version, observed, f"unreadable: {entry.why}", mine)
     digest, release, dossier, decision = entry
-    mine = objectives.get(release.service, ())
     why = gone(digest, release, decision, withdrawn)
     until = decision.valid_until
     expired = bool(until) and now >= datetime.fromisoformat(until)
@@ -123,9 +124,9 @@ def _line(
         observed=observed,
         standing=standing,
         valid_until=until,
-        slos=tuple({"name": o.name, "target": o.target, "status": o.status} for o in mine),
-        alerts=tuple(sorted({a for o in mine for a in o.alerts})),
-        unwatched=tuple(o.name for o in mine if not o.alerts),
+        slos=_slos(mine),
+        alerts=_alerts(mine),
+        unwatched=_unwatched(mine),
         owners=next((o.owners for o in dossier.owners if o.service == release.service), ()),
         risks=dossier.risks,
         waivers=tuple({"requirement": r.id, "was": r.waived_from or "", "reason": r.reason} for r in waived),
@@ -151,8 +152,20 @@ def gone(digest: str, release: Release, decision: Decision, withdrawn: Mapping[s
     return None
 
 
-def _bare(service: str, environment: str, version: str, observed: str, standing: str) -> Standing:
-    """A line without a release behind it."""
+def _slos(mine: Sequence[Objective]) -> tuple[dict[str, str], ...]:
+    return tuple({"name": o.name, "target": o.target, "status": o.status} for o in mine)
+
+
+def _alerts(mine: Sequence[Objective]) -> tuple[str, ...]:
+    return tuple(sorted({a for o in mine for a in o.alerts}))
+
+
+def _unwatched(mine: Sequence[Objective]) -> tuple[str, ...]:
+    return tuple(o.name for o in mine if not o.alerts)
+
+
+def _bare(service: str, environment: str, version: str, observed: str, standing: str, mine: Sequence[Objective]) -> Standing:
+    """A line without a release behind it. What the service's objectives ask is known all the same."""
     return Standing(
         service=service,
         environment=environment,
@@ -161,9 +174,9 @@ def _bare(service: str, environment: str, version: str, observed: str, standing:
         observed=observed,
         standing=standing,
         valid_until="",
-        slos=(),
-        alerts=(),
-        unwatched=(),
+        slos=_slos(mine),
+        alerts=_alerts(mine),
+        unwatched=_unwatched(mine),
         owners=(),
         risks=(),
         waivers=(),

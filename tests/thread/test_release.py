@@ -294,11 +294,22 @@ def test_posture(town: Town) -> None:
     assert any("unproven" in p["standing"] for p in town.dossier("posture")["posture"])
 
 
+def test_an_unproven_version_is_asked_the_same(tmp_path: Path) -> None:
+    """What runs without a release behind it is still held to its service's objectives, and says what watches it."""
+    objective = '[[objective]]\nname = "answers"\nservice = "shop"\ntarget = "99 % answered"\nstatus = "proposed"\nalerts = ["ShopDown"]\n'
+    town = Town(tmp_path, settings=f"{TESTS}\n{objective}")
+    town.dossier("deployed", "--service", "shop", "--environment", "staging", "--version", "9.9.9")
+    (line,) = town.dossier("posture")["posture"]
+    assert line["standing"].startswith("unproven")
+    assert (line["slos"], line["alerts"]) == ([{"name": "answers", "target": "99 % answered", "status": "proposed"}], ["ShopDown"])
+
+
 def test_withdrawn_release_shows(town: Town) -> None:
     """Taking back a release after the fact shows in the posture and in its bundle."""
     digest = allowed(town)
     town.dossier("release")
-    town.dossier("withdraw", digest, "--as", "ann", "--key", str(town.key), "--reason", "found a bug")
+    said = town.run("withdraw", digest, "--as", "ann", "--key", str(town.key), "--reason", "found a bug")[1]
+    assert said.splitlines()[-1] == "next: dossier posture"
     assert town.dossier("posture")["posture"][0]["standing"] == "withdrawn: found a bug"
     bundle = town.root / "x.dossier"
     town.dossier("export", digest, "-o", str(bundle))

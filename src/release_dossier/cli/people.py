@@ -65,12 +65,12 @@ def reject(digest: str, person: str, key: Path, reason: str, as_json: bool) -> N
 @_options(_as, _key, _reason, edge.json_option)
 def withdraw(digest: str, person: str, key: Path, reason: str, as_json: bool) -> None:
     """Take back your approval, rejection or waiver; as an owner also evidence, a dossier, a decision or a release."""
+    from release_dossier.steps.look import shipped_on
     from release_dossier.steps.people import withdraw as sign
 
     world = edge.open_world()
     made, w = sign(world, world.store.find(digest), person, key, reason)
-    shipped = next(e.type for e in world.store.entries() if e.digest == w.statement) == "release"
-    then = f"next: dossier {'posture' if shipped else 'gate'}"
+    then = f"next: dossier {'posture' if shipped_on(world, w.statement) else 'gate'}"
     _emit("withdrawal", made, w, as_json, f"{w.person} withdrew {w.statement[:19]}…: {shown(w.reason)}\n{then}")
 
 

@@ -46,6 +46,17 @@ def gone_since(world: World, release: str, back: Mapping[str, str]) -> str | Non
     return gone(release, r, msgspec.convert(world.statement(r.decision, "decision").predicate, Decision), back)
 
 
+def shipped_on(world: World, statement: str) -> bool:
+    """Whether a release falls when this statement is taken back. One that cannot be read does not say so and hides no other."""
+    for e in world.store.entries():
+        try:
+            if e.type == "release" and gone_since(world, e.digest, {statement: ""}) is not None:
+                return True
+        except DossierError:
+            continue
+    return False
+
+
 def _line(world: World, change_entry: Entry, entries: tuple[Entry, ...], back: Mapping[str, str]) -> dict[str, Any]:
     change = world.change(change_entry.digest)
     mine = [e for e in entries if e.change == change_entry.digest]

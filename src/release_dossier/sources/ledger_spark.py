@@ -28,7 +28,6 @@ from release_dossier.sources.ledger_columns import rows_within
 AVAILABLE = find_spec("pyspark") is not None  # the extra `spark`
 DRIVER_MEMORY = "4g"  # at most: what every task found of every user passes through it
 LOTS_A_CORE = 4  # and tasks: about, so that one with large markets does not keep the others waiting
-
 LOOK_S = 0.5  # between two looks at how many tasks are done
 
 

@@ -738,8 +738,9 @@ class Judge:
         resolved = self.big.markets.resolved
         left = np.zeros(self.known_markets, bool)
         if any(e.rules.create_cost_stored is False for e in self.eras.eras):
-            for i in np.flatnonzero(resolved & ~state & ~wrong).tolist():
-                left[i] = law.left_alone(self.big.small, self.eras, law.STATES, self.big.market(i).resolved_at)
+            odd = np.flatnonzero(resolved & ~state & ~wrong).tolist()
+            for i, row in zip(odd, self.big.markets_of(odd), strict=True):
+                left[i] = law.left_alone(self.big.small, self.eras, law.STATES, row.resolved_at)
         bad = wrong | ((resolved != state) & ~left)
         return held(lambda g: law.s5(g, self.eras), bad if bad.any() else left)
 
@@ -751,8 +752,8 @@ class Judge:
         wrong = child & (m.cost != 0)
         index = self.terms.index(m.created_at)
         right = self.terms.values(np.where(index >= 0, index, 0), "create_market_cost")
-        for i in np.flatnonzero(index < 0).tolist():
-            row = self.big.market(i)
+        between = np.flatnonzero(index < 0).tolist()
+        for i, row in zip(between, self.big.markets_of(between), strict=True):
             right[i] = self.eras.one(row.created_at).create_market_cost
         made = held(lambda g: law.s10(g, self.eras), wrong if wrong.any() else ~child & (m.cost != right))
         return law.with_costs_of_groups(made, self.big.small, self.eras)
